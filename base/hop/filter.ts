@@ -1,0 +1,57 @@
+// Filters over hop records, written in CEL: `direction == "down" && resource.contains("thermometer")`.
+import { Environment } from "@marcbachmann/cel-js";
+import type { HopRecord } from "./hop.ts";
+
+/** A filter that can't be used: not CEL, an unknown field, or not a condition. */
+export class HopFilterError extends Error {
+  readonly expression: string;
+  constructor(expression: string, reason: string) {
+    super(`filter \`${expression}\`: ${reason}`);
+    this.name = "HopFilterError";
+    this.expression = expression;
+  }
+}
+
+const fields: Readonly<Record<keyof HopRecord, "string" | "dyn">> = {
+  time: "dyn",
+  hop: "string",
+  direction: "string",
+  node: "string",
+  id: "string",
+  parent: "string",
+  operation: "string",
+  resource: "string",
+  source: "string",
+  group: "string",
+  version: "string",
+  size: "dyn",
+  wait: "dyn",
+  ack: "dyn",
+  attempt: "dyn",
+  outcome: "string",
+};
+
+let environment: Environment | undefined;
+
+/**
+ * Compiles a filter. The fields are those of HopRecord; numbers compare with integer and decimal literals alike.
+ * Throws HopFilterError for bad syntax, unknown names, or an expression that isn't true or false.
+ */
+export function compileHopFilter(expression: string): (record: HopRecord) => boolean {
+  environment ??= Object.entries(fields).reduce(
+    (built, [name, type]) => built.registerVariable(name, type),
+    new Environment({ enableOptionalTypes: false, homogeneousAggregateLiterals: false }),
+  );
+  let evaluate: (context: Record<string, unknown>) => unknown;
+  try {
+    const parsed = environment.parse(expression);
+    const checked = parsed.check();
+    if (!checked.valid) throw checked.error ?? new Error("it does not fit the fields of a hop record");
+    if (checked.type !== "bool" && checked.type !== "dyn") throw new Error(`gives ${checked.type}, not true or false`);
+    evaluate = parsed;
+  } catch (error) {
+    const reason = (error instanceof Error ? error.message : String(error)).split("\n")[0] ?? "";
+    throw new HopFilterError(expression, `${reason}; the fields are ${Object.keys(fields).join(", ")}`);
+  }
+  return (record) => evaluate(record as unknown as Record<string, unknown>) === true;
+}

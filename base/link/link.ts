@@ -1,0 +1,130 @@
+// A wire made bad: latency, jitter, cuts and half-open connections between one edge and its cloud, per direction.
+import type { Random } from "../random/random.ts";
+import type { Clock, Timer } from "../time/clock.ts";
+import type { MessageSocket } from "../transport/message-socket.ts";
+
+/** `up` is edge to cloud, `down` cloud to edge. */
+export type Direction = "up" | "down" | "both";
+
+/** Milliseconds added to each message; `jitter` spreads it by ± that much. Messages never overtake one another. */
+export interface LinkQuality {
+  readonly latency?: number;
+  readonly jitter?: number;
+}
+
+/** Messages that may wait in one direction of a slow link; beyond it the link breaks, as a real one's buffers do. */
+const MAX_DELAYED = 10_000;
+
+/**
+ * The link of one edge. It works on whole messages at the edge's socket:
+ * a *cut* ends the TCP connection without a close frame and refuses new ones until it is healed;
+ * a *half-open* link stays connected and swallows what is sent in that direction.
+ */
+export class Link {
+  readonly #clock: Clock;
+  readonly #random: Random;
+  #quality: { up: LinkQuality; down: LinkQuality };
+  #cut = false;
+  #swallow = { up: false, down: false };
+  readonly #sockets = new Set<MessageSocket>();
+
+  constructor(clock: Clock, random: Random, quality: LinkQuality = {}) {
+    this.#clock = clock;
+    this.#random = random;
+    this.#quality = { up: quality, down: quality };
+  }
+
+  /** False while the link is cut: a dial must fail. */
+  get isUp(): boolean {
+    return !this.#cut;
+  }
+
+  setQuality(direction: Direction, quality: LinkQuality): void {
+    for (const way of waysOf(direction)) this.#quality[way] = quality;
+  }
+
+  /** Ends the present connection and refuses others until `heal`. */
+  cut(): void {
+    this.#cut = true;
+    for (const socket of [...this.#sockets]) socket.close();
+  }
+
+  /** From now on messages in that direction vanish, without either end noticing. */
+  halfOpen(direction: Direction): void {
+    for (const way of waysOf(direction)) this.#swallow[way] = true;
+  }
+
+  /** The wire works again. A connection that was half-open is not mended by it: what was swallowed stays lost. */
+  heal(): void {
+    this.#cut = false;
+    this.#swallow = { up: false, down: false };
+  }
+
+  /** The socket as seen through this link. The edge sends `up` through it and receives `down`. */
+  wrap(socket: MessageSocket): MessageSocket {
+    this.#sockets.add(socket);
+    const up = this.#lane("up", (text) => socket.send(text), () => socket.close());
+    let receive: (text: string) => void = () => {};
+    const down = this.#lane("down", (text) => receive(text), () => socket.close());
+    let ended: ((reason: string) => void) | undefined;
+    let endedWith: string | undefined;
+    socket.onClose((reason) => {
+      endedWith = reason;
+      this.#sockets.delete(socket);
+      up.stop();
+      down.stop();
+      ended?.(reason);
+    });
+    return {
+      send: (text) => up.push(text),
+      close: () => socket.close(),
+      get buffered() {
+        return socket.buffered + up.size();
+      },
+      get isOpen() {
+        return socket.isOpen;
+      },
+      onMessage: (listener) => {
+        receive = listener;
+        socket.onMessage((text) => down.push(text));
+      },
+      onClose: (listener) => {
+        ended = listener;
+        if (endedWith !== undefined) listener(endedWith);
+      },
+    };
+  }
+
+  #lane(way: "up" | "down", deliver: (text: string) => void, overflow: () => void) {
+    const waiting = new Set<Timer>();
+    let lastDue = 0;
+    let bytes = 0;
+    return {
+      size: () => bytes,
+      stop: () => {
+        for (const timer of waiting) timer.cancel();
+        waiting.clear();
+      },
+      push: (text: string) => {
+        if (this.#swallow[way]) return;
+        const { latency = 0, jitter = 0 } = this.#quality[way];
+        const now = this.#clock.now();
+        if (latency === 0 && jitter === 0 && waiting.size === 0) return deliver(text);
+        if (waiting.size >= MAX_DELAYED) return overflow();
+        const due = Math.max(lastDue, now + Math.max(0, latency + jitter * (2 * this.#random.next() - 1)));
+        lastDue = due;
+        bytes += text.length;
+        const timer = this.#clock.after(due - now, () => {
+          waiting.delete(timer);
+          bytes -= text.length;
+          deliver(text);
+        });
+        waiting.add(timer);
+      },
+    };
+  }
+}
+
+function waysOf(direction: Direction): ("up" | "down")[] {
+  return direction === "both" ? ["up", "down"] : [direction];
+}

@@ -1,0 +1,32 @@
+// What a module may say: one structured line, a sentence and its fields.
+
+/** Facts beside the sentence. Never secrets, tokens or message bodies. */
+export type Fields = Readonly<Record<string, unknown>>;
+
+/** The four levels everything here logs with. */
+export interface Logger {
+  debug(message: string, fields?: Fields): void;
+  info(message: string, fields?: Fields): void;
+  warn(message: string, fields?: Fields): void;
+  error(message: string, fields?: Fields): void;
+  /** The same logger with these fields on every line. */
+  with(fields: Fields): Logger;
+}
+
+/** Says nothing. */
+export const silentLogger: Logger = {
+  debug() {},
+  info() {},
+  warn() {},
+  error() {},
+  with: () => silentLogger,
+};
+
+/** What an unknown thrown value says, for a log line or a message to a person. */
+export function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  // fetch-like errors hide the useful half in their cause; AggregateError has an empty message of its own.
+  const nested = error instanceof AggregateError ? error.errors[0] : error.cause;
+  if (nested === undefined) return error.message;
+  return error.message === "" ? reasonOf(nested) : `${error.message}: ${reasonOf(nested)}`;
+}

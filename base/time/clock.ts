@@ -1,0 +1,49 @@
+// Time as an argument: everything we schedule ourselves asks a Clock, so that tests can move it by hand.
+
+/** A timer that has been set; cancelling it twice, or after it fired, does nothing. */
+export interface Timer {
+  cancel(): void;
+}
+
+/** Wall time and timers. `now()` is Unix time in milliseconds; delays are milliseconds. */
+export interface Clock {
+  now(): number;
+  /** Runs `run` once, `ms` from now (a negative delay counts as 0). */
+  after(ms: number, run: () => void): Timer;
+}
+
+/** Resolves after `ms`, or rejects with the signal's reason as soon as it is aborted. */
+export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) return reject(signal.reason);
+    const aborted = () => {
+      timer.cancel();
+      reject(signal?.reason);
+    };
+    const timer = clock.after(ms, () => {
+      signal?.removeEventListener("abort", aborted);
+      resolve();
+    });
+    signal?.addEventListener("abort", aborted, { once: true });
+  });
+}
+
+/** Runs `run` every `ms` until cancelled; the next run is set when the last one began, so a slow run delays nothing. */
+export function every(clock: Clock, ms: number, run: () => void): Timer {
+  let timer: Timer;
+  let cancelled = false;
+  const arm = () => {
+    timer = clock.after(ms, () => {
+      if (cancelled) return;
+      arm();
+      run();
+    });
+  };
+  arm();
+  return {
+    cancel() {
+      cancelled = true;
+      timer.cancel();
+    },
+  };
+}

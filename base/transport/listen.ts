@@ -1,0 +1,58 @@
+// Opens a port, stepping around the ones in use unless the user asked for exactly this one.
+import type { Server as NetServer } from "node:net";
+
+/** Where to listen. `port` 0 takes any free one; `exact` fails instead of stepping to the next port. */
+export interface ListenOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly exact: boolean;
+}
+
+/** How many ports are tried after the first. */
+const STEPS = 200;
+
+/** A port that could not be had; the message says which and why. */
+export class ListenError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = "ListenError";
+  }
+}
+
+/** Resolves with the port that was opened. */
+export async function listen(server: NetServer, options: ListenOptions): Promise<number> {
+  for (let step = 0;; step++) {
+    const port = options.port === 0 ? 0 : options.port + step;
+    const error = await tryListen(server, options.host, port);
+    if (error === undefined) return (server.address() as { port: number }).port;
+    const taken = error.code === "EADDRINUSE" || error.code === "EACCES";
+    if (!taken || options.exact || options.port === 0 || step === STEPS) {
+      const why = error.code === "EADDRINUSE" ? "it is in use" : error.message;
+      throw new ListenError(`can't listen on ${options.host}:${port}: ${why}`);
+    }
+  }
+}
+
+function tryListen(server: NetServer, host: string, port: number): Promise<NodeJS.ErrnoException | undefined> {
+  return new Promise((resolve) => {
+    const failed = (error: NodeJS.ErrnoException) => {
+      server.off("listening", opened);
+      resolve(error);
+    };
+    const opened = () => {
+      server.off("error", failed);
+      resolve(undefined);
+    };
+    server.once("error", failed);
+    server.once("listening", opened);
+    server.listen(port, host);
+  });
+}
+
+/** Stops listening and ends every connection; resolves when the last is gone. */
+export function closeServer(server: NetServer & { closeAllConnections?(): void }): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+    server.closeAllConnections?.();
+  });
+}

@@ -1,0 +1,16 @@
+// The seam between the protocol and the socket: whole text messages, in order, until it closes.
+
+/** A connection that carries text messages. Implementations: WebSocket client and server, and a Link around either. */
+export interface MessageSocket {
+  /** Queues one message for sending; does nothing once the socket is closed. */
+  send(text: string): void;
+  /** Ends the TCP connection without a close frame, as KubeEdge's two ends do. */
+  close(): void;
+  /** Bytes accepted by `send` and not yet handed to the network: what a slow reader makes grow. */
+  readonly buffered: number;
+  readonly isOpen: boolean;
+  /** One listener each; a later call replaces the earlier one. Messages that arrive before there is one wait for it. */
+  onMessage(listener: (text: string) => void): void;
+  /** Called once, with what ended it, for a person to read. At once, where it has already ended. */
+  onClose(listener: (reason: string) => void): void;
+}

@@ -1,0 +1,80 @@
+// Dials a WebSocket over TLS with a client certificate.
+import type { SecureContext } from "node:tls";
+import { WebSocket } from "ws";
+import type { MessageSocket } from "./message-socket.ts";
+import { messageSocketOf } from "./websocket.ts";
+
+/** How much of the body of a refused handshake is read (CVE-2022-31080: it used to be all of it). */
+const REFUSAL_LIMIT = 1024;
+
+/** A handshake that did not lead to a connection: refused by HTTP status, by TLS, or not reached. */
+export class DialError extends Error {
+  /** The HTTP status, where there was one. */
+  readonly status: number | undefined;
+  constructor(message: string, status?: number) {
+    super(message);
+    this.name = "DialError";
+    this.status = status;
+  }
+}
+
+/** What it takes to dial. `secureContext` is built once per edge and kept for reconnects: making one is dear. */
+export interface DialOptions {
+  readonly url: string;
+  readonly secureContext: SecureContext;
+  readonly headers: Readonly<Record<string, string>>;
+  /** Milliseconds for TCP, TLS and upgrade together. */
+  readonly handshakeTimeout: number;
+  /** Largest message accepted, in bytes. */
+  readonly maxMessage: number;
+  readonly signal?: AbortSignal;
+}
+
+/** Resolves with an open socket, or rejects with a DialError that says why not. */
+export function dialWebSocket(options: DialOptions): Promise<MessageSocket> {
+  const { promise, resolve, reject } = Promise.withResolvers<MessageSocket>();
+  if (options.signal?.aborted) return Promise.reject(new DialError("stopped"));
+  const socket = new WebSocket(
+    options.url,
+    {
+      secureContext: options.secureContext,
+      headers: options.headers,
+      handshakeTimeout: options.handshakeTimeout,
+      maxPayload: options.maxMessage,
+      perMessageDeflate: false,
+      skipUTF8Validation: true,
+    } as ConstructorParameters<typeof WebSocket>[2],
+  );
+  const aborted = () => fail(new DialError("stopped"));
+  const settle = () => {
+    options.signal?.removeEventListener("abort", aborted);
+    socket.off("error", failed);
+  };
+  const fail = (error: DialError) => {
+    settle();
+    socket.on("error", () => {});
+    socket.terminate();
+    reject(error);
+  };
+  const failed = (error: Error) => fail(new DialError(error.message));
+  options.signal?.addEventListener("abort", aborted, { once: true });
+  socket.on("error", failed);
+  socket.once("unexpected-response", (_request, response) => {
+    let body = "";
+    const refuse = () =>
+      fail(new DialError(`refused with HTTP ${response.statusCode}: ${body.trim()}`, response.statusCode));
+    response.on("data", (chunk: Uint8Array) => {
+      body += chunk.toString();
+      if (body.length > REFUSAL_LIMIT) {
+        body = body.slice(0, REFUSAL_LIMIT);
+        response.destroy();
+      }
+    });
+    response.once("close", refuse);
+  });
+  socket.once("open", () => {
+    settle();
+    resolve(messageSocketOf(socket, "client"));
+  });
+  return promise;
+}

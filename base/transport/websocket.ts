@@ -1,0 +1,82 @@
+// A MessageSocket over `ws`, for both ends and both runtimes.
+import { WebSocket } from "ws";
+import type { MessageSocket } from "./message-socket.ts";
+
+/** Which end we are: the two ends of KubeEdge's Go library cut long messages into frames differently. */
+export type WebSocketRole = "client" | "server";
+
+/** The write buffers of gorilla/websocket 1.5 as KubeEdge uses it: payload bytes a frame (protocol notes 1, §2.2). */
+const CLIENT_CHUNK = 4096;
+const SERVER_CHUNK = 4082;
+const SERVER_STREAM_FROM = 8192;
+
+/**
+ * The frames of one message as Go's library would send them: the pieces in order, all but the last without FIN.
+ * A server sends what exceeds 8 KiB as one frame and an empty final continuation.
+ */
+export function fragmentsOf(payload: Uint8Array, role: WebSocketRole): Uint8Array[] {
+  const chunk = role === "client" ? CLIENT_CHUNK : SERVER_CHUNK;
+  if (payload.length <= chunk) return [payload];
+  if (role === "server" && payload.length > SERVER_STREAM_FROM) return [payload, new Uint8Array(0)];
+  const pieces: Uint8Array[] = [];
+  for (let at = 0; at < payload.length; at += chunk) pieces.push(payload.subarray(at, at + chunk));
+  return pieces;
+}
+
+/** Wraps an open WebSocket. */
+export function messageSocketOf(socket: WebSocket, role: WebSocketRole): MessageSocket {
+  let onMessage: ((text: string) => void) | undefined;
+  let onClose: ((reason: string) => void) | undefined;
+  let closed: string | undefined;
+  const early: string[] = [];
+
+  const ended = (reason: string) => {
+    if (closed !== undefined) return;
+    closed = reason;
+    onClose?.(reason);
+  };
+  socket.on("message", (data) => {
+    const text = (data as { toString(encoding: "utf8"): string }).toString("utf8");
+    if (onMessage === undefined) early.push(text);
+    else onMessage(text);
+  });
+  socket.on("error", (error) => {
+    ended(error.message);
+    socket.terminate();
+  });
+  socket.on("close", (code, reason) => {
+    const text = reason.toString("utf8");
+    ended(code === 1006 ? "the connection ended" : `closed with code ${code}${text === "" ? "" : ` (${text})`}`);
+  });
+
+  return {
+    send(text) {
+      if (socket.readyState !== WebSocket.OPEN) return;
+      const payload = Buffer.from(text, "utf8");
+      const pieces = fragmentsOf(payload, role);
+      const last = pieces.length - 1;
+      pieces.forEach((piece, i) => socket.send(piece, { binary: false, fin: i === last }, ignoreSendError));
+    },
+    close() {
+      ended("closed here");
+      socket.terminate();
+    },
+    get buffered() {
+      return socket.bufferedAmount;
+    },
+    get isOpen() {
+      return closed === undefined && socket.readyState === WebSocket.OPEN;
+    },
+    onMessage(listener) {
+      onMessage = listener;
+      for (const text of early.splice(0)) listener(text);
+    },
+    onClose(listener) {
+      onClose = listener;
+      if (closed !== undefined) listener(closed);
+    },
+  };
+}
+
+/** A failed write also ends the socket, and "close" tells the owner; without a callback `ws` would throw here. */
+function ignoreSendError(): void {}

@@ -1,0 +1,36 @@
+#!/usr/bin/env node
+// The launcher: starts skep on a Node that can run it. Plain JavaScript for any Node ≥ 18.
+// skep's source is TypeScript run directly, which needs Node ≥ 22.22; a clone brings one in node_modules/.bin.
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import module from "node:module";
+import { fileURLToPath } from "node:url";
+
+const [major, minor] = process.versions.node.split(".").map(Number);
+const main = new URL("../cli/main.ts", import.meta.url);
+const startedAt = process.env.SKEP_STARTED_AT ?? String(Math.round(performance.timeOrigin));
+
+if (major > 22 || (major === 22 && minor >= 22)) {
+  process.env.SKEP_STARTED_AT = startedAt;
+  module.enableCompileCache?.();
+  await import(main);
+} else {
+  const node = fileURLToPath(new URL("../node_modules/.bin/node", import.meta.url));
+  if (!existsSync(node)) {
+    console.error(
+      `skep: Node ${process.versions.node} is too old (22.22 or later is needed) and the clone's own is missing.`,
+    );
+    console.error("skep: run `npm ci` in the clone, or install a newer Node.");
+    process.exit(2);
+  }
+  const child = spawn(node, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
+    stdio: "inherit",
+    env: { ...process.env, SKEP_STARTED_AT: startedAt },
+  });
+  // A Ctrl-C at a terminal reaches the child by itself (same process group); a signal sent to us alone does not.
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
+  child.on(
+    "exit",
+    (code, signal) => process.exit(code ?? (signal === "SIGINT" ? 130 : signal === "SIGTERM" ? 143 : 1)),
+  );
+}

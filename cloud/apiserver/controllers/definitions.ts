@@ -1,0 +1,49 @@
+// Serves the kinds that CustomResourceDefinitions describe, and says in their status that it does.
+import { at, type KubeObject, listAt, textAt } from "../../../protocol/apis/kube-object.ts";
+import type { Resources } from "../resources.ts";
+
+const TABLE = "customresourcedefinitions.apiextensions.k8s.io";
+
+/** Follows the definitions from now on, beginning with those that are there. Returns the way to stop. */
+export function followDefinitions(resources: Resources, now: () => number): () => void {
+  for (const crd of resources.store.list(TABLE)) resources.registry.define(crd);
+  return resources.store.watch(TABLE, (event) => {
+    const { object } = event;
+    if (event.type === "DELETED") {
+      resources.registry.undefine(object.metadata.name);
+      for (const [table, instance] of [...resources.store.all()]) {
+        if (table === object.metadata.name) resources.store.remove(table, instance);
+      }
+      return;
+    }
+    resources.registry.define(object);
+    if (at(object, "status", "conditions") === undefined) establish(resources, object, now());
+  });
+}
+
+function establish(resources: Resources, crd: KubeObject, now: number): void {
+  const since = new Date(now).toISOString().replace(/\.\d+Z$/, "Z");
+  const condition = (type: string, reason: string, message: string) => ({
+    type,
+    status: "True",
+    lastTransitionTime: since,
+    reason,
+    message,
+  });
+  const stored = listAt(crd, "spec", "versions").filter((v) => at(v, "storage") === true).map((v) => textAt(v, "name"));
+  queueMicrotask(() => {
+    const present = resources.store.get(TABLE, crd.metadata.name);
+    if (present === undefined || at(present, "status", "conditions") !== undefined) return;
+    resources.store.put(TABLE, {
+      ...present,
+      status: {
+        conditions: [
+          condition("NamesAccepted", "NoConflicts", "no conflicts found"),
+          condition("Established", "InitialNamesAccepted", "the initial names have been accepted"),
+        ],
+        acceptedNames: at(present, "spec", "names"),
+        storedVersions: stored,
+      },
+    });
+  });
+}

@@ -1,0 +1,43 @@
+// Removes what has lost its owner, and empties namespaces that are being deleted.
+import { at, type KubeObject } from "../../../protocol/apis/kube-object.ts";
+import { tableOf } from "../kinds/kind.ts";
+import type { Resources } from "../resources.ts";
+import type { Controller } from "./controller.ts";
+
+/** One pass over everything: cheap at this server's size, and it can't miss an event. */
+export const garbageCollector: Controller = {
+  name: "garbage collector",
+  watches: () => "*",
+  reconcile(resources) {
+    const uids = new Set<unknown>();
+    for (const [, object] of resources.store.all()) uids.add(object.metadata.uid);
+    for (const [table, object] of [...resources.store.all()]) {
+      const owners = object.metadata.ownerReferences ?? [];
+      if (owners.length > 0 && owners.every((owner) => !uids.has(owner.uid))) remove(resources, table, object);
+    }
+    for (const namespace of resources.store.list("namespaces")) {
+      if (namespace.metadata.deletionTimestamp !== undefined) empty(resources, namespace);
+    }
+  },
+};
+
+function remove(resources: Resources, table: string, object: KubeObject): boolean {
+  const kind = resources.registry.all().find((k) => tableOf(k) === table);
+  if (kind === undefined || object.metadata.deletionTimestamp !== undefined) return false;
+  resources.delete({ kind, namespace: object.metadata.namespace ?? "", name: object.metadata.name }, {});
+  return true;
+}
+
+function empty(resources: Resources, namespace: KubeObject): void {
+  const { name } = namespace.metadata;
+  let left = 0;
+  for (const [table, object] of [...resources.store.all()]) {
+    if (object.metadata.namespace !== name) continue;
+    left++;
+    remove(resources, table, object);
+  }
+  const finalizers = ((at(namespace, "spec", "finalizers") ?? []) as string[]).filter((f) => f !== "kubernetes");
+  if (left === 0 && finalizers.length === 0 && (namespace.metadata.finalizers ?? []).length === 0) {
+    resources.store.remove("namespaces", { ...namespace, spec: {} });
+  }
+}

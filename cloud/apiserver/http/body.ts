@@ -1,0 +1,56 @@
+// Reads a request's body within its limit and turns JSON or YAML into a value.
+import type { IncomingMessage } from "node:http";
+import { parse } from "yaml";
+import { limits } from "../../../protocol/limits.ts";
+import { ApiError, badRequest, unsupportedMediaType } from "../status.ts";
+
+/** The media type of a request's body, without parameters; JSON where nothing is said. */
+export function contentTypeOf(request: IncomingMessage): string {
+  return (request.headers["content-type"] ?? "application/json").split(";")[0]?.trim() ?? "";
+}
+
+/** The whole body. Throws 413 as soon as it is known to be too long. */
+export async function readBody(request: IncomingMessage): Promise<Uint8Array> {
+  const tooLong = new ApiError(413, "RequestEntityTooLarge", `Request entity too large: limit is ${limits.apiBody}`);
+  if (Number(request.headers["content-length"] ?? 0) > limits.apiBody) throw tooLong;
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of request) {
+    size += (chunk as Uint8Array).length;
+    if (size > limits.apiBody) throw tooLong;
+    chunks.push(chunk as Uint8Array);
+  }
+  return Buffer.concat(chunks);
+}
+
+/** The value of an object's body, by its media type; undefined for an empty one. Throws 400 and 415. */
+export function parseBody(body: Uint8Array, contentType: string): unknown {
+  if (body.length === 0) return undefined;
+  const text = Buffer.from(body).toString("utf8");
+  if (contentType === "application/yaml") return parse(text);
+  if (contentType !== "application/json" && !contentType.endsWith("+json")) {
+    throw unsupportedMediaType(["application/json", "application/yaml"]);
+  }
+  refuseDeep(text);
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw badRequest(`couldn't get version/kind; json parse error: ${(error as Error).message}`);
+  }
+}
+
+/** A recursive walk of deeper nesting could overflow the stack. Kubernetes' own objects stay far below. */
+function refuseDeep(text: string): void {
+  let depth = 0;
+  let inString = false;
+  for (let i = 0; i < text.length; i++) {
+    const c = text.charCodeAt(i);
+    if (inString) {
+      if (c === 0x5c) i++;
+      else if (c === 0x22) inString = false;
+    } else if (c === 0x22) inString = true;
+    else if (c === 0x7b || c === 0x5b) {
+      if (++depth > limits.apiDepth) throw badRequest(`the body is nested deeper than ${limits.apiDepth} levels`);
+    } else if (c === 0x7d || c === 0x5d) depth--;
+  }
+}

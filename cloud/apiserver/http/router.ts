@@ -1,0 +1,353 @@
+// From a request to its answer: which resource a path means, and what each verb does with it.
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { type Clock, sleep } from "../../../base/time/clock.ts";
+import type { Json, KubeObject } from "../../../protocol/apis/kube-object.ts";
+import { at, textAt } from "../../../protocol/apis/kube-object.ts";
+import type { Kind } from "../kinds/kind.ts";
+import { type DeleteOptions, FUTURE_VERSION_WAIT_MS, type Resources, type Target } from "../resources.ts";
+import { ApiError, badRequest, methodNotAllowed, unknownResource } from "../status.ts";
+import { contentTypeOf, parseBody, readBody } from "./body.ts";
+import * as discovery from "./discovery.ts";
+import { discoveryFormOf, type Form, formOf } from "./negotiate.ts";
+import { formedList, formedObject } from "./table.ts";
+import { serveWatch } from "./watch.ts";
+
+/** An answer that is not a stream. A text body is sent as it stands. */
+export interface Answer {
+  readonly status: number;
+  readonly body: unknown;
+  readonly contentType?: string;
+}
+
+/** The version this server says it is: what kubectl and client-go decide their behaviour by. */
+const version = {
+  major: "1",
+  minor: "32",
+  gitVersion: "v1.32.10",
+  gitCommit: "skep",
+  gitTreeState: "",
+  buildDate: "1970-01-01T00:00:00Z",
+  goVersion: "none",
+  compiler: "none",
+  platform: "linux/amd64",
+};
+
+const notFoundText: Answer = { status: 404, body: "404 page not found\n" };
+
+/** Answers a request; undefined when it has become a watch and answers by itself. Throws ApiError. */
+export async function route(
+  resources: Resources,
+  clock: Clock,
+  serverAddress: string,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<Answer | undefined> {
+  const url = new URL(request.url ?? "/", "https://server");
+  const words = url.pathname.split("/").filter((word) => word !== "").map(decode);
+  const { registry } = resources;
+  const [root, ...rest] = words;
+  switch (root) {
+    case undefined:
+      return get(request, { paths: ["/api", "/apis", "/healthz", "/livez", "/openapi/v3", "/readyz", "/version"] });
+    case "version":
+      return get(request, version);
+    case "healthz":
+    case "livez":
+    case "readyz":
+      return rest.length === 0 || (rest.length === 1 && rest[0] === "ping")
+        ? { status: 200, body: "ok" }
+        : notFoundText;
+    case "openapi":
+      return openApi(resources, rest);
+    case "api":
+      if (rest.length === 0) {
+        const form = discoveryFormOf(request.headers.accept);
+        if (form === "plain") return get(request, discovery.coreVersions(serverAddress));
+        return aggregatedAnswer(discovery.aggregated(registry, "core", form), form);
+      }
+      if (rest[0] !== "v1") throw unknownResource();
+      if (rest.length === 1) return get(request, discovery.resourceList(registry, "", "v1"));
+      return await resource(resources, clock, request, response, url.searchParams, "", "v1", rest.slice(1));
+    case "apis": {
+      const [group = "", groupVersion = "", ...path] = rest;
+      if (group === "") {
+        const form = discoveryFormOf(request.headers.accept);
+        if (form === "plain") return get(request, discovery.groupList(registry));
+        return aggregatedAnswer(discovery.aggregated(registry, "groups", form), form);
+      }
+      if (!registry.groups().has(group)) return notFoundText;
+      if (groupVersion === "") return get(request, discovery.group(registry, group));
+      if (path.length === 0) return get(request, discovery.resourceList(registry, group, groupVersion));
+      return await resource(resources, clock, request, response, url.searchParams, group, groupVersion, path);
+    }
+    default:
+      return notFoundText;
+  }
+}
+
+function decode(word: string): string {
+  try {
+    return decodeURIComponent(word);
+  } catch {
+    throw badRequest(`the path has a broken escape: ${word}`);
+  }
+}
+
+function get(request: IncomingMessage, body: unknown): Answer {
+  if (request.method !== "GET" && request.method !== "HEAD") throw methodNotAllowed();
+  return { status: 200, body };
+}
+
+function aggregatedAnswer(body: unknown, form: "v2" | "v2beta1"): Answer {
+  return {
+    status: 200,
+    body,
+    contentType: `application/json;g=apidiscovery.k8s.io;v=${form};as=APIGroupDiscoveryList`,
+  };
+}
+
+function openApi({ registry }: Resources, words: readonly string[]): Answer {
+  if (words[0] !== "v3") return notFoundText;
+  if (words.length === 1) {
+    return {
+      status: 200,
+      body: JSON.stringify(discovery.openApiIndex(registry)),
+      contentType: "text/plain; charset=utf-8",
+    };
+  }
+  const [root, first = "", second = ""] = words.slice(1);
+  if (root === "api") return { status: 200, body: discovery.openApiDocument(registry, "", first) };
+  return { status: 200, body: discovery.openApiDocument(registry, first, second) };
+}
+
+async function resource(
+  resources: Resources,
+  clock: Clock,
+  request: IncomingMessage,
+  response: ServerResponse,
+  query: URLSearchParams,
+  group: string,
+  version: string,
+  path: readonly string[],
+): Promise<Answer | undefined> {
+  // `namespaces/{ns}/{plural}…` is a place in a namespace; `namespaces/{name}` and `namespaces/{name}/status` are a Namespace.
+  const inNamespace = path[0] === "namespaces" && path.length >= 3 &&
+    !(group === "" && ["status", "finalize"].includes(path[2] as string));
+  const namespace = inNamespace ? path[1] as string : "";
+  const [plural = "", name = "", subresource = ""] = inNamespace ? path.slice(2) : path;
+  const kind = resources.registry.find(group, version, plural);
+  if (kind === undefined || (inNamespace && !kind.namespaced)) throw unknownResource();
+  const form = formOf(request.headers.accept);
+  if (name === "") {
+    return await collection(
+      resources,
+      clock,
+      request,
+      response,
+      query,
+      kind,
+      inNamespace ? namespace : undefined,
+      form,
+    );
+  }
+  if (kind.namespaced && !inNamespace) throw unknownResource();
+  const target: Target = { kind, namespace, name };
+  if (subresource === "" || subresource === "status") {
+    if (subresource === "status" && !kind.subresources.includes("status")) throw unknownResource();
+    return await single(resources, clock, request, query, target, subresource, form);
+  }
+  return await special(resources, request, target, subresource);
+}
+
+async function collection(
+  resources: Resources,
+  clock: Clock,
+  request: IncomingMessage,
+  response: ServerResponse,
+  query: URLSearchParams,
+  kind: Kind,
+  namespace: string | undefined,
+  form: Form,
+): Promise<Answer | undefined> {
+  switch (request.method) {
+    case "GET":
+    case "HEAD":
+      if (isTrue(query.get("watch"))) {
+        serveWatch(resources, clock, { kind, namespace, query, form }, response);
+        return undefined;
+      }
+      await refuseFuture(resources, clock, query);
+      return { status: 200, body: formedList(kind, resources.list(kind, namespace, query), form, query, clock.now()) };
+    case "POST": {
+      if (kind.namespaced && namespace === undefined) throw methodNotAllowed();
+      const body = parseBody(await readBody(request), contentTypeOf(request));
+      const created = resources.create(kind, namespace ?? "", body, isDryRun(query));
+      return { status: 201, body: formedObject(kind, created, form, query, clock.now()) };
+    }
+    case "DELETE": {
+      if (kind.namespaced && namespace === undefined) throw methodNotAllowed();
+      const options = await deleteOptions(request, query);
+      const { items, ...list } = resources.list(kind, namespace, query);
+      const deleted = items.map((object) => {
+        const target = { kind, namespace: namespace ?? "", name: object.metadata.name };
+        return resources.delete(target, options).object;
+      });
+      return { status: 200, body: formedList(kind, { ...list, items: deleted }, form, query, clock.now()) };
+    }
+    default:
+      throw methodNotAllowed();
+  }
+}
+
+async function single(
+  resources: Resources,
+  clock: Clock,
+  request: IncomingMessage,
+  query: URLSearchParams,
+  target: Target,
+  subresource: string,
+  form: Form,
+): Promise<Answer> {
+  const { kind } = target;
+  const answer = (object: KubeObject): Answer => ({
+    status: 200,
+    body: formedObject(kind, object, form, query, clock.now()),
+  });
+  switch (request.method) {
+    case "GET":
+    case "HEAD":
+      return answer(resources.get(target));
+    case "PUT": {
+      const body = parseBody(await readBody(request), contentTypeOf(request));
+      return answer(resources.update(target, body, subresource, isDryRun(query)));
+    }
+    case "PATCH": {
+      const contentType = contentTypeOf(request);
+      const body = await readBody(request);
+      const patch = parseBody(body, contentType) as Json;
+      return answer(resources.patch(target, contentType, patch, subresource, isDryRun(query)));
+    }
+    case "DELETE": {
+      if (subresource !== "") throw methodNotAllowed();
+      const { object, gone } = resources.delete(target, await deleteOptions(request, query));
+      if (kind.strategy.deleteAnswersObject || !gone) return answer(object);
+      const { name, uid } = object.metadata;
+      const details = { name, ...(kind.group === "" ? {} : { group: kind.group }), kind: kind.plural, uid };
+      return { status: 200, body: { kind: "Status", apiVersion: "v1", metadata: {}, status: "Success", details } };
+    }
+    default:
+      throw methodNotAllowed();
+  }
+}
+
+/** Subresources that are neither the object nor its status. */
+async function special(
+  resources: Resources,
+  request: IncomingMessage,
+  target: Target,
+  subresource: string,
+): Promise<Answer> {
+  if (!target.kind.subresources.includes(subresource as never)) throw unknownResource();
+  const body = parseBody(await readBody(request), contentTypeOf(request));
+  if (subresource === "finalize" && request.method === "PUT") {
+    return { status: 200, body: finalize(resources, target, body) };
+  }
+  if (request.method !== "POST") throw methodNotAllowed();
+  switch (subresource) {
+    case "binding":
+      resources.bind(target, textAt(body, "target", "name"));
+      return { status: 201, body: { kind: "Status", apiVersion: "v1", metadata: {}, status: "Success", code: 201 } };
+    case "eviction":
+      resources.delete(target, (at(body, "deleteOptions") ?? {}) as DeleteOptions);
+      return { status: 201, body: { kind: "Status", apiVersion: "v1", metadata: {}, status: "Success", code: 201 } };
+    case "token":
+      return { status: 201, body: tokenFor(resources, target, body) };
+    default:
+      throw unknownResource();
+  }
+}
+
+/** A namespace's own finalizers stand in its spec; when they are gone and it is being deleted, so is it. */
+function finalize(resources: Resources, target: Target, body: unknown): KubeObject {
+  const old = resources.get(target);
+  const finalizers = (at(body, "spec", "finalizers") ?? []) as string[];
+  const object = {
+    ...old,
+    spec: { ...(old.spec as object), ...(finalizers.length === 0 ? { finalizers: undefined } : { finalizers }) },
+  };
+  if (finalizers.length > 0 || old.metadata.deletionTimestamp === undefined) {
+    return resources.store.put("namespaces", object);
+  }
+  return resources.store.remove("namespaces", object);
+}
+
+/** A token for a service account: opaque here, since nothing on this server accepts one. */
+function tokenFor(resources: Resources, target: Target, body: unknown): unknown {
+  const account = resources.get(target);
+  const spec = (at(body, "spec") ?? {}) as Record<string, unknown>;
+  const seconds = Math.max(600, Number(spec.expirationSeconds ?? 3600));
+  const now = Date.now();
+  const claims = {
+    aud: spec.audiences ?? ["https://kubernetes.default.svc.cluster.local"],
+    exp: Math.floor(now / 1000) + seconds,
+    iat: Math.floor(now / 1000),
+    iss: "https://kubernetes.default.svc.cluster.local",
+    sub: `system:serviceaccount:${target.namespace}:${target.name}`,
+    "kubernetes.io": { namespace: target.namespace, serviceaccount: { name: target.name, uid: account.metadata.uid } },
+  };
+  const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString("base64url");
+  return {
+    kind: "TokenRequest",
+    apiVersion: "authentication.k8s.io/v1",
+    metadata: { name: target.name, namespace: target.namespace, creationTimestamp: new Date(now).toISOString() },
+    spec: { ...spec, audiences: claims.aud, expirationSeconds: seconds },
+    status: {
+      token: `${encode({ alg: "none", typ: "JWT" })}.${encode(claims)}.unsigned`,
+      expirationTimestamp: new Date(now + seconds * 1000).toISOString().replace(/\.\d+Z$/, "Z"),
+    },
+  };
+}
+
+async function deleteOptions(request: IncomingMessage, query: URLSearchParams): Promise<DeleteOptions> {
+  const body = parseBody(await readBody(request), contentTypeOf(request)) as DeleteOptions | undefined;
+  if (body !== undefined && (typeof body !== "object" || body === null)) {
+    throw badRequest("the delete options are not an object");
+  }
+  const options: Record<string, unknown> = { ...body };
+  if (query.has("gracePeriodSeconds")) options.gracePeriodSeconds = Number(query.get("gracePeriodSeconds"));
+  if (query.has("propagationPolicy")) options.propagationPolicy = query.get("propagationPolicy");
+  if (query.has("dryRun")) options.dryRun = [query.get("dryRun")];
+  return options as DeleteOptions;
+}
+
+function isTrue(value: string | null): boolean {
+  return value !== null && value !== "0" && value.toLowerCase() !== "false";
+}
+
+function isDryRun(query: URLSearchParams): boolean {
+  const value = query.get("dryRun");
+  if (value === null || value === "") return false;
+  if (value !== "All") throw badRequest(`dryRun: Unsupported value: ${JSON.stringify(value)}: supported values: "All"`);
+  return true;
+}
+
+/** A version of the future: kube-apiserver waits three seconds for it, then answers 504. */
+async function refuseFuture(resources: Resources, clock: Clock, query: URLSearchParams): Promise<void> {
+  const given = query.get("resourceVersion") ?? "";
+  if (given === "") return;
+  if (!/^\d+$/.test(given)) {
+    throw new ApiError(500, "InternalError", `strconv.ParseUint: parsing ${JSON.stringify(given)}: invalid syntax`);
+  }
+  if (Number(given) <= resources.store.revision) return;
+  await sleep(clock, FUTURE_VERSION_WAIT_MS);
+  if (Number(given) <= resources.store.revision) return;
+  throw new ApiError(
+    504,
+    "Timeout",
+    `Timeout: Too large resource version: ${given}, current: ${resources.store.revision}`,
+    {
+      causes: [{ reason: "ResourceVersionTooLarge", message: "Too large resource version" }],
+      retryAfterSeconds: 1,
+    },
+  );
+}

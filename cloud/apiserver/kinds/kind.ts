@@ -1,0 +1,60 @@
+// What the server knows about a kind: its names, its scope, and the rules for writing its objects.
+import type { KubeObject } from "../../../protocol/apis/kube-object.ts";
+import type { Cause } from "../status.ts";
+
+/** A column of `kubectl get`. `wide` ones are shown by `-o wide` only. */
+export interface Column {
+  readonly name: string;
+  readonly type: "string" | "integer" | "date";
+  readonly wide?: boolean;
+  readonly format?: string;
+  readonly description?: string;
+  /** `now` is Unix milliseconds, for ages. */
+  cell(object: KubeObject, now: number): string | number | null;
+}
+
+/** What distinguishes one kind's writes from another's. Functions get fresh copies and may change them. */
+export interface Strategy {
+  /** Fills in defaults and drops what a client may not set at creation. */
+  prepareCreate?(object: KubeObject): void;
+  /** Takes over from `old` what an update may not change. */
+  prepareUpdate?(object: KubeObject, old: KubeObject): void;
+  validate?(object: KubeObject, old: KubeObject | undefined): Cause[];
+  /** Seconds of grace that a deletion of this object gets unless it asks otherwise; 0 removes at once. */
+  gracePeriod?(object: KubeObject): number;
+  /** Whether a PUT without a resourceVersion is refused (custom resources and Leases). */
+  readonly versionRequired?: boolean;
+  /** Whether a deletion answers with the object instead of a Status. */
+  readonly deleteAnswersObject?: boolean;
+  /** Whether the spec is counted by `metadata.generation`. */
+  readonly generation?: boolean;
+}
+
+export interface Kind {
+  readonly group: string;
+  readonly version: string;
+  readonly kind: string;
+  readonly listKind: string;
+  readonly plural: string;
+  readonly singular: string;
+  readonly namespaced: boolean;
+  readonly shortNames?: readonly string[];
+  readonly categories?: readonly string[];
+  readonly verbs: readonly string[];
+  readonly subresources: readonly ("status" | "scale" | "binding" | "eviction" | "token" | "finalize")[];
+  readonly columns: readonly Column[];
+  readonly strategy: Strategy;
+  /** True for kinds made by a CustomResourceDefinition: JSON only, no strategic merge, unknown fields pruned. */
+  readonly custom: boolean;
+}
+
+/** The table of the store that holds a kind's objects; versions of one kind share it. */
+export function tableOf(kind: Pick<Kind, "group" | "plural">): string {
+  return kind.group === "" ? kind.plural : `${kind.plural}.${kind.group}`;
+}
+
+export function apiVersionOf(kind: Pick<Kind, "group" | "version">): string {
+  return kind.group === "" ? kind.version : `${kind.group}/${kind.version}`;
+}
+
+export const allVerbs = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"] as const;

@@ -1,0 +1,168 @@
+// Pods: what the API server fills in, refuses and keeps, and how long a deletion takes.
+import { at, type KubeObject, listAt, textAt } from "../../../protocol/apis/kube-object.ts";
+import { deepEqual } from "../patch/json-patch.ts";
+import { type Cause, denied, duplicate, required, unsupported, wrong } from "../status.ts";
+import type { Strategy } from "./kind.ts";
+import { nameFault } from "./names.ts";
+
+type Fields = Record<string, unknown>;
+
+/** Seconds a pod has to end unless it or its deletion says otherwise. */
+const DEFAULT_GRACE = 30;
+
+export const podStrategy: Strategy = {
+  deleteAnswersObject: true,
+  prepareCreate(pod) {
+    pod.status = { phase: "Pending", qosClass: qosOf(pod) };
+    fillDefaults(pod);
+  },
+  prepareUpdate(pod, old) {
+    pod.status = old.status;
+    fillDefaults(pod);
+  },
+  validate(pod, old) {
+    return old === undefined ? faultsOf(pod) : [...faultsOf(pod), ...changeFaults(pod, old)];
+  },
+  gracePeriod(pod) {
+    // A pod that no kubelet has seen, or that has ended, has nothing to wait for.
+    const phase = textAt(pod, "status", "phase");
+    if (textAt(pod, "spec", "nodeName") === "" || phase === "Succeeded" || phase === "Failed") return 0;
+    return Number(at(pod, "spec", "terminationGracePeriodSeconds") ?? DEFAULT_GRACE);
+  },
+};
+
+function fillDefaults(pod: KubeObject): void {
+  const spec = structuredClone((pod.spec ?? {}) as Fields);
+  pod.spec = spec;
+  const set = (object: Fields, key: string, value: unknown) => object[key] ??= value;
+  const account = textAt(spec, "serviceAccountName") || textAt(spec, "serviceAccount") || "default";
+  set(spec, "restartPolicy", "Always");
+  set(spec, "terminationGracePeriodSeconds", DEFAULT_GRACE);
+  set(spec, "dnsPolicy", "ClusterFirst");
+  spec.serviceAccountName = account;
+  spec.serviceAccount = account;
+  set(spec, "securityContext", {});
+  set(spec, "schedulerName", "default-scheduler");
+  set(spec, "priority", 0);
+  set(spec, "enableServiceLinks", true);
+  set(spec, "preemptionPolicy", "PreemptLowerPriority");
+  spec.tolerations = withNodeTolerations(listAt(spec, "tolerations") as Fields[]);
+  for (const field of ["initContainers", "containers"]) for (const c of listAt(spec, field)) fillContainer(c as Fields);
+  for (const volume of listAt(spec, "volumes") as Fields[]) fillVolume(volume);
+}
+
+function withNodeTolerations(given: Fields[]): Fields[] {
+  const added = ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"]
+    .filter((key) => !given.some((t) => t.key === key || (t.key === undefined && t.operator === "Exists")))
+    .map((key) => ({ key, operator: "Exists", effect: "NoExecute", tolerationSeconds: 300 }));
+  return [...given, ...added];
+}
+
+function fillContainer(container: Fields): void {
+  const image = textAt(container, "image");
+  const tag = /:([^/:@]+)$/.exec(image)?.[1];
+  const latest = !image.includes("@") && (tag === undefined || tag === "latest");
+  container.resources ??= {};
+  container.terminationMessagePath ??= "/dev/termination-log";
+  container.terminationMessagePolicy ??= "File";
+  container.imagePullPolicy ??= latest ? "Always" : "IfNotPresent";
+  for (const port of listAt(container, "ports") as Fields[]) port.protocol ??= "TCP";
+  for (const probe of ["livenessProbe", "readinessProbe", "startupProbe"]) {
+    const p = container[probe] as Fields | undefined;
+    if (p === undefined || p === null) continue;
+    p.timeoutSeconds ??= 1;
+    p.periodSeconds ??= 10;
+    p.successThreshold ??= 1;
+    p.failureThreshold ??= 3;
+  }
+}
+
+function fillVolume(volume: Fields): void {
+  for (const source of ["configMap", "secret", "projected", "downwardAPI"]) {
+    const v = volume[source] as Fields | undefined;
+    if (v !== undefined && v !== null) v.defaultMode ??= 420;
+  }
+  // A volume without a source is an empty directory.
+  if (Object.keys(volume).filter((key) => key !== "name").length === 0) volume.emptyDir = {};
+}
+
+function qosOf(pod: KubeObject): string {
+  const containers = [...listAt(pod, "spec", "containers"), ...listAt(pod, "spec", "initContainers")];
+  const resources = containers.map((c) => ({
+    requests: at(c, "resources", "requests"),
+    limits: at(c, "resources", "limits"),
+  }));
+  if (resources.every((r) => r.requests === undefined && r.limits === undefined)) return "BestEffort";
+  const guaranteed = resources.every((r) =>
+    ["cpu", "memory"].every((name) =>
+      at(r.limits, name) !== undefined && (at(r.requests, name) ?? at(r.limits, name)) === at(r.limits, name)
+    )
+  );
+  return guaranteed ? "Guaranteed" : "Burstable";
+}
+
+function faultsOf(pod: KubeObject): Cause[] {
+  const causes: Cause[] = [];
+  const containers = listAt(pod, "spec", "containers") as Fields[];
+  const volumes = listAt(pod, "spec", "volumes") as Fields[];
+  if (containers.length === 0) causes.push(required("spec.containers"));
+  const volumeNames = new Set<unknown>();
+  volumes.forEach((volume, i) => {
+    if (volumeNames.has(volume.name)) causes.push(duplicate(`spec.volumes[${i}].name`, volume.name));
+    volumeNames.add(volume.name);
+  });
+  const names = new Set<unknown>();
+  containers.forEach((container, i) => {
+    const path = `spec.containers[${i}]`;
+    const name = textAt(container, "name");
+    if (name === "") causes.push(required(`${path}.name`));
+    else {
+      const fault = nameFault(name, "label");
+      if (fault !== undefined) causes.push(wrong(`${path}.name`, name, fault));
+      if (names.has(name)) causes.push(duplicate(`${path}.name`, name));
+    }
+    names.add(name);
+    if (textAt(container, "image") === "") causes.push(required(`${path}.image`));
+    (listAt(container, "volumeMounts") as Fields[]).forEach((mount, m) => {
+      if (!volumeNames.has(mount.name)) {
+        causes.push({
+          reason: "FieldValueInvalid",
+          message: `Not found: ${JSON.stringify(mount.name)}`,
+          field: `${path}.volumeMounts[${m}].name`,
+        });
+      }
+    });
+  });
+  const policy = textAt(pod, "spec", "restartPolicy");
+  if (!["Always", "OnFailure", "Never"].includes(policy)) {
+    causes.push(unsupported("spec.restartPolicy", policy, ["Always", "OnFailure", "Never"]));
+  }
+  return causes;
+}
+
+/** After creation only these parts of a pod's spec may change. */
+function changeFaults(pod: KubeObject, old: KubeObject): Cause[] {
+  const comparable = (object: KubeObject) => {
+    const spec = structuredClone(object.spec) as Fields;
+    for (const field of ["containers", "initContainers"]) {
+      for (const c of listAt(spec, field) as Fields[]) delete c.image;
+    }
+    for (
+      const field of [
+        "activeDeadlineSeconds",
+        "tolerations",
+        "terminationGracePeriodSeconds",
+        "ephemeralContainers",
+        "schedulingGates",
+      ]
+    ) {
+      delete spec[field];
+    }
+    return spec;
+  };
+  if (deepEqual(comparable(pod), comparable(old))) return [];
+  return [denied(
+    "spec",
+    "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)",
+  )];
+}

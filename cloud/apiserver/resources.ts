@@ -1,0 +1,459 @@
+// Reading and writing objects as the Kubernetes API does it; knows nothing of HTTP.
+import { randomUUID } from "node:crypto";
+import { at, type Json, keyOf, type KubeList, type KubeObject } from "../../protocol/apis/kube-object.ts";
+import type { Random } from "../../base/random/random.ts";
+import { apiVersionOf, type Kind, tableOf } from "./kinds/kind.ts";
+import { metadataFaults } from "./kinds/names.ts";
+import type { Registry } from "./kinds/registry.ts";
+import { applyJsonPatch, applyMergePatch, deepEqual } from "./patch/json-patch.ts";
+import { applyStrategicPatch } from "./patch/strategic.ts";
+import {
+  alreadyExists,
+  ApiError,
+  badRequest,
+  conflict,
+  forbidden,
+  invalid,
+  notFound,
+  unsupportedMediaType,
+} from "./status.ts";
+import { selectorOf } from "./storage/selectors.ts";
+import type { Store } from "./storage/store.ts";
+
+/** Where an object stands: its kind, its namespace ("" for cluster-scoped kinds) and its name. */
+export interface Target {
+  readonly kind: Kind;
+  readonly namespace: string;
+  readonly name: string;
+}
+
+/** What a client may ask of a deletion (`metav1.DeleteOptions`). */
+export interface DeleteOptions {
+  readonly gracePeriodSeconds?: number;
+  readonly preconditions?: { readonly uid?: string; readonly resourceVersion?: string };
+  readonly propagationPolicy?: "Orphan" | "Background" | "Foreground";
+  readonly dryRun?: readonly string[];
+}
+
+export type PatchType =
+  | "application/json-patch+json"
+  | "application/merge-patch+json"
+  | "application/strategic-merge-patch+json";
+
+/** Tries of a patch whose object changed under it; kube-apiserver gives up after five. */
+const PATCH_TRIES = 5;
+/** How long a list waits for a version that does not exist yet, as kube-apiserver does. */
+export const FUTURE_VERSION_WAIT_MS = 3000;
+
+const suffixAlphabet = "bcdfghjklmnpqrstvwxz2456789";
+
+/** The resources of one server. Every method throws ApiError for what the client did wrong. */
+export class Resources {
+  readonly store: Store;
+  readonly registry: Registry;
+  readonly #now: () => number;
+  readonly #random: Random;
+
+  constructor(store: Store, registry: Registry, now: () => number, random: Random) {
+    this.store = store;
+    this.registry = registry;
+    this.#now = now;
+    this.#random = random;
+  }
+
+  get(target: Target): KubeObject {
+    const object = this.store.get(tableOf(target.kind), keyOfTarget(target));
+    if (object === undefined) throw notFound(target.kind, target.name);
+    return object;
+  }
+
+  /** Lists with selectors, pages and versions. `namespace` undefined means all of them. */
+  list(kind: Kind, namespace: string | undefined, query: URLSearchParams): KubeList {
+    const selected = selectorOf(query, kind.plural, kind.namespaced);
+    const limit = Number(query.get("limit") ?? 0);
+    const from = pageOf(query.get("continue"));
+    const exact = query.get("resourceVersionMatch") === "Exact" ? Number(query.get("resourceVersion")) : undefined;
+    const revision = from?.revision ?? exact ?? this.store.revision;
+    const all = this.store.listAt(tableOf(kind), revision, namespace).filter(selected);
+    const start = from === undefined ? 0 : all.findIndex((object) => keyOf(object) > from.after);
+    const rest = start === -1 ? [] : all.slice(start);
+    const items = limit > 0 ? rest.slice(0, limit) : rest;
+    const remaining = rest.length - items.length;
+    return {
+      kind: kind.listKind,
+      apiVersion: apiVersionOf(kind),
+      metadata: {
+        resourceVersion: String(revision),
+        ...(remaining === 0 ? {} : {
+          continue: Buffer.from(JSON.stringify({ revision, after: keyOf(items.at(-1) as KubeObject) })).toString(
+            "base64url",
+          ),
+          // With a selector the real server does not count what is left.
+          ...(query.has("labelSelector") || query.has("fieldSelector") ? {} : { remainingItemCount: remaining }),
+        }),
+      },
+      items,
+    };
+  }
+
+  create(kind: Kind, namespace: string, body: unknown, dryRun: boolean): KubeObject {
+    const object = this.#checked(kind, body);
+    const metadata = object.metadata;
+    this.#takeNamespace(kind, object, namespace);
+    if (metadata.resourceVersion) {
+      throw new ApiError(500, "InternalError", "resourceVersion should not be set on objects to be created");
+    }
+    if (!metadata.name && metadata.generateName) metadata.name = metadata.generateName + this.#suffix();
+    if (kind.namespaced) this.#refuseIfNamespaceEnds(kind, namespace, metadata.name);
+    delete metadata.deletionTimestamp;
+    delete metadata.deletionGracePeriodSeconds;
+    metadata.uid = randomUUID();
+    metadata.creationTimestamp = this.#timestamp();
+    delete metadata.generation;
+    kind.strategy.prepareCreate?.(object);
+    if (kind.strategy.generation || GENERATION_KINDS.has(kind.plural)) metadata.generation = 1;
+    this.#refuseInvalid(kind, object, undefined);
+    if (this.store.get(tableOf(kind), keyOf(object)) !== undefined) throw alreadyExists(kind, metadata.name);
+    return dryRun ? object : this.store.put(tableOf(kind), object);
+  }
+
+  /** Replaces an object, or with `status` only its status. A version in the body must be the present one. */
+  update(target: Target, body: unknown, subresource: string, dryRun: boolean): KubeObject {
+    const { kind } = target;
+    const old = this.get(target);
+    const object = this.#checked(kind, body);
+    if (object.metadata.name && object.metadata.name !== target.name) {
+      throw badRequest(
+        `the name of the object (${object.metadata.name}) does not match the name on the URL (${target.name})`,
+      );
+    }
+    object.metadata.name = target.name;
+    this.#takeNamespace(kind, object, target.namespace);
+    if (kind.strategy.versionRequired && !object.metadata.resourceVersion) {
+      throw invalid(kind, target.name, [{
+        reason: "FieldValueInvalid",
+        message: `Invalid value: ${kind.custom ? "0" : '""'}: must be specified for an update`,
+        field: "metadata.resourceVersion",
+      }]);
+    }
+    return this.#replace(kind, old, object, subresource, dryRun);
+  }
+
+  /** Applies a patch; tried again when the object changes under it, unless the patch names a version. */
+  patch(target: Target, type: string, patch: Json, subresource: string, dryRun: boolean): KubeObject {
+    const { kind } = target;
+    for (let tried = 1;; tried++) {
+      const old = this.get(target);
+      const patched = applyPatch(kind, type, old as unknown as Json, patch) as unknown as KubeObject;
+      if (typeof patched !== "object" || patched === null || typeof patched.metadata !== "object") {
+        throw badRequest("the patched object has no metadata");
+      }
+      if (patched.metadata.name !== target.name) {
+        throw badRequest(
+          `the name of the object (${patched.metadata.name}) does not match the name on the URL (${target.name})`,
+        );
+      }
+      try {
+        return this.#replace(kind, old, structuredClone(patched), subresource, dryRun);
+      } catch (error) {
+        const changed = error instanceof ApiError && error.status.reason === "Conflict";
+        if (!changed || patched.metadata.resourceVersion !== old.metadata.resourceVersion || tried === PATCH_TRIES) {
+          throw error;
+        }
+      }
+    }
+  }
+
+  /**
+   * Deletes, or begins to: a pod on a node gets its grace, finalizers hold an object until they are gone.
+   * Returns the object as it now is, and whether it is gone.
+   */
+  delete(target: Target, options: DeleteOptions): { readonly object: KubeObject; readonly gone: boolean } {
+    const { kind } = target;
+    const old = this.get(target);
+    this.#refusePreconditions(kind, old, options);
+    const dryRun = (options.dryRun ?? []).length > 0;
+    const asked = options.gracePeriodSeconds;
+    const grace = kind.strategy.gracePeriod === undefined ? undefined : graceOf(kind, old, asked);
+    const ending = old.metadata.deletionTimestamp !== undefined;
+    const finalizers = finalizersOf(old, options.propagationPolicy);
+    if (grace === undefined) {
+      if (finalizers.length === 0) return { object: dryRun ? old : this.#remove(kind, old), gone: true };
+      if (ending) return { object: old, gone: false };
+      const marked = this.#marked(old, 0, finalizers);
+      return { object: dryRun ? marked : this.store.put(tableOf(kind), marked), gone: false };
+    }
+    if (ending && asked !== undefined && asked >= (old.metadata.deletionGracePeriodSeconds ?? 0) && asked > 0) {
+      return { object: old, gone: false };
+    }
+    if (ending && asked === undefined) return { object: old, gone: false };
+    const marked = this.#marked(old, grace, finalizers);
+    if (dryRun) return { object: marked, gone: grace === 0 };
+    // The real server writes the shortened grace first, then removes: watchers see both.
+    const stored = this.store.put(tableOf(kind), marked);
+    if (grace > 0 || finalizers.length > 0) return { object: stored, gone: false };
+    return { object: this.#remove(kind, stored), gone: true };
+  }
+
+  /** The binding of a pod to a node. */
+  bind(target: Target, node: string): void {
+    const old = this.get(target);
+    const assigned = at(old, "spec", "nodeName");
+    if (typeof assigned === "string" && assigned !== "") {
+      throw conflict(target.kind, target.name, `pod ${target.name} is already assigned to node "${assigned}"`);
+    }
+    const conditions = ((at(old, "status", "conditions") ?? []) as { type: string }[]).filter((c) =>
+      c.type !== "PodScheduled"
+    );
+    const scheduled = {
+      type: "PodScheduled",
+      status: "True",
+      lastProbeTime: null,
+      lastTransitionTime: this.#timestamp(),
+    };
+    this.store.put(tableOf(target.kind), {
+      ...old,
+      spec: { ...(old.spec as object), nodeName: node },
+      status: { ...(old.status as object), conditions: [...conditions, scheduled] },
+    });
+  }
+
+  /** Removes an object whose finalizers are gone, or keeps it where it isn't being deleted. */
+  #settle(kind: Kind, object: KubeObject): KubeObject {
+    const { deletionTimestamp, deletionGracePeriodSeconds = 0, finalizers = [] } = object.metadata;
+    if (deletionTimestamp === undefined || finalizers.length > 0 || deletionGracePeriodSeconds > 0) {
+      return this.store.put(tableOf(kind), object);
+    }
+    return this.#remove(kind, object);
+  }
+
+  #remove(kind: Kind, object: KubeObject): KubeObject {
+    return this.store.remove(tableOf(kind), object);
+  }
+
+  #marked(object: KubeObject, grace: number, finalizers: readonly string[]): KubeObject {
+    const end = new Date(this.#now() + grace * 1000).toISOString().replace(/\.\d+Z$/, "Z");
+    const generation = object.metadata.generation;
+    return {
+      ...object,
+      metadata: {
+        ...object.metadata,
+        deletionTimestamp: end,
+        deletionGracePeriodSeconds: grace,
+        ...(finalizers.length === 0 ? {} : { finalizers: [...finalizers] }),
+        ...(generation === undefined || object.metadata.deletionTimestamp !== undefined
+          ? {}
+          : { generation: generation + 1 }),
+      },
+    };
+  }
+
+  #replace(kind: Kind, old: KubeObject, object: KubeObject, subresource: string, dryRun: boolean): KubeObject {
+    const given = object.metadata.resourceVersion;
+    if (given && given !== old.metadata.resourceVersion) throw conflict(kind, old.metadata.name);
+    if (object.metadata.uid && object.metadata.uid !== old.metadata.uid) {
+      if (subresource !== "" || kind.custom) {
+        throw invalid(kind, old.metadata.name, [{
+          reason: "FieldValueInvalid",
+          message: `Invalid value: ${JSON.stringify(object.metadata.uid)}: field is immutable`,
+          field: "metadata.uid",
+        }]);
+      }
+      throw conflict(
+        kind,
+        old.metadata.name,
+        `Precondition failed: UID in precondition: ${object.metadata.uid}, UID in object meta: ${old.metadata.uid}`,
+      );
+    }
+    object.apiVersion = apiVersionOf(kind);
+    object.kind = kind.kind;
+    keepMetadata(object, old);
+    if (subresource === "status") takeStatus(kind, object, old);
+    else {
+      kind.strategy.prepareUpdate?.(object, old);
+      const counted = kind.strategy.generation || GENERATION_KINDS.has(kind.plural);
+      if (counted && !deepEqual(withoutStatus(object), withoutStatus(old))) {
+        object.metadata.generation = (old.metadata.generation ?? 0) + 1;
+      }
+    }
+    this.#refuseInvalid(kind, object, old);
+    object.metadata.resourceVersion = old.metadata.resourceVersion as string;
+    if (deepEqual(object, old)) return old; // a write that changes nothing keeps the version
+    return dryRun ? object : this.#settle(kind, object);
+  }
+
+  #checked(kind: Kind, body: unknown): KubeObject {
+    if (typeof body !== "object" || body === null || Array.isArray(body)) throw badRequest("the body is not an object");
+    const object = structuredClone(body) as KubeObject;
+    const wanted = apiVersionOf(kind);
+    if (object.kind !== undefined && object.kind !== kind.kind) {
+      throw badRequest(
+        `${kind.kind} in version ${
+          JSON.stringify(kind.version)
+        } cannot be handled as a ${kind.kind}: converting (${object.kind}) to (${kind.kind}): unknown conversion`,
+      );
+    }
+    if (object.apiVersion !== undefined && object.apiVersion !== wanted) {
+      throw badRequest(
+        `the API version in the data (${object.apiVersion}) does not match the expected API version (${wanted})`,
+      );
+    }
+    object.apiVersion = wanted;
+    object.kind = kind.kind;
+    if (typeof object.metadata !== "object" || object.metadata === null) object.metadata = { name: "" };
+    return object;
+  }
+
+  #takeNamespace(kind: Kind, object: KubeObject, namespace: string): void {
+    const { metadata } = object;
+    if (!kind.namespaced) {
+      delete metadata.namespace;
+      return;
+    }
+    if (metadata.namespace && metadata.namespace !== namespace) {
+      throw badRequest("the namespace of the provided object does not match the namespace sent on the request");
+    }
+    metadata.namespace = namespace;
+  }
+
+  #refuseIfNamespaceEnds(kind: Kind, namespace: string, name: string): void {
+    const found = this.store.get("namespaces", namespace);
+    if (found === undefined) throw notFound({ group: "", plural: "namespaces" }, namespace);
+    if (at(found, "status", "phase") !== "Terminating") return;
+    throw new ApiError(
+      403,
+      "Forbidden",
+      `${
+        kind.group === "" ? kind.plural : `${kind.plural}.${kind.group}`
+      } "${name}" is forbidden: unable to create new content in namespace ${namespace} because it is being terminated`,
+      {
+        name,
+        ...(kind.group === "" ? {} : { group: kind.group }),
+        kind: kind.plural,
+        causes: [{
+          reason: "NamespaceTerminating",
+          message: `namespace ${namespace} is being terminated`,
+          field: "metadata.namespace",
+        }],
+      },
+    );
+  }
+
+  #refuseInvalid(kind: Kind, object: KubeObject, old: KubeObject | undefined): void {
+    const causes = [
+      ...metadataFaults(object.metadata, kind.plural === "namespaces" ? "label" : "subdomain"),
+      ...(kind.strategy.validate?.(object, old) ?? []),
+    ];
+    if (causes.length > 0) throw invalid(kind, object.metadata.name ?? "", causes);
+  }
+
+  #refusePreconditions(kind: Kind, object: KubeObject, options: DeleteOptions): void {
+    const { uid, resourceVersion } = options.preconditions ?? {};
+    const { name } = object.metadata;
+    if (uid !== undefined && uid !== object.metadata.uid) {
+      throw conflict(
+        kind,
+        name,
+        `the UID in the precondition (${uid}) does not match the UID in record (${object.metadata.uid}). The object might have been deleted and then recreated`,
+      );
+    }
+    if (resourceVersion !== undefined && resourceVersion !== object.metadata.resourceVersion) {
+      throw conflict(
+        kind,
+        name,
+        `the ResourceVersion in the precondition (${resourceVersion}) does not match the ResourceVersion in record (${object.metadata.resourceVersion}). The object might have been modified`,
+      );
+    }
+    const permanent = kind.plural === "namespaces" && ["default", "kube-system", "kube-public"].includes(name);
+    if (permanent) throw forbidden(kind, name, "this namespace may not be deleted");
+  }
+
+  #suffix(): string {
+    return Array.from({ length: 5 }, () => suffixAlphabet[this.#random.integer(0, suffixAlphabet.length - 1)]).join("");
+  }
+
+  #timestamp(): string {
+    return new Date(this.#now()).toISOString().replace(/\.\d+Z$/, "Z");
+  }
+}
+
+/** Built-in kinds whose spec is counted although nothing else about them is special. */
+const GENERATION_KINDS: ReadonlySet<string> = new Set(["pods"]);
+
+function keyOfTarget({ namespace, name }: Target): string {
+  return namespace === "" ? name : `${namespace}/${name}`;
+}
+
+function pageOf(token: string | null): { readonly revision: number; readonly after: string } | undefined {
+  if (token === null || token === "") return undefined;
+  try {
+    const page = JSON.parse(Buffer.from(token, "base64url").toString("utf8")) as { revision: number; after: string };
+    if (Number.isInteger(page.revision) && typeof page.after === "string") return page;
+  } catch {
+    // falls through to the same answer
+  }
+  throw badRequest("continue key is not valid: illegal base64 data");
+}
+
+function applyPatch(kind: Kind, type: string, target: Json, patch: Json): Json {
+  switch (type) {
+    case "application/json-patch+json":
+      return applyJsonPatch(target, patch);
+    case "application/merge-patch+json":
+      return applyMergePatch(target, patch);
+    case "application/strategic-merge-patch+json":
+      if (!kind.custom) return applyStrategicPatch(target, patch);
+      throw unsupportedMediaType(["application/json-patch+json", "application/merge-patch+json"]);
+    default:
+      throw unsupportedMediaType([
+        "application/json-patch+json",
+        "application/merge-patch+json",
+        ...(kind.custom ? [] : ["application/strategic-merge-patch+json"]),
+      ]);
+  }
+}
+
+/** What a client can't change about an object's identity and life. */
+function keepMetadata(object: KubeObject, old: KubeObject): void {
+  const { metadata } = object;
+  const kept = [
+    "uid",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+    "generation",
+    "generateName",
+  ] as const;
+  for (const field of kept) {
+    if (old.metadata[field] === undefined) delete metadata[field];
+    else metadata[field] = old.metadata[field] as never;
+  }
+}
+
+/** A write to `status`: a custom resource changes nothing else, a built-in kind may also change labels and annotations. */
+function takeStatus(kind: Kind, object: KubeObject, old: KubeObject): void {
+  const status = object.status;
+  if (kind.custom) {
+    for (const key of Object.keys(object)) delete object[key];
+    Object.assign(object, structuredClone(old));
+  } else object.spec = old.spec;
+  if (status === undefined) delete object.status;
+  else object.status = status;
+}
+
+function withoutStatus({ status: _status, metadata: _metadata, ...rest }: KubeObject): unknown {
+  return rest;
+}
+
+function graceOf(kind: Kind, object: KubeObject, asked: number | undefined): number {
+  const own = kind.strategy.gracePeriod?.(object) ?? 0;
+  if (own === 0) return 0;
+  return Math.max(0, asked ?? own);
+}
+
+function finalizersOf(object: KubeObject, policy: DeleteOptions["propagationPolicy"]): string[] {
+  const present = (object.metadata.finalizers ?? []).filter((f) => f !== "foregroundDeletion" && f !== "orphan");
+  if (policy === "Foreground") return [...present, "foregroundDeletion"];
+  if (policy === "Orphan") return [...present, "orphan"];
+  return object.metadata.finalizers ?? [];
+}

@@ -1,0 +1,171 @@
+// The objects, their versions and what happened to them: one revision for all, a bounded log per kind for watches.
+import { expired } from "../status.ts";
+import { keyOf, type KubeObject } from "../../../protocol/apis/kube-object.ts";
+
+/** One change. `previous` is what stood there before; a deletion's object carries the version of the deletion. */
+export interface StoreEvent {
+  readonly type: "ADDED" | "MODIFIED" | "DELETED";
+  readonly revision: number;
+  readonly object: KubeObject;
+  readonly previous: KubeObject | undefined;
+}
+
+/** Changes kept per kind. A watcher that is further behind gets 410 and lists again, as from a compacted etcd. */
+const LOG_LENGTH = 20_000;
+
+interface Table {
+  readonly objects: Map<string, KubeObject>;
+  log: StoreEvent[];
+  /** Changes up to this revision are no longer in the log. */
+  forgotten: number;
+  readonly watchers: Set<(event: StoreEvent) => void>;
+}
+
+/** A table is named `plural.group` (`pods`, `devices.devices.kubeedge.io`). Objects in it are never changed, only replaced. */
+export class Store {
+  readonly #tables = new Map<string, Table>();
+  readonly #everywhere = new Set<(table: string, event: StoreEvent) => void>();
+  #revision = 1;
+
+  /** The version of the newest change. */
+  get revision(): number {
+    return this.#revision;
+  }
+
+  get(table: string, key: string): KubeObject | undefined {
+    return this.#tables.get(table)?.objects.get(key);
+  }
+
+  /** The objects of a table in the order of their keys, as etcd would list them. */
+  list(table: string, namespace?: string): KubeObject[] {
+    return sorted(this.#table(table).objects, namespace);
+  }
+
+  /** The objects as they were at a revision, by undoing what came after it. Throws 410 where that is too long ago. */
+  listAt(table: string, revision: number, namespace?: string): KubeObject[] {
+    if (revision >= this.#revision) return this.list(table, namespace);
+    const later = this.since(table, revision);
+    if (later === undefined) {
+      throw expired(`The provided continue parameter is too old to display a consistent list result.`);
+    }
+    const then = new Map(this.#table(table).objects);
+    for (const event of later.toReversed()) {
+      if (event.previous === undefined) then.delete(keyOf(event.object));
+      else then.set(keyOf(event.object), event.previous);
+    }
+    return sorted(then, namespace);
+  }
+
+  /** Every object of every table, for whoever looks for owners and leftovers. */
+  *all(): Generator<[table: string, object: KubeObject]> {
+    for (const [name, table] of this.#tables) for (const object of table.objects.values()) yield [name, object];
+  }
+
+  /** Stores a new object or a new version of one; returns it with its version. */
+  put(table: string, object: KubeObject): KubeObject {
+    const t = this.#table(table);
+    const stored = this.#stamp(object);
+    const key = keyOf(stored);
+    const previous = t.objects.get(key);
+    t.objects.set(key, stored);
+    this.#tell(table, t, {
+      type: previous === undefined ? "ADDED" : "MODIFIED",
+      revision: this.#revision,
+      object: stored,
+      previous,
+    });
+    return stored;
+  }
+
+  /** Removes an object; `last` is its final form. Returns it with the version of the deletion. */
+  remove(table: string, last: KubeObject): KubeObject {
+    const t = this.#table(table);
+    const key = keyOf(last);
+    const previous = t.objects.get(key);
+    const stored = this.#stamp(last);
+    t.objects.delete(key);
+    this.#tell(table, t, { type: "DELETED", revision: this.#revision, object: stored, previous });
+    return stored;
+  }
+
+  /** The changes after `revision`, oldest first; undefined where the log no longer reaches back so far. */
+  since(table: string, revision: number): StoreEvent[] | undefined {
+    const t = this.#table(table);
+    if (revision < t.forgotten) return undefined;
+    let from = t.log.length;
+    while (from > 0 && (t.log[from - 1] as StoreEvent).revision > revision) from--;
+    return t.log.slice(from);
+  }
+
+  /** Calls back for every change to come, in order; returns the way to stop it. */
+  watch(table: string, listener: (event: StoreEvent) => void): () => void {
+    const { watchers } = this.#table(table);
+    watchers.add(listener);
+    return () => watchers.delete(listener);
+  }
+
+  /** Calls back for every change in every table; returns the way to stop it. */
+  watchAll(listener: (table: string, event: StoreEvent) => void): () => void {
+    this.#everywhere.add(listener);
+    return () => this.#everywhere.delete(listener);
+  }
+
+  /** Forgets the log, so that watchers from the past get 410 (for tests of clients). */
+  compact(): void {
+    for (const table of this.#tables.values()) {
+      table.log = [];
+      table.forgotten = this.#revision;
+    }
+  }
+
+  /** Everything, for a snapshot on disk. */
+  dump(): { readonly revision: number; readonly tables: Record<string, KubeObject[]> } {
+    const tables: Record<string, KubeObject[]> = {};
+    for (const [name, table] of this.#tables) if (table.objects.size > 0) tables[name] = [...table.objects.values()];
+    return { revision: this.#revision, tables };
+  }
+
+  /** Takes back what `dump` gave; the log starts empty, so old watches get 410. */
+  restore(dump: { readonly revision: number; readonly tables: Record<string, KubeObject[]> }): void {
+    this.#revision = dump.revision;
+    for (const [name, objects] of Object.entries(dump.tables)) {
+      const table = this.#table(name);
+      table.forgotten = dump.revision;
+      for (const object of objects) table.objects.set(keyOf(object), object);
+    }
+  }
+
+  #stamp(object: KubeObject): KubeObject {
+    this.#revision++;
+    return { ...object, metadata: { ...object.metadata, resourceVersion: String(this.#revision) } };
+  }
+
+  #tell(name: string, table: Table, event: StoreEvent): void {
+    table.log.push(event);
+    if (table.log.length > 2 * LOG_LENGTH) {
+      const dropped = table.log.splice(0, LOG_LENGTH);
+      table.forgotten = (dropped[dropped.length - 1] as StoreEvent).revision;
+    }
+    for (const watcher of table.watchers) watcher(event);
+    for (const watcher of this.#everywhere) watcher(name, event);
+  }
+
+  #table(name: string): Table {
+    let table = this.#tables.get(name);
+    if (table === undefined) {
+      table = { objects: new Map(), log: [], forgotten: 0, watchers: new Set() };
+      this.#tables.set(name, table);
+    }
+    return table;
+  }
+}
+
+function sorted(objects: ReadonlyMap<string, KubeObject>, namespace: string | undefined): KubeObject[] {
+  const prefix = namespace === undefined ? "" : `${namespace}/`;
+  const keys = [...objects.keys()].filter((key) => key.startsWith(prefix)).sort(byKey);
+  return keys.map((key) => objects.get(key) as KubeObject);
+}
+
+function byKey(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

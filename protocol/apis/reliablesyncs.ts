@@ -1,0 +1,35 @@
+// ObjectSync and ClusterObjectSync, reliablesyncs.kubeedge.io/v1alpha1: which version of an object a node holds.
+import type { KubeObject } from "./kube-object.ts";
+
+export const syncApi = "reliablesyncs.kubeedge.io/v1alpha1";
+
+/** One record. Its name is `{node}.{uid of the object}`; its namespace is the object's. */
+export interface ObjectSync extends KubeObject {
+  spec?: { readonly objectAPIVersion?: string; readonly objectKind?: string; readonly objectName?: string };
+  status?: { readonly objectResourceVersion?: string };
+}
+
+/** The version a record has before the node has acknowledged anything: older than every real one. */
+export const neverAcknowledged = "0";
+
+/** The name of the record of an object on a node. */
+export function syncNameOf(node: string, uid: string): string {
+  return `${node}.${uid}`;
+}
+
+/** Node and object uid of a record's name. Node names may contain dots, uids don't: the last dot divides. */
+export function parseSyncName(name: string): { readonly node: string; readonly uid: string } {
+  const dot = name.lastIndexOf(".");
+  return { node: name.slice(0, Math.max(0, dot)), uid: name.slice(dot + 1) };
+}
+
+/** A new record for an object on a node; its status is written apart, as the CRD has a status subresource. */
+export function newObjectSync(node: string, object: KubeObject): ObjectSync {
+  const { namespace, name, uid = "" } = object.metadata;
+  return {
+    apiVersion: syncApi,
+    kind: namespace ? "ObjectSync" : "ClusterObjectSync",
+    metadata: { name: syncNameOf(node, uid), ...(namespace ? { namespace } : {}) },
+    spec: { objectAPIVersion: object.apiVersion ?? "", objectKind: object.kind ?? "", objectName: name },
+  };
+}

@@ -1,0 +1,29 @@
+// Every limit on input, with its unit and its reason, in one place.
+
+/** Checked before memory is taken. Values are KubeEdge's where it has one. */
+export const limits = {
+  /** Bytes of one hub message. KubeEdge 1.23.1 caps a QUIC payload at 32 MiB (CVE-2026-62370); ours holds for WebSocket too. */
+  message: 32 * 1024 * 1024 + 64 * 1024,
+  /** Fragments of one WebSocket message. A Go client cuts at 4 KiB, so 32 MiB would be 8,192; objects end at about 1.5 MiB. */
+  fragments: 8_320,
+  /** Nesting of a JSON document; a recursive walk of more could overflow the stack. */
+  jsonDepth: 64,
+  /** Bytes of an enrolment request's body, KubeEdge's own (CVE-2022-31075). */
+  httpBody: 1024 * 1024,
+  /** Bytes of an API request's body: what kube-apiserver accepts (3 MiB). */
+  apiBody: 3 * 1024 * 1024,
+  /** Nesting of an API request's body; schemas of CRDs go deeper than messages do. */
+  apiDepth: 256,
+  /** Bytes of request headers. */
+  headers: 16 * 1024,
+  /** Messages in a beehive module's channel (KubeEdge: 1024). */
+  moduleChannel: 1024,
+  /** Messages waiting in one node's lane. */
+  laneMessages: 1024,
+  /** Bytes waiting in one node's lane and socket; a node that reads slower is disconnected and catches up from the caches. */
+  laneBytes: 8 * 1024 * 1024,
+  /** Upstream messages being worked on at once, all nodes together. */
+  upstreamJobs: 2048,
+  /** Hop records kept. */
+  hops: 65_536,
+} as const;

@@ -1,0 +1,241 @@
+// KubeEdge's certificates: the CA, the server's, the edges'. Subjects, usages and lifetimes as in protocol notes 1 §5.1.
+import "reflect-metadata";
+import { createPrivateKey, createPublicKey, type KeyObject } from "node:crypto";
+import {
+  AuthorityKeyIdentifierExtension,
+  BasicConstraintsExtension,
+  ExtendedKeyUsage,
+  ExtendedKeyUsageExtension,
+  Extension,
+  KeyUsageFlags,
+  KeyUsagesExtension,
+  Name,
+  Pkcs10CertificateRequest,
+  SubjectAlternativeNameExtension,
+  X509Certificate,
+  X509CertificateGenerator,
+} from "@peculiar/x509";
+
+const DAY_MS = 86_400_000;
+/** KubeEdge's CA and server certificates live for 100 × 364 days. */
+const LONG_DAYS = 36_400;
+const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" } as const;
+
+/** A certificate and its private key. DER as KubeEdge's secrets hold it, PEM as TLS stacks take it. */
+export interface KeyPair {
+  readonly certDer: Uint8Array;
+  /** SEC1 (`EC PRIVATE KEY`) DER. */
+  readonly keyDer: Uint8Array;
+  readonly certPem: string;
+  readonly keyPem: string;
+}
+
+/** A certificate authority that can sign. */
+export interface CertificateAuthority extends KeyPair {
+  readonly certificate: X509Certificate;
+  readonly signingKey: CryptoKey;
+}
+
+/** Whom a certificate is for. */
+export interface Subject {
+  readonly commonName: string;
+  readonly organization?: string;
+}
+
+const usage = { server: ExtendedKeyUsage.serverAuth, client: ExtendedKeyUsage.clientAuth } as const;
+
+/** A new self-signed CA; KubeEdge's has the common name `KubeEdge` and no organization. */
+export async function createAuthority(commonName: string, now: number): Promise<CertificateAuthority> {
+  const keys = await newKeys();
+  const certificate = await X509CertificateGenerator.createSelfSigned({
+    name: nameOf({ commonName }),
+    keys,
+    signingAlgorithm: algorithm,
+    notBefore: new Date(now - DAY_MS),
+    notAfter: new Date(now + LONG_DAYS * DAY_MS),
+    extensions: [
+      new BasicConstraintsExtension(true, undefined, true),
+      new KeyUsagesExtension(
+        KeyUsageFlags.digitalSignature | KeyUsageFlags.keyEncipherment | KeyUsageFlags.keyCertSign,
+        true,
+      ),
+      new ExtendedKeyUsageExtension([usage.server, usage.client]),
+    ],
+  });
+  return authorityOf(pairOf(certificate, await exportKey(keys.privateKey)));
+}
+
+/** The authority whose certificate (DER) and key (SEC1 DER) a secret holds. Throws where they can't be read. */
+export async function loadAuthority(certDer: Uint8Array, keyDer: Uint8Array): Promise<CertificateAuthority> {
+  const key = createPrivateKey({ key: Buffer.from(keyDer), format: "der", type: "sec1" });
+  return await authorityOf(pairOf(new X509Certificate(Buffer.from(certDer)), key));
+}
+
+/** A key pair from a secret's DER data. */
+export function loadKeyPair(certDer: Uint8Array, keyDer: Uint8Array): KeyPair {
+  const key = createPrivateKey({ key: Buffer.from(keyDer), format: "der", type: "sec1" });
+  return pairOf(new X509Certificate(Buffer.from(certDer)), key);
+}
+
+/** A server certificate for these addresses: IP literals become IP names, the rest DNS names; empty ones are left out. */
+export async function issueServer(
+  ca: CertificateAuthority,
+  subject: Subject,
+  hosts: readonly string[],
+  now: number,
+): Promise<KeyPair> {
+  const keys = await newKeys();
+  const names = hosts.filter((host) => host !== "").map((host) => ({
+    type: /^[\d.]+$|:/.test(host) ? "ip" as const : "dns" as const,
+    value: host,
+  }));
+  const certificate = await sign(ca, nameOf(subject), keys.publicKey, now, LONG_DAYS * DAY_MS, [
+    new KeyUsagesExtension(KeyUsageFlags.digitalSignature | KeyUsageFlags.keyEncipherment, true),
+    new ExtendedKeyUsageExtension([usage.server]),
+    new SubjectAlternativeNameExtension(names),
+  ]);
+  return pairOf(certificate, await exportKey(keys.privateKey));
+}
+
+/** A client certificate made here, key and all (fleets that skip enrolment, kubeconfigs). */
+export async function issueClient(
+  ca: CertificateAuthority,
+  subject: Subject,
+  now: number,
+  days = 365,
+): Promise<KeyPair> {
+  const keys = await newKeys();
+  const certificate = await sign(
+    ca,
+    nameOf(subject),
+    keys.publicKey,
+    now,
+    days * DAY_MS,
+    clientExtensions([usage.client]),
+  );
+  return pairOf(certificate, await exportKey(keys.privateKey));
+}
+
+/** A request that can't be signed; the message is the one KubeEdge's server gives. */
+export class CsrError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = "CsrError";
+  }
+}
+
+/** What a certificate request asks for. */
+export interface CertificateRequest {
+  readonly subject: Subject;
+  readonly publicKey: CryptoKey;
+}
+
+/** Reads a DER certificate request and checks that its signature is its own key's. Throws CsrError. */
+export async function readRequest(der: Uint8Array): Promise<CertificateRequest> {
+  let request: Pkcs10CertificateRequest;
+  try {
+    request = new Pkcs10CertificateRequest(Buffer.from(der));
+  } catch (error) {
+    throw new CsrError(`failed to parse csr, err: asn1: ${(error as Error).message}`);
+  }
+  const commonName = request.subjectName.getField("CN")[0] ?? "";
+  if (commonName === "") throw new CsrError("must specify a CommonName");
+  if (!await request.verify()) throw new CsrError("the signature of the request is not its key's");
+  const organization = request.subjectName.getField("O")[0];
+  const publicKey = await request.publicKey.export(algorithm, ["verify"]);
+  return { subject: { commonName, ...(organization === undefined ? {} : { organization }) }, publicKey };
+}
+
+/** Signs a request: common name and organization from it, the rest ours. Returns the certificate's DER. */
+export async function signRequest(
+  ca: CertificateAuthority,
+  request: CertificateRequest,
+  now: number,
+  lifetimeMs: number,
+): Promise<Uint8Array> {
+  const certificate = await sign(
+    ca,
+    nameOf(request.subject),
+    request.publicKey,
+    now,
+    lifetimeMs,
+    clientExtensions([usage.client]),
+  );
+  return new Uint8Array(certificate.rawData);
+}
+
+/** Common name and organization of a certificate in DER. */
+export function subjectOf(certDer: Uint8Array): Subject {
+  const name = new X509Certificate(Buffer.from(certDer)).subjectName;
+  const organization = name.getField("O")[0];
+  return { commonName: name.getField("CN")[0] ?? "", ...(organization === undefined ? {} : { organization }) };
+}
+
+export { algorithm as keyAlgorithm };
+
+/** SEC1 PEM of a private key, which is what TLS stacks and KubeEdge's files hold. */
+export async function exportKey(key: CryptoKey): Promise<KeyObject> {
+  const pkcs8 = Buffer.from(await crypto.subtle.exportKey("pkcs8", key));
+  return createPrivateKey({ key: pkcs8, format: "der", type: "pkcs8" });
+}
+
+export function newKeys(): Promise<CryptoKeyPair> {
+  return crypto.subtle.generateKey(algorithm, true, ["sign", "verify"]) as Promise<CryptoKeyPair>;
+}
+
+export function nameOf(subject: Subject): Name {
+  // PrintableString, as Go writes it: Deno compares the issuer's bytes with the CA's subject.
+  const field = (type: string, value: string) => ({ [type]: [{ printableString: value }] });
+  return new Name([
+    ...(subject.organization === undefined ? [] : [field("O", subject.organization)]),
+    field("CN", subject.commonName),
+  ]);
+}
+
+export function pemOf(label: string, der: Uint8Array): string {
+  const lines = Buffer.from(der).toString("base64").match(/.{1,64}/g) ?? [];
+  return `-----BEGIN ${label}-----\n${lines.join("\n")}\n-----END ${label}-----\n`;
+}
+
+function clientExtensions(usages: ExtendedKeyUsage[]): Extension[] {
+  return [
+    new KeyUsagesExtension(KeyUsageFlags.digitalSignature | KeyUsageFlags.keyEncipherment, true),
+    new ExtendedKeyUsageExtension(usages),
+  ];
+}
+
+async function sign(
+  ca: CertificateAuthority,
+  subject: Name,
+  publicKey: CryptoKey,
+  now: number,
+  lifetimeMs: number,
+  extensions: Extension[],
+) {
+  const serial = crypto.getRandomValues(new Uint8Array(8));
+  serial[0] = ((serial[0] as number) & 0x7f) | 0x40;
+  return await X509CertificateGenerator.create({
+    serialNumber: Buffer.from(serial).toString("hex"),
+    subject,
+    issuer: ca.certificate.subjectName,
+    notBefore: new Date(now - 1000),
+    notAfter: new Date(now + lifetimeMs),
+    publicKey,
+    signingKey: ca.signingKey,
+    signingAlgorithm: algorithm,
+    extensions: [...extensions, await AuthorityKeyIdentifierExtension.create(ca.certificate.publicKey)],
+  });
+}
+
+function pairOf(certificate: X509Certificate, key: KeyObject): KeyPair {
+  const certDer = new Uint8Array(certificate.rawData);
+  const keyDer = new Uint8Array(key.export({ format: "der", type: "sec1" }));
+  return { certDer, keyDer, certPem: pemOf("CERTIFICATE", certDer), keyPem: pemOf("EC PRIVATE KEY", keyDer) };
+}
+
+async function authorityOf(pair: KeyPair): Promise<CertificateAuthority> {
+  const pkcs8 = createPrivateKey(pair.keyPem).export({ format: "der", type: "pkcs8" });
+  const signingKey = await crypto.subtle.importKey("pkcs8", new Uint8Array(pkcs8), algorithm, false, ["sign"]);
+  createPublicKey(pair.certPem);
+  return { ...pair, certificate: new X509Certificate(Buffer.from(pair.certDer)), signingKey };
+}
