@@ -78,6 +78,8 @@ export class Link {
     return {
       send: (text) => up.push(text),
       close: () => socket.close(),
+      pause: () => socket.pause(),
+      resume: () => socket.resume(),
       get buffered() {
         return socket.buffered + up.size();
       },

@@ -6,6 +6,9 @@ export interface MessageSocket {
   send(text: string): void;
   /** Ends the TCP connection without a close frame, as KubeEdge's two ends do. */
   close(): void;
+  /** Stops reading, so that the peer's sending comes to a halt, until `resume`. */
+  pause(): void;
+  resume(): void;
   /** Bytes accepted by `send` and not yet handed to the network: what a slow reader makes grow. */
   readonly buffered: number;
   readonly isOpen: boolean;

@@ -1,5 +1,5 @@
 // Accepts WebSockets on an HTTPS server; what an upgrade means is its caller's business.
-import type { IncomingMessage, Server } from "node:http";
+import { type IncomingMessage, type Server, STATUS_CODES } from "node:http";
 import type { Server as SecureServer } from "node:https";
 import { WebSocketServer } from "ws";
 import type { MessageSocket } from "./message-socket.ts";
@@ -13,11 +13,24 @@ export interface WebSocketLimits {
   readonly maxFragments: number;
 }
 
+/** Why an upgrade is refused: an HTTP status and a sentence for the person at the other end. */
+export interface Refusal {
+  readonly status: 403 | 400 | 503;
+  readonly reason: string;
+}
+
+/** What an upgrade means. */
+export interface UpgradeHandler {
+  /** Says no before the upgrade; undefined lets it pass. */
+  refuse?(request: IncomingMessage): Refusal | undefined;
+  accept(socket: MessageSocket, request: IncomingMessage): void;
+}
+
 /** Every path is accepted. An `Origin` of another host is refused with 403, as KubeEdge does. */
 export function acceptWebSockets(
   server: SecureServer | Server,
   limits: WebSocketLimits,
-  accept: (socket: MessageSocket, request: IncomingMessage) => void,
+  handler: UpgradeHandler,
 ): void {
   const websockets = new WebSocketServer(
     {
@@ -31,15 +44,24 @@ export function acceptWebSockets(
   );
   server.on("upgrade", (request, socket, head) => {
     socket.on("error", () => socket.destroy());
-    if (isForeignOrigin(request)) {
-      socket.end("HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: 10\r\n\r\nForbidden\n");
+    const refusal = isForeignOrigin(request)
+      ? { status: 403, reason: "Forbidden" } as const
+      : handler.refuse?.(request);
+    if (refusal !== undefined) {
+      const body = `${refusal.reason}\n`;
+      socket.end(
+        `HTTP/1.1 ${refusal.status} ${
+          STATUS_CODES[refusal.status]
+        }\r\nConnection: close\r\nContent-Type: text/plain\r\n` +
+          `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+      );
       return;
     }
     websockets.handleUpgrade(
       request,
       socket,
       head,
-      (websocket) => accept(messageSocketOf(websocket, "server"), request),
+      (websocket) => handler.accept(messageSocketOf(websocket, "server"), request),
     );
   });
 }

@@ -61,6 +61,12 @@ export function messageSocketOf(socket: WebSocket, role: WebSocketRole): Message
       ended("closed here");
       socket.terminate();
     },
+    pause() {
+      if (socket.readyState === WebSocket.OPEN) socket.pause();
+    },
+    resume() {
+      if (socket.readyState === WebSocket.OPEN) socket.resume();
+    },
     get buffered() {
       return socket.bufferedAmount;
     },

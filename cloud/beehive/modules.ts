@@ -1,0 +1,83 @@
+// The life of modules: started one after another in the order given, stopped in the opposite one.
+import { type Logger, reasonOf } from "../../base/log/logger.ts";
+import { type Clock, sleep } from "../../base/time/clock.ts";
+import { type Bus, BusError, type BusMessage } from "./bus.ts";
+
+/** A module of cloudcore. */
+export interface Module {
+  readonly name: string;
+  /** The beehive group, where it differs from the name. */
+  readonly group?: string;
+  /** Settles when the module does its work; rejecting ends the process. */
+  start(): Promise<void>;
+  /** Called once for each message of the module's channel, in order, each after the last one settled. */
+  receive?(message: BusMessage): void | Promise<void>;
+  /** Finishes what is under way and lets go of everything. */
+  stop(): Promise<void>;
+}
+
+/** Milliseconds all modules together have for stopping. */
+const STOP_DEADLINE_MS = 5000;
+
+/** A module that could not start. */
+export class ModuleStartError extends Error {
+  constructor(module: string, cause: unknown) {
+    super(`module ${module} could not start: ${reasonOf(cause)}`, { cause });
+    this.name = "ModuleStartError";
+  }
+}
+
+/** Starts modules and hands them their messages. One that fails stops those before it. Returns the way to stop them all. */
+export async function startModules(
+  bus: Bus,
+  modules: readonly Module[],
+  clock: Clock,
+  logger: Logger,
+): Promise<() => Promise<void>> {
+  for (const module of modules) bus.addModule(module.name, module.group);
+  const started: Module[] = [];
+  const stop = async () => {
+    for (const module of started.toReversed()) {
+      await Promise.race([
+        module.stop().catch((error) =>
+          logger.error("a module failed to stop", { module: module.name, error: reasonOf(error) })
+        ),
+        sleep(clock, STOP_DEADLINE_MS / modules.length),
+      ]);
+      bus.cleanup(module.name);
+    }
+  };
+  for (const module of modules) {
+    try {
+      await module.start();
+    } catch (error) {
+      await stop();
+      throw new ModuleStartError(module.name, error);
+    }
+    started.push(module);
+    if (module.receive !== undefined) void pump(bus, module, logger);
+  }
+  return stop;
+}
+
+async function pump(bus: Bus, module: Module, logger: Logger): Promise<void> {
+  for (;;) {
+    let message: BusMessage;
+    try {
+      message = await bus.receive(module.name);
+    } catch (error) {
+      if (error instanceof BusError) return; // the module has been cleaned up
+      throw error;
+    }
+    try {
+      await module.receive?.(message);
+    } catch (error) {
+      logger.error("a message could not be handled", {
+        module: module.name,
+        id: message.header.msg_id,
+        resource: message.route.resource,
+        error: reasonOf(error),
+      });
+    }
+  }
+}

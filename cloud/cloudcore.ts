@@ -1,0 +1,142 @@
+// A cloudcore: its modules wired together, and nothing else. The only file that knows them all.
+import type { Tap } from "../base/hop/hop.ts";
+import type { Logger } from "../base/log/logger.ts";
+import type { Random } from "../base/random/random.ts";
+import { type Clock, sleep } from "../base/time/clock.ts";
+import type { ListenOptions } from "../base/transport/listen.ts";
+import { kubeedgeCrds } from "../protocol/apis/crds.ts";
+import { Bus } from "./beehive/bus.ts";
+import { startModules } from "./beehive/modules.ts";
+import { CloudHub } from "./cloudhub/cloudhub.ts";
+import type { CloudCoreConfig } from "./config/config.ts";
+import { DeviceController } from "./devicecontroller/devicecontroller.ts";
+import { EdgeController } from "./edgecontroller/edgecontroller.ts";
+import { Caches } from "./kube/caches.ts";
+import { hasCode, KubeClient, KubeUnreachableError } from "./kube/client.ts";
+import type { PooledKubeConfig } from "./kube/kubeconfig.ts";
+import { resources } from "./kube/resource.ts";
+import { SyncIndex } from "./kube/sync-index.ts";
+import { SyncController } from "./synccontroller/synccontroller.ts";
+
+/** What a cloudcore needs from outside. */
+export interface CloudCoreOptions {
+  readonly kubeconfig: PooledKubeConfig;
+  readonly config: CloudCoreConfig;
+  readonly websocket: ListenOptions;
+  readonly https: ListenOptions;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly tap?: Tap;
+}
+
+/** Milliseconds the caches have for their first filling before the start fails. */
+const CACHE_DEADLINE_MS = 30_000;
+
+/** A running cloudcore. */
+export class CloudCore {
+  readonly hub: CloudHub;
+  readonly bus: Bus;
+  readonly client: KubeClient;
+  readonly #stop: () => Promise<void>;
+
+  private constructor(hub: CloudHub, bus: Bus, client: KubeClient, stop: () => Promise<void>) {
+    this.hub = hub;
+    this.bus = bus;
+    this.client = client;
+    this.#stop = stop;
+  }
+
+  /**
+   * Starts: caches, then the controllers, then the hub, so that no edge is served from half-filled caches. Rejects with
+   * KubeUnreachableError, ModuleStartError or ListenError; nothing is left running then.
+   */
+  static async start(options: CloudCoreOptions): Promise<CloudCore> {
+    const { clock, random, logger } = options;
+    const client = new KubeClient(options.kubeconfig);
+    const world = { clock, random, logger };
+    const caches = new Caches(client, world);
+    try {
+      await ensureCrds(client);
+      for (const resource of cachedKinds) caches.of(resource);
+      await withDeadline(
+        clock,
+        caches.start(),
+        () => new KubeUnreachableError(client.server, caches.problem ?? "no answer"),
+      );
+    } catch (error) {
+      await caches.stop();
+      await client.close();
+      throw error;
+    }
+    const bus = new Bus(clock, logger);
+    const index = new SyncIndex(caches);
+    const tap = options.tap;
+    const shared = { ...world, bus, caches, index, tap };
+    const hub = new CloudHub({ ...shared, config: options.config, websocket: options.websocket, https: options.https });
+    const modules = [
+      new SyncController({ ...shared, interval: options.config.syncInterval }),
+      new EdgeController(shared),
+      new DeviceController(shared),
+      hub,
+    ];
+    const close = async () => {
+      await caches.stop();
+      await client.close();
+    };
+    try {
+      const stopModules = await startModules(bus, modules, clock, logger);
+      return new CloudCore(hub, bus, client, async () => {
+        await stopModules();
+        await close();
+      });
+    } catch (error) {
+      await close();
+      throw error;
+    }
+  }
+
+  /** Ends the sessions with a reason, finishes what is under way, closes everything; within five seconds. */
+  stop(): Promise<void> {
+    return this.#stop();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+}
+
+const cachedKinds = [
+  resources.pods,
+  resources.nodes,
+  resources.configmaps,
+  resources.secrets,
+  resources.devices,
+  resources.devicemodels,
+  resources.devicestatuses,
+  resources.objectsyncs,
+  resources.clusterobjectsyncs,
+];
+
+/** KubeEdge's kinds are created where the cluster lacks them; present ones are left as they are. */
+async function ensureCrds(client: KubeClient): Promise<void> {
+  const present = await client.list(resources.customresourcedefinitions);
+  const names = new Set(present.items.map((crd) => crd.metadata.name));
+  for (const crd of kubeedgeCrds) {
+    if (names.has(crd.metadata.name)) continue;
+    await client.create(resources.customresourcedefinitions, crd).catch((error) => {
+      if (!hasCode(error, 409)) throw error;
+    });
+  }
+}
+
+async function withDeadline(clock: Clock, work: Promise<void>, late: () => Error): Promise<void> {
+  const abort = new AbortController();
+  const timeout = sleep(clock, CACHE_DEADLINE_MS, abort.signal).then(() => Promise.reject(late()));
+  try {
+    await Promise.race([work, timeout]);
+  } finally {
+    abort.abort();
+    timeout.catch(() => {});
+  }
+}

@@ -1,0 +1,71 @@
+// From the bus to the lanes: which nodes a message is for, and whether it must be acknowledged.
+import { hopOf, type Tap } from "../../../base/hop/hop.ts";
+import type { Logger } from "../../../base/log/logger.ts";
+import type { Clock } from "../../../base/time/clock.ts";
+import type { KubeObject } from "../../../protocol/apis/kube-object.ts";
+import { withResource } from "../../../protocol/message/message.ts";
+import type { Message } from "../../../protocol/message/message.ts";
+import { operations, resourceTypes } from "../../../protocol/message/names.ts";
+import { nodeOf, trimNode } from "../../../protocol/resource/path.ts";
+import type { BusMessage } from "../../beehive/bus.ts";
+import type { Sessions } from "../session/sessions.ts";
+import { needsAck } from "./ack-class.ts";
+
+/** What dispatching needs from outside. */
+export interface DownstreamWorld {
+  readonly sessions: Sessions;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly tap: Tap | undefined;
+}
+
+/**
+ * Hands a message to the lanes of the nodes it is for; no I/O happens here. What is for a node that isn't connected is
+ * dropped: when the node connects, the controllers and SyncController find from the caches what it lacks.
+ */
+export function dispatchDownstream(world: DownstreamWorld, message: BusMessage): void {
+  if (message.receivers !== undefined) {
+    const { receivers, ...shared } = message;
+    for (const node of receivers) toNode(world, node, shared);
+    return;
+  }
+  const resource = message.route.resource ?? "";
+  const node = nodeOf(resource);
+  if (node === "") {
+    world.logger.warn("a message names no node and was dropped", { id: message.header.msg_id, resource });
+    return;
+  }
+  toNode(world, node, withResource(message, trimNode(resource)));
+}
+
+function toNode({ sessions, clock, tap }: DownstreamWorld, node: string, message: Message): void {
+  const wire = message.route.resource ?? "";
+  const session = sessions.of(node);
+  if (session === undefined) {
+    tap?.(
+      hopOf(message, {
+        time: clock.now(),
+        hop: "hub.drop",
+        direction: "down",
+        node,
+        outcome: "the node is not connected",
+      }),
+    );
+    return;
+  }
+  const type = wire.split("/")[1];
+  if (type === resourceTypes.node && message.route.operation === operations.delete) {
+    session.end("its Node was deleted");
+    return;
+  }
+  if (!needsAck(message, wire)) session.sendUnacknowledged(message);
+  else session.sendAcknowledged(message, objectIn(message));
+}
+
+/** The Kubernetes object inside; one without metadata is treated as one without a uid, and so dropped with that reason. */
+function objectIn(message: Message): KubeObject {
+  const content = message.content as KubeObject | null;
+  const isObject = typeof content === "object" && content !== null && typeof content.metadata === "object" &&
+    content.metadata !== null;
+  return isObject ? content : { metadata: { name: "" } };
+}

@@ -1,0 +1,118 @@
+// What an edge's message is for: a table by operation, resource and source; the first match wins (KubeEdge `DispatchUpstream`).
+import type { Logger } from "../../../base/log/logger.ts";
+import { type Message, newMessage, responseTo, withResource } from "../../../protocol/message/message.ts";
+import { groups, modules, operations } from "../../../protocol/message/names.ts";
+import { prefixNode } from "../../../protocol/resource/path.ts";
+import type { Bus } from "../../beehive/bus.ts";
+import type { NodeSession } from "../session/session.ts";
+
+/** What dispatching needs from outside. */
+export interface UpstreamWorld {
+  readonly bus: Bus;
+  readonly logger: Logger;
+  readonly now: () => number;
+  /** PEM of the cluster's CA, which edges may ask for. */
+  readonly kubeCa: () => string;
+}
+
+/** Sources no edge may claim: they are the cloud's own modules. */
+const cloudSources: ReadonlySet<string> = new Set([
+  modules.cloudhub,
+  "cloudStream",
+  modules.devicecontroller,
+  modules.edgecontroller,
+  modules.synccontroller,
+]);
+const taskOperations: ReadonlySet<string> = new Set(["prepull", "upgrade", "UpdateNodeActionStatus"]);
+const controlOperations: ReadonlySet<string> = new Set(["ping", "pong", "config"]);
+const volume = /^\w[-\w.+]*\/volume\/\w[-\w.+]*/;
+
+interface Row {
+  readonly matches: (message: Message, resource: string) => boolean;
+  readonly act: (
+    world: UpstreamWorld,
+    session: NodeSession,
+    message: Message,
+    resource: string,
+  ) => Promise<void> | void;
+}
+
+const has = (operation: string) => (message: Message) => message.route.operation === operation;
+
+const table: readonly Row[] = [
+  // Viaduct itself answers these, before anything else sees them.
+  {
+    matches: (m) => controlOperations.has(m.route.operation ?? ""),
+    act: (world, session, m) => session.sendUnacknowledged(responseTo(world.now(), m, "ack")),
+  },
+  { matches: has(operations.keepalive), act: (_world, session) => session.keepalive() },
+  { matches: (_m, resource) => volume.test(resource), act: ({ bus }, _session, m) => bus.sendResp(m) },
+  { matches: has(operations.response), act: (_world, session, m) => session.acknowledge(m) },
+  {
+    matches: has(operations.error),
+    act: ({ logger }, session, m) =>
+      logger.warn("an edge could not take a message; it will be sent again", {
+        node: session.node,
+        parent: m.header.parent_msg_id,
+        reason: String(m.content).slice(0, 200),
+      }),
+  },
+  {
+    matches: (m) => m.route.operation === operations.upload && m.route.group === groups.user,
+    act: ({ bus }, session, m, resource) =>
+      bus.send(modules.router, withResource(m, prefixNode(session.node, resource))),
+  },
+  {
+    matches: (m) => taskOperations.has(m.route.operation ?? ""),
+    act: ({ bus }, _session, m) => bus.send(modules.taskmanager, m),
+  },
+  {
+    matches: (_m, resource) => resource === "k8s/ca.crt",
+    act: (world, session, m) =>
+      session.sendUnacknowledged(newMessage(world.now(), {
+        source: modules.cloudhub,
+        group: groups.resource,
+        operation: operations.response,
+        resource: "k8s/ca.crt",
+        content: world.kubeCa(),
+        parent: m.header.msg_id,
+      })),
+  },
+  { matches: (m) => cloudSources.has(m.route.source ?? ""), act: () => {} },
+  {
+    matches: (m) => m.route.source === "metaserver",
+    act: ({ bus }, session, m, resource) =>
+      bus.send(modules.dynamiccontroller, withResource(m, prefixNode(session.node, resource))),
+  },
+  {
+    matches: (m) => m.route.source === "twin",
+    act: ({ bus }, session, m, resource) =>
+      bus.sendToGroup(modules.devicecontroller, withResource(m, prefixNode(session.node, resource))),
+  },
+  {
+    matches: () => true,
+    act: ({ bus }, session, m, resource) =>
+      bus.sendToGroup(modules.edgecontroller, withResource(m, prefixNode(session.node, resource))),
+  },
+];
+
+/** Settles when the message has been handed on; a full module makes it wait, and so the node's next message. */
+export async function dispatchUpstream(world: UpstreamWorld, session: NodeSession, message: Message): Promise<void> {
+  const resource = message.route.resource ?? "";
+  for (const row of table) {
+    if (!row.matches(message, resource)) continue;
+    await row.act(world, session, message, resource);
+    return;
+  }
+}
+
+/** What the modules are told when a node has connected, or has gone (KubeEdge `ConstructConnectMessage`). */
+export function connectionMessage(now: number, node: string, event: "connected" | "disconnected"): Message {
+  return newMessage(now, {
+    source: modules.cloudhub,
+    group: groups.resource,
+    operation: operations[event],
+    resource: `node/${node}`,
+    content: { client_id: node, event_type: event, timestamp: Math.floor(now / 1000) },
+  });
+}

@@ -1,0 +1,156 @@
+// The enrolment server (10002): the CA, certificates for edges with a token or an old certificate, and whether a node exists.
+import https from "node:https";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { TLSSocket } from "node:tls";
+import { type Logger, reasonOf } from "../../../base/log/logger.ts";
+import { closeServer, listen, type ListenOptions } from "../../../base/transport/listen.ts";
+import { limits } from "../../../protocol/limits.ts";
+import {
+  type CertificateAuthority,
+  CsrError,
+  type KeyPair,
+  readRequest,
+  signRequest,
+  subjectOf,
+} from "../../../protocol/pki/ca.ts";
+import { nodeCommonName, nodeOrganization } from "../../../protocol/pki/request.ts";
+import { refuseJwt } from "../../../protocol/pki/token.ts";
+
+/** What the server needs from outside. */
+export interface EnrolmentWorld {
+  readonly listen: ListenOptions;
+  readonly authority: CertificateAuthority;
+  readonly server: KeyPair;
+  readonly certLifetime: number;
+  readonly now: () => number;
+  readonly logger: Logger;
+  readonly nodeExists: (node: string) => Promise<boolean>;
+}
+
+interface Answer {
+  readonly status: number;
+  readonly body: string | Uint8Array;
+}
+
+/** Starts it; resolves with the port and the way to stop. */
+export async function serveEnrolment(world: EnrolmentWorld): Promise<{ readonly port: number; stop(): Promise<void> }> {
+  const { authority, server: own } = world;
+  const server = https.createServer({
+    key: own.keyPem,
+    cert: own.certPem,
+    ca: authority.certPem,
+    requestCert: true,
+    rejectUnauthorized: false,
+    minVersion: "TLSv1.2",
+    maxHeaderSize: limits.headers,
+    ALPNProtocols: ["http/1.1"],
+  });
+  server.requestTimeout = 30_000;
+  server.on("tlsClientError", () => {});
+  server.on("request", (request, response) => void serve(world, request, response));
+  const port = await listen(server, world.listen);
+  return { port, stop: () => closeServer(server) };
+}
+
+async function serve(world: EnrolmentWorld, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  let answer: Answer;
+  try {
+    answer = await route(world, request);
+  } catch (error) {
+    world.logger.error("an enrolment request failed for a reason of ours", {
+      path: request.url,
+      error: reasonOf(error),
+    });
+    answer = { status: 500, body: "internal error" };
+  }
+  const isBytes = answer.body instanceof Uint8Array;
+  const body = isBytes ? answer.body as Uint8Array : Buffer.from(answer.body as string, "utf8");
+  response.writeHead(answer.status, {
+    "content-type": isBytes ? "application/octet-stream" : "text/plain; charset=utf-8",
+    "content-length": body.length,
+    ...(answer.status === 405 ? { allow: "GET" } : {}),
+    // What was not read of a refused body is not waited for.
+    ...(answer.status >= 400 ? { connection: "close" } : {}),
+  });
+  response.end(body);
+}
+
+async function route(world: EnrolmentWorld, request: IncomingMessage): Promise<Answer> {
+  const path = new URL(request.url ?? "/", "https://hub").pathname;
+  const node = /^\/node\/([^/]+)$/.exec(path)?.[1];
+  if (path !== "/ca.crt" && path !== "/edge.crt" && node === undefined) {
+    return { status: 404, body: "404: Page Not Found" };
+  }
+  if (request.method !== "GET") return { status: 405, body: "405: Method Not Allowed" };
+  if (path === "/ca.crt") return { status: 200, body: world.authority.certDer };
+  if (path === "/edge.crt") return await sign(world, request);
+  const found = await world.nodeExists(decodeURIComponent(node as string));
+  return found ? { status: 200, body: "Node found" } : { status: 404, body: "Node not found" };
+}
+
+async function sign(world: EnrolmentWorld, request: IncomingMessage): Promise<Answer> {
+  const node = headerOf(request, "nodename");
+  const presented = (request.socket as TLSSocket).getPeerCertificate();
+  // A certificate decides alone; a token beside it is not looked at. Who may ask is known before the body is read.
+  const refused = presented?.raw === undefined
+    ? await refuseToken(world, headerOf(request, "authorization"))
+    : refuseCertificate(request.socket as TLSSocket, presented.raw, node);
+  if (refused !== undefined) return { status: 401, body: refused };
+  const failed = (why: string): Answer => ({
+    status: 500,
+    body: `failed to sign certs for edgenode ${node}, err: ${why}`,
+  });
+  const csr = await readBody(request);
+  if (csr === undefined) return failed(`the request body can only be up to ${limits.httpBody} bytes`);
+  try {
+    const wanted = await readRequest(csr);
+    const { commonName, organization } = wanted.subject;
+    if (node !== "" && (commonName !== nodeCommonName(node) || organization !== nodeOrganization)) {
+      return failed(
+        `fail to signCerts, err: the request is for ${
+          organization ?? "no organization"
+        }/${commonName}, not ${nodeOrganization}/${nodeCommonName(node)}`,
+      );
+    }
+    const certificate = await signRequest(world.authority, wanted, world.now(), world.certLifetime);
+    world.logger.debug("signed a certificate", { node });
+    return { status: 200, body: certificate };
+  } catch (error) {
+    if (error instanceof CsrError) return failed(`fail to signCerts, err: ${error.message}`);
+    throw error;
+  }
+}
+
+async function refuseToken(world: EnrolmentWorld, authorization: string): Promise<string | undefined> {
+  if (authorization === "") return "token validation failure, token is empty";
+  const words = authorization.split(" ");
+  if (words.length !== 2) return "token validation failure, token cannot be split";
+  const refused = await refuseJwt(world.authority, words[1] as string, world.now());
+  return refused === undefined ? undefined : `token validation failure, err: ${refused}`;
+}
+
+function refuseCertificate(socket: TLSSocket, der: Uint8Array, node: string): string | undefined {
+  const failure = (why: string) => `failed to verify the certificate for edgenode: ${node}, err: ${why}`;
+  if (!socket.authorized) return failure("it was not signed by this CA, or its time is over");
+  const { commonName, organization } = subjectOf(der);
+  if (organization === nodeOrganization && commonName === nodeCommonName(node)) return undefined;
+  return failure("request node name is not match with the certificate");
+}
+
+/** The body, or undefined as soon as it is known to be longer than the limit. */
+async function readBody(request: IncomingMessage): Promise<Uint8Array | undefined> {
+  if (Number(request.headers["content-length"] ?? 0) > limits.httpBody) return undefined;
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of request) {
+    size += (chunk as Uint8Array).length;
+    if (size > limits.httpBody) return undefined;
+    chunks.push(chunk as Uint8Array);
+  }
+  return Buffer.concat(chunks);
+}
+
+function headerOf(request: IncomingMessage, name: string): string {
+  const value = request.headers[name];
+  return Array.isArray(value) ? value.join(", ") : value ?? "";
+}

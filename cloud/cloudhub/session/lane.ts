@@ -1,0 +1,193 @@
+// The lane of one node: what waits for it, what it has not acknowledged, and in which order the rest may go.
+import { isNewerVersion, type KubeObject } from "../../../protocol/apis/kube-object.ts";
+import type { Message } from "../../../protocol/message/message.ts";
+import { operations, resourceTypes } from "../../../protocol/message/names.ts";
+import { parseWirePath } from "../../../protocol/resource/path.ts";
+
+/** A message in the lane. `message.route.resource` is the wire path. */
+export interface LaneItem {
+  readonly message: Message;
+  /** The object inside, for messages that must be acknowledged. */
+  readonly object: KubeObject;
+  readonly uid: string;
+  /** Unix milliseconds of arrival. */
+  readonly since: number;
+  /** JSON characters of the content: what the lane holds in memory. */
+  readonly bytes: number;
+  /** False until its sync record exists; it can't be sent before. */
+  recorded: boolean;
+  /** Unix milliseconds of the first write, 0 before. */
+  sentAt: number;
+  /** Writes so far. */
+  attempts: number;
+}
+
+/** What became of a message that was offered. */
+export type Offer = "queued" | "replaced" | "stale" | "full";
+
+/** Bounds of a lane and its window. */
+export interface LaneLimits {
+  readonly window: number;
+  readonly messages: number;
+  readonly bytes: number;
+}
+
+/** Pure bookkeeping; writing, timers and records are the session's. */
+export class Lane {
+  readonly #limits: LaneLimits;
+  #waiting: LaneItem[] = [];
+  readonly #inFlight = new Map<string, LaneItem>();
+  /** Messages without acknowledgement written since the last one came: they stand in the same inbox at the edge. */
+  #unanswered = 0;
+  #bytes = 0;
+
+  constructor(limits: LaneLimits) {
+    this.#limits = limits;
+  }
+
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
+  get inFlight(): number {
+    return this.#inFlight.size;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** The age in milliseconds of the oldest unacknowledged message, 0 where there is none. */
+  oldest(now: number): number {
+    let oldest = now;
+    for (const item of this.#inFlight.values()) oldest = Math.min(oldest, item.sentAt);
+    return now - oldest;
+  }
+
+  /**
+   * Takes a message in. A newer version takes the place of a waiting one of the same object; a deletion takes the place of
+   * what waits of its object and is itself never replaced; answers to requests stand for themselves.
+   */
+  offer(item: LaneItem): { readonly offer: Offer; readonly replaced?: LaneItem } {
+    const isDelete = isDeletion(item);
+    if (!isAnswer(item)) {
+      for (const [at, other] of this.#waiting.entries()) {
+        if (other.uid !== item.uid || isAnswer(other)) continue;
+        if (isDeletion(other)) return { offer: "stale" };
+        if (!isDelete && !isNewerVersion(versionOf(item), versionOf(other))) return { offer: "stale" };
+        // It keeps its predecessor's place, and the knowledge that there is a record.
+        item.recorded ||= other.recorded;
+        this.#waiting[at] = item;
+        this.#bytes += item.bytes - other.bytes;
+        return { offer: "replaced", replaced: other };
+      }
+      for (const other of this.#inFlight.values()) {
+        if (other.uid !== item.uid || isAnswer(other)) continue;
+        if (isDeletion(other) || (!isDelete && !isNewerVersion(versionOf(item), versionOf(other)))) {
+          return { offer: "stale" };
+        }
+      }
+    }
+    if (this.#waiting.length >= this.#limits.messages || this.#bytes + item.bytes > this.#limits.bytes) {
+      // One object larger than the whole bound must still be deliverable.
+      if (this.#waiting.length > 0) return { offer: "full" };
+    }
+    this.#waiting.push(item);
+    this.#bytes += item.bytes;
+    return { offer: "queued" };
+  }
+
+  /**
+   * The messages that may go now, in order; they count as in flight from here on. Messages of one resource path never
+   * overtake each other, and a device waits for its model.
+   */
+  *take(now: number): Generator<LaneItem> {
+    const busy = new Set<string>();
+    for (const item of this.#inFlight.values()) busy.add(item.message.route.resource ?? "");
+    const kept: LaneItem[] = [];
+    try {
+      for (let at = 0; at < this.#waiting.length; at++) {
+        const item = this.#waiting[at] as LaneItem;
+        const path = item.message.route.resource ?? "";
+        const full = this.#inFlight.size > 0 && this.#inFlight.size + this.#unanswered >= this.#limits.window;
+        if (full) {
+          kept.push(...this.#waiting.slice(at));
+          return;
+        }
+        if (!item.recorded || busy.has(path) || waitsForModel(item, path, busy)) {
+          busy.add(path);
+          kept.push(item);
+          continue;
+        }
+        busy.add(path);
+        this.#bytes -= item.bytes;
+        item.sentAt = now;
+        this.#inFlight.set(item.message.header.msg_id, item);
+        yield item;
+      }
+    } finally {
+      this.#waiting = kept;
+    }
+  }
+
+  /** A message that needs no acknowledgement has been written. */
+  wroteUnanswered(): void {
+    this.#unanswered++;
+  }
+
+  /** Takes the acknowledged message out; undefined where the id is not waited for. */
+  acknowledge(id: string): LaneItem | undefined {
+    const item = this.#inFlight.get(id);
+    if (item === undefined) return undefined;
+    this.#inFlight.delete(id);
+    // The edge reads in order: it has read what was written before this one.
+    this.#unanswered = 0;
+    return item;
+  }
+
+  /**
+   * Gives up on a version that is long unacknowledged because a newer one waits. False where none does: then the old one
+   * is sent on and on, as KubeEdge does.
+   */
+  supersede(id: string): boolean {
+    const item = this.#inFlight.get(id);
+    if (item === undefined || isDeletion(item) || isAnswer(item)) return false;
+    if (!this.#waiting.some((other) => other.uid === item.uid && !isAnswer(other))) return false;
+    this.#inFlight.delete(id);
+    return true;
+  }
+
+  isInFlight(id: string): boolean {
+    return this.#inFlight.has(id);
+  }
+
+  /** Drops a waiting message, whose record could not be made. */
+  drop(item: LaneItem): void {
+    const at = this.#waiting.indexOf(item);
+    if (at === -1) return;
+    this.#waiting.splice(at, 1);
+    this.#bytes -= item.bytes;
+  }
+}
+
+function versionOf(item: LaneItem): string {
+  return item.message.header.resourceversion ?? "";
+}
+
+/** The message takes the object away from the edge. An object that is only *being* deleted is an update like others. */
+export function isDeletion(item: Pick<LaneItem, "message">): boolean {
+  return item.message.route.operation === operations.delete;
+}
+
+/** The message answers a request of the edge. */
+function isAnswer(item: Pick<LaneItem, "message">): boolean {
+  return item.message.route.operation === operations.response;
+}
+
+function waitsForModel(item: LaneItem, path: string, busy: ReadonlySet<string>): boolean {
+  const parsed = parseWirePath(path);
+  if (parsed?.type !== resourceTypes.device || isDeletion(item)) return false;
+  const spec = item.object.spec as { readonly deviceModelRef?: { readonly name?: string } } | undefined;
+  const model = spec?.deviceModelRef?.name ?? "";
+  return model !== "" && busy.has(`${parsed.namespace}/${resourceTypes.devicemodel}/${model}`);
+}

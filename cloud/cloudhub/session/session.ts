@@ -1,0 +1,215 @@
+// One connected node: its socket, its lane, its keepalive. Session and socket end together, always.
+import { type HopName, hopOf, type HopRecord, type Tap } from "../../../base/hop/hop.ts";
+import { type Logger, reasonOf } from "../../../base/log/logger.ts";
+import type { Clock, Timer } from "../../../base/time/clock.ts";
+import type { MessageSocket } from "../../../base/transport/message-socket.ts";
+import type { KubeObject } from "../../../protocol/apis/kube-object.ts";
+import { isNewerVersion } from "../../../protocol/apis/kube-object.ts";
+import { limits } from "../../../protocol/limits.ts";
+import { encodeWith } from "../../../protocol/message/codec.ts";
+import type { Message } from "../../../protocol/message/message.ts";
+import { groups, operations } from "../../../protocol/message/names.ts";
+import type { CloudCoreConfig } from "../../config/config.ts";
+import { encodedContent } from "./encoded.ts";
+import { isDeletion, Lane, type LaneItem } from "./lane.ts";
+import { recordedOf, type SyncRecords } from "./sync-records.ts";
+
+/** What a session needs from outside. */
+export interface SessionWorld {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly records: SyncRecords;
+  readonly config: CloudCoreConfig;
+  readonly tap: Tap | undefined;
+  /** Called once, when the session has ended. */
+  readonly ended: (session: NodeSession, reason: string) => void;
+}
+
+/** Rounds of five sends (KubeEdge: 4 retries); after one, a newer version that waits takes over. */
+const SENDS_PER_ROUND = 5;
+
+/** Totals of all sessions, for the metrics. */
+export interface DeliveryTotals {
+  sent: number;
+  acked: number;
+  resent: number;
+  dropped: number;
+}
+
+export class NodeSession {
+  readonly node: string;
+  readonly #socket: MessageSocket;
+  readonly #world: SessionWorld;
+  readonly #lane: Lane;
+  readonly #totals: DeliveryTotals;
+  readonly #retries = new Map<string, Timer>();
+  #keepalive: Timer;
+  #ended = false;
+
+  constructor(node: string, socket: MessageSocket, world: SessionWorld, totals: DeliveryTotals) {
+    this.node = node;
+    this.#socket = socket;
+    this.#world = world;
+    this.#totals = totals;
+    this.#lane = new Lane({ window: world.config.ackWindow, messages: limits.laneMessages, bytes: limits.laneBytes });
+    this.#keepalive = this.#armKeepalive();
+    socket.onClose((reason) => this.end(reason));
+  }
+
+  get hasEnded(): boolean {
+    return this.#ended;
+  }
+
+  /** Messages waiting, unacknowledged, and the age of the oldest of these: the lane's gauges. */
+  gauges() {
+    return {
+      waiting: this.#lane.waiting,
+      inFlight: this.#lane.inFlight,
+      oldest: this.#lane.oldest(this.#world.clock.now()),
+    };
+  }
+
+  /** The edge is alive. Nothing else counts (KubeEdge: other traffic does not feed the timer). */
+  keepalive(): void {
+    this.#keepalive.cancel();
+    if (!this.#ended) this.#keepalive = this.#armKeepalive();
+  }
+
+  /** Sends a message that needs no acknowledgement: at once, whatever waits. */
+  sendUnacknowledged(message: Message): void {
+    if (this.#ended) return;
+    this.#write(message, { attempt: 1 });
+    this.#lane.wroteUnanswered();
+    this.#totals.sent++;
+  }
+
+  /**
+   * Puts a message into the lane. It is dropped, with the reason in the hop record, where it carries no version, where the
+   * node has acknowledged that version already, or where the lane is full: then the node is behind and the session ends.
+   */
+  sendAcknowledged(message: Message, object: KubeObject): void {
+    if (this.#ended) return;
+    const recorded = recordedOf(object);
+    const version = message.header.resourceversion ?? "";
+    if (recorded === undefined) return this.#drop(message, "it has no uid to be recorded by");
+    const isDelete = isDeletion({ message });
+    const isAnswer = message.route.operation === operations.response;
+    if (version === "" && !isDelete) return this.#drop(message, "it has no version");
+    const acknowledged = this.#world.records.acknowledged(this.node, recorded);
+    if (!isDelete && !isAnswer && acknowledged !== undefined && !isNewerVersion(version, acknowledged)) {
+      return this.#drop(message, `stale: the node has acknowledged version ${acknowledged}`);
+    }
+    const item: LaneItem = {
+      message,
+      object,
+      uid: recorded.uid,
+      since: this.#world.clock.now(),
+      bytes: encodedContent(message.content).length,
+      // A deletion needs no record: what has none is not known to be there.
+      recorded: isDelete || acknowledged !== undefined || message.route.group !== groups.resource,
+      sentAt: 0,
+      attempts: 0,
+    };
+    const { offer, replaced } = this.#lane.offer(item);
+    if (replaced !== undefined) this.#drop(replaced.message, "coalesced: a newer version took its place");
+    if (offer === "stale") return this.#drop(message, "stale: this or a newer version is under way");
+    if (offer === "full") {
+      this.#drop(message, "the lane is full");
+      return this.end("it reads too slowly: its lane is full");
+    }
+    this.#tapAt("hub.enqueue", message);
+    if (item.recorded) this.#pump();
+    else void this.#record(item);
+  }
+
+  /** Takes an acknowledgement. Unknown ids are ignored, as duplicates and late ones are. */
+  acknowledge(answer: Message): void {
+    const item = this.#lane.acknowledge(answer.header.parent_msg_id ?? "");
+    if (item === undefined) return;
+    const { message, object } = item;
+    this.#retries.get(message.header.msg_id)?.cancel();
+    this.#retries.delete(message.header.msg_id);
+    this.#totals.acked++;
+    const now = this.#world.clock.now();
+    this.#tapAt("hub.ack", message, { ack: now - item.sentAt, attempt: item.attempts });
+    if (message.route.group === groups.resource) {
+      const recorded = recordedOf(object);
+      if (isDeletion(item)) {
+        if (recorded !== undefined) void this.#world.records.remove(this.node, recorded);
+      } else void this.#world.records.acknowledge(this.node, object, message.header.resourceversion ?? "");
+    }
+    this.#pump();
+  }
+
+  /** Ends session and socket; later calls do nothing. */
+  end(reason: string): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#keepalive.cancel();
+    for (const timer of this.#retries.values()) timer.cancel();
+    this.#retries.clear();
+    this.#socket.close();
+    this.#world.ended(this, reason);
+  }
+
+  async #record(item: LaneItem): Promise<void> {
+    try {
+      await this.#world.records.ensure(this.node, item.object);
+    } catch (error) {
+      this.#lane.drop(item);
+      this.#drop(item.message, `its sync record could not be made: ${reasonOf(error)}`);
+      return;
+    }
+    item.recorded = true;
+    this.#pump();
+  }
+
+  #pump(): void {
+    if (this.#ended) return;
+    for (const item of this.#lane.take(this.#world.clock.now())) {
+      this.#send(item);
+      if (this.#ended) return;
+    }
+  }
+
+  #send(item: LaneItem): void {
+    const { message } = item;
+    item.attempts++;
+    this.#totals[item.attempts === 1 ? "sent" : "resent"]++;
+    this.#write(message, { attempt: item.attempts, wait: item.attempts === 1 ? item.sentAt - item.since : 0 });
+    const id = message.header.msg_id;
+    this.#retries.set(
+      id,
+      this.#world.clock.after(this.#world.config.ackRetry, () => {
+        this.#retries.delete(id);
+        if (this.#ended || !this.#lane.isInFlight(id)) return;
+        if (item.attempts % SENDS_PER_ROUND === 0 && this.#lane.supersede(id)) {
+          this.#drop(message, "never acknowledged, and a newer version waits");
+          this.#pump();
+        } else this.#send(item);
+      }),
+    );
+  }
+
+  #write(message: Message, at: Partial<HopRecord>): void {
+    const text = encodeWith(message, encodedContent(message.content));
+    this.#socket.send(text);
+    this.#tapAt("hub.write", message, { size: text.length, outcome: "sent", ...at });
+    if (this.#socket.buffered > limits.laneBytes) this.end("it reads too slowly: its socket's buffer is full");
+  }
+
+  #drop(message: Message, why: string): void {
+    this.#totals.dropped++;
+    this.#tapAt("hub.drop", message, { outcome: why });
+  }
+
+  #tapAt(hop: HopName, message: Message, at: Partial<HopRecord> = {}): void {
+    if (this.#world.tap === undefined) return;
+    this.#world.tap(hopOf(message, { time: this.#world.clock.now(), hop, direction: "down", node: this.node, ...at }));
+  }
+
+  #armKeepalive(): Timer {
+    const { clock, config } = this.#world;
+    return clock.after(config.keepaliveInterval, () => this.end(`no keepalive for ${config.keepaliveInterval} ms`));
+  }
+}

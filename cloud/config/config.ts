@@ -1,0 +1,48 @@
+// What a cloudcore can be told, with KubeEdge's own defaults. Times are milliseconds.
+
+/** The settings of one cloudcore. */
+export interface CloudCoreConfig {
+  /** Names and addresses edges reach us by: they go into the server's certificate. */
+  readonly advertiseAddress: readonly string[];
+  /** Edges connected at once (`modules.cloudHub.nodeLimit`). */
+  readonly nodeLimit: number;
+  /** Without a keepalive for so long a session ends (`keepaliveInterval`). */
+  readonly keepaliveInterval: number;
+  /** An unacknowledged message is sent again after this long (`sendRetryInterval` in node_session.go). */
+  readonly ackRetry: number;
+  /** Messages a node may have unacknowledged at once; 1 is how Go's cloudcore behaves. An edgecore's inbox holds 100. */
+  readonly ackWindow: number;
+  /** Between two looks at what connected nodes hold (SyncController). */
+  readonly syncInterval: number;
+  /** How long an edge's certificate is good for (`edgeCertSigningDuration`). Not scaled: TLS looks at the real clock. */
+  readonly edgeCertLifetime: number;
+  /** How long a bootstrap token is good for (twice `tokenRefreshDuration`). Not scaled, for the same reason. */
+  readonly tokenLifetime: number;
+  /** `certificate`: `node_id` must be the certificate's. `header`: any certificate of the CA will do, as with Go. */
+  readonly identity: "certificate" | "header";
+}
+
+const SECOND = 1000;
+const DAY = 86_400 * SECOND;
+
+export const defaultConfig: CloudCoreConfig = {
+  advertiseAddress: ["127.0.0.1", "localhost"],
+  nodeLimit: 1000,
+  keepaliveInterval: 30 * SECOND,
+  ackRetry: 5 * SECOND,
+  ackWindow: 32,
+  syncInterval: 5 * SECOND,
+  edgeCertLifetime: 365 * DAY,
+  tokenLifetime: DAY,
+  identity: "certificate",
+};
+
+/** The same configuration with every protocol timer divided. */
+export function scaled(config: CloudCoreConfig, timeScale: number): CloudCoreConfig {
+  return {
+    ...config,
+    keepaliveInterval: config.keepaliveInterval / timeScale,
+    ackRetry: config.ackRetry / timeScale,
+    syncInterval: config.syncInterval / timeScale,
+  };
+}

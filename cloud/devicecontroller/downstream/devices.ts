@@ -1,0 +1,204 @@
+// Devices and their models to the nodes they are bound to, in the order membership, model, device.
+import { type Device, deviceIdOf } from "../../../protocol/apis/device.ts";
+import { keyOf, type KubeObject, textAt } from "../../../protocol/apis/kube-object.ts";
+import { modules, operations, resourceTypes } from "../../../protocol/message/names.ts";
+import type { Clock } from "../../../base/time/clock.ts";
+import type { Bus, BusMessage } from "../../beehive/bus.ts";
+import type { Caches } from "../../kube/caches.ts";
+import type { Informer } from "../../kube/informer.ts";
+import { resources } from "../../kube/resource.ts";
+import type { Held, SyncIndex } from "../../kube/sync-index.ts";
+import { WorkQueue, type WorkQueueWorld } from "../../kube/work-queue.ts";
+import type { DeviceStatuses } from "../statuses.ts";
+import { memberOf, membershipMessage, objectMessage } from "./messages.ts";
+
+/** What it needs from outside. */
+export interface DeviceDownstreamWorld extends WorkQueueWorld {
+  readonly bus: Bus;
+  readonly caches: Caches;
+  readonly index: SyncIndex;
+  readonly clock: Clock;
+  readonly statuses: DeviceStatuses;
+}
+
+/** Follows Devices and DeviceModels. */
+export class DeviceFollower {
+  readonly #world: DeviceDownstreamWorld;
+  readonly #devices: Informer;
+  readonly #models: Informer;
+  readonly #queue: WorkQueue;
+  readonly #modelQueue: WorkQueue;
+  readonly #nodeQueue: WorkQueue;
+  readonly #told = new Map<string, Device>();
+  readonly #gone = new Map<string, Device>();
+
+  constructor(world: DeviceDownstreamWorld) {
+    this.#world = world;
+    this.#devices = world.caches.of(resources.devices);
+    this.#models = world.caches.of(resources.devicemodels);
+    this.#queue = new WorkQueue("devices", world, (key) => this.#look(key));
+    this.#modelQueue = new WorkQueue("devicemodels", world, (key) => this.#lookAtModel(key));
+    this.#nodeQueue = new WorkQueue("device nodes", world, (node) => this.#lookAtNode(node));
+  }
+
+  start(): void {
+    this.#devices.subscribe((event) => {
+      if (event.type === "deleted") this.#gone.set(event.object.metadata.uid ?? "", event.object as Device);
+      this.#queue.add(keyOf(event.object));
+    });
+    this.#models.subscribe((event) => {
+      if (event.type === "deleted") return;
+      // A model that comes after its device was missed by it; one that changes is of interest to all its devices' nodes.
+      this.#modelQueue.add(keyOf(event.object));
+    });
+  }
+
+  /** A node has connected. It may have missed memberships, which nobody records: it gets all of its own. */
+  connected(node: string): void {
+    this.#nodeQueue.add(node);
+  }
+
+  stop(): void {
+    for (const queue of [this.#queue, this.#modelQueue, this.#nodeQueue]) queue.stop();
+  }
+
+  /** The device with this id, where it is bound to that node. */
+  deviceOn(node: string, namespace: string, name: string): Device | undefined {
+    const device = this.#devices.get(namespace, name) as Device | undefined;
+    return device !== undefined && nodeOf(device) === node ? device : undefined;
+  }
+
+  async #look(key: string): Promise<void> {
+    const [namespace = "", name = ""] = key.split("/");
+    const device = this.#devices.get(namespace, name) as Device | undefined;
+    const told = this.#told.get(key);
+    const isOther = told !== undefined && told.metadata.uid !== device?.metadata.uid;
+    if (told !== undefined && (isOther || nodeOf(told) !== nodeOf(device))) {
+      this.#told.delete(key);
+      const last = isOther ? this.#gone.get(told.metadata.uid ?? "") ?? told : told;
+      await this.#remove(last);
+    }
+    if (told !== undefined && isOther) this.#gone.delete(told.metadata.uid ?? "");
+    if (device === undefined) {
+      for (const [uid, gone] of this.#gone) if (keyOf(gone) === key) this.#gone.delete(uid);
+      return;
+    }
+    const before = this.#told.get(key);
+    // Labels, status and the like are no business of the edge.
+    if (before !== undefined && JSON.stringify(before.spec) === JSON.stringify(device.spec)) return;
+    if (before === undefined) await this.#world.statuses.ensure(device);
+    this.#told.set(key, device);
+    if (before === undefined) await this.#add(device);
+    else await this.#update(device);
+  }
+
+  async #add(device: Device): Promise<void> {
+    const node = nodeOf(device);
+    if (node === "") return;
+    await this.#send(membershipMessage(this.#now(), node, [memberOf(device)], []));
+    const model = this.#modelOf(device);
+    if (model !== undefined && !this.#isModelInUse(device, node)) {
+      await this.#send(objectMessage(this.#now(), node, operations.insert, resourceTypes.devicemodel, model));
+    }
+    await this.#send(objectMessage(this.#now(), node, operations.insert, resourceTypes.device, device));
+  }
+
+  async #update(device: Device): Promise<void> {
+    const node = nodeOf(device);
+    if (node === "") return;
+    const model = this.#modelOf(device);
+    if (model !== undefined) {
+      await this.#send(objectMessage(this.#now(), node, operations.update, resourceTypes.devicemodel, model));
+    }
+    await this.#send(objectMessage(this.#now(), node, operations.update, resourceTypes.device, device));
+  }
+
+  async #remove(device: Device): Promise<void> {
+    const node = nodeOf(device);
+    if (node === "") return;
+    await this.#send(membershipMessage(this.#now(), node, [], [memberOf(device)]));
+    const model = this.#modelOf(device);
+    if (model !== undefined && !this.#isModelInUse(device, node)) {
+      await this.#send(objectMessage(this.#now(), node, operations.delete, resourceTypes.devicemodel, model));
+    }
+    await this.#send(objectMessage(this.#now(), node, operations.delete, resourceTypes.device, device));
+  }
+
+  async #lookAtModel(key: string): Promise<void> {
+    const [namespace = "", name = ""] = key.split("/");
+    const model = this.#models.get(namespace, name);
+    if (model === undefined) return;
+    const nodes = new Set<string>();
+    for (const device of this.#told.values()) {
+      if (device.metadata.namespace === namespace && device.spec?.deviceModelRef?.name === name) {
+        nodes.add(nodeOf(device));
+      }
+    }
+    nodes.delete("");
+    for (const node of nodes) {
+      const operation = this.#world.index.holds(node, model.metadata.uid ?? "") ? operations.update : operations.insert;
+      await this.#send(objectMessage(this.#now(), node, operation, resourceTypes.devicemodel, model));
+    }
+  }
+
+  async #lookAtNode(node: string): Promise<void> {
+    const { index } = this.#world;
+    const mine = (this.#devices.list() as Device[]).filter((device) => nodeOf(device) === node);
+    const lost = index.of(node).filter((held) => held.kind === "Device" && this.#isLost(held, node));
+    if (mine.length + lost.length === 0) return;
+    const removed = lost.map(({ namespace, name }) => ({ id: `${namespace}/${name}`, name }));
+    await this.#send(
+      membershipMessage(
+        this.#now(),
+        node,
+        mine.map(memberOf),
+        removed.filter((m) => !mine.some((d) => deviceIdOf(d) === m.id)),
+      ),
+    );
+    const models = new Map(
+      mine.map((device) => this.#modelOf(device)).filter((m) => m !== undefined).map((m) => [keyOf(m), m]),
+    );
+    const operation = (object: KubeObject) =>
+      index.holds(node, object.metadata.uid ?? "") ? operations.update : operations.insert;
+    for (const model of models.values()) {
+      await this.#send(objectMessage(this.#now(), node, operation(model), resourceTypes.devicemodel, model));
+    }
+    for (const device of mine) {
+      await this.#send(objectMessage(this.#now(), node, operation(device), resourceTypes.device, device));
+    }
+  }
+
+  #isLost(held: Held, node: string): boolean {
+    const device = this.#devices.get(held.namespace, held.name) as Device | undefined;
+    return device === undefined || device.metadata.uid !== held.uid || nodeOf(device) !== node;
+  }
+
+  #modelOf(device: Device): KubeObject | undefined {
+    const name = device.spec?.deviceModelRef?.name ?? "";
+    return name === "" ? undefined : this.#models.get(device.metadata.namespace ?? "default", name);
+  }
+
+  /** Whether another device of the namespace on that node has the same model. */
+  #isModelInUse(device: Device, node: string): boolean {
+    const key = keyOf(device);
+    const model = device.spec?.deviceModelRef?.name;
+    for (const [otherKey, other] of this.#told) {
+      const isSameModel = other.spec?.deviceModelRef?.name === model &&
+        other.metadata.namespace === device.metadata.namespace;
+      if (otherKey !== key && isSameModel && nodeOf(other) === node) return true;
+    }
+    return false;
+  }
+
+  #now(): number {
+    return this.#world.clock.now();
+  }
+
+  #send(message: BusMessage): Promise<void> {
+    return this.#world.bus.send(modules.cloudhub, message);
+  }
+}
+
+function nodeOf(device: Device | undefined): string {
+  return textAt(device, "spec", "nodeName");
+}

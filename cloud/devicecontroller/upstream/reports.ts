@@ -1,0 +1,63 @@
+// What edges report of their devices, as a change of DeviceStatus (protocol notes 3, §3.2–3.3).
+import type { Device, DeviceStatus, StatusTwin, StatusValue } from "../../../protocol/apis/device.ts";
+import { at } from "../../../protocol/apis/kube-object.ts";
+import type { MsgTwin } from "../../../protocol/twin/twin.ts";
+
+/** A report that can't be read. */
+export class ReportError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = "ReportError";
+  }
+}
+
+/**
+ * The twins after a report. Values of properties that the device doesn't have are left out; a value given replaces the old
+ * one whole. Unlike Go's, the first report of a property is kept too.
+ */
+export function mergeTwins(device: Device, status: DeviceStatus, report: unknown): StatusTwin[] {
+  const reported = at(report, "twin");
+  if (typeof reported !== "object" || reported === null || Array.isArray(reported)) {
+    throw new ReportError("the report has no twin");
+  }
+  const known = new Set((device.spec?.properties ?? []).map((property) => property.name));
+  const twins = new Map((status.status?.twins ?? []).map((twin) => [twin.propertyName, twin]));
+  for (const [propertyName, value] of Object.entries(reported as Record<string, MsgTwin | null>)) {
+    if (!known.has(propertyName) || value === null) continue;
+    const old = twins.get(propertyName) ?? { propertyName };
+    const actual = valueOf(value, "actual");
+    const expected = valueOf(value, "expected");
+    twins.set(propertyName, {
+      ...old,
+      ...(actual === undefined ? {} : { reported: actual }),
+      ...(expected === undefined ? {} : { observedDesired: expected }),
+    });
+  }
+  return [...twins.values()];
+}
+
+function valueOf(twin: MsgTwin, side: "actual" | "expected"): StatusValue | undefined {
+  const value = at(twin, side, "value");
+  if (typeof value !== "string") return undefined;
+  const timestamp = at(twin, side, "metadata", "timestamp");
+  const type = at(twin, "metadata", "type");
+  return {
+    value,
+    metadata: {
+      ...(timestamp === undefined ? {} : { timestamp: String(timestamp) }),
+      ...(typeof type === "string" ? { type } : {}),
+    },
+  };
+}
+
+/** The state after a report; an empty `lastOnlineTime` leaves the old one standing. Keys in whatever letter case. */
+export function stateOf(report: unknown): { readonly state?: string; readonly lastOnlineTime?: string } {
+  const device = at(report, "device") ?? at(report, "Device");
+  const state = at(device, "state") ?? at(device, "State");
+  const lastOnlineTime = at(device, "lastOnlineTime") ?? at(device, "LastOnlineTime");
+  if (typeof device !== "object" || device === null) throw new ReportError("the report has no device");
+  return {
+    ...(typeof state === "string" && state !== "" ? { state } : {}),
+    ...(typeof lastOnlineTime === "string" && lastOnlineTime !== "" ? { lastOnlineTime } : {}),
+  };
+}

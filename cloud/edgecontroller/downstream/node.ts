@@ -1,0 +1,46 @@
+// Each edge node's own Node to that node, always as `update`; its deletion ends the session instead of being sent.
+import { operations, resourceTypes } from "../../../protocol/message/names.ts";
+import { noNamespace } from "../../../protocol/resource/path.ts";
+import type { KubeObject } from "../../../protocol/apis/kube-object.ts";
+import type { Informer } from "../../kube/informer.ts";
+import { resources } from "../../kube/resource.ts";
+import { WorkQueue } from "../../kube/work-queue.ts";
+import { type DownstreamWorld, type Follower, sendDown } from "./downstream.ts";
+
+export class NodeFollower implements Follower {
+  readonly #world: DownstreamWorld;
+  readonly #nodes: Informer;
+  readonly #queue: WorkQueue;
+  readonly #told = new Map<string, KubeObject>();
+
+  constructor(world: DownstreamWorld) {
+    this.#world = world;
+    this.#nodes = world.caches.of(resources.nodes);
+    this.#queue = new WorkQueue("nodes", world, (key) => this.#look(key));
+  }
+
+  start(): void {
+    this.#nodes.subscribe((event) => this.#queue.add(event.object.metadata.name));
+  }
+
+  connected(): void {
+    // What a node missed of its own Node comes through SyncController: there is a record since its registration.
+  }
+
+  stop(): void {
+    this.#queue.stop();
+  }
+
+  async #look(name: string): Promise<void> {
+    const node = this.#nodes.get("", name);
+    const told = this.#told.get(name);
+    const path = [noNamespace, resourceTypes.node, name] as const;
+    if (told !== undefined && told.metadata.uid !== node?.metadata.uid) {
+      this.#told.delete(name);
+      await sendDown(this.#world, [name], { operation: operations.delete, path, object: { metadata: { name } } });
+    }
+    if (node === undefined || told?.metadata.resourceVersion === node.metadata.resourceVersion) return;
+    this.#told.set(name, node);
+    await sendDown(this.#world, [name], { operation: operations.update, path, object: node });
+  }
+}

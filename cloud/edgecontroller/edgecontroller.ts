@@ -1,0 +1,116 @@
+// EdgeController: pods, configmaps, secrets and nodes down to the edges; registration, status, leases and queries up.
+import { hopOf, type Tap } from "../../base/hop/hop.ts";
+import { type Logger, reasonOf } from "../../base/log/logger.ts";
+import { KeyedWorker } from "../../base/queue/keyed-worker.ts";
+import { limits } from "../../protocol/limits.ts";
+import { modules, operations, resourceTypes } from "../../protocol/message/names.ts";
+import { nodeOf, parseNodePath } from "../../protocol/resource/path.ts";
+import type { BusMessage } from "../beehive/bus.ts";
+import type { Module } from "../beehive/modules.ts";
+import { configMapFollower } from "./downstream/configmap.ts";
+import type { DownstreamWorld, Follower } from "./downstream/downstream.ts";
+import { LocationCache } from "./downstream/location.ts";
+import { NodeFollower } from "./downstream/node.ts";
+import { PodFollower } from "./downstream/pod.ts";
+import { secretFollower } from "./downstream/secret.ts";
+import { queryLease, writeLease } from "./upstream/lease.ts";
+import { queryNode, registerNode, updateNode } from "./upstream/node.ts";
+import { nodeStatus, patchNode } from "./upstream/node-status.ts";
+import { deletePod, patchPod, podStatus } from "./upstream/pod.ts";
+import { queryConfigMap, querySecret, requestToken } from "./upstream/query.ts";
+import { answerMessage, type EdgeRequest, type Handler } from "./upstream/request.ts";
+
+/** What it needs from outside. */
+export interface EdgeControllerWorld extends Omit<DownstreamWorld, "location"> {
+  readonly logger: Logger;
+  readonly tap: Tap | undefined;
+}
+
+/** What an edge may ask, by resource type and operation; `*` is any operation. */
+const table: Readonly<Record<string, Readonly<Record<string, Handler>>>> = {
+  [resourceTypes.node]: { insert: registerNode, query: queryNode, update: updateNode },
+  [resourceTypes.nodepatch]: { "*": patchNode },
+  [resourceTypes.nodestatus]: { "*": nodeStatus },
+  [resourceTypes.lease]: { insert: writeLease, update: writeLease, query: queryLease },
+  [resourceTypes.podpatch]: { "*": patchPod },
+  [resourceTypes.podstatus]: { "*": podStatus },
+  [resourceTypes.pod]: { delete: deletePod },
+  [resourceTypes.configmap]: { "*": queryConfigMap },
+  [resourceTypes.secret]: { "*": querySecret },
+  [resourceTypes.serviceaccounttoken]: { "*": requestToken },
+};
+
+export class EdgeController implements Module {
+  readonly name = modules.edgecontroller;
+  readonly #world: EdgeControllerWorld;
+  readonly #followers: readonly Follower[];
+  readonly #upstream = new KeyedWorker(limits.upstreamJobs);
+
+  constructor(world: EdgeControllerWorld) {
+    this.#world = world;
+    const downstream = { ...world, location: new LocationCache() };
+    // Pods first: what they refer to is known before the first configmap is looked at.
+    this.#followers = [
+      new PodFollower(downstream),
+      configMapFollower(downstream),
+      secretFollower(downstream),
+      new NodeFollower(downstream),
+    ];
+  }
+
+  start(): Promise<void> {
+    for (const follower of this.#followers) follower.start();
+    return Promise.resolve();
+  }
+
+  async receive(message: BusMessage): Promise<void> {
+    const resource = message.route.resource ?? "";
+    if (message.route.operation === operations.connected) {
+      for (const follower of this.#followers) follower.connected(nodeOf(resource));
+      return;
+    }
+    if (message.route.operation === operations.disconnected) return;
+    const path = parseNodePath(resource);
+    if (path === undefined) {
+      this.#world.logger.warn("an edge's message has no resource path that means anything", {
+        resource,
+        id: message.header.msg_id,
+      });
+      return;
+    }
+    const { node, ...rest } = path;
+    const request: EdgeRequest = { node, path: rest, operation: message.route.operation ?? "", message };
+    this.#world.tap?.(hopOf(message, {
+      time: this.#world.clock.now(),
+      hop: "controller.receive",
+      direction: "up",
+      node,
+      resource: resource.split("/").slice(2).join("/"),
+    }));
+    // One node's requests are answered in order; different nodes' at the same time.
+    await this.#upstream.submit(node, () => this.#answer(request));
+  }
+
+  async stop(): Promise<void> {
+    for (const follower of this.#followers) follower.stop();
+    await this.#upstream.idle();
+  }
+
+  async #answer(request: EdgeRequest): Promise<void> {
+    const { bus, caches, clock, logger } = this.#world;
+    const { type } = request.path;
+    const handler = table[type]?.[request.operation] ?? table[type]?.["*"];
+    const about = { node: request.node, type, operation: request.operation, id: request.message.header.msg_id };
+    if (handler === undefined) {
+      logger.warn("an edge asks for what is not supported", about);
+      return;
+    }
+    try {
+      for (const answer of await handler({ client: caches.client, caches, clock }, request)) {
+        await bus.send(modules.cloudhub, answerMessage(clock.now(), request, answer));
+      }
+    } catch (error) {
+      logger.warn("an edge's request could not be carried out", { ...about, error: reasonOf(error) });
+    }
+  }
+}

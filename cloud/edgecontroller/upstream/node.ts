@@ -1,0 +1,92 @@
+// A node registers itself, asks for itself, and changes its labels and annotations.
+import { type KubeObject } from "../../../protocol/apis/kube-object.ts";
+import { resourceTypes } from "../../../protocol/message/names.ts";
+import { resources } from "../../kube/resource.ts";
+import { bareAnswer, contentObject, done, type EdgeAnswer, failure, type Handler, objectAnswer } from "./request.ts";
+import { KubeApiError } from "../../kube/client.ts";
+
+/** The zero Node that Go's client hands back with an error, with the labels of the request that it put back on it. */
+function emptyNode(labels: Record<string, string> | undefined): KubeObject {
+  const reserved = Object.entries(labels ?? {}).filter(([key]) => isReserved(key));
+  return {
+    metadata: {
+      creationTimestamp: null,
+      ...(reserved.length === 0 ? {} : { labels: Object.fromEntries(reserved) }),
+    },
+    spec: {},
+    status: {
+      daemonEndpoints: { kubeletEndpoint: { Port: 0 } },
+      nodeInfo: {
+        machineID: "",
+        systemUUID: "",
+        bootID: "",
+        kernelVersion: "",
+        osImage: "",
+        containerRuntimeVersion: "",
+        kubeletVersion: "",
+        kubeProxyVersion: "",
+        operatingSystem: "",
+        architecture: "",
+      },
+    },
+  } as unknown as KubeObject;
+}
+
+/** Labels under `kubernetes.io`, which NodeRestriction keeps nodes from giving themselves. */
+function isReserved(key: string): boolean {
+  const [prefix = "", name, ...rest] = key.split("/");
+  return name !== undefined && rest.length === 0 && (prefix === "kubernetes.io" || prefix.endsWith(".kubernetes.io"));
+}
+
+/** `insert node/{name}`: the Node is created as the edge describes it, under the name of the path. */
+export const registerNode: Handler = async ({ client }, request) => {
+  let given: KubeObject;
+  try {
+    given = contentObject(request);
+  } catch (error) {
+    return [{ content: (error as Error).message, type: resourceTypes.node }];
+  }
+  const node = {
+    ...given,
+    apiVersion: "v1",
+    kind: "Node",
+    metadata: { ...given.metadata, name: request.path.name },
+  };
+  delete node.metadata.resourceVersion;
+  try {
+    return [objectAnswer(await client.create(resources.nodes, node))];
+  } catch (error) {
+    return [objectAnswer(emptyNode(given.metadata?.labels), error)];
+  }
+};
+
+/** `query node/{name}`. */
+export const queryNode: Handler = async ({ client }, { path }) => {
+  try {
+    return [bareAnswer(await client.get({ resource: resources.nodes, name: path.name }))];
+  } catch (error) {
+    return [{ content: failure(error) }];
+  }
+};
+
+/** `update node/{name}`: labels and annotations are laid over the stored ones. A failure is not answered, as with Go. */
+export const updateNode: Handler = async ({ client }, request) => {
+  const { labels, annotations } = contentObject(request).metadata ?? {};
+  const patch = {
+    metadata: { ...(labels === undefined ? {} : { labels }), ...(annotations === undefined ? {} : { annotations }) },
+  };
+  return await quietly(async () => {
+    const node = await client.patch({ resource: resources.nodes, name: request.path.name }, "strategic", patch);
+    return [{ ...done, version: node.metadata.resourceVersion ?? "", type: resourceTypes.node }];
+  });
+};
+
+/** Requests whose API errors KubeEdge answers with silence: the edge repeats them by itself. */
+export async function quietly(run: () => Promise<readonly EdgeAnswer[]>): Promise<readonly EdgeAnswer[]> {
+  try {
+    return await run();
+  } catch (error) {
+    if (error instanceof KubeApiError) return [];
+    throw error;
+  }
+}

@@ -1,0 +1,114 @@
+// A pod's status as its node sees it, and its end.
+import { type KubeObject, listAt, textAt } from "../../../protocol/apis/kube-object.ts";
+import { operations } from "../../../protocol/message/names.ts";
+import { type DeleteWishes, hasCode } from "../../kube/client.ts";
+import { resources } from "../../kube/resource.ts";
+import {
+  contentObject,
+  contentPatch,
+  done,
+  type EdgeAnswer,
+  type EdgeRequest,
+  failure,
+  type Handler,
+  objectAnswer,
+  type UpstreamWorld,
+  versionedAnswer,
+} from "./request.ts";
+
+/** `patch podpatch/{name}`: a strategic merge patch of the status, sent on verbatim. */
+export const patchPod: Handler = async ({ client }, request) => {
+  const { namespace, name } = request.path;
+  try {
+    const ref = { resource: resources.pods, namespace, name };
+    return [versionedAnswer(await client.patch(ref, "strategic", contentPatch(request), "status"))];
+  } catch (error) {
+    return [objectAnswer(emptyPod, error)];
+  }
+};
+
+/** The zero Pod that Go's client hands back with an error. */
+const emptyPod = {
+  metadata: { creationTimestamp: null },
+  spec: { containers: null },
+  status: {},
+} as unknown as KubeObject;
+
+/**
+ * `delete pod/{name}`: the containers are gone, so the object may go. The content is DeleteOptions, or from old edges the
+ * uid as a text. A pod that is gone already, or was made again meanwhile, counts as deleted.
+ */
+export const deletePod: Handler = async ({ client }, request) => {
+  const { namespace, name } = request.path;
+  try {
+    await client.delete({ resource: resources.pods, namespace, name }, wishesOf(request));
+    return [done];
+  } catch (error) {
+    const wasRecreated = hasCode(error, 409) &&
+      (error as Error).message.includes("The object might have been deleted and then recreated");
+    return hasCode(error, 404) || wasRecreated ? [done] : [{ content: failure(error) }];
+  }
+};
+
+function wishesOf(request: EdgeRequest): DeleteWishes {
+  const { content } = request.message;
+  if (typeof content === "string" && !content.startsWith("{")) {
+    return { gracePeriodSeconds: 0, preconditions: { uid: content.replace(/^"|"$/g, "") } };
+  }
+  return contentObject(request) as unknown as DeleteWishes;
+}
+
+/** One entry of an older edge's report. */
+interface ReportedStatus {
+  readonly UID?: string;
+  readonly Name?: string;
+  readonly Status?: Record<string, unknown>;
+}
+
+/** `update podstatus[/{name}]`, as edges before v1.12 send it: one status, or a list of them. */
+export const podStatus: Handler = async (world, request) => {
+  if (request.operation !== operations.update) return [];
+  const { content } = request.message;
+  const reports = (Array.isArray(content) ? content : [contentObject(request)]) as ReportedStatus[];
+  const answers: EdgeAnswer[] = [];
+  for (const report of reports) answers.push(...await updateStatus(world, request, report));
+  return answers;
+};
+
+async function updateStatus(
+  { client, clock }: UpstreamWorld,
+  request: EdgeRequest,
+  report: ReportedStatus,
+): Promise<EdgeAnswer[]> {
+  const { namespace } = request.path;
+  const name = report.Name ?? request.path.name;
+  const ref = { resource: resources.pods, namespace, name };
+  try {
+    const pod = await client.find(ref);
+    if (pod === undefined || (report.UID !== undefined && pod.metadata.uid !== report.UID)) {
+      // The edge has a pod that is not there: it is told to remove it, by name.
+      const stub = { metadata: { name, namespace, creationTimestamp: null }, spec: { containers: null }, status: {} };
+      return [done, { content: stub, operation: operations.delete }];
+    }
+    const status = {
+      ...report.Status,
+      startTime: textAt(pod, "status", "startTime") || report.Status?.startTime || secondsOf(clock.now()),
+    };
+    const stored = await client.update(resources.pods, { ...pod, status }, "status");
+    const phase = textAt(stored, "status", "phase");
+    const ended = phase === "Succeeded" || phase === "Failed";
+    const stopped = listAt(stored, "status", "containerStatuses").every((s) =>
+      textAt(s, "state", "terminated", "reason") !== "" || textAt(s, "state", "waiting", "reason") !== ""
+    );
+    if (stored.metadata.deletionTimestamp !== undefined && ended && stopped) {
+      await client.delete(ref, { gracePeriodSeconds: 0 });
+    }
+    return [done];
+  } catch (error) {
+    return [{ content: failure(error) }];
+  }
+}
+
+function secondsOf(now: number): string {
+  return new Date(now).toISOString().replace(/\.\d+Z$/, "Z");
+}

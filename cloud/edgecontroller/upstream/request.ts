@@ -1,0 +1,135 @@
+// A request from an edge, taken apart, and the shapes in which KubeEdge answers one (protocol notes 2, §3.2).
+import type { Clock } from "../../../base/time/clock.ts";
+import { type KubeObject, type KubeStatus } from "../../../protocol/apis/kube-object.ts";
+import { type Message, newMessage } from "../../../protocol/message/message.ts";
+import { groups, modules, ok, operations } from "../../../protocol/message/names.ts";
+import { nodePath, type ResourcePath } from "../../../protocol/resource/path.ts";
+import { reasonOf } from "../../../base/log/logger.ts";
+import { KubeApiError, type KubeClient } from "../../kube/client.ts";
+import type { Caches } from "../../kube/caches.ts";
+
+/** What handlers need from outside. */
+export interface UpstreamWorld {
+  readonly client: KubeClient;
+  readonly caches: Caches;
+  readonly clock: Clock;
+}
+
+/** A message of an edge. `path` is where it points, without `node/{id}`. */
+export interface EdgeRequest {
+  readonly node: string;
+  readonly path: ResourcePath;
+  readonly operation: string;
+  readonly message: Message;
+}
+
+/** What goes back: the answer's content, and what differs from the request. */
+export interface EdgeAnswer {
+  readonly content: unknown;
+  readonly version?: string;
+  /** Another type in the path than the request's: some answers name the object that was meant. */
+  readonly type?: string;
+  /** Another operation than `response`; then it is a message of its own, without a parent. */
+  readonly operation?: string;
+}
+
+/** Handles one kind of request; gives the messages that go back, none for requests that get no answer. */
+export type Handler = (world: UpstreamWorld, request: EdgeRequest) => Promise<readonly EdgeAnswer[]>;
+
+/** `OK`: done. */
+export const done: EdgeAnswer = { content: ok };
+
+/** An object beside its error, as for created and patched objects. The objects inside carry no kind, as Go's. */
+export function objectAnswer(object: KubeObject | null, error?: unknown): EdgeAnswer {
+  if (error !== undefined) return { content: { Object: object, Err: failure(error) } };
+  return { content: { Object: withoutKind(object), Err: null } };
+}
+
+/** As objectAnswer, with the object's version in the header. */
+export function versionedAnswer(object: KubeObject): EdgeAnswer {
+  return { ...objectAnswer(object), version: object.metadata.resourceVersion ?? "" };
+}
+
+/** The object alone, as for queries. */
+export function bareAnswer(object: KubeObject): EdgeAnswer {
+  return { content: object, version: object.metadata.resourceVersion ?? "" };
+}
+
+/**
+ * An error as the edge can read it. Go marshals errors that are no API status as `{}`, which the edge takes for success;
+ * ours always carry a status.
+ */
+export function failure(error: unknown): { readonly ErrStatus: KubeStatus } {
+  if (error instanceof KubeApiError) {
+    const { kind: _kind, apiVersion: _apiVersion, ...status } = error.status;
+    return { ErrStatus: status };
+  }
+  return {
+    ErrStatus: { metadata: {}, status: "Failure", message: reasonOf(error), reason: "InternalError", code: 500 },
+  };
+}
+
+/** "Not found" as an informer's lister says it: with the kind in the singular. */
+export function listerNotFound(kind: string, group: string, name: string): { readonly ErrStatus: KubeStatus } {
+  const qualified = group === "" ? kind : `${kind}.${group}`;
+  return {
+    ErrStatus: {
+      metadata: {},
+      status: "Failure",
+      message: `${qualified} "${name}" not found`,
+      reason: "NotFound",
+      details: { name, ...(group === "" ? {} : { group }), kind },
+      code: 404,
+    },
+  };
+}
+
+/** The message that carries an answer to the hub. */
+export function answerMessage(now: number, request: EdgeRequest, answer: EdgeAnswer): Message {
+  const { namespace, type, name } = request.path;
+  const isOwn = answer.operation !== undefined;
+  return newMessage(now, {
+    source: modules.edgecontroller,
+    group: groups.resource,
+    operation: answer.operation ?? operations.response,
+    resource: nodePath(request.node, namespace, answer.type ?? type, name),
+    content: answer.content,
+    ...(isOwn ? {} : { parent: request.message.header.msg_id }),
+    ...(answer.version === undefined ? {} : { version: answer.version }),
+  });
+}
+
+/** A content that can't be read. */
+export class ContentError extends Error {
+  constructor(id: string, reason: string) {
+    super(`message: ${id} process failure, unmarshal message content error: ${reason}`);
+    this.name = "ContentError";
+  }
+}
+
+/** The content as an object; a text is JSON inside JSON. Throws ContentError. */
+export function contentObject({ message }: EdgeRequest): KubeObject {
+  let value = message.content;
+  if (typeof value === "string") {
+    try {
+      value = JSON.parse(value);
+    } catch (error) {
+      throw new ContentError(message.header.msg_id, reasonOf(error));
+    }
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new ContentError(message.header.msg_id, `an object was expected`);
+  }
+  return value as KubeObject;
+}
+
+/** A patch goes to the API as the edge wrote it. */
+export function contentPatch({ message }: EdgeRequest): unknown {
+  return message.content;
+}
+
+function withoutKind(object: KubeObject | null): KubeObject | null {
+  if (object === null) return null;
+  const { kind: _kind, apiVersion: _apiVersion, ...rest } = object;
+  return rest;
+}

@@ -1,0 +1,234 @@
+// Reads and writes of Kubernetes objects as the plain JSON they are, over pooled connections.
+import "./deno-shim.ts";
+import { HttpMethod, RequestContext } from "@kubernetes/client-node";
+import { type Dispatcher, request } from "undici";
+import { reasonOf } from "../../base/log/logger.ts";
+import type { KubeList, KubeObject, KubeStatus } from "../../protocol/apis/kube-object.ts";
+import type { PooledKubeConfig } from "./kubeconfig.ts";
+import { knownResource, pathOf, type Resource } from "./resource.ts";
+
+/** Milliseconds one call may take. */
+const CALL_TIMEOUT_MS = 30_000;
+/** Objects of one page of a list. */
+const PAGE = 500;
+
+/** The API said no; `status` is what it said. */
+export class KubeApiError extends Error {
+  readonly status: KubeStatus;
+  constructor(status: KubeStatus) {
+    super(status.message);
+    this.name = "KubeApiError";
+    this.status = status;
+  }
+
+  get code(): number {
+    return this.status.code;
+  }
+}
+
+/** The API could not be reached at all. */
+export class KubeUnreachableError extends Error {
+  constructor(server: string, cause: unknown) {
+    super(`the Kubernetes API at ${server} can't be reached: ${reasonOf(cause)}`, { cause });
+    this.name = "KubeUnreachableError";
+  }
+}
+
+/** True for an API error of this HTTP status. */
+export function hasCode(error: unknown, code: number): boolean {
+  return error instanceof KubeApiError && error.code === code;
+}
+
+/** How a patch is written. */
+export type PatchKind = "json" | "merge" | "strategic";
+
+const patchTypes: Readonly<Record<PatchKind, string>> = {
+  json: "application/json-patch+json",
+  merge: "application/merge-patch+json",
+  strategic: "application/strategic-merge-patch+json",
+};
+
+/** One object's place. */
+export interface ObjectRef {
+  readonly resource: Resource;
+  readonly namespace?: string;
+  readonly name: string;
+}
+
+/** A deletion's wishes, as `metav1.DeleteOptions`. */
+export interface DeleteWishes {
+  readonly gracePeriodSeconds?: number;
+  readonly preconditions?: { readonly uid?: string };
+  readonly propagationPolicy?: string;
+}
+
+/**
+ * A client of one API server. Every method rejects with KubeApiError for an answer of 400 and above, and with
+ * KubeUnreachableError where there was no answer.
+ */
+export class KubeClient {
+  readonly config: PooledKubeConfig;
+  readonly server: string;
+  readonly #discovered = new Map<string, Promise<Resource[]>>();
+  #access:
+    | Promise<{ readonly headers: Record<string, string>; readonly dispatcher: Dispatcher | undefined }>
+    | undefined;
+  #accessUntil = 0;
+
+  constructor(config: PooledKubeConfig) {
+    this.config = config;
+    this.server = config.config.getCurrentCluster()?.server ?? "";
+  }
+
+  get(ref: ObjectRef): Promise<KubeObject> {
+    return this.#object("GET", pathOf(ref.resource, ref.namespace, ref.name));
+  }
+
+  /** The object, or undefined where there is none. */
+  async find(ref: ObjectRef): Promise<KubeObject | undefined> {
+    try {
+      return await this.get(ref);
+    } catch (error) {
+      if (hasCode(error, 404)) return undefined;
+      throw error;
+    }
+  }
+
+  /** All objects, fetched page by page; kind and apiVersion are filled in, which list items lack. */
+  async list(
+    resource: Resource,
+    options: { readonly namespace?: string; readonly labelSelector?: string } = {},
+  ): Promise<KubeList> {
+    const items: KubeObject[] = [];
+    let token = "";
+    for (;;) {
+      const query = new URLSearchParams({ limit: String(PAGE) });
+      if (options.labelSelector !== undefined) query.set("labelSelector", options.labelSelector);
+      if (token !== "") query.set("continue", token);
+      const list = await this.call("GET", `${pathOf(resource, options.namespace)}?${query}`) as KubeList;
+      for (const item of list.items) items.push({ kind: resource.kind, apiVersion: resource.apiVersion, ...item });
+      token = list.metadata.continue ?? "";
+      if (token === "") return { ...list, items };
+    }
+  }
+
+  create(resource: Resource, object: KubeObject): Promise<KubeObject> {
+    return this.#object("POST", pathOf(resource, object.metadata.namespace), object);
+  }
+
+  update(resource: Resource, object: KubeObject, subresource = ""): Promise<KubeObject> {
+    return this.#object(
+      "PUT",
+      withSub(pathOf(resource, object.metadata.namespace, object.metadata.name), subresource),
+      object,
+    );
+  }
+
+  /** `patch` is sent verbatim where it is a text, so that an edge's own JSON arrives unchanged. */
+  patch(ref: ObjectRef, kind: PatchKind, patch: unknown, subresource = ""): Promise<KubeObject> {
+    const path = withSub(pathOf(ref.resource, ref.namespace, ref.name), subresource);
+    return this.#object("PATCH", path, patch, patchTypes[kind]);
+  }
+
+  delete(ref: ObjectRef, options: DeleteWishes = {}): Promise<KubeObject> {
+    return this.#object("DELETE", pathOf(ref.resource, ref.namespace, ref.name), options);
+  }
+
+  /** A subresource that is created, such as `serviceaccounts/default/token`. */
+  createSub(ref: ObjectRef, subresource: string, body: unknown): Promise<KubeObject> {
+    return this.#object("POST", withSub(pathOf(ref.resource, ref.namespace, ref.name), subresource), body);
+  }
+
+  /** The place of any kind the server has, known or found by discovery. Rejects with an Error for an unknown one. */
+  async resourceOf(object: Pick<KubeObject, "apiVersion" | "kind">): Promise<Resource> {
+    const known = knownResource(object);
+    if (known !== undefined) return known;
+    const { apiVersion = "", kind = "" } = object;
+    const served = await this.#discover(apiVersion);
+    const found = served.find((resource) => resource.kind === kind);
+    if (found === undefined) throw new Error(`the API at ${this.server} has no kind ${kind} in ${apiVersion}`);
+    return found;
+  }
+
+  #discover(apiVersion: string): Promise<Resource[]> {
+    let found = this.#discovered.get(apiVersion);
+    if (found === undefined) {
+      const root = apiVersion.includes("/") ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
+      found = this.call("GET", root).then((answer) =>
+        (answer as { resources: { name: string; kind: string; namespaced: boolean }[] }).resources
+          .filter((r) => !r.name.includes("/"))
+          .map((r) => ({ apiVersion, kind: r.kind, plural: r.name, namespaced: r.namespaced }))
+      );
+      this.#discovered.set(apiVersion, found);
+      found.catch(() => this.#discovered.delete(apiVersion));
+    }
+    return found;
+  }
+
+  async #object(method: Method, path: string, body?: unknown, contentType?: string): Promise<KubeObject> {
+    return await this.call(method, path, body, contentType) as KubeObject;
+  }
+
+  /** One call; answers the JSON of the response. */
+  async call(method: Method, path: string, body?: unknown, contentType = "application/json"): Promise<unknown> {
+    const { headers, dispatcher } = await this.#authenticated();
+    let status: number;
+    let text: string;
+    try {
+      const response = await request(this.server + path, {
+        method,
+        headers: {
+          ...headers,
+          accept: "application/json",
+          ...(body === undefined ? {} : { "content-type": contentType }),
+        },
+        ...(dispatcher === undefined ? {} : { dispatcher }),
+        ...(body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) }),
+        headersTimeout: CALL_TIMEOUT_MS,
+        bodyTimeout: CALL_TIMEOUT_MS,
+      });
+      status = response.statusCode;
+      text = await response.body.text();
+    } catch (error) {
+      throw new KubeUnreachableError(this.server, error);
+    }
+    if (status >= 400) throw new KubeApiError(statusOf(status, text));
+    return JSON.parse(text);
+  }
+
+  /** Credentials, asked of client-node once a minute: exec plugins and token files may give new ones. */
+  #authenticated() {
+    const now = performance.now();
+    if (this.#access === undefined || now > this.#accessUntil) {
+      this.#accessUntil = now + 60_000;
+      const context = new RequestContext(this.server, HttpMethod.GET);
+      this.#access = this.config.config.applySecurityAuthentication(context).then(() => ({
+        headers: context.getHeaders(),
+        dispatcher: context.getDispatcher() as unknown as Dispatcher | undefined,
+      }));
+      this.#access.catch(() => this.#access = undefined);
+    }
+    return this.#access;
+  }
+
+  async close(): Promise<void> {
+    await this.config.close();
+  }
+}
+
+type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
+
+function withSub(path: string, subresource: string): string {
+  return subresource === "" ? path : `${path}/${subresource}`;
+}
+
+function statusOf(code: number, text: string): KubeStatus {
+  try {
+    const status = JSON.parse(text) as KubeStatus;
+    if (typeof status === "object" && status !== null && typeof status.message === "string") return { ...status, code };
+  } catch {
+    // not a Status: said in plain text
+  }
+  const message = text.trim().slice(0, 300) || `the server answered HTTP ${code}`;
+  return { kind: "Status", apiVersion: "v1", metadata: {}, status: "Failure", message, reason: "Unknown", code };
+}

@@ -1,0 +1,144 @@
+// A local copy of all objects of a kind, kept up to date by a watch that survives 410, resets and restarts.
+import "./deno-shim.ts";
+import { type KubernetesListObject, type KubernetesObject, ListWatch, Watch } from "@kubernetes/client-node";
+import { Backoff } from "../../base/backoff/backoff.ts";
+import { type Logger, reasonOf } from "../../base/log/logger.ts";
+import type { Random } from "../../base/random/random.ts";
+import { type Clock, sleep } from "../../base/time/clock.ts";
+import { keyOf, type KubeObject } from "../../protocol/apis/kube-object.ts";
+import type { KubeClient } from "./client.ts";
+import { pathOf, type Resource } from "./resource.ts";
+
+/** A change of the cache. An object that was deleted and made again between two looks comes as both. */
+export type CacheEvent =
+  | { readonly type: "added"; readonly object: KubeObject }
+  | { readonly type: "modified"; readonly object: KubeObject; readonly previous: KubeObject }
+  | { readonly type: "deleted"; readonly object: KubeObject };
+
+/** What an informer needs from outside. */
+export interface InformerWorld {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+/** First wait after a failure, doubled up to the cap. A watch that ended without an event waits as long. */
+const RETRY = { initial: 100, factor: 2, cap: 5000, jitter: 0.2 } as const;
+
+/** Objects in the cache are shared with every reader: never change one. */
+export class Informer {
+  readonly resource: Resource;
+  readonly #world: InformerWorld;
+  readonly #watch: ListWatch<KubernetesObject>;
+  readonly #backoff: Backoff;
+  readonly #objects = new Map<string, KubeObject>();
+  readonly #handlers: ((event: CacheEvent) => void)[] = [];
+  readonly #synced = Promise.withResolvers<void>();
+  readonly #stop = new AbortController();
+  #lastError: string | undefined;
+
+  constructor(client: KubeClient, resource: Resource, world: InformerWorld, labelSelector?: string) {
+    this.resource = resource;
+    this.#world = { ...world, logger: world.logger.with({ informer: resource.plural }) };
+    this.#backoff = new Backoff(RETRY, world.random.stream(`informer/${resource.plural}`));
+    this.#synced.promise.catch(() => {});
+    const list = async () => {
+      const found = await client.list(resource, labelSelector === undefined ? {} : { labelSelector });
+      // The cache is filled once client-node has gone through the list, which is right after this returns.
+      setImmediate(() => this.#synced.resolve());
+      this.#backoff.reset();
+      return found as unknown as KubernetesListObject<KubernetesObject>;
+    };
+    const retry = {
+      delayFn: (ms: number) => sleep(world.clock, Math.min(ms, RETRY.cap), this.#stop.signal).catch(() => {}),
+    };
+    this.#watch = new ListWatch(
+      pathOf(resource),
+      new Watch(client.config.config),
+      list,
+      false,
+      labelSelector,
+      undefined,
+      retry,
+    );
+    this.#watch.on("add", (object) => this.#put(plain(object)));
+    this.#watch.on("update", (object) => this.#put(plain(object)));
+    this.#watch.on("delete", (object) => this.#remove(plain(object)));
+    this.#watch.on("error", (error) => this.#failed(error));
+  }
+
+  /** Begins to list and watch; settles when the cache has been filled once, or rejects when `stop` came first. */
+  start(): Promise<void> {
+    void this.#watch.start();
+    return this.#synced.promise;
+  }
+
+  /** Why the cache could not be filled so far, where it could not. */
+  get lastError(): string | undefined {
+    return this.#lastError;
+  }
+
+  get(namespace: string, name: string): KubeObject | undefined {
+    return this.#objects.get(namespace === "" ? name : `${namespace}/${name}`);
+  }
+
+  /** The objects of the cache at this moment. */
+  list(): KubeObject[] {
+    return [...this.#objects.values()];
+  }
+
+  /** Calls back for every change, beginning with everything that is already there. */
+  subscribe(handler: (event: CacheEvent) => void): void {
+    for (const object of this.#objects.values()) handler({ type: "added", object });
+    this.#handlers.push(handler);
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    this.#synced.reject(new Error(`the informer of ${this.resource.plural} was stopped`));
+    await this.#watch.stop();
+  }
+
+  #put(found: KubeObject): void {
+    const object = found.kind === undefined
+      ? { kind: this.resource.kind, apiVersion: this.resource.apiVersion, ...found }
+      : found;
+    const key = keyOf(object);
+    const previous = this.#objects.get(key);
+    this.#backoff.reset();
+    this.#objects.set(key, object);
+    if (previous === undefined) this.#tell({ type: "added", object });
+    else if (previous.metadata.uid === object.metadata.uid) this.#tell({ type: "modified", object, previous });
+    else {
+      this.#tell({ type: "deleted", object: previous });
+      this.#tell({ type: "added", object });
+    }
+  }
+
+  #remove(found: KubeObject): void {
+    const key = keyOf(found);
+    const previous = this.#objects.get(key);
+    if (previous === undefined) return;
+    this.#objects.delete(key);
+    this.#tell({ type: "deleted", object: { ...previous, ...found } });
+  }
+
+  #tell(event: CacheEvent): void {
+    for (const handler of this.#handlers) handler(event);
+  }
+
+  #failed(error: unknown): void {
+    if (this.#stop.signal.aborted) return;
+    this.#lastError = reasonOf(error);
+    const wait = this.#backoff.next();
+    this.#world.logger.debug("the watch failed; trying again", { error: this.#lastError, wait: Math.round(wait) });
+    this.#world.clock.after(wait, () => {
+      if (!this.#stop.signal.aborted) void this.#watch.start();
+    });
+  }
+}
+
+/** client-node's type says Date where its watches and our list hold the plain JSON. */
+function plain(object: KubernetesObject): KubeObject {
+  return object as unknown as KubeObject;
+}

@@ -1,0 +1,94 @@
+// Where a cluster is and who we are there: kubeconfig files and the embedded API, with pooled connections.
+import "./deno-shim.ts";
+import { readFileSync } from "node:fs";
+import { KubeConfig } from "@kubernetes/client-node";
+import { Agent, type Dispatcher } from "undici";
+import { reasonOf } from "../../base/log/logger.ts";
+
+/** Connections kept to one API server. Watches hold one each, so this is above their number. */
+const CONNECTIONS = 64;
+
+/** A kubeconfig that can't be used, with what to do about it. */
+export class KubeConfigError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = "KubeConfigError";
+  }
+}
+
+/** A cluster, who we are there, and the connections to it, which live until `close`. */
+export interface PooledKubeConfig {
+  readonly config: KubeConfig;
+  close(): Promise<void>;
+}
+
+/** The two methods of client-node's KubeConfig that decide about connections; they are private in its types. */
+interface Dispatching {
+  createDispatcher(cluster: unknown, options: unknown): Dispatcher | undefined;
+  createDispatcherOptions(
+    cluster: unknown,
+    options: unknown,
+  ): { readonly type: string; readonly connect?: Agent.Options["connect"] };
+}
+
+/** client-node makes a new agent, and so a new TLS connection, for every call; this keeps one agent per configuration. */
+function pooled(config: KubeConfig): PooledKubeConfig {
+  const inner = config as unknown as Dispatching;
+  const original = inner.createDispatcher.bind(config);
+  let agent: Dispatcher | undefined;
+  inner.createDispatcher = (cluster, options) => {
+    if (agent !== undefined) return agent;
+    const { type, connect } = inner.createDispatcherOptions(cluster, options);
+    // Proxies keep client-node's own dispatcher, made once.
+    agent = type === "agent" || type === "none"
+      ? new Agent({
+        ...(connect === undefined ? {} : { connect }),
+        connections: CONNECTIONS,
+        pipelining: 1,
+        bodyTimeout: 0,
+      })
+      : original(cluster, options);
+    return agent;
+  };
+  return {
+    config,
+    async close() {
+      await agent?.destroy();
+      agent = undefined;
+    },
+  };
+}
+
+/** Reads a kubeconfig file. Throws KubeConfigError where it is missing, unreadable, or names no cluster. */
+export function loadKubeConfig(file: string): PooledKubeConfig {
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch (error) {
+    throw new KubeConfigError(`can't read the kubeconfig ${file}: ${reasonOf(error)}`);
+  }
+  const config = new KubeConfig();
+  try {
+    config.loadFromString(text);
+  } catch (error) {
+    throw new KubeConfigError(`${file} is not a kubeconfig: ${reasonOf(error)}`);
+  }
+  if (!config.getCurrentCluster()) {
+    throw new KubeConfigError(
+      `${file} has no current context with a cluster; set one with \`kubectl config use-context\``,
+    );
+  }
+  return pooled(config);
+}
+
+/** The configuration for a server reached with a token. */
+export function tokenKubeConfig(
+  access: { readonly url: string; readonly ca: string; readonly token: string },
+): PooledKubeConfig {
+  const config = new KubeConfig();
+  config.loadFromClusterAndUser(
+    { name: "skep", server: access.url, caData: Buffer.from(access.ca).toString("base64"), skipTLSVerify: false },
+    { name: "skep", token: access.token },
+  );
+  return pooled(config);
+}

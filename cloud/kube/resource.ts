@@ -1,0 +1,73 @@
+// Which path of the API a kind has.
+import { type KubeObject, textAt } from "../../protocol/apis/kube-object.ts";
+
+/** One kind as a place in the API. */
+export interface Resource {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly plural: string;
+  readonly namespaced: boolean;
+}
+
+const core = (kind: string, plural: string, namespaced = true): Resource => ({
+  apiVersion: "v1",
+  kind,
+  plural,
+  namespaced,
+});
+
+/** The kinds cloudcore itself deals with. */
+export const resources = {
+  pods: core("Pod", "pods"),
+  nodes: core("Node", "nodes", false),
+  configmaps: core("ConfigMap", "configmaps"),
+  secrets: core("Secret", "secrets"),
+  namespaces: core("Namespace", "namespaces", false),
+  serviceaccounts: core("ServiceAccount", "serviceaccounts"),
+  leases: { apiVersion: "coordination.k8s.io/v1", kind: "Lease", plural: "leases", namespaced: true },
+  devices: { apiVersion: "devices.kubeedge.io/v1beta1", kind: "Device", plural: "devices", namespaced: true },
+  devicemodels: {
+    apiVersion: "devices.kubeedge.io/v1beta1",
+    kind: "DeviceModel",
+    plural: "devicemodels",
+    namespaced: true,
+  },
+  devicestatuses: {
+    apiVersion: "devices.kubeedge.io/v1beta1",
+    kind: "DeviceStatus",
+    plural: "devicestatuses",
+    namespaced: true,
+  },
+  objectsyncs: {
+    apiVersion: "reliablesyncs.kubeedge.io/v1alpha1",
+    kind: "ObjectSync",
+    plural: "objectsyncs",
+    namespaced: true,
+  },
+  clusterobjectsyncs: {
+    apiVersion: "reliablesyncs.kubeedge.io/v1alpha1",
+    kind: "ClusterObjectSync",
+    plural: "clusterobjectsyncs",
+    namespaced: false,
+  },
+  customresourcedefinitions: {
+    apiVersion: "apiextensions.k8s.io/v1",
+    kind: "CustomResourceDefinition",
+    plural: "customresourcedefinitions",
+    namespaced: false,
+  },
+} as const satisfies Record<string, Resource>;
+
+/** The path of a collection, or with `name` of one object. An empty namespace means all of them. */
+export function pathOf(resource: Resource, namespace = "", name = ""): string {
+  const root = resource.apiVersion.includes("/") ? `/apis/${resource.apiVersion}` : `/api/${resource.apiVersion}`;
+  const place = resource.namespaced && namespace !== "" ? `/namespaces/${encodeURIComponent(namespace)}` : "";
+  return `${root}${place}/${resource.plural}${name === "" ? "" : `/${encodeURIComponent(name)}`}`;
+}
+
+/** The kinds cloudcore knows, by apiVersion and kind; undefined for others (then the server's discovery tells). */
+export function knownResource(object: Pick<KubeObject, "apiVersion" | "kind">): Resource | undefined {
+  const apiVersion = textAt(object, "apiVersion");
+  const kind = textAt(object, "kind");
+  return Object.values(resources).find((r) => r.apiVersion === apiVersion && r.kind === kind);
+}

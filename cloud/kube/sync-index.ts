@@ -1,0 +1,89 @@
+// Who holds what: an index over the sync records, by node and by object.
+import { type KubeObject, textAt } from "../../protocol/apis/kube-object.ts";
+import { parseSyncName } from "../../protocol/apis/reliablesyncs.ts";
+import type { Caches } from "./caches.ts";
+import { resources } from "./resource.ts";
+
+/** One record, taken apart. */
+export interface Held {
+  readonly node: string;
+  readonly uid: string;
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
+  /** The version acknowledged; empty or `"0"` for none yet. */
+  readonly version: string;
+  readonly record: KubeObject;
+}
+
+/** Follows both kinds of records. */
+export class SyncIndex {
+  readonly #byNode = new Map<string, Map<string, Held>>();
+  readonly #byUid = new Map<string, Map<string, Held>>();
+
+  constructor(caches: Caches) {
+    for (const resource of [resources.objectsyncs, resources.clusterobjectsyncs]) {
+      caches.of(resource).subscribe(({ type, object }) => {
+        const held = heldIn(object);
+        if (type === "deleted") this.#remove(held);
+        else this.#put(held);
+      });
+    }
+  }
+
+  /** What a node has, or may have. */
+  of(node: string): Held[] {
+    return [...this.#byNode.get(node)?.values() ?? []];
+  }
+
+  /** The nodes that have, or may have, an object. */
+  holders(uid: string): string[] {
+    return [...this.#byUid.get(uid)?.keys() ?? []];
+  }
+
+  holds(node: string, uid: string): boolean {
+    return this.#byNode.get(node)?.has(uid) === true;
+  }
+
+  nodes(): string[] {
+    return [...this.#byNode.keys()];
+  }
+
+  #put(held: Held): void {
+    inner(this.#byNode, held.node).set(held.uid, held);
+    inner(this.#byUid, held.uid).set(held.node, held);
+  }
+
+  #remove({ node, uid }: Held): void {
+    removeInner(this.#byNode, node, uid);
+    removeInner(this.#byUid, uid, node);
+  }
+}
+
+function heldIn(record: KubeObject): Held {
+  return {
+    ...parseSyncName(record.metadata.name),
+    apiVersion: textAt(record, "spec", "objectAPIVersion"),
+    kind: textAt(record, "spec", "objectKind"),
+    namespace: record.metadata.namespace ?? "",
+    name: textAt(record, "spec", "objectName"),
+    version: textAt(record, "status", "objectResourceVersion"),
+    record,
+  };
+}
+
+function inner(map: Map<string, Map<string, Held>>, key: string): Map<string, Held> {
+  let found = map.get(key);
+  if (found === undefined) {
+    found = new Map();
+    map.set(key, found);
+  }
+  return found;
+}
+
+function removeInner(map: Map<string, Map<string, Held>>, key: string, innerKey: string): void {
+  const found = map.get(key);
+  found?.delete(innerKey);
+  if (found?.size === 0) map.delete(key);
+}

@@ -1,0 +1,82 @@
+// Keys that want looking at: each once however often it is named, one after another, again after a failure.
+import { Backoff } from "../../base/backoff/backoff.ts";
+import { type Logger, reasonOf } from "../../base/log/logger.ts";
+import type { Random } from "../../base/random/random.ts";
+import type { Clock } from "../../base/time/clock.ts";
+
+const RETRY = { initial: 100, factor: 2, cap: 30_000, jitter: 0.2 } as const;
+
+/** What a queue needs from outside. */
+export interface WorkQueueWorld {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+/**
+ * A work queue as client-go's: it is bounded by the number of objects there are, since a key that waits already is not
+ * added again. `look` gets the key and reads the state itself; while it waits (for room on the bus, for the API) changes
+ * of the same key collapse into one further look.
+ */
+export class WorkQueue {
+  readonly #name: string;
+  readonly #world: WorkQueueWorld;
+  readonly #look: (key: string) => Promise<void>;
+  readonly #keys = new Set<string>();
+  readonly #failed = new Map<string, Backoff>();
+  #running = false;
+  #stopped = false;
+
+  constructor(name: string, world: WorkQueueWorld, look: (key: string) => Promise<void>) {
+    this.#name = name;
+    this.#world = world;
+    this.#look = look;
+  }
+
+  /** Keys that wait: the gauge. */
+  get size(): number {
+    return this.#keys.size;
+  }
+
+  add(key: string): void {
+    if (this.#stopped) return;
+    this.#keys.add(key);
+    if (!this.#running) void this.#run();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#keys.clear();
+  }
+
+  async #run(): Promise<void> {
+    this.#running = true;
+    // Events of one burst are collected first, so that what comes together is looked at in its final state.
+    await Promise.resolve();
+    for (const key of this.#keys) {
+      this.#keys.delete(key);
+      try {
+        await this.#look(key);
+        this.#failed.delete(key);
+      } catch (error) {
+        this.#again(key, error);
+      }
+      if (this.#stopped) break;
+    }
+    this.#running = false;
+  }
+
+  #again(key: string, error: unknown): void {
+    const { clock, random, logger } = this.#world;
+    const backoff = this.#failed.get(key) ?? new Backoff(RETRY, random.stream(`queue/${this.#name}/${key}`));
+    this.#failed.set(key, backoff);
+    const wait = backoff.next();
+    logger.warn("could not be brought up to date; trying again", {
+      queue: this.#name,
+      key,
+      wait: Math.round(wait),
+      error: reasonOf(error),
+    });
+    clock.after(wait, () => this.add(key));
+  }
+}

@@ -1,0 +1,137 @@
+// SyncController: compares what each connected node has acknowledged with what there is, and sends the difference.
+import type { Logger } from "../../base/log/logger.ts";
+import { type Clock, every, type Timer } from "../../base/time/clock.ts";
+import { isNewerVersion, type KubeObject, textAt } from "../../protocol/apis/kube-object.ts";
+import { newMessage } from "../../protocol/message/message.ts";
+import { groups, modules, operations } from "../../protocol/message/names.ts";
+import { nodeOf, nodePath, noNamespace } from "../../protocol/resource/path.ts";
+import type { Bus, BusMessage } from "../beehive/bus.ts";
+import type { Module } from "../beehive/modules.ts";
+import type { Caches } from "../kube/caches.ts";
+import { hasCode } from "../kube/client.ts";
+import type { Informer } from "../kube/informer.ts";
+import { knownResource, resources } from "../kube/resource.ts";
+import type { Held, SyncIndex } from "../kube/sync-index.ts";
+
+/** What it needs from outside. `interval` is milliseconds between two looks at all connected nodes (KubeEdge: 5 s). */
+export interface SyncControllerWorld {
+  readonly bus: Bus;
+  readonly caches: Caches;
+  readonly index: SyncIndex;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly interval: number;
+}
+
+/** Device kinds are sent as DeviceController sends them, so that the edge's twin and mapper hear of them. */
+const deviceKinds: ReadonlySet<string> = new Set(["Device", "DeviceModel"]);
+
+export class SyncController implements Module {
+  readonly name = modules.synccontroller;
+  readonly #world: SyncControllerWorld;
+  readonly #connected = new Set<string>();
+  readonly #informers: ReadonlyMap<string, Informer>;
+  #timer: Timer | undefined;
+
+  constructor(world: SyncControllerWorld) {
+    this.#world = world;
+    const kinds = [
+      resources.pods,
+      resources.configmaps,
+      resources.secrets,
+      resources.nodes,
+      resources.devices,
+      resources.devicemodels,
+    ];
+    this.#informers = new Map(
+      kinds.map((resource) => [`${resource.apiVersion}/${resource.kind}`, world.caches.of(resource)]),
+    );
+  }
+
+  start(): Promise<void> {
+    const { caches, clock, index, interval } = this.#world;
+    const nodes = caches.of(resources.nodes);
+    for (const node of index.nodes()) if (nodes.get("", node) === undefined) void this.#collect(node);
+    nodes.subscribe((event) => {
+      if (event.type === "deleted") void this.#collect(event.object.metadata.name);
+    });
+    this.#timer = every(clock, interval, () => void this.#lookAtAll());
+    return Promise.resolve();
+  }
+
+  async receive(message: BusMessage): Promise<void> {
+    const node = nodeOf(message.route.resource ?? "");
+    if (message.route.operation === operations.disconnected) this.#connected.delete(node);
+    if (message.route.operation !== operations.connected) return;
+    this.#connected.add(node);
+    await this.#lookAt(node);
+  }
+
+  stop(): Promise<void> {
+    this.#timer?.cancel();
+    return Promise.resolve();
+  }
+
+  async #lookAtAll(): Promise<void> {
+    for (const node of [...this.#connected]) await this.#lookAt(node);
+  }
+
+  async #lookAt(node: string): Promise<void> {
+    for (const held of this.#world.index.of(node)) {
+      const informer = this.#informers.get(`${held.apiVersion}/${held.kind}`);
+      if (informer === undefined) continue;
+      const object = informer.get(held.namespace, held.name);
+      const isGone = object === undefined || object.metadata.uid !== held.uid || isElsewhere(object, node);
+      if (isGone) await this.#send(node, held, operations.delete, stubOf(held));
+      else if (isNewerVersion(object.metadata.resourceVersion, held.version)) {
+        await this.#send(node, held, operations.update, object);
+      }
+    }
+  }
+
+  async #send(node: string, held: Held, operation: string, object: KubeObject): Promise<void> {
+    const { bus, clock } = this.#world;
+    const version = operation === operations.delete ? {} : { version: object.metadata.resourceVersion ?? "" };
+    await bus.send(
+      modules.cloudhub,
+      newMessage(clock.now(), {
+        source: deviceKinds.has(held.kind) ? modules.devicecontroller : modules.edgecontroller,
+        group: groups.resource,
+        operation,
+        resource: nodePath(node, held.namespace || noNamespace, held.kind.toLowerCase(), held.name),
+        content: object,
+        ...version,
+      }),
+    );
+  }
+
+  /** Removes the records of a node that is no longer there. */
+  async #collect(node: string): Promise<void> {
+    for (const { namespace, record } of this.#world.index.of(node)) {
+      const resource = knownResource(record) ?? resources.objectsyncs;
+      try {
+        await this.#world.caches.client.delete({ resource, namespace, name: record.metadata.name }, {
+          gracePeriodSeconds: 0,
+        });
+      } catch (error) {
+        if (!hasCode(error, 404)) {
+          this.#world.logger.warn("a sync record of a deleted node stays for now", {
+            node,
+            record: record.metadata.name,
+          });
+        }
+      }
+    }
+  }
+}
+
+/** Pods and devices belong to one node; what has moved on is taken from the node it was on. */
+function isElsewhere(object: KubeObject, node: string): boolean {
+  if (object.kind !== "Pod" && object.kind !== "Device") return false;
+  return textAt(object, "spec", "nodeName") !== node;
+}
+
+/** What names the object to the edge when it is gone: KubeEdge sends the same stub, without kind. */
+function stubOf({ namespace, name, uid }: Held): KubeObject {
+  return { metadata: { name, ...(namespace === "" ? {} : { namespace }), uid } };
+}

@@ -1,0 +1,144 @@
+// One simulated edge: its parts wired together, and what a scenario may do to it.
+import type { Tap } from "../base/hop/hop.ts";
+import { Link } from "../base/link/link.ts";
+import type { Logger } from "../base/log/logger.ts";
+import type { Random } from "../base/random/random.ts";
+import type { Clock } from "../base/time/clock.ts";
+import type { Device } from "../protocol/apis/device.ts";
+import type { Message } from "../protocol/message/message.ts";
+import { groups, resourceTypes } from "../protocol/message/names.ts";
+import { DeviceTwin } from "./devicetwin/devicetwin.ts";
+import { EdgeHub, type HubAddress } from "./edgehub/edgehub.ts";
+import { EdgeNode } from "./edged/node.ts";
+import { EdgePods } from "./edged/pods.ts";
+import { MetaManager, type StoreChange } from "./metamanager/metamanager.ts";
+import { EdgeStore } from "./metamanager/store.ts";
+import type { EdgeTimings } from "./timings.ts";
+
+/** What an edge is and needs. */
+export interface EdgeOptions {
+  readonly name: string;
+  readonly labels?: Readonly<Record<string, string>>;
+  /** The address its Node and pods report. */
+  readonly address: string;
+  /** Pods the node takes; 110 where nothing is said, as a kubelet. */
+  readonly pods?: number;
+  readonly hub: HubAddress;
+  readonly timings: EdgeTimings;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly tap?: Tap;
+  /** Milliseconds added to each message, and ± how much. */
+  readonly link?: { readonly latency?: number; readonly jitter?: number };
+}
+
+export class Edge {
+  readonly name: string;
+  readonly link: Link;
+  readonly store = new EdgeStore();
+  readonly hub: EdgeHub;
+  readonly node: EdgeNode;
+  readonly pods: EdgePods;
+  readonly twin: DeviceTwin;
+  readonly #meta: MetaManager;
+  readonly #logger: Logger;
+  #isRunning = false;
+
+  constructor(options: EdgeOptions) {
+    const { name, address, clock, timings, tap } = options;
+    const logger = options.logger.with({ edge: name });
+    this.#logger = logger;
+    const random = options.random.stream(`edge/${name}`);
+    this.name = name;
+    this.link = new Link(clock, random.stream("link"), options.link ?? {});
+    this.hub = new EdgeHub({
+      node: name,
+      address: options.hub,
+      timings,
+      clock,
+      logger,
+      link: this.link,
+      tap,
+      receive: (message) => this.#receive(message),
+      connected: () => this.#connected(),
+      disconnected: () => this.node.disconnected(),
+    });
+    const { hub, store } = this;
+    const meta = new MetaManager({ node: name, hub, store, clock, tap, changed: (change) => this.#changed(change) });
+    this.#meta = meta;
+    const identity = { name, labels: options.labels ?? {}, address, pods: options.pods ?? 110 };
+    this.node = new EdgeNode({ identity, meta, store, timings, clock, logger });
+    this.pods = new EdgePods({
+      node: name,
+      address,
+      meta,
+      store,
+      timings,
+      clock,
+      logger,
+      isConnected: () => hub.isConnected,
+    });
+    this.twin = new DeviceTwin({ node: name, hub, store, timings, clock, random, tap });
+  }
+
+  get isRunning(): boolean {
+    return this.#isRunning;
+  }
+
+  /** Whether the cloud has its Node, Ready, from the present connection. */
+  get isReady(): boolean {
+    return this.hub.isConnected && this.node.isRegistered;
+  }
+
+  /** Starts or starts again, with what its store holds. */
+  start(): void {
+    if (this.#isRunning) return;
+    this.#isRunning = true;
+    this.twin.start();
+    this.pods.start();
+    this.hub.start();
+  }
+
+  /** Stops without a word to the cloud. The store stays unless `forget`: then the edge comes back as after a new disk. */
+  async stop(options: { readonly forget?: boolean } = {}): Promise<void> {
+    if (this.#isRunning) {
+      this.#isRunning = false;
+      await this.hub.stop();
+      this.pods.stop();
+      this.twin.stop();
+    }
+    if (options.forget) this.store.clear();
+  }
+
+  #connected(): void {
+    this.#logger.debug("connected to the cloud");
+    this.twin.connected();
+    this.node.connected();
+    this.pods.connected();
+  }
+
+  /** What is no answer goes to the twin or to the store, by its group. */
+  #receive(message: Message): void {
+    switch (message.route.group) {
+      case groups.resource:
+        return this.#meta.receive(message);
+      case groups.twin:
+        return this.twin.receive(message);
+      default:
+        this.#logger.debug("a message of an unknown group was dropped", { group: message.route.group });
+    }
+  }
+
+  /** The store has changed by the cloud's will: whoever lives on it is told. */
+  #changed({ operation, type, object }: StoreChange): void {
+    switch (type) {
+      case resourceTypes.pod:
+        return operation === "put" ? this.pods.put(object) : this.pods.delete(object);
+      case resourceTypes.device:
+        return operation === "put" ? this.twin.putDevice(object as Device) : this.twin.deleteDevice(object);
+      case resourceTypes.devicemodel:
+        if (operation === "put") this.twin.putModel(object);
+    }
+  }
+}

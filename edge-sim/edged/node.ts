@@ -1,0 +1,240 @@
+// The edge's Node: it registers itself, reports its status and keeps its lease.
+import type { Clock, Timer } from "../../base/time/clock.ts";
+import { every } from "../../base/time/clock.ts";
+import { type Logger, reasonOf } from "../../base/log/logger.ts";
+import type { KubeObject } from "../../protocol/apis/kube-object.ts";
+import { edgeNodeLabel, operations, resourceTypes } from "../../protocol/message/names.ts";
+import { noNamespace, wirePath } from "../../protocol/resource/path.ts";
+import { CloudError, type MetaManager } from "../metamanager/metamanager.ts";
+import type { EdgeStore } from "../metamanager/store.ts";
+import type { EdgeTimings } from "../timings.ts";
+
+/** What kind of node this is. */
+export interface NodeIdentity {
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** The address the node reports. */
+  readonly address: string;
+  /** Pods it takes. */
+  readonly pods: number;
+}
+
+/** What it needs from outside. */
+export interface NodeWorld {
+  readonly identity: NodeIdentity;
+  readonly meta: MetaManager;
+  readonly store: EdgeStore;
+  readonly timings: EdgeTimings;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** Namespace of the leases that say nodes are alive, and how long one says so (seconds). */
+const LEASE_NAMESPACE = "kube-node-lease";
+const LEASE_SECONDS = 40;
+/** The version a v1.23 edgecore says it is. */
+const KUBELET_VERSION = "v1.32.10-kubeedge-v1.23.1";
+
+/** A time as Kubernetes writes it: whole seconds. */
+export function secondsOf(now: number): string {
+  return new Date(now).toISOString().replace(/\.\d+Z$/, "Z");
+}
+
+/** A time with six digits, as Lease times must have. */
+function microsOf(now: number): string {
+  return new Date(now).toISOString().replace(/\.(\d+)Z$/, ".$1000Z");
+}
+
+export class EdgeNode {
+  readonly #world: NodeWorld;
+  #status: Timer | undefined;
+  #lease: Timer | undefined;
+  #isRegistered = false;
+  #isBusy = false;
+  #renewals = 0;
+
+  constructor(world: NodeWorld) {
+    this.#world = world;
+  }
+
+  /** Whether the cloud has its Node and a Ready condition from this connection. */
+  get isRegistered(): boolean {
+    return this.#isRegistered;
+  }
+
+  /** Renewals of the lease so far. */
+  get renewals(): number {
+    return this.#renewals;
+  }
+
+  /** The connection stands: register (again), report, renew. */
+  connected(): void {
+    const { clock, timings } = this.#world;
+    void this.#attempt("register", () => this.#register());
+    this.#lease = every(clock, timings.lease, () => void this.#renewLease());
+    this.#status = every(clock, timings.nodeStatus, () => void this.#attempt("status", () => this.#report()));
+  }
+
+  disconnected(): void {
+    this.#isRegistered = false;
+    this.#lease?.cancel();
+    this.#status?.cancel();
+  }
+
+  async #register(): Promise<void> {
+    const { clock, identity, meta } = this.#world;
+    const node = nodeOf(identity, clock.now());
+    const path = wirePath(noNamespace, resourceTypes.node, identity.name);
+    try {
+      await meta.call(operations.insert, path, node);
+      await this.#patch("{}");
+    } catch (error) {
+      const isThere = error instanceof CloudError && error.status.reason === "AlreadyExists";
+      if (!isThere) throw error;
+      await this.#report();
+    }
+    this.#isRegistered = true;
+    await this.#renewLease();
+  }
+
+  /** The heartbeat: every condition again, with the present time. */
+  async #report(): Promise<void> {
+    const { clock, identity } = this.#world;
+    const { status } = nodeOf(identity, clock.now()) as { status: { conditions: { type: string }[] } };
+    const order = status.conditions.map(({ type }) => ({ type }));
+    await this.#patch(
+      JSON.stringify({ status: { "$setElementOrder/conditions": order, conditions: status.conditions } }),
+    );
+  }
+
+  /** The patch travels as a JSON text, as edgecore sends it. */
+  async #patch(patch: string): Promise<void> {
+    const { identity, meta, store } = this.#world;
+    const node = await meta.pass(
+      operations.patch,
+      wirePath(noNamespace, resourceTypes.nodepatch, identity.name),
+      patch,
+    );
+    store.put(wirePath(noNamespace, resourceTypes.node, identity.name), node);
+  }
+
+  async #renewLease(): Promise<void> {
+    if (!this.#isRegistered || this.#isBusy) return;
+    this.#isBusy = true;
+    await this.#attempt("lease", async () => {
+      const { clock, identity, meta, store } = this.#world;
+      const path = wirePath(LEASE_NAMESPACE, resourceTypes.lease, identity.name);
+      const stored = store.get(path) ?? await this.#queryLease(path);
+      if (stored === undefined) {
+        const uid = store.get(wirePath(noNamespace, resourceTypes.node, identity.name))?.metadata.uid ?? "";
+        await meta.call(operations.insert, path, newLease(identity.name, uid, clock.now()));
+      } else {
+        const spec = { ...(stored.spec as object), renewTime: microsOf(clock.now()) };
+        try {
+          await meta.call(operations.update, path, { ...stored, spec });
+        } catch (error) {
+          // Somebody else wrote it, or it is gone: look again at the next renewal.
+          if (error instanceof CloudError) store.delete(path);
+          throw error;
+        }
+      }
+      this.#renewals++;
+    });
+    this.#isBusy = false;
+  }
+
+  async #queryLease(path: string): Promise<KubeObject | undefined> {
+    try {
+      return await this.#world.meta.query(path);
+    } catch (error) {
+      if (error instanceof CloudError && error.status.reason === "NotFound") return undefined;
+      throw error;
+    }
+  }
+
+  async #attempt(what: string, run: () => Promise<void>): Promise<void> {
+    try {
+      await run();
+    } catch (error) {
+      this.#world.logger.debug("the node could not speak to the cloud", { what, error: reasonOf(error) });
+      if (what === "register") this.#retryRegistration();
+    }
+  }
+
+  #retryRegistration(): void {
+    const { clock, timings } = this.#world;
+    const lease = this.#lease;
+    clock.after(timings.lease / 2, () => {
+      // Only while the same connection lasts: the next one registers by itself.
+      if (this.#lease === lease && !this.#isRegistered) void this.#attempt("register", () => this.#register());
+    });
+  }
+}
+
+/** The Node as edgecore describes a machine. */
+function nodeOf({ name, labels, address, pods }: NodeIdentity, now: number): KubeObject {
+  const time = secondsOf(now);
+  const condition = (type: string, status: string, reason: string, message: string) => ({
+    type,
+    status,
+    lastHeartbeatTime: time,
+    lastTransitionTime: time,
+    reason,
+    message,
+  });
+  const resources = { cpu: "4", memory: "3840Mi", "ephemeral-storage": "20Gi", pods: String(pods) };
+  return {
+    metadata: {
+      name,
+      creationTimestamp: null,
+      labels: {
+        "beta.kubernetes.io/arch": "amd64",
+        "beta.kubernetes.io/os": "linux",
+        "kubernetes.io/arch": "amd64",
+        "kubernetes.io/hostname": name,
+        "kubernetes.io/os": "linux",
+        "node-role.kubernetes.io/agent": "",
+        [edgeNodeLabel]: "",
+        ...labels,
+      },
+      annotations: { "volumes.kubernetes.io/controller-managed-attach-detach": "true" },
+    },
+    spec: {},
+    status: {
+      capacity: resources,
+      allocatable: resources,
+      conditions: [
+        condition("MemoryPressure", "False", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
+        condition("DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
+        condition("PIDPressure", "False", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
+        condition("Ready", "True", "EdgeReady", "edge is posting ready status"),
+      ],
+      addresses: [{ type: "InternalIP", address }, { type: "Hostname", address: name }],
+      daemonEndpoints: { kubeletEndpoint: { Port: 10350 } },
+      nodeInfo: {
+        machineID: "",
+        systemUUID: "",
+        bootID: "",
+        kernelVersion: "6.1.0",
+        osImage: "skep simulated edge",
+        containerRuntimeVersion: "skep://0.1.0",
+        kubeletVersion: KUBELET_VERSION,
+        kubeProxyVersion: "v0.0.0",
+        operatingSystem: "linux",
+        architecture: "amd64",
+      },
+    },
+  };
+}
+
+function newLease(name: string, uid: string, now: number): KubeObject {
+  return {
+    metadata: {
+      name,
+      namespace: LEASE_NAMESPACE,
+      creationTimestamp: null,
+      ...(uid === "" ? {} : { ownerReferences: [{ apiVersion: "v1", kind: "Node", name, uid }] }),
+    },
+    spec: { holderIdentity: name, leaseDurationSeconds: LEASE_SECONDS, renewTime: microsOf(now) },
+  };
+}

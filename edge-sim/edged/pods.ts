@@ -1,0 +1,264 @@
+// The edge's pods: started when what they mount is there, reported, stopped within their grace.
+import type { Clock, Timer } from "../../base/time/clock.ts";
+import { every } from "../../base/time/clock.ts";
+import { type Logger, reasonOf } from "../../base/log/logger.ts";
+import { at, type KubeObject, listAt, textAt } from "../../protocol/apis/kube-object.ts";
+import { operations, resourceTypes } from "../../protocol/message/names.ts";
+import { wirePath } from "../../protocol/resource/path.ts";
+import { CloudError, type MetaManager } from "../metamanager/metamanager.ts";
+import type { EdgeStore } from "../metamanager/store.ts";
+import type { EdgeTimings } from "../timings.ts";
+import { type PodAddresses, podPatch, type PodPhase } from "./pod-status.ts";
+
+/** What it needs from outside. */
+export interface PodsWorld {
+  readonly node: string;
+  readonly address: string;
+  readonly meta: MetaManager;
+  readonly store: EdgeStore;
+  readonly timings: EdgeTimings;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly isConnected: () => boolean;
+}
+
+interface Pod {
+  object: KubeObject;
+  phase: PodPhase;
+  /** The phase the cloud knows. */
+  reported: PodPhase | undefined;
+  readonly startedAt: number;
+  readonly addresses: PodAddresses;
+  isEnding: boolean;
+  isBusy: boolean;
+}
+
+/** What a pod mounts or reads: the path it has in the store, and whether the pod can do without. */
+interface Need {
+  readonly path: string;
+  readonly optional: boolean;
+}
+
+/** A simulated kubelet: no containers, but everything the cloud can see of them. */
+export class EdgePods {
+  readonly #world: PodsWorld;
+  readonly #pods = new Map<string, Pod>();
+  readonly #timers = new Set<Timer>();
+  #sync: Timer | undefined;
+  #addresses = 0;
+
+  constructor(world: PodsWorld) {
+    this.#world = world;
+  }
+
+  /** Pods that run, by phase. */
+  count(phase: PodPhase): number {
+    return [...this.#pods.values()].filter((pod) => pod.phase === phase).length;
+  }
+
+  /** The edge starts: pods from the store run again, and what could not be reported is tried from time to time. */
+  start(): void {
+    const { clock, store, timings } = this.#world;
+    for (const [, pod] of store.entries(resourceTypes.pod)) this.put(pod);
+    this.#sync = every(clock, timings.podSync, () => this.#advanceAll());
+  }
+
+  connected(): void {
+    this.#advanceAll();
+  }
+
+  stop(): void {
+    this.#sync?.cancel();
+    for (const timer of this.#timers) timer.cancel();
+    this.#timers.clear();
+    this.#pods.clear();
+  }
+
+  /** The cloud has sent a pod, or a new version of one. */
+  put(object: KubeObject): void {
+    const uid = object.metadata.uid ?? "";
+    const known = this.#pods.get(uid);
+    if (known === undefined) {
+      const pod: Pod = {
+        object,
+        phase: "creating",
+        reported: undefined,
+        startedAt: this.#world.clock.now(),
+        addresses: { host: this.#world.address, pod: this.#nextAddress() },
+        isEnding: false,
+        isBusy: false,
+      };
+      this.#pods.set(uid, pod);
+      // A pod that had ended before this edge started again stays ended.
+      const ended = ["Succeeded", "Failed"].includes(textAt(object, "status", "phase"));
+      if (ended) pod.phase = pod.reported = "stopped";
+    } else known.object = object;
+    const pod = this.#pods.get(uid) as Pod;
+    if (object.metadata.deletionTimestamp !== undefined) this.#end(pod);
+    void this.#advance(pod);
+  }
+
+  /** The cloud says the pod is gone. */
+  delete(object: KubeObject): void {
+    this.#pods.delete(object.metadata.uid ?? "");
+  }
+
+  #advanceAll(): void {
+    for (const pod of [...this.#pods.values()]) void this.#advance(pod);
+  }
+
+  /** Containers get their grace to stop; simulated ones take a moment at most. */
+  #end(pod: Pod): void {
+    if (pod.isEnding) return;
+    pod.isEnding = true;
+    const { clock, timings } = this.#world;
+    const grace = (pod.object.metadata.deletionGracePeriodSeconds ?? 30) * 1000;
+    const timer = clock.after(Math.min(grace, timings.podStop), () => {
+      this.#timers.delete(timer);
+      pod.phase = "stopped";
+      void this.#advance(pod);
+    });
+    this.#timers.add(timer);
+  }
+
+  /** Moves a pod on as far as it goes now; one step at a time, so that reports keep their order. */
+  async #advance(pod: Pod): Promise<void> {
+    if (pod.isBusy || !this.#world.isConnected()) return;
+    pod.isBusy = true;
+    try {
+      while (this.#pods.get(pod.object.metadata.uid ?? "") === pod && await this.#step(pod));
+    } catch (error) {
+      const { namespace, name } = pod.object.metadata;
+      this.#world.logger.debug("a pod could not be moved on; it is tried again", {
+        pod: `${namespace}/${name}`,
+        error: reasonOf(error),
+      });
+    } finally {
+      pod.isBusy = false;
+    }
+  }
+
+  /** Does the next thing there is to do; false where there is none for now. */
+  async #step(pod: Pod): Promise<boolean> {
+    if (pod.reported !== pod.phase) {
+      await this.#report(pod);
+      return true;
+    }
+    if (pod.phase === "creating") {
+      if (pod.isEnding || !await this.#hasAllItNeeds(pod)) return false;
+      if (pod.phase === "creating" && !pod.isEnding) pod.phase = "running";
+      return true;
+    }
+    if (pod.phase === "stopped" && pod.isEnding) {
+      await this.#confirmEnd(pod);
+      return false;
+    }
+    return false;
+  }
+
+  async #report(pod: Pod): Promise<void> {
+    const { clock, meta, store } = this.#world;
+    const { phase, object } = pod;
+    const { namespace = "default", name } = object.metadata;
+    const patch = podPatch(object, phase, pod.addresses, pod.startedAt, clock.now());
+    try {
+      const stored = await meta.pass(operations.patch, wirePath(namespace, resourceTypes.podpatch, name), patch);
+      const path = wirePath(namespace, resourceTypes.pod, name);
+      // The answer is the pod as it now is in the API; it lacks its kind, which the push had.
+      if (store.get(path)?.metadata.uid === stored.metadata.uid) {
+        store.put(path, { apiVersion: "v1", kind: "Pod", ...stored });
+      }
+    } catch (error) {
+      // The pod is gone, or another one has its name: nothing left to report; its deletion is on the way.
+      if (!(error instanceof CloudError) || (error.status.code !== 404 && error.status.code !== 422)) throw error;
+    }
+    pod.reported = phase;
+  }
+
+  /** The containers are gone: the object may go too. */
+  async #confirmEnd(pod: Pod): Promise<void> {
+    const { namespace = "default", name, uid = "" } = pod.object.metadata;
+    await this.#world.meta.pass(operations.delete, wirePath(namespace, resourceTypes.pod, name), {
+      gracePeriodSeconds: 0,
+      preconditions: { uid },
+    });
+  }
+
+  /** Asks the cloud for configmaps, secrets and tokens that aren't here yet. */
+  async #hasAllItNeeds(pod: Pod): Promise<boolean> {
+    const { meta, store } = this.#world;
+    for (const need of needsOf(pod.object)) {
+      if (store.get(need.path) !== undefined) continue;
+      try {
+        await meta.query(need.path);
+      } catch (error) {
+        if (!(error instanceof CloudError)) throw error;
+        if (!need.optional) return false;
+      }
+    }
+    for (const token of tokensOf(pod.object)) {
+      const { path, content } = token;
+      if (store.get(path) === undefined) await meta.query(path, content);
+    }
+    return true;
+  }
+
+  #nextAddress(): string {
+    this.#addresses++;
+    return `10.88.${(this.#addresses >> 8) & 255}.${this.#addresses & 255}`;
+  }
+}
+
+function needsOf(pod: KubeObject): Need[] {
+  const namespace = pod.metadata.namespace ?? "default";
+  const needs = new Map<string, Need>();
+  const add = (type: string, name: string, source: unknown) => {
+    if (name === "") return;
+    const path = wirePath(namespace, type, name);
+    const optional = at(source, "optional") === true;
+    needs.set(path, { path, optional: optional && needs.get(path)?.optional !== false });
+  };
+  for (const volume of listAt(pod, "spec", "volumes")) {
+    add(resourceTypes.configmap, textAt(volume, "configMap", "name"), at(volume, "configMap"));
+    add(resourceTypes.secret, textAt(volume, "secret", "secretName"), at(volume, "secret"));
+    for (const source of listAt(volume, "projected", "sources")) {
+      add(resourceTypes.configmap, textAt(source, "configMap", "name"), at(source, "configMap"));
+      add(resourceTypes.secret, textAt(source, "secret", "name"), at(source, "secret"));
+    }
+  }
+  for (const container of [...listAt(pod, "spec", "initContainers"), ...listAt(pod, "spec", "containers")]) {
+    for (const source of listAt(container, "envFrom")) {
+      add(resourceTypes.configmap, textAt(source, "configMapRef", "name"), at(source, "configMapRef"));
+      add(resourceTypes.secret, textAt(source, "secretRef", "name"), at(source, "secretRef"));
+    }
+    for (const variable of listAt(container, "env")) {
+      const from = at(variable, "valueFrom");
+      add(resourceTypes.configmap, textAt(from, "configMapKeyRef", "name"), at(from, "configMapKeyRef"));
+      add(resourceTypes.secret, textAt(from, "secretKeyRef", "name"), at(from, "secretKeyRef"));
+    }
+  }
+  // A missing pull secret is a warning of the kubelet, no obstacle.
+  for (const secret of listAt(pod, "spec", "imagePullSecrets")) {
+    add(resourceTypes.secret, textAt(secret, "name"), { optional: true });
+  }
+  return [...needs.values()];
+}
+
+function tokensOf(pod: KubeObject) {
+  const { namespace = "default", name, uid } = pod.metadata;
+  const account = textAt(pod, "spec", "serviceAccountName") || "default";
+  return listAt(pod, "spec", "volumes").flatMap((volume) => listAt(volume, "projected", "sources"))
+    .map((source) => at(source, "serviceAccountToken")).filter((source) => source !== undefined)
+    .map((source) => ({
+      path: wirePath(namespace, resourceTypes.serviceaccounttoken, account),
+      content: {
+        metadata: { creationTimestamp: null },
+        spec: {
+          audiences: at(source, "audience") === undefined ? null : [at(source, "audience")],
+          expirationSeconds: at(source, "expirationSeconds") ?? 3600,
+          boundObjectRef: { kind: "Pod", apiVersion: "v1", name, uid },
+        },
+        status: { token: "", expirationTimestamp: null },
+      },
+    }));
+}

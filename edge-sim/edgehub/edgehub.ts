@@ -1,0 +1,274 @@
+// EdgeHub: the edge's connection. It dials, keeps alive, reconnects, and hands messages to whom they concern.
+import { createSecureContext, type SecureContext } from "node:tls";
+import { hopOf, type Tap } from "../../base/hop/hop.ts";
+import type { Link } from "../../base/link/link.ts";
+import { type Logger, reasonOf } from "../../base/log/logger.ts";
+import { type Clock, every, sleep, type Timer } from "../../base/time/clock.ts";
+import type { MessageSocket } from "../../base/transport/message-socket.ts";
+import { DialError, dialWebSocket } from "../../base/transport/websocket-client.ts";
+import { limits } from "../../protocol/limits.ts";
+import { decodeMessage, encodeMessage } from "../../protocol/message/codec.ts";
+import { type Message, newMessage } from "../../protocol/message/message.ts";
+import { defaultProjectId, edgeModules, groups, operations } from "../../protocol/message/names.ts";
+import type { EdgeTimings } from "../timings.ts";
+import { type EdgeCredentials, enrol, EnrolmentError, fetchCa } from "./enrolment.ts";
+
+/** Where the cloud is and how to get in: with a token, or with a certificate at hand. */
+export interface HubAddress {
+  readonly host: string;
+  readonly websocketPort: number;
+  readonly httpsPort: number;
+  readonly token?: string;
+  readonly credentials?: EdgeCredentials;
+  /** The CA, where somebody has fetched and checked it already. PEM. */
+  readonly ca?: string;
+}
+
+/** What EdgeHub needs from outside. */
+export interface EdgeHubWorld {
+  readonly node: string;
+  readonly address: HubAddress;
+  readonly timings: EdgeTimings;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly link: Link;
+  readonly tap: Tap | undefined;
+  /** A message of the cloud that is no answer to a request. */
+  readonly receive: (message: Message) => void;
+  readonly connected: () => void;
+  readonly disconnected: () => void;
+}
+
+/** Tries of one round of dialling. */
+const DIAL_ATTEMPTS = 5;
+
+/** There is no connection, or it broke before the answer came. */
+export class DisconnectedError extends Error {
+  constructor(why: string) {
+    super(why);
+    this.name = "DisconnectedError";
+  }
+}
+
+interface Waiting {
+  resolve(answer: Message): void;
+  reject(error: Error): void;
+}
+
+export class EdgeHub {
+  readonly #world: EdgeHubWorld;
+  readonly #stop = new AbortController();
+  readonly #waiting = new Map<string, Waiting>();
+  #credentials: EdgeCredentials | undefined;
+  #secureContext: SecureContext | undefined;
+  #socket: MessageSocket | undefined;
+  #keepalive: Timer | undefined;
+  #running: Promise<void> | undefined;
+  #connections = 0;
+  #problem: string | undefined;
+  #wake: (() => void) | undefined;
+
+  constructor(world: EdgeHubWorld) {
+    this.#world = world;
+    this.#credentials = world.address.credentials;
+  }
+
+  get isConnected(): boolean {
+    return this.#socket?.isOpen === true;
+  }
+
+  /** How often a connection has been made. */
+  get connections(): number {
+    return this.#connections;
+  }
+
+  /** Why there is no connection, where there is none. */
+  get problem(): string | undefined {
+    return this.isConnected ? undefined : this.#problem;
+  }
+
+  /** What the edge connects with, once it has enrolled. */
+  get credentials(): EdgeCredentials | undefined {
+    return this.#credentials;
+  }
+
+  start(): void {
+    this.#running ??= this.#run();
+  }
+
+  /** Closes without a farewell, as a node that loses its power. */
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    this.#wake?.();
+    this.#socket?.close();
+    await this.#running;
+  }
+
+  /** Dials at once instead of waiting out the pause. */
+  hurry(): void {
+    this.#wake?.();
+  }
+
+  /** Sends a message; false where there is no connection. */
+  send(message: Message): boolean {
+    const { clock, node, tap } = this.#world;
+    if (!this.isConnected) return false;
+    const text = encodeMessage(message);
+    this.#socket?.send(text);
+    tap?.(hopOf(message, { time: clock.now(), hop: "edge.write", direction: "up", node, size: text.length }));
+    return true;
+  }
+
+  /** Sends a request and waits for its answer. Rejects with DisconnectedError, or after the timings' `answer`. */
+  request(message: Message): Promise<Message> {
+    const { promise, resolve, reject } = Promise.withResolvers<Message>();
+    const id = message.header.msg_id;
+    if (!this.send(message)) return Promise.reject(new DisconnectedError("not connected"));
+    const { timings, clock } = this.#world;
+    const timer = clock.after(timings.answer, () => {
+      this.#waiting.delete(id);
+      reject(
+        new Error(`no answer to ${message.route.operation} ${message.route.resource} within ${timings.answer} ms`),
+      );
+    });
+    this.#waiting.set(id, {
+      resolve: (answer) => {
+        timer.cancel();
+        resolve(answer);
+      },
+      reject: (error) => {
+        timer.cancel();
+        reject(error);
+      },
+    });
+    return promise;
+  }
+
+  async #run(): Promise<void> {
+    const { logger, timings } = this.#world;
+    while (!this.#stop.signal.aborted) {
+      const socket = await this.#dialRound();
+      if (socket !== undefined) {
+        const reason = await this.#serve(socket);
+        this.#problem = reason;
+        logger.debug("the connection is lost", { reason });
+      }
+      if (this.#stop.signal.aborted) break;
+      await this.#pause(timings.reconnectWait);
+    }
+  }
+
+  /** Up to five tries. Undefined where none led to a connection. */
+  async #dialRound(): Promise<MessageSocket | undefined> {
+    const { link, logger, timings } = this.#world;
+    for (let attempt = 1; attempt <= DIAL_ATTEMPTS && !this.#stop.signal.aborted; attempt++) {
+      try {
+        if (!link.isUp) throw new DialError("the link is cut");
+        await this.#ensureCredentials();
+        return await this.#dial();
+      } catch (error) {
+        this.#problem = reasonOf(error);
+        logger.debug("could not connect", { attempt, reason: this.#problem });
+        const isFinal = error instanceof EnrolmentError && !error.isTransient;
+        if (isFinal || error instanceof Error && error.name === "TokenError") return undefined;
+        if (attempt < DIAL_ATTEMPTS) await this.#pause(timings.dialRetry);
+      }
+    }
+    return undefined;
+  }
+
+  async #ensureCredentials(): Promise<void> {
+    if (this.#credentials !== undefined) return;
+    const { address, node, timings } = this.#world;
+    if (address.token === undefined) {
+      throw new EnrolmentError("there is neither a certificate nor a token to enrol with", false);
+    }
+    const options = {
+      server: `https://${address.host}:${address.httpsPort}`,
+      token: address.token,
+      timeout: Math.max(timings.answer / 2, 5000),
+      signal: this.#stop.signal,
+    };
+    const ca = address.ca ?? await fetchCa(options);
+    this.#credentials = await enrol(node, ca, options);
+  }
+
+  async #dial(): Promise<MessageSocket> {
+    const { address, node } = this.#world;
+    const { ca, cert, key } = this.#credentials as EdgeCredentials;
+    this.#secureContext ??= createSecureContext({ ca, cert, key });
+    return await dialWebSocket({
+      url: `wss://${address.host}:${address.websocketPort}/${defaultProjectId}/${node}/events`,
+      secureContext: this.#secureContext,
+      headers: { node_id: node, project_id: defaultProjectId, ConnectionUse: "msg" },
+      handshakeTimeout: 30_000,
+      maxMessage: limits.message,
+      signal: this.#stop.signal,
+    });
+  }
+
+  /** Lives with one connection; resolves with why it ended. */
+  async #serve(raw: MessageSocket): Promise<string> {
+    const { clock, connected, disconnected, link, timings } = this.#world;
+    const socket = link.wrap(raw);
+    const { promise, resolve } = Promise.withResolvers<string>();
+    this.#socket = socket;
+    this.#connections++;
+    this.#problem = undefined;
+    socket.onClose(resolve);
+    socket.onMessage((text) => this.#receive(text));
+    if (!link.isUp || this.#stop.signal.aborted) socket.close();
+    this.#sendKeepalive();
+    this.#keepalive = every(clock, timings.heartbeat, () => this.#sendKeepalive());
+    connected();
+    const reason = await promise;
+    this.#keepalive.cancel();
+    this.#socket = undefined;
+    for (const waiting of this.#waiting.values()) {
+      waiting.reject(new DisconnectedError(`the connection broke: ${reason}`));
+    }
+    this.#waiting.clear();
+    disconnected();
+    return reason;
+  }
+
+  #receive(text: string): void {
+    const { clock, logger, node, receive, tap } = this.#world;
+    let message: Message;
+    try {
+      message = decodeMessage(text);
+    } catch (error) {
+      logger.warn("the cloud sent what is no message", { error: reasonOf(error) });
+      return;
+    }
+    tap?.(hopOf(message, { time: clock.now(), hop: "edge.read", direction: "down", node, size: text.length }));
+    const { group } = message.route;
+    const parent = message.header.parent_msg_id;
+    if (parent !== undefined && (group === groups.resource || group === "func")) {
+      const waiting = this.#waiting.get(parent);
+      this.#waiting.delete(parent);
+      waiting?.resolve(message);
+      return;
+    }
+    receive(message);
+  }
+
+  #sendKeepalive(): void {
+    this.send(newMessage(this.#world.clock.now(), {
+      source: edgeModules.hub,
+      group: groups.resource,
+      operation: operations.keepalive,
+      resource: "node",
+      content: "ping",
+    }));
+  }
+
+  /** Waits, until stopped or hurried. */
+  async #pause(ms: number): Promise<void> {
+    const abort = new AbortController();
+    this.#wake = () => abort.abort();
+    if (this.#stop.signal.aborted) return;
+    await sleep(this.#world.clock, ms, abort.signal).catch(() => {});
+    this.#wake = undefined;
+  }
+}

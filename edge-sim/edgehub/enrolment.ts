@@ -1,0 +1,76 @@
+// How an edge gets its certificate: the CA, checked against the token's hash, then a signed request (protocol notes 1, §5.4).
+import { requestHttps } from "../../base/transport/https-client.ts";
+import { limits } from "../../protocol/limits.ts";
+import { pemOf } from "../../protocol/pki/ca.ts";
+import { createNodeRequest } from "../../protocol/pki/request.ts";
+import { caHash, parseToken } from "../../protocol/pki/token.ts";
+import { reasonOf } from "../../base/log/logger.ts";
+
+/** What an edge connects with. PEM. */
+export interface EdgeCredentials {
+  readonly ca: string;
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** Enrolment that failed, with what to do about it. */
+export class EnrolmentError extends Error {
+  /** False where trying again can't help: the token or the CA is wrong. */
+  readonly isTransient: boolean;
+  constructor(message: string, isTransient: boolean) {
+    super(message);
+    this.name = "EnrolmentError";
+    this.isTransient = isTransient;
+  }
+}
+
+/** Where to enrol, and how long each exchange may take (milliseconds). */
+export interface EnrolmentOptions {
+  /** `https://host:port` of the hub's enrolment server. */
+  readonly server: string;
+  readonly token: string;
+  readonly timeout: number;
+  readonly signal: AbortSignal;
+}
+
+/** The hub's CA in PEM, once it has the hash that the token names. Rejects with TokenError or EnrolmentError. */
+export async function fetchCa(options: EnrolmentOptions): Promise<string> {
+  const wanted = parseToken(options.token).caHash;
+  const { status, body } = await exchange(options, { method: "GET", url: `${options.server}/ca.crt` });
+  if (status !== 200) throw new EnrolmentError(`${options.server}/ca.crt answered HTTP ${status}`, true);
+  if (caHash(body) !== wanted) {
+    throw new EnrolmentError(
+      `the CA of ${options.server} is not the one the token was made for (its SHA-256 differs); take a new token from this cloudcore`,
+      false,
+    );
+  }
+  return pemOf("CERTIFICATE", body);
+}
+
+/** A key and a certificate for a node. Rejects with TokenError or EnrolmentError. */
+export async function enrol(node: string, ca: string, options: EnrolmentOptions): Promise<EdgeCredentials> {
+  const { jwt } = parseToken(options.token);
+  const { csr, keyPem } = await createNodeRequest(node);
+  const { status, body } = await exchange(options, {
+    method: "GET",
+    url: `${options.server}/edge.crt`,
+    headers: { authorization: `Bearer ${jwt}`, nodename: node },
+    body: csr,
+    ca,
+  });
+  if (status !== 200) {
+    const reason = Buffer.from(body).toString("utf8").slice(0, 300);
+    throw new EnrolmentError(`${options.server} refuses to sign a certificate for ${node}: ${reason}`, status >= 500);
+  }
+  return { ca, cert: pemOf("CERTIFICATE", body), key: keyPem };
+}
+
+type Exchange = Pick<Parameters<typeof requestHttps>[0], "method" | "url" | "headers" | "body" | "ca">;
+
+async function exchange({ server, timeout, signal }: EnrolmentOptions, what: Exchange) {
+  try {
+    return await requestHttps({ ...what, timeout, maxBody: limits.httpBody, signal });
+  } catch (error) {
+    throw new EnrolmentError(`the enrolment server ${server} can't be reached: ${reasonOf(error)}`, true);
+  }
+}

@@ -1,0 +1,111 @@
+// A fleet of edges in this process: cohorts of like edges, started together, counted together.
+import type { Tap } from "../../base/hop/hop.ts";
+import type { Logger } from "../../base/log/logger.ts";
+import type { Random } from "../../base/random/random.ts";
+import type { Clock } from "../../base/time/clock.ts";
+import { Edge } from "../edge.ts";
+import type { HubAddress } from "../edgehub/edgehub.ts";
+import { EnrolmentError, fetchCa } from "../edgehub/enrolment.ts";
+import type { EdgeTimings } from "../timings.ts";
+
+/** Edges that are alike: `{cohort}-0` … `{cohort}-{count-1}`. */
+export interface Cohort {
+  readonly cohort: string;
+  readonly count: number;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly link?: { readonly latency?: number; readonly jitter?: number };
+  /** Pods a node takes. */
+  readonly pods?: number;
+}
+
+/** What a fleet needs. */
+export interface FleetOptions {
+  readonly cohorts: readonly Cohort[];
+  readonly hub: HubAddress;
+  readonly timings: EdgeTimings;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly tap?: Tap;
+}
+
+/** How a fleet stands. */
+export interface FleetTotals {
+  readonly edges: number;
+  readonly connected: number;
+  readonly ready: number;
+  readonly podsRunning: number;
+  readonly devices: number;
+  readonly connections: number;
+}
+
+export class Fleet {
+  readonly #edges = new Map<string, Edge>();
+  readonly #options: FleetOptions;
+
+  constructor(options: FleetOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Starts all edges; does not wait for them to be Ready. With a token the CA is fetched and checked once for all. Rejects
+   * with EnrolmentError or TokenError where the token or the CA is wrong; where the cloud can't be reached the edges go on trying.
+   */
+  async start(): Promise<void> {
+    const { cohorts, ...world } = this.#options;
+    const hub = await this.#withCa(world.hub);
+    let index = 0;
+    for (const { cohort, count, ...alike } of cohorts) {
+      for (let i = 0; i < count; i++) {
+        index++;
+        const address = `10.${(index >> 16) & 255}.${(index >> 8) & 255}.${index & 255}`;
+        const edge = new Edge({ ...world, ...alike, hub, name: `${cohort}-${i}`, address });
+        this.#edges.set(edge.name, edge);
+        edge.start();
+      }
+    }
+  }
+
+  async #withCa(hub: HubAddress): Promise<HubAddress> {
+    if (hub.token === undefined || hub.ca !== undefined) return hub;
+    try {
+      const server = `https://${hub.host}:${hub.httpsPort}`;
+      return {
+        ...hub,
+        ca: await fetchCa({ server, token: hub.token, timeout: 10_000, signal: new AbortController().signal }),
+      };
+    } catch (error) {
+      if (error instanceof EnrolmentError && error.isTransient) return hub;
+      throw error;
+    }
+  }
+
+  /** The edge of that name, if there is one. */
+  get(name: string): Edge | undefined {
+    return this.#edges.get(name);
+  }
+
+  edges(): Edge[] {
+    return [...this.#edges.values()];
+  }
+
+  totals(): FleetTotals {
+    const totals = { edges: this.#edges.size, connected: 0, ready: 0, podsRunning: 0, devices: 0, connections: 0 };
+    for (const edge of this.#edges.values()) {
+      if (edge.hub.isConnected) totals.connected++;
+      if (edge.isReady) totals.ready++;
+      totals.podsRunning += edge.pods.count("running");
+      totals.devices += edge.twin.devices().length;
+      totals.connections += edge.hub.connections;
+    }
+    return totals;
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([...this.#edges.values()].map((edge) => edge.stop()));
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+}
