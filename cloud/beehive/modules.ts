@@ -38,12 +38,11 @@ export async function startModules(
   const started: Module[] = [];
   const stop = async () => {
     for (const module of started.toReversed()) {
-      await Promise.race([
-        module.stop().catch((error) =>
-          logger.error("a module failed to stop", { module: module.name, error: reasonOf(error) })
-        ),
-        sleep(clock, STOP_DEADLINE_MS / modules.length),
-      ]);
+      const stopped = new AbortController();
+      const stopping = module.stop()
+        .catch((error) => logger.error("a module failed to stop", { module: module.name, error: reasonOf(error) }))
+        .finally(() => stopped.abort());
+      await Promise.race([stopping, sleep(clock, STOP_DEADLINE_MS / modules.length, stopped.signal).catch(() => {})]);
       bus.cleanup(module.name);
     }
   };

@@ -43,6 +43,7 @@ export class CloudHub implements Module {
   readonly #records: SyncRecords;
   #certificates: HubCertificates | undefined;
   #token = "";
+  #certificatesTook = 0;
   #ports = { websocket: 0, https: 0 };
   #stops: (() => Promise<void>)[] = [];
   #refresh: Timer | undefined;
@@ -54,6 +55,11 @@ export class CloudHub implements Module {
 
   get ports() {
     return this.#ports;
+  }
+
+  /** Milliseconds it took to read or make the certificates. */
+  get certificatesTook(): number {
+    return this.#certificatesTook;
   }
 
   /** The present bootstrap token. */
@@ -68,7 +74,9 @@ export class CloudHub implements Module {
 
   async start(): Promise<void> {
     const { caches, clock, config, logger } = this.#world;
+    const began = performance.now();
     const certificates = await prepareCertificates(caches.client, { ...config, now: clock.now() });
+    this.#certificatesTook = performance.now() - began;
     this.#certificates = certificates;
     this.#token = certificates.token;
     const { authority, server } = certificates;
@@ -102,6 +110,33 @@ export class CloudHub implements Module {
   /** A message from a module of the cloud, for one node or for several. */
   receive(message: BusMessage): void {
     dispatchDownstream({ ...this.#world, sessions: this.sessions }, message);
+  }
+
+  /** Counters and gauges, by their names in the metrics. */
+  metrics(): Record<string, number> {
+    let waiting = 0;
+    let unacknowledged = 0;
+    let oldest = 0;
+    for (const session of this.sessions.all()) {
+      const gauges = session.gauges();
+      waiting += gauges.waiting;
+      unacknowledged += gauges.inFlight;
+      oldest = Math.max(oldest, gauges.oldest);
+    }
+    const { sent, acked, resent, dropped } = this.totals;
+    return {
+      connected_nodes: this.sessions.size,
+      messages_sent: sent,
+      messages_acked: acked,
+      messages_resent: resent,
+      messages_dropped: dropped,
+      lane_waiting: waiting,
+      lane_unacknowledged: unacknowledged,
+      lane_oldest_unacked_ms: oldest,
+      bus_edgecontroller_depth: this.#world.bus.depth(modules.edgecontroller),
+      bus_devicecontroller_depth: this.#world.bus.depth(modules.devicecontroller),
+      bus_cloudhub_depth: this.#world.bus.depth(modules.cloudhub),
+    };
   }
 
   async stop(): Promise<void> {

@@ -4,7 +4,7 @@ import { type KubernetesListObject, type KubernetesObject, ListWatch, Watch } fr
 import { Backoff } from "../../base/backoff/backoff.ts";
 import { type Logger, reasonOf } from "../../base/log/logger.ts";
 import type { Random } from "../../base/random/random.ts";
-import { type Clock, sleep } from "../../base/time/clock.ts";
+import { type Clock, sleep, type Timer } from "../../base/time/clock.ts";
 import { keyOf, type KubeObject } from "../../protocol/apis/kube-object.ts";
 import type { KubeClient } from "./client.ts";
 import { pathOf, type Resource } from "./resource.ts";
@@ -36,6 +36,7 @@ export class Informer {
   readonly #synced = Promise.withResolvers<void>();
   readonly #stop = new AbortController();
   #lastError: string | undefined;
+  #retry: Timer | undefined;
 
   constructor(client: KubeClient, resource: Resource, world: InformerWorld, labelSelector?: string) {
     this.resource = resource;
@@ -95,6 +96,7 @@ export class Informer {
 
   async stop(): Promise<void> {
     this.#stop.abort();
+    this.#retry?.cancel();
     this.#synced.reject(new Error(`the informer of ${this.resource.plural} was stopped`));
     await this.#watch.stop();
   }
@@ -132,9 +134,8 @@ export class Informer {
     this.#lastError = reasonOf(error);
     const wait = this.#backoff.next();
     this.#world.logger.debug("the watch failed; trying again", { error: this.#lastError, wait: Math.round(wait) });
-    this.#world.clock.after(wait, () => {
-      if (!this.#stop.signal.aborted) void this.#watch.start();
-    });
+    this.#retry?.cancel();
+    this.#retry = this.#world.clock.after(wait, () => void this.#watch.start());
   }
 }
 

@@ -2,7 +2,7 @@
 import { Backoff } from "../../base/backoff/backoff.ts";
 import { type Logger, reasonOf } from "../../base/log/logger.ts";
 import type { Random } from "../../base/random/random.ts";
-import type { Clock } from "../../base/time/clock.ts";
+import type { Clock, Timer } from "../../base/time/clock.ts";
 
 const RETRY = { initial: 100, factor: 2, cap: 30_000, jitter: 0.2 } as const;
 
@@ -24,6 +24,7 @@ export class WorkQueue {
   readonly #look: (key: string) => Promise<void>;
   readonly #keys = new Set<string>();
   readonly #failed = new Map<string, Backoff>();
+  readonly #timers = new Set<Timer>();
   #running = false;
   #stopped = false;
 
@@ -46,6 +47,7 @@ export class WorkQueue {
 
   stop(): void {
     this.#stopped = true;
+    for (const timer of this.#timers) timer.cancel();
     this.#keys.clear();
   }
 
@@ -67,6 +69,7 @@ export class WorkQueue {
   }
 
   #again(key: string, error: unknown): void {
+    if (this.#stopped) return;
     const { clock, random, logger } = this.#world;
     const backoff = this.#failed.get(key) ?? new Backoff(RETRY, random.stream(`queue/${this.#name}/${key}`));
     this.#failed.set(key, backoff);
@@ -77,6 +80,10 @@ export class WorkQueue {
       wait: Math.round(wait),
       error: reasonOf(error),
     });
-    clock.after(wait, () => this.add(key));
+    const timer = clock.after(wait, () => {
+      this.#timers.delete(timer);
+      this.add(key);
+    });
+    this.#timers.add(timer);
   }
 }

@@ -27,6 +27,8 @@ export interface DeviceWorld {
 interface Property {
   desired: string | undefined;
   value: string | undefined;
+  /** What `measure` has set, which stays until it is set anew. */
+  measured: string | undefined;
   readonly type: string;
   readonly isWritable: boolean;
   readonly reportsToCloud: boolean;
@@ -79,6 +81,7 @@ export class SimulatedDevice {
       const entry: Property = {
         desired: known?.desired,
         value: known?.value,
+        measured: known?.measured,
         type: twinTypes[described.type ?? ""] ?? "string",
         isWritable: described.accessMode !== "ReadOnly",
         reportsToCloud,
@@ -89,6 +92,12 @@ export class SimulatedDevice {
       const desired = property.desired?.value ?? "";
       if (desired !== "" && desired !== entry.desired && entry.isWritable) this.#apply(property.name, entry, desired);
     }
+  }
+
+  /** The device has this value from now on. Properties it doesn't have are ignored. */
+  measure(property: string, value: string): void {
+    const known = this.#properties.get(property);
+    if (known !== undefined) known.measured = known.value = value;
   }
 
   /** The device measures, or is made to say, this value now. */
@@ -126,6 +135,6 @@ export class SimulatedDevice {
     const property = this.#properties.get(name);
     if (property === undefined) return;
     // What has been asked for is held; everything else is measured.
-    this.set(name, property.desired ?? property.source());
+    this.set(name, property.desired ?? property.measured ?? property.source());
   }
 }

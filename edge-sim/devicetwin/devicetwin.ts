@@ -155,6 +155,13 @@ export class DeviceTwin {
     member.device.set(property, value);
   }
 
+  /** A device has this value from now on, without reporting it by itself. Throws as `report` does. */
+  measure(id: string, property: string, value: string): void {
+    const refused = refuseTwin(property, value);
+    if (refused !== undefined) throw new DeviceError(refused);
+    this.#member(id).device.measure(property, value);
+  }
+
   /** A device's state changes, e.g. to `online`. Throws DeviceError for a device the node does not have. */
   reportState(id: string, state: string): void {
     const member = this.#member(id);

@@ -49,6 +49,7 @@ export class EdgeNode {
   readonly #world: NodeWorld;
   #status: Timer | undefined;
   #lease: Timer | undefined;
+  #retry: Timer | undefined;
   #isRegistered = false;
   #isBusy = false;
   #renewals = 0;
@@ -77,8 +78,8 @@ export class EdgeNode {
 
   disconnected(): void {
     this.#isRegistered = false;
-    this.#lease?.cancel();
-    this.#status?.cancel();
+    for (const timer of [this.#lease, this.#status, this.#retry]) timer?.cancel();
+    this.#lease = undefined;
   }
 
   async #register(): Promise<void> {
@@ -163,11 +164,8 @@ export class EdgeNode {
 
   #retryRegistration(): void {
     const { clock, timings } = this.#world;
-    const lease = this.#lease;
-    clock.after(timings.lease / 2, () => {
-      // Only while the same connection lasts: the next one registers by itself.
-      if (this.#lease === lease && !this.#isRegistered) void this.#attempt("register", () => this.#register());
-    });
+    if (this.#lease === undefined) return;
+    this.#retry = clock.after(timings.lease / 2, () => void this.#attempt("register", () => this.#register()));
   }
 }
 

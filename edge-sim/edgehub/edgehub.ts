@@ -20,6 +20,8 @@ export interface HubAddress {
   readonly httpsPort: number;
   readonly token?: string;
   readonly credentials?: EdgeCredentials;
+  /** Makes a node's certificate, where we hold the CA ourselves. */
+  readonly issue?: (node: string) => Promise<EdgeCredentials>;
   /** The CA, where somebody has fetched and checked it already. PEM. */
   readonly ca?: string;
 }
@@ -67,6 +69,7 @@ export class EdgeHub {
   #connections = 0;
   #problem: string | undefined;
   #wake: (() => void) | undefined;
+  readonly #firstRound = Promise.withResolvers<void>();
 
   constructor(world: EdgeHubWorld) {
     this.#world = world;
@@ -75,6 +78,11 @@ export class EdgeHub {
 
   get isConnected(): boolean {
     return this.#socket?.isOpen === true;
+  }
+
+  /** Settles when the first try to connect has come to something, or to nothing. */
+  get firstRound(): Promise<void> {
+    return this.#firstRound.promise;
   }
 
   /** How often a connection has been made. */
@@ -99,6 +107,7 @@ export class EdgeHub {
   /** Closes without a farewell, as a node that loses its power. */
   async stop(): Promise<void> {
     this.#stop.abort();
+    this.#firstRound.resolve();
     this.#wake?.();
     this.#socket?.close();
     await this.#running;
@@ -168,6 +177,7 @@ export class EdgeHub {
         return await this.#dial();
       } catch (error) {
         this.#problem = reasonOf(error);
+        this.#firstRound.resolve();
         logger.debug("could not connect", { attempt, reason: this.#problem });
         const isFinal = error instanceof EnrolmentError && !error.isTransient;
         if (isFinal || error instanceof Error && error.name === "TokenError") return undefined;
@@ -180,6 +190,10 @@ export class EdgeHub {
   async #ensureCredentials(): Promise<void> {
     if (this.#credentials !== undefined) return;
     const { address, node, timings } = this.#world;
+    if (address.issue !== undefined) {
+      this.#credentials = await address.issue(node);
+      return;
+    }
     if (address.token === undefined) {
       throw new EnrolmentError("there is neither a certificate nor a token to enrol with", false);
     }
@@ -221,6 +235,7 @@ export class EdgeHub {
     this.#sendKeepalive();
     this.#keepalive = every(clock, timings.heartbeat, () => this.#sendKeepalive());
     connected();
+    this.#firstRound.resolve();
     const reason = await promise;
     this.#keepalive.cancel();
     this.#socket = undefined;

@@ -39,31 +39,54 @@ export interface FleetTotals {
   readonly connections: number;
 }
 
+/** Edges that enrol and connect at the same moment. More would only make all of them late together. */
+const JOINS_AT_ONCE = 4;
+
 export class Fleet {
   readonly #edges = new Map<string, Edge>();
   readonly #options: FleetOptions;
+  #hub: HubAddress;
+  #index = 0;
 
   constructor(options: FleetOptions) {
     this.#options = options;
+    this.#hub = options.hub;
   }
 
   /**
-   * Starts all edges; does not wait for them to be Ready. With a token the CA is fetched and checked once for all. Rejects
-   * with EnrolmentError or TokenError where the token or the CA is wrong; where the cloud can't be reached the edges go on trying.
+   * Starts all edges; settles when each has been connected once, or can't be for now. With a token the CA is fetched and
+   * checked once for all. Rejects with EnrolmentError or TokenError where the token or the CA is wrong; where the cloud
+   * can't be reached the edges go on trying.
    */
   async start(): Promise<void> {
-    const { cohorts, ...world } = this.#options;
-    const hub = await this.#withCa(world.hub);
-    let index = 0;
-    for (const { cohort, count, ...alike } of cohorts) {
-      for (let i = 0; i < count; i++) {
-        index++;
-        const address = `10.${(index >> 16) & 255}.${(index >> 8) & 255}.${index & 255}`;
-        const edge = new Edge({ ...world, ...alike, hub, name: `${cohort}-${i}`, address });
-        this.#edges.set(edge.name, edge);
-        edge.start();
-      }
+    this.#hub = await this.#withCa(this.#options.hub);
+    const waiting: Edge[] = [];
+    for (const { cohort, count, ...alike } of this.#options.cohorts) {
+      for (let i = 0; i < count; i++) waiting.push(this.#make(`${cohort}-${i}`, this.#hub, alike));
     }
+    const joiner = async () => {
+      for (let edge = waiting.shift(); edge !== undefined; edge = waiting.shift()) {
+        edge.start();
+        await edge.hub.firstRound;
+      }
+    };
+    await Promise.all(Array.from({ length: JOINS_AT_ONCE }, joiner));
+  }
+
+  /** One more edge, started at once. It comes with the fleet's own way in, or with what is given instead. */
+  add(name: string, hub: Partial<HubAddress> = {}): Edge {
+    const edge = this.#make(name, { ...this.#hub, ...hub }, {});
+    edge.start();
+    return edge;
+  }
+
+  #make(name: string, hub: HubAddress, alike: Pick<Cohort, "labels" | "link" | "pods">): Edge {
+    const { cohorts: _cohorts, ...world } = this.#options;
+    const index = ++this.#index;
+    const address = `10.${(index >> 16) & 255}.${(index >> 8) & 255}.${index & 255}`;
+    const edge = new Edge({ ...world, ...alike, hub, name, address });
+    this.#edges.set(name, edge);
+    return edge;
   }
 
   async #withCa(hub: HubAddress): Promise<HubAddress> {

@@ -1,7 +1,7 @@
 // The built-in kinds this server has. A later kind is one more entry here.
 import { at, type KubeObject, listAt, textAt } from "../../../protocol/apis/kube-object.ts";
 import { deepEqual } from "../patch/json-patch.ts";
-import { type Cause, denied, required, unsupported, wrong } from "../status.ts";
+import { badRequest, type Cause, denied, required, unsupported, wrong } from "../status.ts";
 import { ageColumn, countColumn, eventColumns, nameColumn, nodeColumns, podColumns, textColumn } from "./columns.ts";
 import { allVerbs, type Column, type Kind, type Strategy } from "./kind.ts";
 import { podStrategy } from "./pods.ts";
@@ -78,7 +78,12 @@ function dataFaults(object: KubeObject, old: KubeObject | undefined, fields: rea
   let total = 0;
   for (const field of fields) {
     for (const [key, value] of Object.entries((object[field] ?? {}) as Record<string, unknown>)) {
-      total += String(value).length;
+      if (typeof value !== "string") {
+        throw badRequest(
+          `${object.kind} in version "v1" cannot be handled as a ${object.kind}: json: cannot unmarshal ${typeof value} into Go struct field ${object.kind}.${field} of type string`,
+        );
+      }
+      total += value.length;
       if (!dataKey.test(key)) {
         causes.push(
           wrong(

@@ -1,0 +1,63 @@
+// `skep cloudcore`: our cloudcore on a cluster.
+import { pinoLogger } from "../base/log/pino-logger.ts";
+import { Random } from "../base/random/random.ts";
+import { TimerWheel } from "../base/time/timer-wheel.ts";
+import { CloudCore } from "../cloud/cloudcore.ts";
+import { defaultConfig, scaled } from "../cloud/config/config.ts";
+import { loadKubeConfig } from "../cloud/kube/kubeconfig.ts";
+import { UsageError } from "./failure.ts";
+import { interruption } from "./interrupt.ts";
+import { serveUntilInterrupted } from "./serving.ts";
+
+export interface CloudcoreFlags {
+  readonly kubeconfig?: string;
+  readonly advertise?: readonly string[];
+  readonly nodeLimit: number;
+  readonly timeScale?: number;
+  readonly json?: boolean;
+  readonly bind: string;
+  readonly port?: number;
+  readonly quiet?: boolean;
+  readonly verbose?: boolean;
+}
+
+export async function cloudcoreCommand(flags: CloudcoreFlags): Promise<number> {
+  if (flags.kubeconfig === undefined) {
+    throw new UsageError(
+      "--kubeconfig FILE is needed: the cluster whose edges this cloudcore serves (`skep up` brings an API of its own)",
+    );
+  }
+  const { signal, code } = interruption();
+  const config = { ...scaled(defaultConfig, flags.timeScale ?? 1), nodeLimit: flags.nodeLimit };
+  const host = flags.bind;
+  const exact = flags.port !== undefined && flags.port !== 0;
+  await using core = await CloudCore.start({
+    kubeconfig: loadKubeConfig(flags.kubeconfig),
+    config: { ...config, advertiseAddress: [...config.advertiseAddress, host, ...flags.advertise ?? []] },
+    websocket: { host, port: flags.port === undefined ? 10000 : flags.port === 0 ? 0 : flags.port + 1, exact },
+    https: { host, port: flags.port === undefined ? 10002 : flags.port === 0 ? 0 : flags.port + 2, exact },
+    clock: new TimerWheel(),
+    random: new Random(Date.now() % 2 ** 31),
+    logger: pinoLogger(flags.verbose ? "debug" : flags.quiet ? "error" : "info"),
+  });
+  await serveUntilInterrupted(servingOf(core, host), flags.json === true, signal);
+  return code() ?? 0;
+}
+
+/** How edges reach a cloudcore. The token is in the cluster's secret, and in no log. */
+export function servingOf(core: CloudCore, host: string) {
+  const { websocket, https } = core.hub.ports;
+  const at = host === "0.0.0.0" || host === "::" ? "HOST" : host;
+  return {
+    facts: {
+      websocket: `wss://${host}:${websocket}`,
+      enrolment: `https://${host}:${https}`,
+      token: "secret kubeedge/tokensecret",
+    },
+    hints: [
+      "edges enrol with the token:",
+      "  TOKEN=$(kubectl get secret -n kubeedge tokensecret -o jsonpath='{.data.tokendata}' | base64 -d)",
+      `  skep fleet --cloudcore ${at}:${websocket} --enrolment-port ${https} --token "$TOKEN" --edges 10`,
+    ],
+  };
+}

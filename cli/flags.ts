@@ -1,0 +1,51 @@
+// Flags that mean the same everywhere, and how their values are read.
+import { type Command, InvalidArgumentError } from "commander";
+
+/** A whole number within bounds. */
+export function integer(low: number, high: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!Number.isInteger(value) || value < low || value > high || text.trim() === "") {
+      throw new InvalidArgumentError(`a whole number from ${low} to ${high} is needed`);
+    }
+    return value;
+  };
+}
+
+/** A number above zero. */
+export function positive(text: string): number {
+  const value = Number(text);
+  if (!(value > 0) || !Number.isFinite(value)) throw new InvalidArgumentError("a number above 0 is needed");
+  return value;
+}
+
+const flags: Readonly<Record<string, (command: Command) => Command>> = {
+  kubeconfig: (c) => c.option("--kubeconfig <file>", "use this cluster, not the embedded API"),
+  writeKubeconfig: (c) =>
+    c.option("--write-kubeconfig <file>", "write the embedded API's kubeconfig there (skep-report/kubeconfig)"),
+  cloudcore: (c) =>
+    c.option("--cloudcore <host:port>", "use this cloudcore, not ours; the port is its WebSocket's (10000)")
+      .option("--enrolment-port <port>", "its enrolment port (the WebSocket's + 2)", integer(1, 65_535))
+      .option("--token <token>", "the bootstrap token its edges enrol with")
+      .option("--certs <dir>", "a folder with its rootCA.crt and rootCA.key, instead of a token"),
+  edges: (c) => c.option("--edges <n>", "edges where the scenario, or the command, doesn't say", integer(1, 100_000)),
+  seed: (c) => c.option("--seed <n>", "the seed of fleet, values and faults", integer(0, 2 ** 31 - 1)),
+  timeScale: (c) => c.option("--time-scale <n>", "divide every protocol timer of both ends by this", positive),
+  report: (c) => c.option("--report <dir>", "where the reports go", "skep-report"),
+  json: (c) => c.option("--json", "the result as JSON on standard output, all else on standard error"),
+  bind: (c) => c.option("--bind <addr>", "the address to listen on", "127.0.0.1"),
+  port: (c) =>
+    c.option(
+      "--port <n>",
+      "the first of a block of ports: API N, hub N+1, enrolment N+2; 0 picks free ones",
+      integer(0, 65_000),
+    ),
+  quiet: (c) => c.option("--quiet", "say as little as possible"),
+  verbose: (c) => c.option("--verbose", "say more, twice as much as usual"),
+};
+
+/** Adds some of them to a command. */
+export function withFlags(command: Command, names: readonly (keyof typeof flags & string)[]): Command {
+  for (const name of names) flags[name]?.(command);
+  return command;
+}

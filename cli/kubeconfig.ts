@@ -1,0 +1,26 @@
+// The kubeconfig of the embedded API: written for kubectl, readable by its owner only.
+import { mkdir, writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
+import { stringify } from "yaml";
+import type { ApiAccess } from "../cloud/apiserver/apiserver.ts";
+
+/** Where it goes where nothing is said. */
+export const defaultKubeconfig = "skep-report/kubeconfig";
+
+/** Writes it, folder and all. */
+export async function writeKubeconfig(file: string, access: ApiAccess): Promise<void> {
+  const name = "skep";
+  const text = stringify({
+    apiVersion: "v1",
+    kind: "Config",
+    clusters: [{
+      name,
+      cluster: { server: access.url, "certificate-authority-data": Buffer.from(access.ca).toString("base64") },
+    }],
+    users: [{ name, user: { token: access.token } }],
+    contexts: [{ name, context: { cluster: name, user: name, namespace: "default" } }],
+    "current-context": name,
+  });
+  await mkdir(dirname(file), { recursive: true });
+  await writeFile(file, text, { mode: 0o600 });
+}

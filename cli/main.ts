@@ -1,0 +1,94 @@
+// The front door: which commands there are. Each one is loaded only when it is called.
+import { Command } from "commander";
+import type { ApiserverFlags } from "./apiserver.ts";
+import type { CloudcoreFlags } from "./cloudcore.ts";
+import { describeFailure, exitCodes } from "./failure.ts";
+import { withFlags } from "./flags.ts";
+import type { FleetFlags } from "./fleet.ts";
+import type { RunFlags } from "./run.ts";
+import type { UpFlags } from "./up.ts";
+
+const program = new Command("skep");
+program.description(
+  "A KubeEdge cloudcore in TypeScript, a fleet of simulated edges to drive it, and scenarios that prove both ends.",
+)
+  .version("0.1.0")
+  .showSuggestionAfterError()
+  .configureOutput({ writeErr: (text) => process.stderr.write(text) })
+  .exitOverride();
+
+const run = program.command("run [files...]").description(
+  "run scenarios: these files, or the library that comes with skep",
+);
+withFlags(run, [
+  "kubeconfig",
+  "cloudcore",
+  "edges",
+  "seed",
+  "timeScale",
+  "report",
+  "json",
+  "bind",
+  "port",
+  "quiet",
+  "verbose",
+])
+  .addHelpText("after", "\nExample:\n  skep run scenarios/library/pods/1-pod-running.yaml --seed 7")
+  .action(async (files: string[], options: RunFlags) => finish((await import("./run.ts")).runCommand(files, options)));
+
+const up = program.command("up").description("start everything and leave it running: API, cloudcore, edges");
+withFlags(up, [
+  "kubeconfig",
+  "writeKubeconfig",
+  "edges",
+  "seed",
+  "timeScale",
+  "json",
+  "bind",
+  "port",
+  "quiet",
+  "verbose",
+])
+  .addHelpText("after", "\nExample:\n  skep up --edges 5\n  kubectl --kubeconfig skep-report/kubeconfig get nodes")
+  .action(async (options: UpFlags) => finish((await import("./up.ts")).upCommand(options)));
+
+const cloudcore = program.command("cloudcore").description("start a cloudcore on a cluster");
+withFlags(cloudcore, ["kubeconfig", "timeScale", "json", "bind", "port", "quiet", "verbose"])
+  .option("--advertise <addr...>", "further names and addresses that edges reach it by")
+  .option("--node-limit <n>", "edges connected at once", (text) => Number(text), 1000)
+  .addHelpText(
+    "after",
+    "\nExample:\n  skep cloudcore --kubeconfig ~/.kube/config --bind 0.0.0.0 --advertise 192.0.2.10",
+  )
+  .action(async (options: CloudcoreFlags) => finish((await import("./cloudcore.ts")).cloudcoreCommand(options)));
+
+const fleet = program.command("fleet").description("start simulated edges against a cloudcore, ours or the Go one");
+withFlags(fleet, ["cloudcore", "edges", "seed", "timeScale", "json", "quiet", "verbose"])
+  .option("--prefix <name>", "what the edges are called: NAME-0, NAME-1 …", "edge")
+  .addHelpText("after", '\nExample:\n  skep fleet --cloudcore 192.0.2.10 --token "$TOKEN" --edges 100')
+  .action(async (options: FleetFlags) => finish((await import("./fleet.ts")).fleetCommand(options)));
+
+const apiserver = program.command("apiserver").description("start the embedded Kubernetes API alone");
+withFlags(apiserver, ["writeKubeconfig", "json", "bind", "port", "quiet", "verbose"])
+  .addHelpText("after", "\nExample:\n  skep apiserver --write-kubeconfig kubeconfig")
+  .action(async (options: ApiserverFlags) => finish((await import("./apiserver.ts")).apiserverCommand(options)));
+
+/** Waits for the command and takes its exit code. */
+async function finish(command: Promise<number>): Promise<void> {
+  process.exitCode = await command;
+}
+
+try {
+  await program.parseAsync(process.argv);
+} catch (error) {
+  const code = (error as { code?: string }).code ?? "";
+  const isHelp = code.startsWith("commander.help") || code === "commander.version";
+  if (isHelp) process.exitCode = code === "commander.help" ? exitCodes.couldNotRun : exitCodes.held;
+  else {
+    // Commander has said its own errors already.
+    if (!code.startsWith("commander.")) process.stderr.write(`skep: ${describeFailure(error)}\n`);
+    process.exitCode = exitCodes.couldNotRun;
+  }
+}
+// Sockets of other libraries may still be closing; nothing of ours is left that would have to be waited for.
+if (process.exitCode !== undefined) setTimeout(() => process.exit(), 1000).unref();

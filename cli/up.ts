@@ -1,0 +1,95 @@
+// `skep up`: the embedded API (or a cluster), our cloudcore and a fleet, left running.
+import { pinoLogger } from "../base/log/pino-logger.ts";
+import { Random } from "../base/random/random.ts";
+import { TimerWheel } from "../base/time/timer-wheel.ts";
+import { ApiServer } from "../cloud/apiserver/apiserver.ts";
+import { CloudCore } from "../cloud/cloudcore.ts";
+import { defaultConfig, scaled } from "../cloud/config/config.ts";
+import { loadKubeConfig, tokenKubeConfig } from "../cloud/kube/kubeconfig.ts";
+import { Fleet } from "../edge-sim/fleet/fleet.ts";
+import { edgecoreTimings, scaledTimings } from "../edge-sim/timings.ts";
+import { kubeedgeCrds } from "../protocol/apis/crds.ts";
+import { servingOf } from "./cloudcore.ts";
+import { interruption } from "./interrupt.ts";
+import { defaultKubeconfig, writeKubeconfig } from "./kubeconfig.ts";
+import { serveUntilInterrupted } from "./serving.ts";
+
+export interface UpFlags {
+  readonly kubeconfig?: string;
+  readonly writeKubeconfig?: string;
+  readonly edges?: number;
+  readonly seed?: number;
+  readonly timeScale?: number;
+  readonly json?: boolean;
+  readonly bind: string;
+  readonly port?: number;
+  readonly quiet?: boolean;
+  readonly verbose?: boolean;
+}
+
+const DEFAULT_EDGES = 10;
+
+export async function upCommand(flags: UpFlags): Promise<number> {
+  const { signal, code } = interruption();
+  await using cleanup = new AsyncDisposableStack();
+  const clock = new TimerWheel();
+  const random = new Random(flags.seed ?? 1);
+  const logger = pinoLogger(flags.verbose ? "debug" : flags.quiet ? "error" : "warn");
+  const timeScale = flags.timeScale ?? 1;
+  const host = flags.bind;
+  const exact = flags.port !== undefined && flags.port !== 0;
+  const portOf = (own: number, offset: number) =>
+    flags.port === undefined ? own : flags.port === 0 ? 0 : flags.port + offset;
+
+  let file = flags.kubeconfig;
+  let kubeconfig = file === undefined ? undefined : loadKubeConfig(file);
+  const facts: Record<string, string | number> = {};
+  if (kubeconfig === undefined) {
+    const listen = { host, port: portOf(6443, 0), exact };
+    const api = cleanup.use(
+      await ApiServer.start({ listen, clock, random: random.stream("apiserver"), logger, seed: kubeedgeCrds }),
+    );
+    file = flags.writeKubeconfig ?? defaultKubeconfig;
+    await writeKubeconfig(file, api.access);
+    kubeconfig = tokenKubeConfig(api.access);
+    facts.api = api.access.url;
+  }
+  const core = cleanup.use(
+    await CloudCore.start({
+      kubeconfig,
+      config: { ...scaled(defaultConfig, timeScale), advertiseAddress: [...defaultConfig.advertiseAddress, host] },
+      websocket: { host, port: portOf(10000, 1), exact },
+      https: { host, port: portOf(10002, 2), exact },
+      clock,
+      random: random.stream("cloudcore"),
+      logger,
+    }),
+  );
+  const { websocket, https } = core.hub.ports;
+  const fleet = cleanup.use(
+    new Fleet({
+      cohorts: [{ cohort: "edge", count: flags.edges ?? DEFAULT_EDGES }],
+      hub: {
+        host: host === "0.0.0.0" ? "127.0.0.1" : host,
+        websocketPort: websocket,
+        httpsPort: https,
+        token: core.hub.token,
+      },
+      timings: scaledTimings(edgecoreTimings, timeScale),
+      clock,
+      random,
+      logger,
+    }),
+  );
+  await fleet.start();
+  const serving = servingOf(core, host);
+  await serveUntilInterrupted(
+    {
+      facts: { ...facts, kubeconfig: file ?? "", ...serving.facts, edges: fleet.edges().length },
+      hints: [`try: kubectl --kubeconfig ${file} get nodes`],
+    },
+    flags.json === true,
+    signal,
+  );
+  return code() ?? 0;
+}

@@ -1,0 +1,155 @@
+// The places where `expect`, `never` and `always` look: the API, an edge's store, a device, the messages, the metrics.
+import { compileHopFilter } from "../../base/hop/filter.ts";
+import type { HopRecord } from "../../base/hop/hop.ts";
+import type { Edge } from "../../edge-sim/edge.ts";
+import type { StepContext } from "../engine/context.ts";
+import { describeDifference, differences } from "../engine/match.ts";
+import type { ObjectName } from "../engine/scenario.ts";
+import type { Look } from "../engine/wait.ts";
+import { StepFailure } from "../steps/step.ts";
+
+/** The arguments that say where to look and what for. */
+export interface PlaceArgs {
+  readonly at: string;
+  readonly object?: ObjectName;
+  readonly match?: unknown;
+  readonly absent?: boolean;
+  readonly since?: string;
+  readonly where?: string;
+  readonly count?: number;
+  readonly min?: number;
+}
+
+/** A place, ready to be looked at. */
+export interface Place {
+  /** What is looked for, in words. */
+  readonly what: string;
+  /** Part of the resource paths of messages about it. */
+  readonly about: string;
+  look(): Promise<Look>;
+}
+
+/** The place that the arguments mean. Throws StepFailure where they can't be meant here. */
+export function placeOf(context: StepContext, args: PlaceArgs): Place {
+  const [place = "", ...rest] = args.at.split("/");
+  const name = rest.join("/");
+  switch (place) {
+    case "kube":
+      return kubePlace(context, args);
+    case "edge":
+      return edgePlace(context, args, name);
+    case "device":
+      return devicePlace(context, args, name);
+    case "messages":
+      return messagesPlace(context, args);
+    case "metrics":
+      return { what: "metrics", about: "", look: () => Promise.resolve(lookAt(args, context.world.metrics())) };
+    default:
+      throw new StepFailure(
+        `there is no place "${args.at}"; places are kube, edge/NAME, device/NAME, messages and metrics`,
+      );
+  }
+}
+
+function kubePlace({ world }: StepContext, args: PlaceArgs): Place {
+  const { object } = args;
+  if (object === undefined) throw new StepFailure("`at: kube` needs an `object`");
+  return {
+    what: `${object.kind} ${object.name}${args.absent ? " is gone from the API" : " in the API"}`,
+    about: object.name,
+    async look() {
+      const resource = await world.kube.resourceOf(object);
+      const namespace = resource.namespaced ? object.namespace ?? world.namespace : "";
+      return lookAt(args, await world.kube.find({ resource, namespace, name: object.name }));
+    },
+  };
+}
+
+function edgePlace({ world }: StepContext, args: PlaceArgs, name: string): Place {
+  const edge = edgeNamed(world.fleet.get(name), name, world.fleet.edges());
+  const { object } = args;
+  if (object === undefined) {
+    return { what: `edge ${name}`, about: "", look: () => Promise.resolve(lookAt(args, stateOf(edge))) };
+  }
+  const path = `${object.namespace ?? world.namespace}/${object.kind.toLowerCase()}/${object.name}`;
+  return {
+    what: `${object.kind} ${object.name}${args.absent ? " is gone from" : " in the store of"} edge ${name}`,
+    about: object.name,
+    look: () => Promise.resolve(lookAt(args, edge.store.get(path))),
+  };
+}
+
+/** The edge of that name. Throws StepFailure. */
+export function edgeNamed(edge: Edge | undefined, name: string, all: readonly Edge[]): Edge {
+  if (edge !== undefined) return edge;
+  const some = all.slice(0, 5).map((e) => e.name).join(", ");
+  throw new StepFailure(`there is no edge ${name}; there are ${some}${all.length > 5 ? " and others" : ""}`);
+}
+
+/** What `at: edge/NAME` without an object is matched against. */
+function stateOf(edge: Edge) {
+  return {
+    running: edge.isRunning,
+    connected: edge.hub.isConnected,
+    ready: edge.isReady,
+    connections: edge.hub.connections,
+    renewals: edge.node.renewals,
+    problem: edge.hub.problem ?? "",
+    pods: { running: edge.pods.count("running") },
+    devices: edge.twin.devices().length,
+    objects: edge.store.size,
+  };
+}
+
+function devicePlace({ world }: StepContext, args: PlaceArgs, name: string): Place {
+  const id = name.includes("/") ? name : `${world.namespace}/${name}`;
+  return {
+    what: `device ${name}${args.absent ? " is gone from every edge" : ""}`,
+    about: name,
+    look: () => {
+      const owner = world.fleet.edges().find((edge) => edge.twin.stateOf(id) !== undefined);
+      return Promise.resolve(lookAt(args, owner?.twin.stateOf(id)));
+    },
+  };
+}
+
+function messagesPlace(context: StepContext, args: PlaceArgs): Place {
+  const { world } = context;
+  const filter = compileHopFilter(args.where ?? "true");
+  const from = context.since(args.since);
+  return {
+    what: `messages where ${args.where ?? "true"}`,
+    about: "",
+    look: () => {
+      if (world.hops.lost > from) {
+        throw new StepFailure(
+          `more than ${world.hops.position - from} messages have passed: those since then are no longer all there`,
+        );
+      }
+      const found = [...world.hops.since(from)].filter(filter);
+      const { count, min } = args;
+      const wanted = count !== undefined ? `exactly ${count}` : `at least ${min ?? 1}`;
+      const fits = count !== undefined ? found.length === count : found.length >= (min ?? 1);
+      return Promise.resolve({
+        value: found,
+        missing: fits ? [] : [`expected ${wanted}, found ${found.length}`, ...found.slice(-5).map(describeHop)],
+      });
+    },
+  };
+}
+
+/** A hop in one line. */
+export function describeHop(record: HopRecord): string {
+  const time = new Date(record.time).toISOString().slice(11, 23);
+  const version = record.version === "" ? "" : ` v${record.version}`;
+  const outcome = record.outcome === "" || record.outcome === "sent" ? "" : ` (${record.outcome})`;
+  return `${time} ${record.hop.padEnd(18)} ${
+    record.node.padEnd(10)
+  } ${record.operation} ${record.resource}${version}${outcome}`;
+}
+
+function lookAt({ match, absent }: PlaceArgs, found: unknown): Look {
+  if (absent === true) return { value: found, missing: found === undefined ? [] : ["it is still there"] };
+  if (found === undefined) return { value: found, missing: ["it is not there"] };
+  return { value: found, missing: differences(match ?? {}, found).map(describeDifference) };
+}

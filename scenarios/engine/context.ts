@@ -1,0 +1,26 @@
+// What a running step can reach: the world, the variables, and the way to run further steps.
+import type { World } from "../targets/target.ts";
+import type { Scenario, Step } from "./scenario.ts";
+
+/** Values that `$name` stands for. */
+export type Variables = Readonly<Record<string, unknown>>;
+
+/** Given to every step. */
+export interface StepContext {
+  readonly world: World;
+  readonly scenario: Scenario;
+  readonly variables: Variables;
+  /** Aborted when the scenario is over, out of time, or interrupted. */
+  readonly signal: AbortSignal;
+  /** The hop position at the beginning of the step with that id; throws StepFailure for an id that has not run. */
+  since(id: string | undefined): number;
+  /** Milliseconds of a duration that is a patience: multiplied by the target's. */
+  within(duration: string | undefined): number;
+  /** Runs steps one after another, with further variables. */
+  run(steps: readonly Step[], variables?: Variables): Promise<void>;
+  /** Something that goes on after its step has ended and must have ended before the scenario is judged. */
+  background(work: Promise<void>): void;
+}
+
+/** How long an `expect` waits where it doesn't say. */
+export const DEFAULT_WITHIN = "5s";

@@ -1,0 +1,153 @@
+// What must hold at the end of every scenario, without being asked for.
+import { isNewerVersion, type KubeObject, textAt } from "../../protocol/apis/kube-object.ts";
+import type { Edge } from "../../edge-sim/edge.ts";
+import { resources } from "../../cloud/kube/resource.ts";
+import { syncNameOf } from "../../protocol/apis/reliablesyncs.ts";
+import type { World } from "../targets/target.ts";
+import { sleep } from "../../base/time/clock.ts";
+import type { InvariantResult } from "./result.ts";
+
+/** Milliseconds, times the target's patience, that both ends have to come to rest. */
+const SETTLE_MS = 10_000;
+const LOOK_EVERY_MS = 50;
+
+/** One invariant: what is wrong, in words; nothing where it holds. */
+interface Invariant {
+  readonly name: string;
+  /** True for what may take a moment to become so. */
+  readonly settles: boolean;
+  judge(world: World, state: ClusterState): string[] | "not judged";
+}
+
+/** What the API holds, read once for all invariants. */
+interface ClusterState {
+  readonly objects: ReadonlyMap<string, KubeObject>;
+  readonly records: ReadonlyMap<string, KubeObject>;
+}
+
+const invariants: readonly Invariant[] = [
+  { name: "each edge holds what the API says it should", settles: true, judge: holdsWhatApiSays },
+  { name: "nothing acknowledged is lost", settles: true, judge: nothingAckedIsLost },
+  { name: "no version went backwards", settles: false, judge: noVersionBackwards },
+  { name: "nothing was delivered to a node that doesn't own it", settles: false, judge: deliveredToOwners },
+  { name: "all queues are drained", settles: true, judge: queuesDrained },
+];
+
+/** Judges all of them; waits for those that settle. */
+export async function judgeInvariants(world: World, signal: AbortSignal): Promise<InvariantResult[]> {
+  const deadline = world.clock.now() + SETTLE_MS * world.patience;
+  for (;;) {
+    const state = await readState(world);
+    const results = invariants.map((invariant): InvariantResult => {
+      const found = invariant.judge(world, state);
+      if (found === "not judged") return { name: invariant.name, verdict: "not judged", details: [] };
+      return { name: invariant.name, verdict: found.length === 0 ? "held" : "broken", details: found.slice(0, 10) };
+    });
+    const settling = results.some((result, i) => result.verdict === "broken" && invariants[i]?.settles);
+    if (!settling || world.clock.now() >= deadline || signal.aborted) return results;
+    await sleep(world.clock, LOOK_EVERY_MS, signal).catch(() => {});
+  }
+}
+
+async function readState({ kube }: World): Promise<ClusterState> {
+  const kinds = [resources.pods, resources.configmaps, resources.secrets, resources.devices, resources.devicemodels];
+  const lists = await Promise.all(kinds.map((resource) => kube.list(resource)));
+  const objects = new Map<string, KubeObject>();
+  for (const object of lists.flatMap((list) => list.items)) {
+    objects.set(`${object.metadata.namespace}/${(object.kind ?? "").toLowerCase()}/${object.metadata.name}`, object);
+  }
+  const records = await kube.list(resources.objectsyncs);
+  return { objects, records: new Map(records.items.map((record) => [record.metadata.name, record])) };
+}
+
+/** Types of the store that mirror the API. */
+const mirrored: ReadonlySet<string> = new Set(["pod", "configmap", "secret", "device", "devicemodel"]);
+
+function connectedEdges(world: World): Edge[] {
+  return world.fleet.edges().filter((edge) => edge.hub.isConnected);
+}
+
+function holdsWhatApiSays(world: World, { objects }: ClusterState): string[] {
+  const wrong: string[] = [];
+  for (const edge of connectedEdges(world)) {
+    for (const [path, held] of edge.store.entries()) {
+      if (!mirrored.has(path.split("/")[1] ?? "")) continue;
+      const wanted = objects.get(path);
+      if (wanted === undefined) wrong.push(`${edge.name} still holds ${path}, which is gone`);
+      else if (!isSame(held, wanted)) {
+        wrong.push(
+          `${edge.name} holds ${path} as of version ${held.metadata.resourceVersion}; the API has ${wanted.metadata.resourceVersion}`,
+        );
+      }
+    }
+    for (const [path, wanted] of objects) {
+      const isItsOwn = (wanted.kind === "Pod" || wanted.kind === "Device") &&
+        textAt(wanted, "spec", "nodeName") === edge.name;
+      if (isItsOwn && edge.store.get(path) === undefined) wrong.push(`${edge.name} lacks ${path}`);
+    }
+  }
+  return wrong;
+}
+
+/** The same object with the same content; a pod's status is the edge's own business. */
+function isSame(held: KubeObject, wanted: KubeObject): boolean {
+  if (held.metadata.uid !== wanted.metadata.uid) return false;
+  if (held.metadata.resourceVersion === wanted.metadata.resourceVersion) return true;
+  const content = ({ spec, data, binaryData, metadata: { deletionTimestamp, labels } }: KubeObject) =>
+    JSON.stringify([spec, data, binaryData, deletionTimestamp, labels]);
+  return content(held) === content(wanted);
+}
+
+function nothingAckedIsLost(world: World, { objects, records }: ClusterState): string[] {
+  const wrong: string[] = [];
+  for (const edge of connectedEdges(world)) {
+    for (const [path, object] of objects) {
+      const record = records.get(syncNameOf(edge.name, object.metadata.uid ?? ""));
+      const acknowledged = textAt(record, "status", "objectResourceVersion");
+      if (acknowledged === "" || acknowledged === "0") continue;
+      const isElsewhere = (object.kind === "Pod" || object.kind === "Device") &&
+        textAt(object, "spec", "nodeName") !== edge.name;
+      if (!isElsewhere && edge.store.get(path) === undefined) {
+        wrong.push(`${edge.name} acknowledged ${path} at ${acknowledged} and has lost it`);
+      }
+    }
+  }
+  return wrong;
+}
+
+function noVersionBackwards(world: World): string[] | "not judged" {
+  if (world.hops.lost > 0) return "not judged";
+  const wrong: string[] = [];
+  const newest = new Map<string, string>();
+  for (const record of world.hops.since(0)) {
+    if (record.hop !== "edge.store" || record.version === "") continue;
+    const key = `${record.node} ${record.resource}`;
+    const before = newest.get(key);
+    if (before !== undefined && isNewerVersion(before, record.version)) {
+      wrong.push(`${record.node} stored ${record.resource} at ${record.version} after ${before}`);
+    }
+    newest.set(key, record.version);
+  }
+  return wrong;
+}
+
+function deliveredToOwners(world: World): string[] | "not judged" {
+  if (world.hops.lost > 0) return "not judged";
+  const wrong = new Set<string>();
+  for (const record of world.hops.since(0)) {
+    if (record.hop !== "edge.read" || record.operation === "delete" || record.operation === "response") continue;
+    const type = record.resource.split("/")[1];
+    if (type !== "pod" && type !== "device") continue;
+    const owners = world.owners(record.resource);
+    if (owners === undefined) return "not judged";
+    if (!owners.has(record.node)) wrong.add(`${record.node} got ${record.resource}, which was never bound to it`);
+  }
+  return [...wrong];
+}
+
+function queuesDrained(world: World): string[] {
+  return Object.entries(world.metrics()).filter(([name, value]) =>
+    /_(waiting|unacknowledged|depth)$/.test(name) && value > 0
+  )
+    .map(([name, value]) => `${name} is ${value}`);
+}

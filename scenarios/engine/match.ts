@@ -1,0 +1,62 @@
+// Does a value hold what was asked for? A subset match, and the difference in words where it doesn't.
+
+/** One place where the value differs. `path` is as in JavaScript: `status.twins[0].reported`. */
+export interface Difference {
+  readonly path: string;
+  readonly expected: unknown;
+  readonly found: unknown;
+}
+
+/** Keys by which the items of a list are told apart, in the order they are tried. */
+const itemKeys = ["propertyName", "name", "type"] as const;
+
+/**
+ * Every field of `expected` must be in `found` with the same value; more may be. Items of lists are matched by
+ * `propertyName`, `name` or `type` where they have one, else by position. `{ $matches: "…" }` is a regular expression.
+ */
+export function differences(expected: unknown, found: unknown, path = ""): Difference[] {
+  if (isPattern(expected)) {
+    const fits = typeof found === "string" && new RegExp(expected.$matches).test(found);
+    return fits ? [] : [{ path, expected: `text that matches /${expected.$matches}/`, found }];
+  }
+  if (Array.isArray(expected)) return listDifferences(expected, found, path);
+  if (typeof expected === "object" && expected !== null) {
+    if (typeof found !== "object" || found === null || Array.isArray(found)) return [{ path, expected, found }];
+    return Object.entries(expected).flatMap(([key, value]) => {
+      const inner = Object.hasOwn(found, key) ? (found as Record<string, unknown>)[key] : undefined;
+      return differences(value, inner, path === "" ? key : `${path}.${key}`);
+    });
+  }
+  return Object.is(expected, found) ? [] : [{ path, expected, found }];
+}
+
+function listDifferences(expected: unknown[], found: unknown, path: string): Difference[] {
+  if (!Array.isArray(found)) return [{ path, expected, found }];
+  return expected.flatMap((item, index) => {
+    const key = typeof item === "object" && item !== null ? itemKeys.find((k) => Object.hasOwn(item, k)) : undefined;
+    if (key === undefined) return differences(item, found[index], `${path}[${index}]`);
+    const id = (item as Record<string, unknown>)[key];
+    const at = found.findIndex((other) =>
+      typeof other === "object" && other !== null && (other as Record<string, unknown>)[key] === id
+    );
+    if (at === -1) return [{ path: `${path}[${key}=${String(id)}]`, expected: item, found: undefined }];
+    return differences(item, found[at], `${path}[${key}=${String(id)}]`);
+  });
+}
+
+function isPattern(value: unknown): value is { readonly $matches: string } {
+  return typeof value === "object" && value !== null && typeof (value as { $matches?: unknown }).$matches === "string";
+}
+
+/** A difference in one line. */
+export function describeDifference({ path, expected, found }: Difference): string {
+  return `${path === "" ? "the value" : path}: expected ${show(expected)}, found ${
+    found === undefined ? "nothing" : show(found)
+  }`;
+}
+
+/** A value in at most 200 characters. */
+export function show(value: unknown): string {
+  const text = typeof value === "string" ? JSON.stringify(value) : JSON.stringify(value) ?? String(value);
+  return text.length > 200 ? `${text.slice(0, 197)}…` : text;
+}

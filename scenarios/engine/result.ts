@@ -1,0 +1,77 @@
+// What a run has found: the data that every report is made of.
+import type { HopRecord } from "../../base/hop/hop.ts";
+import type { StartTimes } from "../targets/target.ts";
+import type { Position } from "./scenario.ts";
+
+export type Verdict = "passed" | "failed" | "skipped";
+
+/** Why something did not hold. */
+export interface Failure {
+  readonly message: string;
+  readonly details: readonly string[];
+  /** The file's line, where a step is to blame. */
+  readonly position?: Position;
+  /** The last messages that had to do with it, oldest first. */
+  readonly hops: readonly HopRecord[];
+}
+
+/** One step that was run. Milliseconds since the scenario began. */
+export interface StepResult {
+  readonly name: string;
+  readonly kind: string;
+  readonly line: number;
+  readonly began: number;
+  readonly took: number;
+  readonly verdict: Verdict;
+}
+
+/** One invariant: held, broken, or not judged because the target could not show what it needs. */
+export interface InvariantResult {
+  readonly name: string;
+  readonly verdict: "held" | "broken" | "not judged";
+  readonly details: readonly string[];
+}
+
+export interface ScenarioResult {
+  readonly name: string;
+  readonly file: string;
+  readonly tags: readonly string[];
+  readonly seed: number;
+  readonly verdict: Verdict;
+  /** Why it was skipped; empty otherwise. */
+  readonly reason: string;
+  /** Milliseconds, world included. */
+  readonly took: number;
+  readonly times: StartTimes | undefined;
+  readonly steps: readonly StepResult[];
+  readonly failures: readonly Failure[];
+  readonly invariants: readonly InvariantResult[];
+  /** Messages seen, and how many were sent, acknowledged, sent again, dropped. */
+  readonly messages: number;
+  readonly metrics: Readonly<Record<string, number>>;
+}
+
+/** A whole run. */
+export interface RunResult {
+  readonly target: string;
+  readonly seed: number;
+  readonly timeScale: number;
+  readonly patience: number;
+  readonly startedAt: number;
+  readonly took: number;
+  /** True when the run was ended before all scenarios had their turn. */
+  readonly interrupted: boolean;
+  readonly scenarios: readonly ScenarioResult[];
+  readonly firstMessage: FirstMessage | undefined;
+}
+
+/** From the start of the process to the first message an edge acknowledged, in milliseconds, with its parts. */
+export interface FirstMessage {
+  readonly total: number;
+  readonly load: number;
+  readonly api: number;
+  readonly certificates: number;
+  /** The rest of cloudcore's start. */
+  readonly cloudcore: number;
+  readonly join: number;
+}

@@ -1,0 +1,295 @@
+// Runs scenarios: a world for each, its steps, its invariants, its verdict.
+import { Environment } from "@marcbachmann/cel-js";
+import { reasonOf } from "../../base/log/logger.ts";
+import { StepFailure } from "../steps/step.ts";
+import { stepTable } from "../steps/table.ts";
+import type { Target, World } from "../targets/target.ts";
+import { DEFAULT_WITHIN, type StepContext, type Variables } from "./context.ts";
+import { milliseconds } from "./duration.ts";
+import { judgeInvariants } from "./invariants.ts";
+import type { Failure, InvariantResult, ScenarioResult, StepResult } from "./result.ts";
+import { defaultFleet, type Scenario, type Step } from "./scenario.ts";
+import { substitute, valueAt } from "./variables.ts";
+
+/** What the run tells while it goes on. */
+export interface Progress {
+  began?(scenario: Scenario, index: number, total: number): void;
+  step?(scenario: Scenario, step: string, index: number, total: number): void;
+  ended?(result: ScenarioResult, index: number, total: number): void;
+}
+
+export interface RunOptions {
+  readonly target: Target;
+  /** Used where a scenario has no seed of its own, or for all with `forceSeed`. */
+  readonly seed: number;
+  readonly forceSeed: boolean;
+  readonly signal: AbortSignal;
+  readonly progress: Progress;
+  /** Called when a scenario's world is there. */
+  readonly opened?: (world: World) => void;
+}
+
+/** Messages shown with a failure. */
+const SHOWN_HOPS = 12;
+
+/** One scenario, from its world to its verdict. Never rejects: what goes wrong is in the result. */
+export async function runScenario(scenario: Scenario, options: RunOptions): Promise<ScenarioResult> {
+  const { target } = options;
+  const seed = options.forceSeed ? options.seed : scenario.seed ?? options.seed;
+  const began = performance.now();
+  const base = {
+    name: scenario.name,
+    file: scenario.position.file,
+    tags: scenario.tags,
+    seed,
+    steps: [],
+    failures: [],
+    invariants: [],
+    messages: 0,
+    metrics: {},
+    times: undefined,
+  };
+  const lacking = scenario.needs.filter((need) => !(target.capabilities as ReadonlySet<string>).has(need));
+  if (lacking.length > 0) {
+    return { ...base, verdict: "skipped", reason: `${target.name} has no ${lacking.join(", ")}`, took: 0 };
+  }
+  const timeout = AbortSignal.timeout(milliseconds(scenario.timeout) * target.patience);
+  const signal = AbortSignal.any([options.signal, timeout]);
+  let world: World;
+  try {
+    world = await target.open(
+      scenario.fleet.length === 0 ? { ...scenario, fleet: defaultFleet } : scenario,
+      seed,
+      signal,
+    );
+  } catch (error) {
+    const failure = { message: `the world could not be made: ${reasonOf(error)}`, details: detailsOf(error), hops: [] };
+    return { ...base, verdict: "failed", reason: "", failures: [failure], took: performance.now() - began };
+  }
+  options.opened?.(world);
+  const run = new ScenarioRun(scenario, world, signal, options.progress, () => timeout.aborted);
+  await run.steps();
+  const invariants = options.signal.aborted ? [] : await run.judge();
+  const metrics = world.metrics();
+  const left = await world.stop();
+  if (!options.signal.aborted) {
+    invariants.push({ name: "nothing is left behind", verdict: left.length === 0 ? "held" : "broken", details: left });
+  }
+  const broken = invariants.filter((invariant) => invariant.verdict === "broken");
+  const failures = [
+    ...run.failures,
+    ...broken.map(({ name, details }) => ({ message: `invariant broken: ${name}`, details, hops: [] })),
+  ];
+  const interrupted = options.signal.aborted ? [{ message: "interrupted", details: [], hops: [] }] : [];
+  return {
+    ...base,
+    verdict: failures.length + interrupted.length === 0 ? "passed" : "failed",
+    reason: "",
+    took: performance.now() - began,
+    times: world.times,
+    steps: run.results,
+    failures: [...interrupted, ...failures],
+    invariants,
+    messages: world.hops.position,
+    metrics,
+  };
+}
+
+class ScenarioRun {
+  readonly results: StepResult[] = [];
+  readonly failures: Failure[] = [];
+  readonly #scenario: Scenario;
+  readonly #world: World;
+  readonly #signal: AbortSignal;
+  readonly #progress: Progress;
+  readonly #isLate: () => boolean;
+  readonly #began = performance.now();
+  readonly #kept: Record<string, unknown>;
+  readonly #positions = new Map<string, number>();
+  readonly #background: Promise<void>[] = [];
+
+  constructor(scenario: Scenario, world: World, signal: AbortSignal, progress: Progress, isLate: () => boolean) {
+    this.#scenario = scenario;
+    this.#world = world;
+    this.#signal = signal;
+    this.#progress = progress;
+    this.#isLate = isLate;
+    this.#kept = { NAMESPACE: world.namespace };
+  }
+
+  async steps(): Promise<void> {
+    const { scenario, total } = { scenario: this.#scenario, total: this.#scenario.steps.length };
+    try {
+      for (const [i, step] of scenario.steps.entries()) {
+        this.#progress.step?.(scenario, nameOf(step), i, total);
+        await this.#step(step, {}, this.#signal, true);
+      }
+      await Promise.all(this.#background);
+    } catch (error) {
+      this.#failed(error);
+      await this.#quietly(scenario.catch);
+    } finally {
+      await Promise.allSettled(this.#background);
+      await this.#quietly(scenario.finally);
+    }
+  }
+
+  async judge(): Promise<InvariantResult[]> {
+    try {
+      return await judgeInvariants(this.#world, this.#signal);
+    } catch (error) {
+      return [{ name: "the invariants could be judged", verdict: "broken", details: [reasonOf(error)] }];
+    }
+  }
+
+  /** Steps after the end: a failure of theirs is reported but hides no other. */
+  async #quietly(steps: readonly Step[]): Promise<void> {
+    // Their own time: the scenario's may be over.
+    const signal = AbortSignal.timeout(10_000);
+    for (const step of steps) {
+      try {
+        await this.#step(step, {}, signal, true);
+      } catch (error) {
+        this.#failed(error);
+      }
+    }
+  }
+
+  async #step(step: Step, variables: Variables, signal: AbortSignal, isShown: boolean): Promise<void> {
+    const edges = step.each === undefined ? [undefined] : this.#edgesOf(step.each, step);
+    for (const edge of edges) {
+      await this.#once(step, edge === undefined ? variables : { ...variables, EDGE: edge }, signal, isShown);
+    }
+  }
+
+  async #once(step: Step, variables: Variables, outer: AbortSignal, isShown: boolean): Promise<void> {
+    const began = performance.now();
+    const all = { ...this.#kept, ...variables };
+    const signal = step.timeout === undefined
+      ? outer
+      : AbortSignal.any([outer, AbortSignal.timeout(this.#within(step.timeout))]);
+    const record = (verdict: StepResult["verdict"]) => {
+      if (!isShown) return;
+      const name = substitute(nameOf(step), all) as string;
+      this.results.push({
+        name,
+        kind: step.kind,
+        line: step.position.line,
+        began: began - this.#began,
+        took: performance.now() - began,
+        verdict,
+      });
+    };
+    if (step.id !== undefined) this.#positions.set(step.id, this.#world.hops.position);
+    try {
+      signal.throwIfAborted();
+      if (step.if !== undefined && !isTrue(step.if, all)) return record("skipped");
+      const kind = stepTable.get(step.kind);
+      if (kind === undefined) throw new Error(`no step ${step.kind}`);
+      const value = await kind.run(this.#context(all, signal), substituteArgs(step, all) as never);
+      for (const [name, path] of Object.entries(step.as ?? {})) this.#kept[name] = valueAt(value, path);
+      record("passed");
+    } catch (error) {
+      record("failed");
+      throw error instanceof FailedStep ? error : new FailedStep(step, error);
+    }
+  }
+
+  #context(variables: Variables, signal: AbortSignal): StepContext {
+    return {
+      world: this.#world,
+      scenario: this.#scenario,
+      variables,
+      signal,
+      since: (id) => {
+        if (id === undefined) return 0;
+        const position = this.#positions.get(id);
+        if (position === undefined) throw new StepFailure(`since: no step with the id "${id}" has run`);
+        return position;
+      },
+      within: (duration) => this.#within(duration ?? DEFAULT_WITHIN),
+      run: async (steps, more = {}) => {
+        for (const step of steps) await this.#step(step, { ...variables, ...more }, signal, false);
+      },
+      background: (work) => {
+        work.catch(() => {});
+        this.#background.push(work);
+      },
+    };
+  }
+
+  #within(duration: string): number {
+    return milliseconds(duration) * this.#world.patience;
+  }
+
+  #edgesOf(cohort: string, step: Step): string[] {
+    const names = this.#world.fleet.edges().map((edge) => edge.name).filter((name) =>
+      name.replace(/-\d+$/, "") === cohort
+    );
+    if (names.length > 0) return names;
+    throw new FailedStep(step, new StepFailure(`each: there is no cohort "${cohort}"`));
+  }
+
+  #failed(error: unknown): void {
+    const cause = error instanceof FailedStep ? error.cause : error;
+    const about = cause instanceof StepFailure ? cause.about : "";
+    const late = this.#isLate() && !(cause instanceof StepFailure);
+    const what = error instanceof FailedStep ? nameOf(error.step) : "the scenario";
+    const message = late
+      ? `${what}: the scenario's ${this.#scenario.timeout} were over`
+      : `${what}: ${reasonOf(cause)}`;
+    this.failures.push({
+      message,
+      details: detailsOf(cause),
+      ...(error instanceof FailedStep ? { position: error.step.position } : {}),
+      hops: this.#hopsAbout(about),
+    });
+  }
+
+  #hopsAbout(about: string) {
+    const all = [...this.#world.hops.since(0)];
+    const related = about === ""
+      ? all.filter((hop) => hop.operation !== "keepalive")
+      : all.filter((hop) => hop.resource.includes(about));
+    return related.slice(-SHOWN_HOPS);
+  }
+}
+
+/** A step that failed, with the reason as its cause. */
+class FailedStep extends Error {
+  readonly step: Step;
+  constructor(step: Step, cause: unknown) {
+    super(reasonOf(cause), { cause });
+    this.name = "FailedStep";
+    this.step = step;
+  }
+}
+
+function nameOf(step: Step): string {
+  if (step.name !== undefined) return step.name;
+  const args = step.args as Record<string, unknown> | string;
+  const about = typeof args === "string" ? args : typeof args.at === "string" ? args.at : "";
+  return about === "" ? step.kind : `${step.kind} ${about}`;
+}
+
+/** Steps inside a step keep their variables until they run: `$i` means nothing yet. */
+function substituteArgs(step: Step, variables: Variables): unknown {
+  if (step.kind === "parallel") return step.args;
+  if (step.kind !== "repeat") return substitute(step.args, variables);
+  const { steps, ...rest } = step.args as { readonly steps: readonly Step[] };
+  return { ...substitute(rest, variables) as object, steps };
+}
+
+const conditions = new Environment({ unlistedVariablesAreDyn: true });
+
+function isTrue(expression: string, variables: Variables): boolean {
+  try {
+    return conditions.evaluate(expression, variables as Record<string, unknown>) === true;
+  } catch (error) {
+    throw new StepFailure(`if: ${expression}`, [reasonOf(error).split("\n")[0] ?? ""]);
+  }
+}
+
+function detailsOf(error: unknown): string[] {
+  return error instanceof StepFailure ? [...error.details] : [];
+}

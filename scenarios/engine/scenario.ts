@@ -1,0 +1,82 @@
+// A scenario as its file says it, once it has been read and checked.
+import type { KubeObject } from "../../protocol/apis/kube-object.ts";
+
+/** Where something stands in a file; line and column count from 1. */
+export interface Position {
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+}
+
+/** Devices each edge of a cohort gets: `{edge}-{model}-{i}`. */
+export interface CohortDevices {
+  readonly model: string;
+  readonly perEdge: number;
+  /** How often each property is reported by itself, a duration; not at all without. */
+  readonly reports?: string;
+}
+
+/** One cohort of the fleet. */
+export interface ScenarioCohort {
+  readonly cohort: string;
+  readonly count?: number;
+  readonly version?: "v1.23";
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly link?: { readonly latency?: string; readonly jitter?: string };
+  readonly devices?: readonly CohortDevices[];
+}
+
+/** One step: which, with what arguments, and the words that every step may carry. */
+export interface Step {
+  readonly kind: string;
+  readonly args: unknown;
+  readonly name?: string;
+  readonly id?: string;
+  readonly if?: string;
+  readonly timeout?: string;
+  readonly each?: string;
+  readonly as?: Readonly<Record<string, string>>;
+  readonly position: Position;
+}
+
+/** One scenario. Durations are texts as written. */
+export interface Scenario {
+  readonly name: string;
+  readonly position: Position;
+  readonly tags: readonly string[];
+  readonly needs: readonly string[];
+  readonly seed: number | undefined;
+  readonly timeout: string;
+  readonly fleet: readonly ScenarioCohort[];
+  readonly steps: readonly Step[];
+  readonly catch: readonly Step[];
+  readonly finally: readonly Step[];
+}
+
+/** Names one Kubernetes object; the namespace is the scenario's where none is given. */
+export interface ObjectName {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly name: string;
+  readonly namespace?: string;
+}
+
+/** What `apply` and `delete` take: files, objects, or several of them. */
+export type Manifest = string | KubeObject | readonly (string | KubeObject)[];
+
+/** A file that is no scenario: what was found where, and what is allowed there. */
+export class ScenarioError extends Error {
+  readonly position: Position;
+  constructor(position: Position, message: string) {
+    super(`${position.file}:${position.line}:${position.column}: ${message}`);
+    this.name = "ScenarioError";
+    this.position = position;
+  }
+}
+
+/** The fleet of a scenario that names none. */
+export const defaultFleet: readonly ScenarioCohort[] = [{
+  cohort: "edge",
+  count: 10,
+  devices: [{ model: "thermometer", perEdge: 2 }],
+}];

@@ -1,0 +1,53 @@
+// Waits for something to become true, and says what was missing when it did not.
+import { sleep } from "../../base/time/clock.ts";
+import type { StepContext } from "./context.ts";
+import { StepFailure } from "../steps/step.ts";
+
+/** Milliseconds between two looks. */
+const LOOK_EVERY_MS = 20;
+
+/** What a look finds: nothing missing, or what is, in words. */
+export interface Look {
+  readonly missing: readonly string[];
+  /** The value that was looked at. */
+  readonly value?: unknown;
+}
+
+/** Looks until nothing is missing. Throws StepFailure with the last look's findings after `ms`. */
+export async function waitFor(
+  context: StepContext,
+  ms: number,
+  what: string,
+  about: string,
+  look: () => Promise<Look>,
+): Promise<unknown> {
+  const { clock } = context.world;
+  const deadline = clock.now() + ms;
+  for (;;) {
+    const { missing, value } = await look();
+    if (missing.length === 0) return value;
+    context.signal.throwIfAborted();
+    if (clock.now() >= deadline) throw new StepFailure(`${what} — not within ${ms} ms`, missing, about);
+    await sleep(clock, Math.min(LOOK_EVERY_MS, deadline - clock.now()), context.signal);
+  }
+}
+
+/** Looks again and again for `ms`. Throws StepFailure as soon as something is missing. */
+export async function holdsFor(
+  context: StepContext,
+  ms: number,
+  what: string,
+  about: string,
+  look: () => Promise<Look>,
+): Promise<void> {
+  const { clock } = context.world;
+  const end = clock.now() + ms;
+  for (;;) {
+    const { missing } = await look();
+    if (missing.length > 0) {
+      throw new StepFailure(`${what} — not after ${ms - Math.max(0, end - clock.now())} ms`, missing, about);
+    }
+    if (clock.now() >= end) return;
+    await sleep(clock, Math.min(LOOK_EVERY_MS, end - clock.now()), context.signal);
+  }
+}

@@ -1,0 +1,67 @@
+// Steps at devices: report and set.
+import { reasonOf } from "../../base/log/logger.ts";
+import type { StepContext } from "../engine/context.ts";
+import type { Edge } from "../../edge-sim/edge.ts";
+import { schemas, StepFailure, type StepKind } from "./step.ts";
+
+type DeviceArgs =
+  & { readonly device: string; readonly state?: string }
+  & Readonly<Record<string, string | number | boolean>>;
+
+/** The edge that has the device, and the device's id. Throws StepFailure. */
+function find({ world }: StepContext, device: string): readonly [edge: Edge, id: string] {
+  const id = device.includes("/") ? device : `${world.namespace}/${device}`;
+  const edge = world.fleet.edges().find((e) => e.twin.stateOf(id) !== undefined);
+  if (edge !== undefined) return [edge, id];
+  const some = world.fleet.edges().flatMap((e) => e.twin.devices()).slice(0, 5);
+  throw new StepFailure(
+    `no edge has a device ${device}`,
+    [`there are ${some.join(", ") || "no devices at all"}`],
+    device,
+  );
+}
+
+export const reportStep: StepKind = {
+  name: "report",
+  summary: "A device reports values of its properties, or its state.",
+  schema: {
+    type: "object",
+    required: ["device"],
+    minProperties: 2,
+    properties: { device: { type: "string" }, state: { type: "string" } },
+    additionalProperties: schemas.value,
+  },
+  run(context: StepContext, args: DeviceArgs) {
+    const { device, state, ...values } = args;
+    const [edge, id] = find(context, device);
+    try {
+      for (const [property, value] of Object.entries(values)) edge.twin.report(id, property, String(value));
+      if (state !== undefined) edge.twin.reportState(id, state);
+    } catch (error) {
+      throw new StepFailure(`device ${device} can't report that`, [reasonOf(error)], device);
+    }
+    return Promise.resolve(undefined);
+  },
+};
+
+export const setStep: StepKind = {
+  name: "set",
+  summary: "A device has these values from now on, without reporting them by itself.",
+  schema: {
+    type: "object",
+    required: ["device"],
+    minProperties: 2,
+    properties: { device: { type: "string" } },
+    additionalProperties: schemas.value,
+  },
+  run(context: StepContext, args: DeviceArgs) {
+    const { device, ...values } = args;
+    const [edge, id] = find(context, device);
+    try {
+      for (const [property, value] of Object.entries(values)) edge.twin.measure(id, property, String(value));
+    } catch (error) {
+      throw new StepFailure(`device ${device} can't be set so`, [reasonOf(error)], device);
+    }
+    return Promise.resolve(undefined);
+  },
+};

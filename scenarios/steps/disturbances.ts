@@ -1,0 +1,152 @@
+// Steps that disturb: edges that stop and come, links that break, parts that are restarted.
+import type { LinkQuality } from "../../base/link/link.ts";
+import { sleep } from "../../base/time/clock.ts";
+import { edgeNamed } from "../checks/place.ts";
+import type { StepContext } from "../engine/context.ts";
+import { milliseconds } from "../engine/duration.ts";
+import { schemas, type StepKind } from "./step.ts";
+
+interface EdgeArgs {
+  readonly stop?: string;
+  readonly start?: string;
+  readonly restart?: string;
+  readonly join?: string;
+  readonly store?: "keep" | "forget";
+  readonly certificateOf?: string;
+  readonly token?: string;
+}
+
+export const edgeStep: StepKind = {
+  name: "edge",
+  summary: "An edge stops, starts, restarts (with or without its store), or a new one joins.",
+  schema: {
+    type: "object",
+    additionalProperties: false,
+    properties: {
+      stop: { type: "string", description: "the edge's name; it goes without a word" },
+      start: { type: "string" },
+      restart: { type: "string" },
+      join: { type: "string", description: "a name that is not there yet" },
+      store: {
+        enum: ["keep", "forget"],
+        description: "whether what the edge had stored outlives the stop; keep where nothing is said",
+      },
+      certificateOf: { type: "string", description: "with join: the edge whose certificate the new one shows" },
+      token: { type: "string", description: "with join: the bootstrap token it uses instead of the right one" },
+    },
+    oneOf: [{ required: ["stop"] }, { required: ["start"] }, { required: ["restart"] }, { required: ["join"] }],
+  },
+  async run(context: StepContext, args: EdgeArgs) {
+    const { fleet } = context.world;
+    if (args.join !== undefined) {
+      const { certificateOf, token } = args;
+      await context.world.join(args.join, {
+        ...(certificateOf === undefined ? {} : { certificateOf }),
+        ...(token === undefined ? {} : { token }),
+      });
+      return;
+    }
+    const name = args.stop ?? args.start ?? args.restart ?? "";
+    const edge = edgeNamed(fleet.get(name), name, fleet.edges());
+    if (args.start === undefined) await edge.stop({ forget: args.store === "forget" });
+    if (args.stop === undefined) edge.start();
+  },
+};
+
+interface FaultArgs {
+  readonly edge: string;
+  readonly cut?: "both";
+  readonly halfOpen?: "up" | "down" | "both";
+  readonly latency?: string;
+  readonly jitter?: string;
+  readonly direction?: "up" | "down" | "both";
+  readonly heal?: true;
+  readonly for?: string;
+  readonly wait?: boolean;
+}
+
+export const faultStep: StepKind = {
+  name: "fault",
+  summary: "Makes an edge's link bad, for a time or until it is healed.",
+  schema: {
+    type: "object",
+    required: ["edge"],
+    additionalProperties: false,
+    properties: {
+      edge: { type: "string" },
+      cut: { const: "both", description: "the connection breaks and can't be made again" },
+      halfOpen: { ...schemas.direction, description: "messages in that direction vanish, the connection stays" },
+      latency: schemas.duration,
+      jitter: schemas.duration,
+      direction: { ...schemas.direction, description: "of latency and jitter; both where nothing is said" },
+      heal: { const: true },
+      for: { ...schemas.duration, description: "it heals by itself after this" },
+      wait: { type: "boolean", description: "whether the step ends only with the fault; false where nothing is said" },
+    },
+    anyOf: [{ required: ["cut"] }, { required: ["halfOpen"] }, { required: ["latency"] }, { required: ["jitter"] }, {
+      required: ["heal"],
+    }],
+  },
+  async run(context: StepContext, args: FaultArgs) {
+    const { clock, fleet } = context.world;
+    const edge = edgeNamed(fleet.get(args.edge), args.edge, fleet.edges());
+    const direction = args.direction ?? "both";
+    const heal = () => {
+      edge.link.heal();
+      edge.link.setQuality(direction, {});
+    };
+    if (args.heal) return heal();
+    if (args.cut !== undefined) edge.link.cut();
+    if (args.halfOpen !== undefined) edge.link.halfOpen(args.halfOpen);
+    if (args.latency !== undefined || args.jitter !== undefined) {
+      const quality: LinkQuality = {
+        ...(args.latency === undefined ? {} : { latency: milliseconds(args.latency) }),
+        ...(args.jitter === undefined ? {} : { jitter: milliseconds(args.jitter) }),
+      };
+      edge.link.setQuality(direction, quality);
+    }
+    if (args.for === undefined) return;
+    const over = sleep(clock, milliseconds(args.for), context.signal).then(heal);
+    if (args.wait) await over;
+    else context.background(over);
+  },
+};
+
+interface RestartArgs {
+  readonly what: "cloudcore" | "apiserver";
+  readonly down?: string;
+  readonly wait?: boolean;
+}
+
+export const restartStep: StepKind = {
+  name: "restart",
+  summary: "Stops a part of the cloud and starts it again.",
+  schema: {
+    anyOf: [
+      { enum: ["cloudcore", "apiserver"] },
+      {
+        type: "object",
+        required: ["what"],
+        additionalProperties: false,
+        properties: {
+          what: { enum: ["cloudcore", "apiserver"] },
+          down: { ...schemas.duration, description: "how long it stays away" },
+          wait: {
+            type: "boolean",
+            description: "whether the step ends only when it is back; true where nothing is said",
+          },
+        },
+      },
+    ],
+  },
+  async run(context: StepContext, args: RestartArgs | RestartArgs["what"]) {
+    const { what, down = "0ms", wait = true } = typeof args === "string" ? { what: args } : args;
+    const { world } = context;
+    if (what === "apiserver") return await world.restartApiserver();
+    await world.stopCloudcore();
+    // It comes back also when the scenario has failed meanwhile: the next step of `finally` needs it.
+    const back = sleep(world.clock, milliseconds(down)).then(() => world.startCloudcore());
+    if (wait) await back;
+    else context.background(back);
+  },
+};

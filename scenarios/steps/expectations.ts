@@ -1,0 +1,103 @@
+// Steps that look: expect, never, always.
+import { compileHopFilter } from "../../base/hop/filter.ts";
+import type { HopRecord } from "../../base/hop/hop.ts";
+import { sleep } from "../../base/time/clock.ts";
+import { describeHop, type PlaceArgs, placeOf } from "../checks/place.ts";
+import type { StepContext } from "../engine/context.ts";
+import { milliseconds } from "../engine/duration.ts";
+import { holdsFor, waitFor } from "../engine/wait.ts";
+import { type Schema, schemas, StepFailure, type StepKind } from "./step.ts";
+
+const placeProperties = {
+  at: {
+    type: "string",
+    pattern: "^(kube|messages|metrics|edge/.+|device/.+)$",
+    description: "kube, edge/NAME, device/NAME, messages or metrics",
+  },
+  object: schemas.objectName,
+  match: { description: 'fields that must be there; { $matches: "…" } is a regular expression' },
+  absent: { const: true },
+  since: { type: "string", description: "the id of an earlier step; messages count from its beginning" },
+  where: { type: "string", description: "CEL over the fields of a hop record" },
+  count: { type: "integer", minimum: 0 },
+  min: { type: "integer", minimum: 1 },
+} as const satisfies Record<string, Schema>;
+
+interface ExpectArgs extends PlaceArgs {
+  readonly within?: string;
+  readonly settle?: string;
+}
+
+export const expectStep: StepKind = {
+  name: "expect",
+  summary: "Waits until something is so; with `settle` it must then stay so.",
+  schema: {
+    type: "object",
+    required: ["at"],
+    additionalProperties: false,
+    properties: { ...placeProperties, within: schemas.duration, settle: schemas.duration },
+  },
+  async run(context: StepContext, args: ExpectArgs) {
+    const place = placeOf(context, args);
+    const value = await waitFor(context, context.within(args.within), place.what, place.about, () => place.look());
+    if (args.settle !== undefined) {
+      await holdsFor(context, milliseconds(args.settle), place.what, place.about, () => place.look());
+    }
+    return value;
+  },
+};
+
+interface HoldArgs extends PlaceArgs {
+  readonly for: string;
+}
+
+const holdSchema: Schema = {
+  type: "object",
+  required: ["at", "for"],
+  additionalProperties: false,
+  properties: { ...placeProperties, for: schemas.duration },
+};
+
+export const neverStep: StepKind = {
+  name: "never",
+  summary: "Something is not so, for a time.",
+  schema: holdSchema,
+  async run(context: StepContext, args: HoldArgs) {
+    if (args.at === "messages") return await neverMessages(context, args);
+    const place = placeOf(context, args);
+    await holdsFor(context, milliseconds(args.for), `never: ${place.what}`, place.about, async () => {
+      const { missing } = await place.look();
+      return { missing: missing.length > 0 ? [] : ["it is so"] };
+    });
+  },
+};
+
+/** Messages are noticed as they pass, so that none slips through between two looks. */
+async function neverMessages(context: StepContext, args: HoldArgs): Promise<void> {
+  const { clock, hops } = context.world;
+  const filter = compileHopFilter(args.where ?? "true");
+  const found: HopRecord[] = [...hops.since(context.since(args.since))].filter(filter);
+  const stop = hops.listen((record) => {
+    if (filter(record)) found.push(record);
+  });
+  try {
+    await sleep(clock, milliseconds(args.for), context.signal);
+  } finally {
+    stop();
+  }
+  if (found.length === 0) return;
+  throw new StepFailure(
+    `never: messages where ${args.where ?? "true"} — found ${found.length}`,
+    found.slice(0, 5).map(describeHop),
+  );
+}
+
+export const alwaysStep: StepKind = {
+  name: "always",
+  summary: "Something is so, and stays so for a time.",
+  schema: holdSchema,
+  async run(context: StepContext, args: HoldArgs) {
+    const place = placeOf(context, args);
+    await holdsFor(context, milliseconds(args.for), `always: ${place.what}`, place.about, () => place.look());
+  },
+};

@@ -1,0 +1,70 @@
+// Steps that arrange others: wait, repeat, parallel, run, show.
+import { dirname, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { reasonOf } from "../../base/log/logger.ts";
+import { sleep } from "../../base/time/clock.ts";
+import type { StepContext } from "../engine/context.ts";
+import { milliseconds } from "../engine/duration.ts";
+import type { Step } from "../engine/scenario.ts";
+import { schemas, StepFailure, type StepKind } from "./step.ts";
+
+export const waitStep: StepKind = {
+  name: "wait",
+  summary: "Lets time pass.",
+  schema: schemas.duration,
+  async run({ world, signal }: StepContext, duration: string) {
+    await sleep(world.clock, milliseconds(duration), signal);
+  },
+};
+
+interface RepeatArgs {
+  readonly times: number;
+  readonly every?: string;
+  readonly steps: readonly Step[];
+}
+
+export const repeatStep: StepKind = {
+  name: "repeat",
+  summary: "Runs steps several times; $i counts from 0.",
+  schema: {
+    type: "object",
+    required: ["times", "steps"],
+    additionalProperties: false,
+    properties: {
+      times: { type: "integer", minimum: 1, maximum: 100_000 },
+      every: { ...schemas.duration, description: "a pause between two rounds" },
+      steps: { $ref: "#/$defs/steps" },
+    },
+  },
+  async run(context: StepContext, { times, every, steps }: RepeatArgs) {
+    for (let i = 0; i < times; i++) {
+      if (i > 0 && every !== undefined) await sleep(context.world.clock, milliseconds(every), context.signal);
+      await context.run(steps, { i });
+    }
+  },
+};
+
+export const parallelStep: StepKind = {
+  name: "parallel",
+  summary: "Runs steps at the same time and waits for all of them.",
+  schema: { $ref: "#/$defs/steps" },
+  async run(context: StepContext, steps: readonly Step[]) {
+    const outcomes = await Promise.allSettled(steps.map((step) => context.run([step])));
+    const failed = outcomes.find((outcome) => outcome.status === "rejected");
+    if (failed !== undefined) throw failed.reason;
+  },
+};
+
+export const runStep: StepKind = {
+  name: "run",
+  summary: "Calls the default export of a TypeScript or JavaScript module with the step's context.",
+  schema: { type: "string", description: "the module's path, from the scenario's folder" },
+  async run(context: StepContext, file: string) {
+    const path = resolve(dirname(context.scenario.position.file), file);
+    const module = await import(pathToFileURL(path).href).catch((error) => {
+      throw new StepFailure(`can't load ${file}`, [reasonOf(error)]);
+    }) as { default?: unknown };
+    if (typeof module.default !== "function") throw new StepFailure(`${file} has no function as its default export`);
+    return await (module.default as (context: StepContext) => unknown)(context);
+  },
+};

@@ -1,0 +1,156 @@
+// Steps that change the cluster: apply, patch, delete.
+import { sleep } from "../../base/time/clock.ts";
+import type { KubeObject } from "../../protocol/apis/kube-object.ts";
+import { hasCode, KubeApiError } from "../../cloud/kube/client.ts";
+import type { StepContext } from "../engine/context.ts";
+import type { Manifest, ObjectName } from "../engine/scenario.ts";
+import { loadManifest } from "../engine/manifest.ts";
+import { schemas, StepFailure, type StepKind } from "./step.ts";
+
+/** Tries of a call that an API server being restarted did not answer. */
+const UNREACHABLE_TRIES = 50;
+const UNREACHABLE_WAIT_MS = 100;
+
+/** Does a call; a server that is just being restarted is asked again, a refusal is a failure of the step. */
+async function calling<T>(context: StepContext, what: string, about: string, call: () => Promise<T>): Promise<T> {
+  for (let tried = 1;; tried++) {
+    try {
+      return await call();
+    } catch (error) {
+      if (error instanceof KubeApiError) {
+        throw new StepFailure(`${what}: the API answered ${error.code}`, [error.message], about);
+      }
+      if (tried === UNREACHABLE_TRIES) throw error;
+      await sleep(context.world.clock, UNREACHABLE_WAIT_MS, context.signal);
+    }
+  }
+}
+
+async function placeOf(
+  { world }: StepContext,
+  object: { readonly apiVersion?: string; readonly kind?: string },
+  namespace?: string,
+) {
+  const resource = await world.kube.resourceOf(object);
+  return { resource, namespace: resource.namespaced ? namespace ?? world.namespace : "" };
+}
+
+export const applyStep: StepKind = {
+  name: "apply",
+  summary: "Creates objects, or merges them into those that are there.",
+  schema: schemas.manifest,
+  async run(context: StepContext, args: Manifest) {
+    let last: KubeObject | undefined;
+    for (const object of await loadManifest(args, context)) {
+      const { resource, namespace } = await placeOf(context, object, object.metadata.namespace);
+      const { name } = object.metadata;
+      const placed = { ...object, metadata: { ...object.metadata, ...(namespace === "" ? {} : { namespace }) } };
+      last = await calling(context, `apply ${object.kind} ${name}`, name, async () => {
+        try {
+          return await context.world.kube.patch({ resource, namespace, name }, "merge", placed);
+        } catch (error) {
+          if (!hasCode(error, 404)) throw error;
+          return await context.world.kube.create(resource, placed);
+        }
+      });
+    }
+    return last;
+  },
+};
+
+interface PatchArgs {
+  readonly object: ObjectName;
+  readonly json?: unknown;
+  readonly merge?: unknown;
+  readonly strategic?: unknown;
+  readonly subresource?: string;
+}
+
+export const patchStep: StepKind = {
+  name: "patch",
+  summary: "Changes one object by a JSON, merge or strategic merge patch.",
+  schema: {
+    type: "object",
+    required: ["object"],
+    additionalProperties: false,
+    properties: {
+      object: schemas.objectName,
+      json: { type: "array", items: { type: "object", required: ["op", "path"] } },
+      merge: { type: "object" },
+      strategic: { type: "object" },
+      subresource: { type: "string" },
+    },
+    oneOf: [{ required: ["json"] }, { required: ["merge"] }, { required: ["strategic"] }],
+  },
+  async run(context: StepContext, args: PatchArgs) {
+    const { object } = args;
+    const { resource, namespace } = await placeOf(context, object, object.namespace);
+    const kind = args.json !== undefined ? "json" : args.merge !== undefined ? "merge" : "strategic";
+    const ref = { resource, namespace, name: object.name };
+    return await calling(
+      context,
+      `patch ${object.kind} ${object.name}`,
+      object.name,
+      () => context.world.kube.patch(ref, kind, args[kind], args.subresource ?? ""),
+    );
+  },
+};
+
+/** `delete` also takes one object by name, with the grace it gets in seconds (0: by force). */
+interface NamedDeletion {
+  readonly object: ObjectName;
+  readonly grace?: number;
+}
+
+export const deleteStep: StepKind = {
+  name: "delete",
+  summary: "Deletes objects; those that are gone already are no failure.",
+  schema: {
+    anyOf: [
+      schemas.manifest,
+      {
+        type: "object",
+        required: ["object"],
+        additionalProperties: false,
+        properties: {
+          object: schemas.objectName,
+          grace: { type: "integer", minimum: 0, description: "seconds; 0 is by force" },
+        },
+      },
+    ],
+  },
+  async run(context: StepContext, args: Manifest | NamedDeletion) {
+    for (const { name, apiVersion, kind, namespace: given, grace } of await deletions(args, context)) {
+      const { resource, namespace } = await placeOf(context, { apiVersion, kind }, given);
+      await calling(context, `delete ${kind} ${name}`, name, async () => {
+        try {
+          await context.world.kube.delete(
+            { resource, namespace, name },
+            grace === undefined ? {} : { gracePeriodSeconds: grace },
+          );
+        } catch (error) {
+          if (!hasCode(error, 404)) throw error;
+        }
+      });
+    }
+  },
+};
+
+interface Deletion extends ObjectName {
+  readonly grace?: number;
+}
+
+async function deletions(args: Manifest | NamedDeletion, context: StepContext): Promise<Deletion[]> {
+  const isNamed = typeof args === "object" && !Array.isArray(args) && "object" in args;
+  if (isNamed) {
+    const { object, grace } = args as NamedDeletion;
+    return [{ ...object, ...(grace === undefined ? {} : { grace }) }];
+  }
+  const objects = await loadManifest(args as Manifest, context);
+  return objects.toReversed().map(({ apiVersion = "v1", kind = "", metadata: { name, namespace } }) => ({
+    apiVersion,
+    kind,
+    name,
+    ...(namespace === undefined ? {} : { namespace }),
+  }));
+}

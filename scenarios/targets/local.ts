@@ -1,0 +1,313 @@
+// The target of this machine: our edges, with our cloudcore or another, over the embedded API or a cluster.
+import { HopRing } from "../../base/hop/ring.ts";
+import type { Logger } from "../../base/log/logger.ts";
+import { Random } from "../../base/random/random.ts";
+import { type Clock, sleep } from "../../base/time/clock.ts";
+import { TimerWheel } from "../../base/time/timer-wheel.ts";
+import { ApiServer } from "../../cloud/apiserver/apiserver.ts";
+import { CloudCore } from "../../cloud/cloudcore.ts";
+import { defaultConfig, scaled } from "../../cloud/config/config.ts";
+import { hasCode, KubeClient } from "../../cloud/kube/client.ts";
+import { Informer, type InformerWorld } from "../../cloud/kube/informer.ts";
+import { loadKubeConfig, type PooledKubeConfig, tokenKubeConfig } from "../../cloud/kube/kubeconfig.ts";
+import { resources } from "../../cloud/kube/resource.ts";
+import type { HubAddress } from "../../edge-sim/edgehub/edgehub.ts";
+import { Fleet } from "../../edge-sim/fleet/fleet.ts";
+import { edgecoreTimings, scaledTimings } from "../../edge-sim/timings.ts";
+import { kubeedgeCrds } from "../../protocol/apis/crds.ts";
+import { textAt } from "../../protocol/apis/kube-object.ts";
+import { limits } from "../../protocol/limits.ts";
+import { milliseconds } from "../engine/duration.ts";
+import type { Scenario, ScenarioCohort } from "../engine/scenario.ts";
+import { createDevices } from "./devices.ts";
+import { capabilities, type Capability, type StartTimes, type Target, type World } from "./target.ts";
+
+/** How scenarios are run here. */
+export interface LocalOptions {
+  readonly logger: Logger;
+  readonly timeScale: number;
+  readonly bind: string;
+  /** The first of a block of ports: API, hub, enrolment; 0 picks free ones. Without it: KubeEdge's own, stepped around. */
+  readonly port?: number;
+  /** A cluster instead of the embedded API. */
+  readonly kubeconfig?: string;
+  /** A cloudcore that runs already, instead of ours. */
+  readonly cloudcore?: HubAddress;
+}
+
+/** What a target that is not all ours lacks. */
+const ourApiOnly: readonly Capability[] = ["apiserver-restart"];
+const ourCloudOnly: readonly Capability[] = ["cloudcore-restart", "cloud-messages"];
+/** Patience with other people's programs (design: a real cluster 5, the Go cloudcore 15). */
+const CLUSTER_PATIENCE = 5;
+const FOREIGN_CLOUD_PATIENCE = 15;
+/** Milliseconds, times the patience, for all edges and their devices to be there. */
+const READY_MS = 30_000;
+
+/** A fleet that did not get Ready in time. */
+export class NotReadyError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = "NotReadyError";
+  }
+}
+
+export function localTarget(options: LocalOptions): Target {
+  const isForeign = options.cloudcore !== undefined;
+  const isCluster = options.kubeconfig !== undefined;
+  const lacking = new Set([...(isCluster ? ourApiOnly : []), ...(isForeign ? ourCloudOnly : [])]);
+  const patience = isForeign ? FOREIGN_CLOUD_PATIENCE : isCluster ? CLUSTER_PATIENCE : 1;
+  return {
+    name: isForeign
+      ? `the cloudcore at ${options.cloudcore?.host}`
+      : isCluster
+      ? "the cluster of the kubeconfig"
+      : "the embedded target",
+    capabilities: new Set(capabilities.filter((capability) => !lacking.has(capability))),
+    timeScale: options.timeScale,
+    patience,
+    open: (scenario, seed, signal) => openWorld(options, patience, scenario, seed, signal),
+    close: () => Promise.resolve(),
+  };
+}
+
+/** What of cloudcore changes when it is restarted. */
+interface Cloud {
+  core: CloudCore | undefined;
+  start(): Promise<CloudCore>;
+}
+
+async function openWorld(
+  options: LocalOptions,
+  patience: number,
+  scenario: Scenario,
+  seed: number,
+  signal: AbortSignal,
+): Promise<World> {
+  await using cleanup = new AsyncDisposableStack();
+  const clock = new TimerWheel();
+  const random = new Random(seed);
+  const hops = new HopRing(limits.hops);
+  const { logger } = options;
+
+  let began = performance.now();
+  const took = () => {
+    const ms = performance.now() - began;
+    began = performance.now();
+    return ms;
+  };
+  const api = options.kubeconfig === undefined ? await startApi(options, clock, random) : undefined;
+  if (api !== undefined) cleanup.defer(() => api.stop());
+  const apiTook = took();
+
+  const access = () =>
+    options.kubeconfig === undefined ? tokenKubeConfig((api as ApiServer).access) : loadKubeConfig(options.kubeconfig);
+  const cloud = cloudOf(options, access, clock, random, hops.push);
+  cleanup.defer(async () => await cloud.core?.stop());
+  if (options.cloudcore === undefined) cloud.core = await cloud.start();
+  const certificates = cloud.core?.hub.certificatesTook ?? 0;
+  const cloudcoreTook = took() - certificates;
+
+  const kube = new KubeClient(access());
+  cleanup.defer(() => kube.close());
+  const namespace = options.kubeconfig === undefined ? "default" : await makeNamespace(kube, scenario, seed, cleanup);
+  const owners = await followOwners(kube, { clock, random, logger }, cleanup);
+  const fleet = new Fleet({
+    cohorts: scenario.fleet.map(cohortOf),
+    hub: options.cloudcore ?? addressOf(cloud.core as CloudCore),
+    timings: scaledTimings(edgecoreTimings, options.timeScale),
+    clock,
+    random,
+    logger,
+    tap: hops.push,
+  });
+  if (options.kubeconfig !== undefined) cleanup.defer(() => removeNodes(kube, fleet));
+  cleanup.defer(() => fleet.stop());
+  const [devices] = await Promise.all([createDevices(kube, namespace, scenario), fleet.start()]);
+  await untilReady(fleet, devices, clock, READY_MS * patience, signal);
+  const times: StartTimes = { api: apiTook, certificates, cloudcore: cloudcoreTook, join: took() };
+
+  const held = cleanup.move();
+  const world: World = {
+    kube,
+    namespace,
+    fleet,
+    hops,
+    clock,
+    logger,
+    seed,
+    patience,
+    times,
+    owners: (path) => owners.get(path) ?? new Set(),
+    metrics: () => cloud.core?.hub.metrics() ?? {},
+    async stopCloudcore() {
+      await cloud.core?.stop();
+      cloud.core = undefined;
+    },
+    async startCloudcore() {
+      cloud.core ??= await cloud.start();
+    },
+    async restartApiserver() {
+      await api?.restart();
+    },
+    join: (name, how) => {
+      const credentials = how.certificateOf === undefined ? undefined : fleet.get(how.certificateOf)?.hub.credentials;
+      fleet.add(name, {
+        ...(credentials === undefined ? {} : { credentials }),
+        ...(how.token === undefined ? {} : { token: how.token }),
+      });
+      return Promise.resolve();
+    },
+    async stop() {
+      await held.disposeAsync();
+      return clock.pending === 0 ? [] : [`${clock.pending} timers are still set`];
+    },
+  };
+  return world;
+}
+
+function startApi(options: LocalOptions, clock: Clock, random: Random): Promise<ApiServer> {
+  return ApiServer.start({
+    listen: { host: options.bind, port: options.port ?? 6443, exact: isExact(options) },
+    clock,
+    random: random.stream("apiserver"),
+    logger: options.logger,
+    seed: kubeedgeCrds,
+  });
+}
+
+/** Our cloudcore: at free or stepped-around ports first, at the same ones again after a restart. */
+function cloudOf(
+  options: LocalOptions,
+  access: () => PooledKubeConfig,
+  clock: Clock,
+  random: Random,
+  tap: HopRing["push"],
+): Cloud {
+  let ports = hubPorts(options);
+  const cloud: Cloud = {
+    core: undefined,
+    async start() {
+      const core = await CloudCore.start({
+        kubeconfig: access(),
+        config: {
+          ...scaled(defaultConfig, options.timeScale),
+          advertiseAddress: ["127.0.0.1", "localhost", options.bind],
+        },
+        websocket: { host: options.bind, ...ports.websocket },
+        https: { host: options.bind, ...ports.https },
+        clock,
+        random: random.stream("cloudcore"),
+        logger: options.logger,
+        tap,
+      });
+      ports = {
+        websocket: { port: core.hub.ports.websocket, exact: true },
+        https: { port: core.hub.ports.https, exact: true },
+      };
+      return core;
+    },
+  };
+  return cloud;
+}
+
+/** KubeEdge's and Kubernetes' own ports where none were asked for; they are stepped around when taken. */
+function hubPorts(options: LocalOptions) {
+  if (options.port === undefined) {
+    return { websocket: { port: 10000, exact: false }, https: { port: 10002, exact: false } };
+  }
+  if (options.port === 0) return { websocket: { port: 0, exact: false }, https: { port: 0, exact: false } };
+  return { websocket: { port: options.port + 1, exact: true }, https: { port: options.port + 2, exact: true } };
+}
+
+function isExact(options: LocalOptions): boolean {
+  return options.port !== undefined && options.port !== 0;
+}
+
+function addressOf({ hub }: CloudCore): HubAddress {
+  return { host: "127.0.0.1", websocketPort: hub.ports.websocket, httpsPort: hub.ports.https, token: hub.token };
+}
+
+function cohortOf({ cohort, count = 1, labels, link }: ScenarioCohort) {
+  return {
+    cohort,
+    count,
+    ...(labels === undefined ? {} : { labels }),
+    ...(link === undefined ? {} : {
+      link: {
+        ...(link.latency === undefined ? {} : { latency: milliseconds(link.latency) }),
+        ...(link.jitter === undefined ? {} : { jitter: milliseconds(link.jitter) }),
+      },
+    }),
+  };
+}
+
+/** A namespace of the scenario's own, removed at the end with what is in it. */
+async function makeNamespace(
+  kube: KubeClient,
+  scenario: Scenario,
+  seed: number,
+  cleanup: AsyncDisposableStack,
+): Promise<string> {
+  const slug = scenario.name.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "").slice(0, 30).replace(
+    /-$/,
+    "",
+  );
+  const name = `skep-${slug}-${seed}-${Date.now() % 100_000}`;
+  await kube.create(resources.namespaces, { apiVersion: "v1", kind: "Namespace", metadata: { name } });
+  cleanup.defer(async () => void await kube.delete({ resource: resources.namespaces, name }));
+  return name;
+}
+
+async function removeNodes(kube: KubeClient, fleet: Fleet): Promise<void> {
+  for (const { name } of fleet.edges()) {
+    await kube.delete({ resource: resources.nodes, name }).catch((error) => {
+      if (!hasCode(error, 404)) throw error;
+    });
+  }
+}
+
+/** Every node a pod or device has ever been bound to. */
+async function followOwners(
+  kube: KubeClient,
+  world: InformerWorld,
+  cleanup: AsyncDisposableStack,
+): Promise<Map<string, Set<string>>> {
+  const owners = new Map<string, Set<string>>();
+  const informers = [resources.pods, resources.devices].map((resource) => new Informer(kube, resource, world));
+  for (const informer of informers) {
+    cleanup.defer(() => informer.stop());
+    informer.subscribe(({ object }) => {
+      const node = textAt(object, "spec", "nodeName");
+      const path = `${object.metadata.namespace}/${informer.resource.kind.toLowerCase()}/${object.metadata.name}`;
+      if (node !== "") owners.set(path, (owners.get(path) ?? new Set()).add(node));
+    });
+  }
+  await Promise.all(informers.map((informer) => informer.start()));
+  return owners;
+}
+
+async function untilReady(
+  fleet: Fleet,
+  devices: ReadonlyMap<string, number>,
+  clock: Clock,
+  ms: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const deadline = clock.now() + ms;
+  for (;;) {
+    const late = fleet.edges().filter((edge) =>
+      !edge.isReady || edge.twin.devices().length < (devices.get(edge.name) ?? 0)
+    );
+    if (late.length === 0) return;
+    signal.throwIfAborted();
+    if (clock.now() > deadline) {
+      const [edge] = late;
+      const why = edge?.hub.problem ?? (edge?.isReady ? "its devices have not arrived" : "its Node is not registered");
+      throw new NotReadyError(
+        `${late.length} of ${fleet.edges().length} edges were not ready within ${ms} ms; ${edge?.name}: ${why}`,
+      );
+    }
+    await sleep(clock, 5, signal);
+  }
+}

@@ -1,0 +1,67 @@
+// Where scenarios run: which cloudcore, which edges, which Kubernetes, and what these can show and do.
+import type { HopRing } from "../../base/hop/ring.ts";
+import type { Logger } from "../../base/log/logger.ts";
+import type { Clock } from "../../base/time/clock.ts";
+import type { KubeClient } from "../../cloud/kube/client.ts";
+import type { Fleet } from "../../edge-sim/fleet/fleet.ts";
+import type { Scenario } from "../engine/scenario.ts";
+
+/** What a target can show or do; a scenario that needs more is skipped with the reason. */
+export const capabilities = [
+  "pods",
+  "configmaps",
+  "device-twins",
+  "link-faults",
+  "cloudcore-restart",
+  "apiserver-restart",
+  "cloud-messages",
+  "enrolment",
+] as const;
+export type Capability = typeof capabilities[number];
+
+/** Milliseconds the parts took to be there. */
+export interface StartTimes {
+  readonly api: number;
+  readonly certificates: number;
+  readonly cloudcore: number;
+  readonly join: number;
+}
+
+/** What a scenario runs in. */
+export interface World {
+  readonly kube: KubeClient;
+  readonly namespace: string;
+  readonly fleet: Fleet;
+  /** The hops of both ends, as far as they are ours. */
+  readonly hops: HopRing;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly seed: number;
+  /** What `within` is multiplied by. */
+  readonly patience: number;
+  /** Which nodes a pod or device (`namespace/type/name`) has been bound to; undefined where the target can't tell. */
+  owners(path: string): ReadonlySet<string> | undefined;
+  /** Counters and gauges of the cloud, as far as it is ours. */
+  metrics(): Record<string, number>;
+  /** Stops cloudcore; settles when it is gone. */
+  stopCloudcore(): Promise<void>;
+  /** Starts it again at the same ports. */
+  startCloudcore(): Promise<void>;
+  restartApiserver(): Promise<void>;
+  /** An edge that comes later: it may come with another edge's certificate. */
+  join(name: string, options: { readonly certificateOf?: string; readonly token?: string }): Promise<void>;
+  readonly times: StartTimes;
+  /** Everything is stopped; tells what was left behind, which is a fault of ours. */
+  stop(): Promise<readonly string[]>;
+}
+
+/** A place to run scenarios. */
+export interface Target {
+  readonly name: string;
+  readonly capabilities: ReadonlySet<Capability>;
+  readonly timeScale: number;
+  readonly patience: number;
+  /** A world for one scenario. Rejects where it can't be had: then nothing is left running. */
+  open(scenario: Scenario, seed: number, signal: AbortSignal): Promise<World>;
+  close(): Promise<void>;
+}
