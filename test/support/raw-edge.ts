@@ -1,0 +1,76 @@
+// An edge by hand: a WebSocket with a certificate of the hub's CA, for what a well-behaved edge never does.
+import { createSecureContext } from "node:tls";
+import type { MessageSocket } from "../../base/transport/message-socket.ts";
+import { dialWebSocket } from "../../base/transport/websocket-client.ts";
+import { decodeMessage, encodeMessage } from "../../protocol/message/codec.ts";
+import { type Message, type NewMessage, newMessage } from "../../protocol/message/message.ts";
+import { issueClient } from "../../protocol/pki/ca.ts";
+import { nodeCommonName, nodeOrganization } from "../../protocol/pki/request.ts";
+import type { Cloud } from "./world.ts";
+import { until } from "./until.ts";
+
+export interface RawEdge {
+  readonly node: string;
+  readonly received: Message[];
+  readonly socket: MessageSocket;
+  /** Why the connection ended, once it has. */
+  ended(): string | undefined;
+  send(message: Partial<NewMessage> & { readonly operation: string }): Message;
+  sendText(text: string): void;
+  /** The first message received that fits, waited for. */
+  expect(what: string, fits: (message: Message) => boolean, ms?: number): Promise<Message>;
+  close(): void;
+}
+
+/** Connects as `node`; `certificateFor` shows another node's certificate. */
+export async function rawEdge(
+  cloud: Cloud,
+  node: string,
+  headers: Record<string, string> = {},
+  certificateFor = node,
+): Promise<RawEdge> {
+  const { authority } = cloud.core.hub.certificates;
+  const subject = { commonName: nodeCommonName(certificateFor), organization: nodeOrganization };
+  const pair = await issueClient(authority, subject, Date.now());
+  const socket = await dialWebSocket({
+    url: `wss://127.0.0.1:${cloud.core.hub.ports.websocket}/e632aba927ea4ac2b575ec1603d56f10/${node}/events`,
+    secureContext: createSecureContext({ ca: authority.certPem, cert: pair.certPem, key: pair.keyPem }),
+    headers: { node_id: node, project_id: "e632aba927ea4ac2b575ec1603d56f10", ConnectionUse: "msg", ...headers },
+    handshakeTimeout: 5000,
+    maxMessage: 64 * 1024 * 1024,
+  });
+  const received: Message[] = [];
+  let ended: string | undefined;
+  socket.onMessage((text) => received.push(decodeMessage(text)));
+  socket.onClose((reason) => ended = reason);
+  return {
+    node,
+    received,
+    socket,
+    ended: () => ended,
+    send(what) {
+      const message = newMessage(Date.now(), { source: "edged", group: "meta", resource: "", ...what });
+      socket.send(encodeMessage(message));
+      return message;
+    },
+    sendText: (text) => socket.send(text),
+    expect: (what, fits, ms) =>
+      until(`${node} receives ${what}; it has ${received.map(brief).join(" | ")}`, () => received.find(fits), ms),
+    close: () => socket.close(),
+  };
+}
+
+function brief({ route }: Message): string {
+  return `${route.operation} ${route.resource}`;
+}
+
+/** The acknowledgement of a message. */
+export function ackOf(message: Message) {
+  return {
+    operation: "response",
+    source: "edgecontroller",
+    group: "resource",
+    parent: message.header.msg_id,
+    content: "OK",
+  };
+}

@@ -1,0 +1,88 @@
+// A cloud for tests: the embedded API, a cloudcore and, where wanted, edges; all on free ports, all stopped at the end.
+import { HopRing } from "../../base/hop/ring.ts";
+import { type Logger, silentLogger } from "../../base/log/logger.ts";
+import { Random } from "../../base/random/random.ts";
+import { TimerWheel } from "../../base/time/timer-wheel.ts";
+import { ApiServer, type ApiServerOptions } from "../../cloud/apiserver/apiserver.ts";
+import { CloudCore } from "../../cloud/cloudcore.ts";
+import { type CloudCoreConfig, defaultConfig, scaled } from "../../cloud/config/config.ts";
+import { KubeClient } from "../../cloud/kube/client.ts";
+import { tokenKubeConfig } from "../../cloud/kube/kubeconfig.ts";
+import type { HubAddress } from "../../edge-sim/edgehub/edgehub.ts";
+import { Fleet } from "../../edge-sim/fleet/fleet.ts";
+import { edgecoreTimings, scaledTimings } from "../../edge-sim/timings.ts";
+import { kubeedgeCrds } from "../../protocol/apis/crds.ts";
+
+export const anyPort = { host: "127.0.0.1", port: 0, exact: false } as const;
+
+/** The API alone. */
+export async function startApi(options: Partial<ApiServerOptions> = {}) {
+  const clock = new TimerWheel();
+  const api = await ApiServer.start({
+    listen: anyPort,
+    clock,
+    random: new Random(1),
+    logger: silentLogger,
+    seed: kubeedgeCrds,
+    ...options,
+  });
+  return { api, clock };
+}
+
+/** API, cloudcore and a way to make edges. Timers run ten times as fast unless `config` says otherwise. */
+export async function startCloud(
+  options: { readonly config?: Partial<CloudCoreConfig>; readonly logger?: Logger } = {},
+) {
+  const cleanup = new AsyncDisposableStack();
+  const { api, clock } = await startApi();
+  cleanup.use(api);
+  const random = new Random(1);
+  const logger = options.logger ?? silentLogger;
+  const hops = new HopRing(65_536);
+  const startCore = () =>
+    CloudCore.start({
+      kubeconfig: tokenKubeConfig(api.access),
+      config: { ...scaled(defaultConfig, 10), ...options.config },
+      websocket: anyPort,
+      https: anyPort,
+      clock,
+      random,
+      logger,
+      tap: hops.push,
+    });
+  const core = await startCore();
+  cleanup.use(core);
+  const kube = new KubeClient(tokenKubeConfig(api.access));
+  cleanup.defer(() => kube.close());
+  const address = (): HubAddress => ({
+    host: "127.0.0.1",
+    websocketPort: core.hub.ports.websocket,
+    httpsPort: core.hub.ports.https,
+    token: core.hub.token,
+  });
+  return {
+    api,
+    clock,
+    core,
+    kube,
+    hops,
+    address,
+    async fleet(count: number, cohort = "edge") {
+      const fleet = new Fleet({
+        cohorts: [{ cohort, count }],
+        hub: address(),
+        timings: scaledTimings(edgecoreTimings, 10),
+        clock,
+        random,
+        logger,
+        tap: hops.push,
+      });
+      cleanup.use(fleet);
+      await fleet.start();
+      return fleet;
+    },
+    stop: () => cleanup.disposeAsync(),
+  };
+}
+
+export type Cloud = Awaited<ReturnType<typeof startCloud>>;

@@ -1,0 +1,87 @@
+// The arrows of the house: which room may import which.
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join, relative, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, test } from "vitest";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const rooms = ["base", "protocol", "cloud", "edge-sim", "scenarios", "cli"] as const;
+
+/** What each room may import beside itself. */
+const allowed: Readonly<Record<typeof rooms[number], readonly string[]>> = {
+  base: [],
+  protocol: ["base"],
+  cloud: ["base", "protocol"],
+  "edge-sim": ["base", "protocol"],
+  scenarios: ["base", "protocol", "cloud", "edge-sim"],
+  cli: ["base", "protocol", "cloud", "edge-sim", "scenarios"],
+};
+
+interface Import {
+  readonly from: string;
+  readonly to: string;
+  readonly isType: boolean;
+}
+
+function importsOf(room: string): Import[] {
+  const files = readdirSync(join(root, room), { recursive: true, encoding: "utf8" }).filter((name) =>
+    name.endsWith(".ts")
+  );
+  return files.flatMap((name) => {
+    const from = join(root, room, name);
+    const text = readFileSync(from, "utf8");
+    const statements = text.matchAll(
+      /(?:^|\n)(import|export)\s+(type\s)?[^;]*?from\s+"(\.[^"]+)"|import\("(\.[^"]+)"\)/g,
+    );
+    return [...statements].map((match) => ({
+      from: relative(root, from),
+      to: relative(root, resolve(dirname(from), (match[3] ?? match[4]) as string)),
+      isType: match[2] !== undefined || /^import\s*\{\s*(type\s+\w+\s*,?\s*)+\}/.test(match[0].trim()),
+    }));
+  });
+}
+
+describe("imports", () => {
+  test.each(rooms)("%s imports only the rooms it may", (room) => {
+    const wrong = importsOf(room).filter(({ to }) => {
+      const other = to.split("/")[0] as string;
+      return other !== room && !allowed[room].includes(other);
+    });
+    expect(wrong).toEqual([]);
+  });
+
+  test("protocol takes only types from base", () => {
+    const wrong = importsOf("protocol").filter(({ to, isType }) => to.startsWith("base/") && !isType);
+    expect(wrong).toEqual([]);
+  });
+
+  test("modules of the cloud talk over beehive, not by import", () => {
+    const modules = ["cloudhub", "edgecontroller", "devicecontroller", "synccontroller"];
+    const wrong = importsOf("cloud").filter(({ from, to }) => {
+      const own = modules.find((m) => from.startsWith(`cloud/${m}/`));
+      const other = modules.find((m) => to.startsWith(`cloud/${m}/`));
+      return own !== undefined && other !== undefined && own !== other;
+    });
+    expect(wrong).toEqual([]);
+  });
+
+  test("the embedded API knows nothing of KubeEdge, and nobody in the cloud knows it", () => {
+    const outward = importsOf("cloud").filter(({ from, to }) =>
+      from.startsWith("cloud/apiserver/") && to.startsWith("cloud/") && !to.startsWith("cloud/apiserver/")
+    );
+    const inward = importsOf("cloud").filter(({ from, to }) =>
+      !from.startsWith("cloud/apiserver/") && to.startsWith("cloud/apiserver/")
+    );
+    expect([...outward, ...inward]).toEqual([]);
+  });
+
+  test("every source file opens with a sentence on what it is for", () => {
+    const files = rooms.flatMap((room) =>
+      readdirSync(join(root, room), { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".ts")).map((
+        name,
+      ) => join(room, name))
+    );
+    const without = files.filter((file) => !/^(\/\/ \S|#!)/.test(readFileSync(join(root, file), "utf8")));
+    expect(without).toEqual([]);
+  });
+});

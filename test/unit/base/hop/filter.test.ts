@@ -1,0 +1,55 @@
+import { describe, expect, test } from "vitest";
+import { compileHopFilter, HopFilterError } from "../../../../base/hop/filter.ts";
+import { hopOf, type HopRecord } from "../../../../base/hop/hop.ts";
+import { HopRing } from "../../../../base/hop/ring.ts";
+
+const message = {
+  header: { msg_id: "m1", resourceversion: "12" },
+  route: { source: "edgecontroller", group: "resource", operation: "update", resource: "default/pod/web" },
+};
+const record = hopOf(message, { time: 5, hop: "hub.write", direction: "down", node: "gw-0", attempt: 2 });
+
+describe("a filter over hops", () => {
+  test.each([
+    [`direction == "down" && hop == "hub.write"`, true],
+    [`node == "gw-1"`, false],
+    [`resource.endsWith("/pod/web") && attempt > 1`, true],
+    [`resource.contains("configmap") || version == "12"`, true],
+    [`attempt == 2.0`, true],
+    [`outcome == ""`, true],
+  ])("%s is %s", (expression, expected) => {
+    expect(compileHopFilter(expression)(record)).toBe(expected);
+  });
+
+  test.each([
+    ["nod == 'x'", /fields are time, hop/],
+    ["node ==", /filter `node ==`/],
+    ["node", /string, not true or false/],
+  ])("%s is refused with the fields there are", (expression, reason) => {
+    expect(() => compileHopFilter(expression)).toThrow(HopFilterError);
+    expect(() => compileHopFilter(expression)).toThrow(reason);
+  });
+});
+
+describe("the ring", () => {
+  const numbered = (n: number): HopRecord => ({ ...record, time: n });
+
+  test("gives what came since a position, and says what it has lost", () => {
+    const ring = new HopRing(3);
+    for (let n = 0; n < 5; n++) ring.push(numbered(n));
+    expect([...ring.since(0)].map((r) => r.time)).toEqual([2, 3, 4]);
+    expect([...ring.since(4)].map((r) => r.time)).toEqual([4]);
+    expect(ring.lost).toBe(2);
+    expect(ring.position).toBe(5);
+  });
+
+  test("tells listeners of each record until they stop", () => {
+    const ring = new HopRing(3);
+    const heard: number[] = [];
+    const stop = ring.listen((r) => heard.push(r.time));
+    ring.push(numbered(1));
+    stop();
+    ring.push(numbered(2));
+    expect(heard).toEqual([1]);
+  });
+});

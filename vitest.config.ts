@@ -1,0 +1,12 @@
+// How vitest finds and runs the tests; the same files run on Node and on Deno.
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  test: {
+    include: ["test/**/*.test.ts"],
+    testTimeout: 30_000,
+    hookTimeout: 30_000,
+    // A test that leaves something running is a fault; it must not end as a pass.
+    teardownTimeout: 5_000,
+  },
+});
