@@ -25,7 +25,7 @@ const clear: ReadonlySet<string> = new Set([
   "ModuleStartError",
   "EnrolmentError",
   "TokenError",
-  "NotReadyError",
+  "RefusedError",
   "StepFailure",
 ]);
 

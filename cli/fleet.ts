@@ -66,7 +66,10 @@ export async function fleetCommand(flags: FleetFlags): Promise<number> {
   });
   try {
     await Promise.race([fleet.start(), interrupted(signal), failed.promise]);
-    refuseHopeless(fleet, flags.cloudcore);
+    const refusal = fleet.refusal();
+    if (refusal !== undefined) {
+      throw new UsageError(`the cloudcore at ${flags.cloudcore} refuses the edges: ${refusal}`);
+    }
     show();
     await Promise.race([interrupted(signal), failed.promise]);
   } finally {
@@ -75,16 +78,6 @@ export async function fleetCommand(flags: FleetFlags): Promise<number> {
     if (isTTY) people.write("\n");
   }
   return code() ?? 0;
-}
-
-/** A cloudcore that refuses every edge's certificate or name will not change its mind. */
-function refuseHopeless(fleet: Fleet, cloudcore: string): void {
-  const problems = fleet.edges().map((edge) => edge.hub.problem);
-  const first = problems[0];
-  if (first === undefined || problems.some((problem) => problem === undefined)) return;
-  if (/certificate|refused with HTTP|alert/.test(first)) {
-    throw new UsageError(`the cloudcore at ${cloudcore} refuses the edges: ${first}`);
-  }
 }
 
 function lineOf({ edges, connected, ready, podsRunning, devices, connections }: FleetTotals): string {

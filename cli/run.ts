@@ -61,20 +61,28 @@ export async function runCommand(files: readonly string[], flags: RunFlags): Pro
   const startedAt = Date.now();
   const results: ScenarioResult[] = [];
   let firstMessage: FirstMessage | undefined;
+  let impossible: unknown;
   for (const [index, scenario] of scenarios.entries()) {
     if (signal.aborted) break;
     report.began?.(scenario, index, scenarios.length);
     const beforeWorld = Date.now();
-    const result = await runScenario(scenario, {
-      target,
-      seed,
-      forceSeed: flags.seed !== undefined,
-      signal,
-      progress: report,
-      opened: (world) => firstMessage ??= index === 0 ? firstMessageOf(world, beforeWorld) : undefined,
-    });
-    results.push(result);
-    report.ended?.(result, index, scenarios.length);
+    try {
+      const result = await runScenario(scenario, {
+        target,
+        seed,
+        forceSeed: flags.seed !== undefined,
+        signal,
+        progress: report,
+        opened: (world) => firstMessage ??= index === 0 ? firstMessageOf(world, beforeWorld) : undefined,
+      });
+      results.push(result);
+      report.ended?.(result, index, scenarios.length);
+    } catch (error) {
+      // What can't be had for the first scenario can't be had for the others; what has run is reported all the same.
+      if (index === 0) throw error;
+      impossible = error;
+      break;
+    }
   }
   await target.close();
   const run: RunResult = {
@@ -84,13 +92,14 @@ export async function runCommand(files: readonly string[], flags: RunFlags): Pro
     patience: target.patience,
     startedAt,
     took: Date.now() - startedAt,
-    interrupted: signal.aborted,
+    interrupted: signal.aborted || impossible !== undefined,
     scenarios: results,
     firstMessage,
   };
   const places = await writeReports(flags.report, run, command);
   report.finish(run, places);
   if (flags.json) process.stdout.write(jsonReport(run));
+  if (impossible !== undefined) throw impossible;
   return code() ?? exitCodeOf(run);
 }
 

@@ -68,6 +68,7 @@ export class EdgeHub {
   #running: Promise<void> | undefined;
   #connections = 0;
   #problem: string | undefined;
+  #refusal: string | undefined;
   #wake: (() => void) | undefined;
   readonly #firstRound = Promise.withResolvers<void>();
 
@@ -93,6 +94,11 @@ export class EdgeHub {
   /** Why there is no connection, where there is none. */
   get problem(): string | undefined {
     return this.isConnected ? undefined : this.#problem;
+  }
+
+  /** Why the cloud does not want this edge, where trying again can't help: its certificate or its name is wrong. */
+  get refusal(): string | undefined {
+    return this.#refusal;
   }
 
   /** What the edge connects with, once it has enrolled. */
@@ -177,6 +183,7 @@ export class EdgeHub {
         return await this.#dial();
       } catch (error) {
         this.#problem = reasonOf(error);
+        this.#refusal = isRefusal(error) ? this.#problem : undefined;
         this.#firstRound.resolve();
         logger.debug("could not connect", { attempt, reason: this.#problem });
         const isFinal = error instanceof EnrolmentError && !error.isTransient;
@@ -228,7 +235,7 @@ export class EdgeHub {
     const { promise, resolve } = Promise.withResolvers<string>();
     this.#socket = socket;
     this.#connections++;
-    this.#problem = undefined;
+    this.#problem = this.#refusal = undefined;
     socket.onClose(resolve);
     socket.onMessage((text) => this.#receive(text));
     if (!link.isUp || this.#stop.signal.aborted) socket.close();
@@ -286,4 +293,12 @@ export class EdgeHub {
     await sleep(this.#world.clock, ms, abort.signal).catch(() => {});
     this.#wake = undefined;
   }
+}
+
+/** A hub that says no by HTTP (but not that it is full), or that this end or that one's certificate is not to be trusted. */
+function isRefusal(error: unknown): boolean {
+  if (error instanceof EnrolmentError) return !error.isTransient;
+  if (!(error instanceof DialError)) return false;
+  if (error.status !== undefined) return error.status === 400 || error.status === 403;
+  return /certificate|alert|unable to verify|unknown.?ca/i.test(error.message);
 }

@@ -112,6 +112,12 @@ export class Fleet {
     return [...this.#edges.values()];
   }
 
+  /** Why the cloud wants none of these edges, where it has refused every one of them for good. */
+  refusal(): string | undefined {
+    const refusals = this.edges().map((edge) => edge.hub.refusal);
+    return refusals.every((refusal) => refusal !== undefined) ? refusals[0] : undefined;
+  }
+
   totals(): FleetTotals {
     const totals = { edges: this.#edges.size, connected: 0, ready: 0, podsRunning: 0, devices: 0, connections: 0 };
     for (const edge of this.#edges.values()) {

@@ -53,7 +53,7 @@ class Parser {
     if (error !== undefined) {
       throw new ScenarioError(this.#at(error.pos[0]), `not YAML: ${error.message.split("\n")[0]}`);
     }
-    const value = this.#document.toJS() as Record<string, unknown> | null;
+    const value = this.#value();
     checkScenario ??= ajv.compile({ ...scenarioSchema, $defs: parserDefs });
     if (!checkScenario(value)) throw this.#refusal(checkScenario.errors ?? [], []);
     const fields = value as Record<string, never>;
@@ -69,6 +69,17 @@ class Parser {
       catch: this.#steps((fields.catch ?? []) as unknown[], ["catch"]),
       finally: this.#steps((fields.finally ?? []) as unknown[], ["finally"]),
     };
+  }
+
+  /** The document as plain values. Aliases may stand for a lot, but not for what they are in. */
+  #value(): Record<string, unknown> | null {
+    try {
+      const value = this.#document.toJS() as Record<string, unknown> | null;
+      JSON.stringify(value);
+      return value;
+    } catch (error) {
+      throw new ScenarioError(this.#where([]), `not usable: ${reasonOf(error).split("\n")[0]}`);
+    }
   }
 
   #steps(values: unknown[], path: Path): Step[] {
@@ -184,9 +195,16 @@ function depthOf(error: ErrorObject): number {
   return error.instancePath.split("/").length + (error.keyword === "additionalProperties" ? 1 : 0);
 }
 
+/** What a person calls the place: its last word, with its number in a list. */
+function fieldOf(path: Path): string {
+  const at = path.findLastIndex((step) => typeof step === "string");
+  if (at === -1) return "the scenario";
+  return `${path[at]}${path.slice(at + 1).map((index) => `[${index}]`).join("")}`;
+}
+
 function describe(error: ErrorObject): string {
   const params = error.params as Record<string, unknown>;
-  const field = error.instancePath.split("/").at(-1) || "the scenario";
+  const field = fieldOf(pathOf(error.instancePath));
   const found = `found ${show(error.data)}`;
   const meaning = (error.parentSchema as { description?: string } | undefined)?.description;
   switch (error.keyword) {

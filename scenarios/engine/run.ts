@@ -32,7 +32,7 @@ export interface RunOptions {
 /** Messages shown with a failure. */
 const SHOWN_HOPS = 12;
 
-/** One scenario, from its world to its verdict. Never rejects: what goes wrong is in the result. */
+/** One scenario, from its world to its verdict. Rejects only where there can be no world: then nothing has been run. */
 export async function runScenario(scenario: Scenario, options: RunOptions): Promise<ScenarioResult> {
   const { target } = options;
   const seed = options.forceSeed ? options.seed : scenario.seed ?? options.seed;
@@ -63,6 +63,10 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
       signal,
     );
   } catch (error) {
+    // A fleet that isn't ready in time is a finding; a port, a cluster or a way in that can't be had is not the scenario's.
+    const isFinding = error instanceof StepFailure || (error instanceof Error && error.name === "NotReadyError") ||
+      signal.aborted;
+    if (!isFinding) throw error;
     const failure = { message: `the world could not be made: ${reasonOf(error)}`, details: detailsOf(error), hops: [] };
     return { ...base, verdict: "failed", reason: "", failures: [failure], took: performance.now() - began };
   }

@@ -52,6 +52,14 @@ export class NotReadyError extends Error {
   }
 }
 
+/** A cloudcore that refuses every edge: with this token or these certificates nothing can be run. */
+export class RefusedError extends Error {
+  constructor(reason: string) {
+    super(`the cloudcore refuses the edges: ${reason}`);
+    this.name = "RefusedError";
+  }
+}
+
 export function localTarget(options: LocalOptions): Target {
   const isForeign = options.cloudcore !== undefined;
   const isCluster = options.kubeconfig !== undefined;
@@ -301,6 +309,8 @@ async function untilReady(
     );
     if (late.length === 0) return;
     signal.throwIfAborted();
+    const refusal = fleet.refusal();
+    if (refusal !== undefined) throw new RefusedError(refusal);
     if (clock.now() > deadline) {
       const [edge] = late;
       const why = edge?.hub.problem ?? (edge?.isReady ? "its devices have not arrived" : "its Node is not registered");

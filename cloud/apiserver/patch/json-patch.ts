@@ -24,6 +24,14 @@ export function applyJsonPatch(target: Json, patch: unknown): Json {
       `The allowed maximum operations in a JSON patch is ${MAX_OPERATIONS}, got ${patch.length}`,
     );
   }
+  if (
+    !patch.every((step) =>
+      typeof step?.op === "string" && typeof step.path === "string" &&
+      ["string", "undefined"].includes(typeof step.from)
+    )
+  ) {
+    throw badRequest("error decoding patch: an operation needs op and path, both strings");
+  }
   // The document is held in a box, so that a path of "" (the whole of it) is no special case for `set` and `remove`.
   const box: { root: Json } = { root: structuredClone(target) };
   for (const step of patch as Operation[]) apply(box, step);

@@ -1,0 +1,149 @@
+// Rubbish at every door that bytes come in through: the answer is a value or a typed error, never a crash.
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { applyJsonPatch, applyMergePatch } from "../../cloud/apiserver/patch/json-patch.ts";
+import { applyStrategicPatch } from "../../cloud/apiserver/patch/strategic.ts";
+import { ApiError } from "../../cloud/apiserver/status.ts";
+import { mergeTwins, ReportError } from "../../cloud/devicecontroller/upstream/reports.ts";
+import { referencesOf } from "../../cloud/edgecontroller/downstream/location.ts";
+import { decodeMessage, encodeMessage, MessageFormatError } from "../../protocol/message/codec.ts";
+import type { Message } from "../../protocol/message/message.ts";
+import { CsrError, readRequest } from "../../protocol/pki/ca.ts";
+import { parseNodePath, parseWirePath } from "../../protocol/resource/path.ts";
+import { parseScenarios } from "../../scenarios/engine/parse.ts";
+import { ScenarioError } from "../../scenarios/engine/scenario.ts";
+
+/** How many cases each; `SKEP_FUZZ_RUNS` for longer. */
+const numRuns = Number(process.env.SKEP_FUZZ_RUNS ?? 1000);
+const words = [
+  "null",
+  "{",
+  "}",
+  "[",
+  "]",
+  '"',
+  "header",
+  "route",
+  "content",
+  "msg_id",
+  "timestamp",
+  ":",
+  ",",
+  "1",
+  "\\u0000",
+  "__proto__",
+];
+const nearlyJson = fc.array(fc.oneof(fc.constantFrom(...words), fc.string({ maxLength: 5 })), { maxLength: 40 }).map((
+  parts,
+) => parts.join(""));
+
+/** Runs it; an error of one of the types is fine, any other is a finding. */
+function tolerates(run: () => unknown, ...types: (new (...args: never[]) => Error)[]): void {
+  try {
+    run();
+  } catch (error) {
+    if (!types.some((type) => error instanceof type)) throw error;
+  }
+}
+
+describe("fuzzing", () => {
+  test("decoding a message gives a message or says why not", () => {
+    fc.assert(
+      fc.property(
+        fc.oneof(nearlyJson, fc.json(), fc.string()),
+        (text) => tolerates(() => decodeMessage(text), MessageFormatError),
+      ),
+      { numRuns },
+    );
+  });
+
+  test("what is encoded is decoded as it was", () => {
+    const text = fc.string({ unit: "binary", maxLength: 20 }).filter((s) => s.isWellFormed());
+    const word = fc.string({ minLength: 1, maxLength: 10 });
+    const message = fc.record({
+      header: fc.record({ msg_id: text, timestamp: fc.integer({ min: 0 }) }),
+      route: fc.record({ source: word, group: word, operation: word, resource: word }),
+      content: fc.jsonValue({ maxDepth: 5 }),
+    });
+    fc.assert(
+      fc.property(message, (m) => {
+        const expected = JSON.parse(JSON.stringify(m)) as Message;
+        expect(decodeMessage(encodeMessage(m as Message))).toEqual(expected);
+      }),
+      { numRuns },
+    );
+  });
+
+  test("resource paths are taken apart or are none", () => {
+    const path = fc.oneof(
+      fc.string(),
+      fc.array(fc.constantFrom("node", "", "a", "pod", "..", "null")).map((parts) => parts.join("/")),
+    );
+    fc.assert(
+      fc.property(path, (text) => {
+        parseNodePath(text);
+        parseWirePath(text);
+      }),
+      { numRuns },
+    );
+  });
+
+  test("patches of any shape give an object or an API error", () => {
+    const json = fc.jsonValue({ maxDepth: 4 });
+    fc.assert(
+      fc.property(json, json, (target, patch) => {
+        tolerates(() => applyJsonPatch(target as never, patch), ApiError);
+        tolerates(() => applyMergePatch(target as never, patch as never), ApiError);
+        tolerates(() => applyStrategicPatch(target as never, patch as never), ApiError);
+      }),
+      { numRuns },
+    );
+    expect(({} as Record<string, unknown>).polluted).toBeUndefined();
+  });
+
+  test("reports and pods of any shape do no harm", () => {
+    const device = { metadata: { name: "d" }, spec: { properties: [{ name: "t" }] } };
+    const json = fc.jsonValue({ maxDepth: 4 });
+    fc.assert(
+      fc.property(json, (value) => {
+        tolerates(() => mergeTwins(device, { metadata: { name: "d" } }, { twin: { t: value } }), ReportError);
+        referencesOf({ metadata: { name: "p" }, spec: value });
+      }),
+      { numRuns },
+    );
+  });
+
+  test("bytes that are no certificate request are refused", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.uint8Array({ maxLength: 300 }), async (bytes) => {
+        await readRequest(bytes).catch((error) => {
+          if (!(error instanceof CsrError)) throw error;
+        });
+      }),
+      { numRuns: Math.min(numRuns, 300) },
+    );
+  });
+
+  test("any text is a scenario or is refused with its place", () => {
+    const line = fc.constantFrom(
+      "skep: 1",
+      "name: x",
+      "steps:",
+      "  - wait: 1s",
+      "  - expect: { at: kube }",
+      "  - { a: [",
+      "---",
+      "fleet: [{}]",
+      "  - repeat: { times: 1, steps: [",
+      "\t",
+      "&a [*a]",
+    );
+    fc.assert(
+      fc.property(
+        fc.oneof(fc.array(line, { maxLength: 12 }).map((l) => l.join("\n")), fc.string()),
+        (text) => tolerates(() => parseScenarios(text, "f"), ScenarioError),
+      ),
+      { numRuns },
+    );
+  });
+});

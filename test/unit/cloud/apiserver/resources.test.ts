@@ -1,0 +1,210 @@
+import { describe, expect, test } from "vitest";
+import { Random } from "../../../../base/random/random.ts";
+import { ageOf } from "../../../../cloud/apiserver/kinds/columns.ts";
+import { Registry } from "../../../../cloud/apiserver/kinds/registry.ts";
+import { Resources } from "../../../../cloud/apiserver/resources.ts";
+import { Store } from "../../../../cloud/apiserver/storage/store.ts";
+import { followDefinitions } from "../../../../cloud/apiserver/controllers/definitions.ts";
+import { kubeedgeCrds } from "../../../../protocol/apis/crds.ts";
+import type { Kind } from "../../../../cloud/apiserver/kinds/kind.ts";
+
+function server() {
+  const resources = new Resources(new Store(), new Registry(), () => Date.parse("2026-01-01T00:00:00Z"), new Random(1));
+  followDefinitions(resources, () => 0);
+  const kind = (group: string, version: string, plural: string) =>
+    resources.registry.find(group, version, plural) as Kind;
+  resources.create(kind("", "v1", "namespaces"), "", { metadata: { name: "default" } }, false);
+  for (const crd of kubeedgeCrds) {
+    resources.create(kind("apiextensions.k8s.io", "v1", "customresourcedefinitions"), "", crd, false);
+  }
+  const pods = kind("", "v1", "pods");
+  const configmaps = kind("", "v1", "configmaps");
+  const devices = kind("devices.kubeedge.io", "v1beta1", "devices");
+  return { resources, pods, configmaps, devices };
+}
+
+const podBody = (name: string, spec: Record<string, unknown> = {}) => ({
+  metadata: { name },
+  spec: { containers: [{ name: "c", image: "nginx" }], ...spec },
+});
+const at = (kind: Kind, name: string) => ({ kind, namespace: "default", name });
+
+describe("creating", () => {
+  test("gives an identity and defaults, and a name where one is to be generated", () => {
+    const { resources, pods } = server();
+    const pod = resources.create(
+      pods,
+      "default",
+      { metadata: { generateName: "web-" }, spec: podBody("x").spec },
+      false,
+    );
+    expect(pod.metadata.name).toMatch(/^web-[a-z0-9]{5}$/);
+    expect(pod.metadata.uid).toMatch(/^[0-9a-f-]{36}$/);
+    expect(pod).toMatchObject({
+      status: { phase: "Pending" },
+      spec: { restartPolicy: "Always", terminationGracePeriodSeconds: 30 },
+    });
+  });
+
+  test("refuses what is there, what is wrong and what belongs elsewhere", () => {
+    const { resources, pods, configmaps } = server();
+    resources.create(configmaps, "default", { metadata: { name: "a" } }, false);
+    expect(() => resources.create(configmaps, "default", { metadata: { name: "a" } }, false)).toThrow(
+      'configmaps "a" already exists',
+    );
+    expect(() => resources.create(configmaps, "default", { metadata: { name: "A_b" } }, false)).toThrow(
+      "a lowercase RFC 1123 subdomain",
+    );
+    expect(() => resources.create(configmaps, "default", { metadata: { name: "b", namespace: "other" } }, false))
+      .toThrow("does not match the namespace");
+    expect(() => resources.create(configmaps, "nowhere", { metadata: { name: "b" } }, false)).toThrow(
+      'namespaces "nowhere" not found',
+    );
+    expect(() => resources.create(configmaps, "default", { metadata: { name: "b" }, data: { n: 1 } }, false)).toThrow(
+      "cannot unmarshal number",
+    );
+    expect(() => resources.create(pods, "default", { metadata: { name: "p" }, spec: {} }, false)).toThrow(
+      "spec.containers: Required value",
+    );
+  });
+
+  test("a dry run leaves nothing behind", () => {
+    const { resources, configmaps } = server();
+    resources.create(configmaps, "default", { metadata: { name: "a" } }, true);
+    expect(() => resources.get(at(configmaps, "a"))).toThrow("not found");
+  });
+
+  test("a custom resource is checked by its schema and pruned", () => {
+    const { resources, devices } = server();
+    const device = resources.create(devices, "default", {
+      metadata: { name: "d" },
+      spec: { nodeName: "n", unknown: 1, protocol: { configData: { free: true } } },
+    }, false);
+    expect(device.spec).toEqual({ nodeName: "n", protocol: { configData: { free: true } } });
+    expect(() => resources.create(devices, "default", { metadata: { name: "e" }, spec: { nodeName: 5 } }, false))
+      .toThrow("spec.nodeName in body must be of type string");
+    expect(() =>
+      resources.create(devices, "default", { metadata: { name: "e" }, spec: { properties: [{ desired: {} }] } }, false)
+    ).toThrow("spec.properties[0].desired.value: Required value");
+  });
+});
+
+describe("changing", () => {
+  test("a stale version is refused, a write that changes nothing keeps the version", () => {
+    const { resources, configmaps } = server();
+    const made = resources.create(configmaps, "default", { metadata: { name: "a" }, data: { x: "1" } }, false);
+    const next = resources.update(at(configmaps, "a"), { ...made, data: { x: "2" } }, "", false);
+    expect(() => resources.update(at(configmaps, "a"), { ...made, data: { x: "3" } }, "", false)).toThrow(
+      "the object has been modified",
+    );
+    expect(resources.update(at(configmaps, "a"), next, "", false).metadata.resourceVersion).toBe(
+      next.metadata.resourceVersion,
+    );
+  });
+
+  test("status is written through its subresource only", () => {
+    const { resources, pods } = server();
+    resources.create(pods, "default", podBody("p"), false);
+    const spec = resources.patch(
+      at(pods, "p"),
+      "application/merge-patch+json",
+      { status: { phase: "Failed" }, metadata: { labels: { a: "b" } } },
+      "",
+      false,
+    );
+    expect(spec).toMatchObject({ status: { phase: "Pending" }, metadata: { labels: { a: "b" } } });
+    const status = resources.patch(
+      at(pods, "p"),
+      "application/strategic-merge-patch+json",
+      { status: { phase: "Running" } },
+      "status",
+      false,
+    );
+    expect(status).toMatchObject({ status: { phase: "Running" } });
+  });
+
+  test("a status patch that names another uid is refused as kube-apiserver does", () => {
+    const { resources, pods } = server();
+    resources.create(pods, "default", podBody("p"), false);
+    expect(() =>
+      resources.patch(
+        at(pods, "p"),
+        "application/strategic-merge-patch+json",
+        { metadata: { uid: "other" } },
+        "status",
+        false,
+      )
+    ).toThrow("field is immutable");
+  });
+});
+
+describe("deleting", () => {
+  test("a pod on a node gets its grace, then goes when its node says so", () => {
+    const { resources, pods } = server();
+    resources.create(pods, "default", podBody("p", { nodeName: "n" }), false);
+    const { object, gone } = resources.delete(at(pods, "p"), {});
+    expect(gone).toBe(false);
+    expect(object.metadata).toMatchObject({
+      deletionTimestamp: "2026-01-01T00:00:30Z",
+      deletionGracePeriodSeconds: 30,
+    });
+    const events: string[] = [];
+    resources.store.watch("pods", (e) => events.push(`${e.type} ${e.object.metadata.deletionGracePeriodSeconds}`));
+    expect(resources.delete(at(pods, "p"), { gracePeriodSeconds: 0 }).gone).toBe(true);
+    expect(events).toEqual(["MODIFIED 0", "DELETED 0"]);
+  });
+
+  test("a pod without a node goes at once", () => {
+    const { resources, pods } = server();
+    resources.create(pods, "default", podBody("p"), false);
+    expect(resources.delete(at(pods, "p"), {}).gone).toBe(true);
+  });
+
+  test("a precondition that doesn't hold is refused", () => {
+    const { resources, configmaps } = server();
+    resources.create(configmaps, "default", { metadata: { name: "a" } }, false);
+    expect(() => resources.delete(at(configmaps, "a"), { preconditions: { uid: "other" } })).toThrow(
+      "The object might have been deleted and then recreated",
+    );
+  });
+
+  test("finalizers hold an object until they are gone", () => {
+    const { resources, configmaps } = server();
+    resources.create(configmaps, "default", { metadata: { name: "a", finalizers: ["x.example/hold"] } }, false);
+    expect(resources.delete(at(configmaps, "a"), {}).gone).toBe(false);
+    resources.patch(at(configmaps, "a"), "application/merge-patch+json", { metadata: { finalizers: null } }, "", false);
+    expect(() => resources.get(at(configmaps, "a"))).toThrow("not found");
+  });
+});
+
+describe("listing", () => {
+  test("pages hold together while objects change", () => {
+    const { resources, configmaps } = server();
+    for (const name of ["a", "b", "c", "d"]) resources.create(configmaps, "default", { metadata: { name } }, false);
+    const first = resources.list(configmaps, "default", new URLSearchParams({ limit: "2" }));
+    expect(first.metadata.remainingItemCount).toBe(2);
+    resources.delete(at(configmaps, "c"), {});
+    const second = resources.list(
+      configmaps,
+      "default",
+      new URLSearchParams({ limit: "2", continue: first.metadata.continue ?? "" }),
+    );
+    expect([...first.items, ...second.items].map((o) => o.metadata.name)).toEqual(["a", "b", "c", "d"]);
+    expect(() => resources.list(configmaps, "default", new URLSearchParams({ continue: "rubbish" }))).toThrow(
+      "continue key is not valid",
+    );
+  });
+});
+
+test.each([
+  [0, "0s"],
+  [119, "119s"],
+  [120, "2m"],
+  [185, "3m5s"],
+  [3600 * 5, "5h"],
+  [3600 * 7 + 60 * 5, "7h5m"],
+  [86_400 * 3 + 3600, "3d1h"],
+  [86_400 * 400, "400d"],
+])("an age of %d s is shown as %s", (seconds, text) => {
+  expect(ageOf(new Date(0).toISOString(), seconds * 1000)).toBe(text);
+});

@@ -1,0 +1,168 @@
+// The Kubernetes client and its informers against a real server: connections, unknown fields, and what a watch survives.
+import { connect, createServer } from "node:net";
+import { afterEach, describe, expect, test } from "vitest";
+import { closeServer, listen } from "../../base/transport/listen.ts";
+import { silentLogger } from "../../base/log/logger.ts";
+import { Random } from "../../base/random/random.ts";
+import { TimerWheel } from "../../base/time/timer-wheel.ts";
+import { KubeApiError, KubeClient, KubeUnreachableError } from "../../cloud/kube/client.ts";
+import { type CacheEvent, Informer } from "../../cloud/kube/informer.ts";
+import { tokenKubeConfig } from "../../cloud/kube/kubeconfig.ts";
+import { resources } from "../../cloud/kube/resource.ts";
+import type { KubeObject } from "../../protocol/apis/kube-object.ts";
+import { until } from "../support/until.ts";
+import { anyPort, startApi } from "../support/world.ts";
+
+const cleanup: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  for (const close of cleanup.splice(0).toReversed()) await close();
+});
+
+async function start() {
+  const { api, clock } = await startApi({ controllers: false });
+  cleanup.push(() => api.stop());
+  const kube = new KubeClient(tokenKubeConfig(api.access));
+  cleanup.push(() => kube.close());
+  return { api, clock, kube };
+}
+
+const configMap = (
+  name: string,
+  data: Record<string, string> = {},
+  more: Record<string, unknown> = {},
+): KubeObject => ({
+  apiVersion: "v1",
+  kind: "ConfigMap",
+  metadata: { name, namespace: "default" },
+  data,
+  ...more,
+});
+
+async function informerOf(kube: KubeClient) {
+  const world = { clock: new TimerWheel(), random: new Random(1), logger: silentLogger };
+  const informer = new Informer(kube, resources.configmaps, world);
+  const events: CacheEvent[] = [];
+  informer.subscribe((event) => events.push(event));
+  cleanup.push(() => informer.stop());
+  await informer.start();
+  return { informer, events, names: () => events.map((e) => `${e.type} ${e.object.metadata.name}`) };
+}
+
+describe("the client", () => {
+  test("keeps its connections: 200 calls, one after another and at once, open few", async () => {
+    const { api } = await start();
+    let connections = 0;
+    const counter = createServer((socket) => {
+      connections++;
+      const onward = connect(api.port, "127.0.0.1");
+      socket.pipe(onward).pipe(socket);
+      for (const end of [socket, onward]) end.on("error", () => end.destroy());
+    });
+    const port = await listen(counter, anyPort);
+    const kube = new KubeClient(tokenKubeConfig({ ...api.access, url: `https://127.0.0.1:${port}` }));
+    for (let i = 0; i < 100; i++) await kube.list(resources.configmaps);
+    // undici may open a second one while the first answer is still being read.
+    expect(connections).toBeLessThanOrEqual(2);
+    await Promise.all(Array.from({ length: 100 }, () => kube.list(resources.configmaps)));
+    expect(connections).toBeLessThanOrEqual(64);
+    await kube.close();
+    await closeServer(counter);
+  });
+
+  test("says what the API said, and when there was no answer at all", async () => {
+    const { api, kube } = await start();
+    await expect(kube.get({ resource: resources.configmaps, namespace: "default", name: "x" })).rejects.toThrow(
+      KubeApiError,
+    );
+    await expect(kube.get({ resource: resources.configmaps, namespace: "default", name: "x" })).rejects.toThrow(
+      'configmaps "x" not found',
+    );
+    expect(await kube.find({ resource: resources.configmaps, namespace: "default", name: "x" })).toBeUndefined();
+    await api.stop();
+    await expect(kube.list(resources.nodes)).rejects.toThrow(KubeUnreachableError);
+  });
+
+  test("finds the place of kinds it doesn't know by asking the server", async () => {
+    const { kube } = await start();
+    expect(await kube.resourceOf({ apiVersion: "v1", kind: "Event" })).toMatchObject({
+      plural: "events",
+      namespaced: true,
+    });
+    await expect(kube.resourceOf({ apiVersion: "v1", kind: "Nothing" })).rejects.toThrow("has no kind Nothing in v1");
+  });
+});
+
+describe("objects", () => {
+  test("come unchanged, unknown fields and micro-times too, by list, watch and patch", async () => {
+    const { kube } = await start();
+    const strange = { future: { field: [1, { a: null }] }, when: "2026-01-02T03:04:05.123456Z", big: 12345678901234 };
+    const { informer } = await informerOf(kube);
+    await kube.create(resources.configmaps, configMap("strange", { a: "1" }, { extra: strange }));
+    const watched = await until("the watch has it", () => informer.get("default", "strange"));
+    const [listed] = (await kube.list(resources.configmaps)).items;
+    const patched = await kube.patch(
+      { resource: resources.configmaps, namespace: "default", name: "strange" },
+      "merge",
+      { metadata: { labels: { x: "y" } } },
+    );
+    for (const object of [watched, listed, patched]) {
+      expect(object?.extra).toEqual(strange);
+      expect(object?.kind).toBe("ConfigMap");
+      expect(typeof object?.metadata.creationTimestamp).toBe("string");
+    }
+    const again = await informerOf(kube);
+    expect(again.informer.get("default", "strange")?.extra).toEqual(strange);
+  });
+
+  test("more than a page of them are all listed", async () => {
+    const { kube } = await start();
+    for (let i = 0; i < 510; i++) await kube.create(resources.configmaps, configMap(`c${i}`));
+    expect((await kube.list(resources.configmaps)).items).toHaveLength(510);
+  });
+});
+
+describe("an informer", () => {
+  test("tells of what is there, what changes and what goes", async () => {
+    const { kube } = await start();
+    await kube.create(resources.configmaps, configMap("a"));
+    const { names } = await informerOf(kube);
+    const ref = { resource: resources.configmaps, namespace: "default", name: "a" };
+    await kube.patch(ref, "merge", { data: { x: "1" } });
+    await kube.delete(ref);
+    await until("three events", () => names().length === 3);
+    expect(names()).toEqual(["added a", "modified a", "deleted a"]);
+  });
+
+  test("goes on after the server was restarted, missing nothing", async () => {
+    const { api, kube } = await start();
+    const { names } = await informerOf(kube);
+    await kube.create(resources.configmaps, configMap("before"));
+    await until("the first", () => names().includes("added before"));
+    await api.restart();
+    await until("the server answers", () => kube.create(resources.configmaps, configMap("after")));
+    await until("the second", () => names().includes("added after"));
+    expect(names()).toEqual(["added before", "added after"]);
+  });
+
+  test("lists again after 410 and tells the difference, an object made anew as two events", async () => {
+    const { api, kube } = await start();
+    for (const name of ["stays", "goes", "anew"]) await kube.create(resources.configmaps, configMap(name));
+    const { names, events } = await informerOf(kube);
+    events.length = 0;
+    // What happens while nobody looks, and is then forgotten by the server, as after an etcd compaction.
+    const { store } = api.resources;
+    await api.stop();
+    for (const name of ["goes", "anew"]) {
+      store.remove("configmaps", store.get("configmaps", `default/${name}`) as KubeObject);
+    }
+    store.put(
+      "configmaps",
+      configMap("anew", {}, { metadata: { name: "anew", namespace: "default", uid: "another" } }),
+    );
+    store.put("configmaps", configMap("new", {}, { metadata: { name: "new", namespace: "default", uid: "new" } }));
+    store.compact();
+    await api.restart().catch(() => {});
+    await until("it has caught up", () => names().includes("added new"));
+    expect(names().sort()).toEqual(["added anew", "added new", "deleted anew", "deleted goes"]);
+  });
+});
