@@ -1,0 +1,89 @@
+// Writes what is made from the source: the editor's schema, the reference of steps, the page of the library. `--check` only compares.
+import { readFile, writeFile } from "node:fs/promises";
+import { basename, dirname, relative } from "node:path";
+import { editorSchema } from "../scenarios/engine/schema.ts";
+import { loadScenarios } from "../scenarios/engine/parse.ts";
+import { libraryFiles } from "../scenarios/library/library.ts";
+import { stepTable } from "../scenarios/steps/table.ts";
+import { capabilities } from "../scenarios/targets/target.ts";
+
+type Schema = Readonly<Record<string, unknown>>;
+
+/** A schema's fields as rows of a table. */
+function rowsOf(schema: Schema): string[] {
+  const properties = (schema.properties ?? {}) as Record<string, Schema>;
+  const required = new Set((schema.required ?? []) as string[]);
+  return Object.entries(properties).map(([name, field]) =>
+    `| \`${name}\`${required.has(name) ? " *" : ""} | ${typeOf(field)} | ${String(field.description ?? "")} |`
+  );
+}
+
+function typeOf(schema: Schema): string {
+  if (schema.const !== undefined) return `\`${String(schema.const)}\``;
+  if (schema.enum !== undefined) return (schema.enum as unknown[]).map((value) => `\`${String(value)}\``).join(", ");
+  if (String(schema.pattern ?? "").includes("ms|s|m|h")) return "duration";
+  if (schema.$ref !== undefined) return "steps";
+  return Array.isArray(schema.type) ? schema.type.join(" or ") : String(schema.type ?? "anything");
+}
+
+function stepReference(): string {
+  return [...stepTable.values()].map(({ name, summary, schema }) => {
+    const forms = [schema, ...((schema.anyOf ?? []) as Schema[])].filter((form) => form.properties !== undefined);
+    const rows = forms.flatMap(rowsOf);
+    const table = rows.length === 0
+      ? `Takes ${schema.description ?? typeOf(schema)}.`
+      : ["| field | value | |", "|---|---|---|", ...rows].join("\n");
+    return `### ${name}\n\n${summary}\n\n${table}`;
+  }).join("\n\n");
+}
+
+async function libraryPage(): Promise<string> {
+  const lines = [
+    "# The scenario library",
+    "",
+    "What each scenario answers, in the order a newcomer needs them. Copy one and change it.",
+  ];
+  let subject = "";
+  for (const file of await libraryFiles()) {
+    const question = (await readFile(file, "utf8")).split("\n")[0]?.slice(2) ?? "";
+    const [scenario] = await loadScenarios(file);
+    if (basename(dirname(file)) !== subject) {
+      subject = basename(dirname(file));
+      lines.push("", `## ${subject}`, "", "| question | scenario | tags |", "|---|---|---|");
+    }
+    const path = relative(process.cwd(), file);
+    lines.push(`| ${question} | [${scenario?.name}](../${path}) | ${scenario?.tags.join(", ")} |`);
+  }
+  return `${lines.join("\n")}\n`;
+}
+
+/** Puts the generated part between the markers of a page that is otherwise written by hand. */
+async function between(file: string, text: string): Promise<string> {
+  const page = await readFile(file, "utf8");
+  const [before = "", , after = ""] = page.split(
+    /<!-- generated: begin -->[\s\S]*?(?=<!-- generated: end -->)|<!-- generated: end -->/,
+  );
+  return `${before}<!-- generated: begin -->\n${text}\n<!-- generated: end -->${after}`;
+}
+
+const outputs: Readonly<Record<string, string>> = {
+  "scenarios/scenario.schema.json": `${JSON.stringify(editorSchema(), null, 2)}\n`,
+  "docs/library.md": await libraryPage(),
+  "docs/scenarios.md": await between(
+    "docs/scenarios.md",
+    `${stepReference()}\n\n### Capabilities\n\n${capabilities.map((c) => `\`${c}\``).join(" · ")}`,
+  ),
+};
+
+const isCheck = process.argv.includes("--check");
+for (const [file, text] of Object.entries(outputs)) {
+  const present = await readFile(file, "utf8").catch(() => "");
+  if (present === text) continue;
+  if (isCheck) {
+    console.error(`${file} is out of date: run \`npm run -s node -- scripts/generate.ts\``);
+    process.exitCode = 1;
+  } else {
+    await writeFile(file, text);
+    console.log(`wrote ${file}`);
+  }
+}
