@@ -136,6 +136,8 @@ export class ApiServer {
       if (error instanceof ApiError) {
         // The rest of an oversized body is not read; the connection can't be used again.
         if (error.status.code === 413) response.setHeader("connection", "close");
+        const wait = error.status.details?.retryAfterSeconds;
+        if (wait !== undefined) response.setHeader("retry-after", String(wait));
         send(request, response, { status: error.status.code, body: error.status });
         return;
       }

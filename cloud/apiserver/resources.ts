@@ -5,6 +5,7 @@ import type { Random } from "../../base/random/random.ts";
 import { apiVersionOf, type Kind, tableOf } from "./kinds/kind.ts";
 import { metadataFaults } from "./kinds/names.ts";
 import type { Registry } from "./kinds/registry.ts";
+import { normalize } from "./normalize.ts";
 import { applyJsonPatch, applyMergePatch, deepEqual } from "./patch/json-patch.ts";
 import { applyStrategicPatch } from "./patch/strategic.ts";
 import {
@@ -101,7 +102,7 @@ export class Resources {
     const metadata = object.metadata;
     this.#takeNamespace(kind, object, namespace);
     if (metadata.resourceVersion) {
-      throw new ApiError(500, "InternalError", "resourceVersion should not be set on objects to be created");
+      throw new ApiError(500, "", "resourceVersion should not be set on objects to be created");
     }
     if (!metadata.name && metadata.generateName) metadata.name = metadata.generateName + this.#suffix();
     if (kind.namespaced) this.#refuseIfNamespaceEnds(kind, namespace, metadata.name);
@@ -109,11 +110,13 @@ export class Resources {
     delete metadata.deletionGracePeriodSeconds;
     metadata.uid = randomUUID();
     metadata.creationTimestamp = this.#timestamp();
-    delete metadata.generation;
     kind.strategy.prepareCreate?.(object);
-    if (kind.strategy.generation || GENERATION_KINDS.has(kind.plural)) metadata.generation = 1;
+    if (kind.strategy.generation) metadata.generation = 1;
     this.#refuseInvalid(kind, object, undefined);
-    if (this.store.get(tableOf(kind), keyOf(object)) !== undefined) throw alreadyExists(kind, metadata.name);
+    const existing = this.store.get(tableOf(kind), keyOf(object));
+    if (existing !== undefined) {
+      throw alreadyExists(kind, metadata.name, existing.metadata.deletionTimestamp !== undefined);
+    }
     return dryRun ? object : this.store.put(tableOf(kind), object);
   }
 
@@ -122,21 +125,25 @@ export class Resources {
     const { kind } = target;
     const old = this.get(target);
     const object = this.#checked(kind, body);
-    if (object.metadata.name && object.metadata.name !== target.name) {
+    if (!object.metadata.name) {
+      throw badRequest(
+        `the name of the object (${target.name} based on URL) was undeterminable: name must be provided`,
+      );
+    }
+    if (object.metadata.name !== target.name) {
       throw badRequest(
         `the name of the object (${object.metadata.name}) does not match the name on the URL (${target.name})`,
       );
     }
-    object.metadata.name = target.name;
     this.#takeNamespace(kind, object, target.namespace);
     if (kind.strategy.versionRequired && !object.metadata.resourceVersion) {
-      throw invalid(kind, target.name, [{
+      throw invalid({ group: kind.group, kind: kind.plural }, target.name, [{
         reason: "FieldValueInvalid",
-        message: `Invalid value: ${kind.custom ? "0" : '""'}: must be specified for an update`,
+        message: `Invalid value: ${kind.custom ? "0x0" : '""'}: must be specified for an update`,
         field: "metadata.resourceVersion",
       }]);
     }
-    return this.#replace(kind, old, object, subresource, dryRun);
+    return this.#replace(kind, old, object, subresource, dryRun, false);
   }
 
   /** Applies a patch; tried again when the object changes under it, unless the patch names a version. */
@@ -153,8 +160,11 @@ export class Resources {
           `the name of the object (${patched.metadata.name}) does not match the name on the URL (${target.name})`,
         );
       }
+      const copy = structuredClone(patched);
+      this.#takeNamespace(kind, copy, target.namespace);
+      normalize(copy, kind.custom);
       try {
-        return this.#replace(kind, old, structuredClone(patched), subresource, dryRun);
+        return this.#replace(kind, old, copy, subresource, dryRun, true);
       } catch (error) {
         const changed = error instanceof ApiError && error.status.reason === "Conflict";
         if (!changed || patched.metadata.resourceVersion !== old.metadata.resourceVersion || tried === PATCH_TRIES) {
@@ -174,6 +184,7 @@ export class Resources {
     this.#refusePreconditions(kind, old, options);
     const dryRun = (options.dryRun ?? []).length > 0;
     const asked = options.gracePeriodSeconds;
+    if (kind.plural === "namespaces" && kind.group === "") return this.#endNamespace(kind, old, dryRun);
     const grace = kind.strategy.gracePeriod === undefined ? undefined : graceOf(kind, old, asked);
     const ending = old.metadata.deletionTimestamp !== undefined;
     const finalizers = finalizersOf(old, options.propagationPolicy);
@@ -195,12 +206,24 @@ export class Resources {
     return { object: this.#remove(kind, stored), gone: true };
   }
 
+  /** Begins a namespace's end: it is Terminating until it is empty and its own finalizers (in its spec) are gone. */
+  #endNamespace(kind: Kind, old: KubeObject, dryRun: boolean): { readonly object: KubeObject; readonly gone: boolean } {
+    if (old.metadata.deletionTimestamp !== undefined) return { object: old, gone: false };
+    const { deletionGracePeriodSeconds: _grace, ...metadata } = this.#marked(old, 0, []).metadata;
+    const ending = { ...old, metadata, status: { ...(old.status as object), phase: "Terminating" } };
+    return { object: dryRun ? ending : this.store.put(tableOf(kind), ending), gone: false };
+  }
+
   /** The binding of a pod to a node. */
   bind(target: Target, node: string): void {
     const old = this.get(target);
     const assigned = at(old, "spec", "nodeName");
     if (typeof assigned === "string" && assigned !== "") {
-      throw conflict(target.kind, target.name, `pod ${target.name} is already assigned to node "${assigned}"`);
+      throw conflict(
+        { group: "", plural: "pods/binding" },
+        target.name,
+        `pod ${target.name} is already assigned to node "${assigned}"`,
+      );
     }
     const conditions = ((at(old, "status", "conditions") ?? []) as { type: string }[]).filter((c) =>
       c.type !== "PodScheduled"
@@ -227,8 +250,10 @@ export class Resources {
     return this.#remove(kind, object);
   }
 
+  /** Removes it; returns it as it was last. Only watchers are told the version of the deletion. */
   #remove(kind: Kind, object: KubeObject): KubeObject {
-    return this.store.remove(tableOf(kind), object);
+    this.store.remove(tableOf(kind), object);
+    return object;
   }
 
   #marked(object: KubeObject, grace: number, finalizers: readonly string[]): KubeObject {
@@ -248,11 +273,18 @@ export class Resources {
     };
   }
 
-  #replace(kind: Kind, old: KubeObject, object: KubeObject, subresource: string, dryRun: boolean): KubeObject {
+  #replace(
+    kind: Kind,
+    old: KubeObject,
+    object: KubeObject,
+    subresource: string,
+    dryRun: boolean,
+    isPatch: boolean,
+  ): KubeObject {
     const given = object.metadata.resourceVersion;
     if (given && given !== old.metadata.resourceVersion) throw conflict(kind, old.metadata.name);
     if (object.metadata.uid && object.metadata.uid !== old.metadata.uid) {
-      if (subresource !== "" || kind.custom) {
+      if (isPatch || kind.custom) {
         throw invalid(kind, old.metadata.name, [{
           reason: "FieldValueInvalid",
           message: `Invalid value: ${JSON.stringify(object.metadata.uid)}: field is immutable`,
@@ -268,11 +300,11 @@ export class Resources {
     object.apiVersion = apiVersionOf(kind);
     object.kind = kind.kind;
     keepMetadata(object, old);
+    refuseNewFinalizers(kind, object, old);
     if (subresource === "status") takeStatus(kind, object, old);
     else {
       kind.strategy.prepareUpdate?.(object, old);
-      const counted = kind.strategy.generation || GENERATION_KINDS.has(kind.plural);
-      if (counted && !deepEqual(withoutStatus(object), withoutStatus(old))) {
+      if (kind.strategy.generation && !deepEqual(counted(kind, object), counted(kind, old))) {
         object.metadata.generation = (old.metadata.generation ?? 0) + 1;
       }
     }
@@ -286,13 +318,7 @@ export class Resources {
     if (typeof body !== "object" || body === null || Array.isArray(body)) throw badRequest("the body is not an object");
     const object = structuredClone(body) as KubeObject;
     const wanted = apiVersionOf(kind);
-    if (object.kind !== undefined && object.kind !== kind.kind) {
-      throw badRequest(
-        `${kind.kind} in version ${
-          JSON.stringify(kind.version)
-        } cannot be handled as a ${kind.kind}: converting (${object.kind}) to (${kind.kind}): unknown conversion`,
-      );
-    }
+    if (object.kind !== undefined && object.kind !== kind.kind) throw this.#otherKind(kind, object);
     if (object.apiVersion !== undefined && object.apiVersion !== wanted) {
       throw badRequest(
         `the API version in the data (${object.apiVersion}) does not match the expected API version (${wanted})`,
@@ -301,7 +327,21 @@ export class Resources {
     object.apiVersion = wanted;
     object.kind = kind.kind;
     if (typeof object.metadata !== "object" || object.metadata === null) object.metadata = { name: "" };
+    normalize(object, kind.custom);
     return object;
+  }
+
+  #otherKind(kind: Kind, object: KubeObject): ApiError {
+    const version = (object.apiVersion ?? kind.version).split("/").at(-1) ?? "";
+    const known = this.registry.all().some((k) => object.kind === k.kind || object.kind === k.listKind);
+    const why = known
+      ? `converting (${version}.${object.kind}) to (core.${kind.kind}): unknown conversion`
+      : `no kind ${JSON.stringify(object.kind)} is registered for version ${
+        JSON.stringify(object.apiVersion ?? "")
+      } in scheme "pkg/runtime/scheme.go:100"`;
+    return badRequest(
+      `${object.kind} in version ${JSON.stringify(version)} cannot be handled as a ${kind.kind}: ${why}`,
+    );
   }
 
   #takeNamespace(kind: Kind, object: KubeObject, namespace: string): void {
@@ -377,8 +417,18 @@ export class Resources {
   }
 }
 
-/** Built-in kinds whose spec is counted although nothing else about them is special. */
-const GENERATION_KINDS: ReadonlySet<string> = new Set(["pods"]);
+/** An object that is being deleted may lose finalizers, but win none. */
+function refuseNewFinalizers(kind: Kind, object: KubeObject, old: KubeObject): void {
+  if (old.metadata.deletionTimestamp === undefined) return;
+  const added = (object.metadata.finalizers ?? []).filter((f) => !(old.metadata.finalizers ?? []).includes(f));
+  if (added.length === 0) return;
+  const list = `[]string{${added.map((f) => JSON.stringify(f)).join(", ")}}`;
+  throw invalid(kind, old.metadata.name, [{
+    reason: "FieldValueForbidden",
+    message: `Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers ${list}`,
+    field: "metadata.finalizers",
+  }]);
+}
 
 function keyOfTarget({ namespace, name }: Target): string {
   return namespace === "" ? name : `${namespace}/${name}`;
@@ -392,7 +442,7 @@ function pageOf(token: string | null): { readonly revision: number; readonly aft
   } catch {
     // falls through to the same answer
   }
-  throw badRequest("continue key is not valid: illegal base64 data");
+  throw badRequest("invalid continue token: continue key is not valid: illegal base64 data");
 }
 
 function applyPatch(kind: Kind, type: string, target: Json, patch: Json): Json {
@@ -441,8 +491,9 @@ function takeStatus(kind: Kind, object: KubeObject, old: KubeObject): void {
   else object.status = status;
 }
 
-function withoutStatus({ status: _status, metadata: _metadata, ...rest }: KubeObject): unknown {
-  return rest;
+/** What a generation counts: all but metadata, and but the status where that is written apart. */
+function counted(kind: Kind, { status, metadata: _metadata, ...rest }: KubeObject): unknown {
+  return kind.subresources.includes("status") ? rest : { ...rest, status };
 }
 
 function graceOf(kind: Kind, object: KubeObject, asked: number | undefined): number {

@@ -5,6 +5,7 @@ import type { KubeStatus } from "../../protocol/apis/kube-object.ts";
 export interface Cause {
   readonly reason:
     | "FieldValueRequired"
+    | "FieldValueNotFound"
     | "FieldValueInvalid"
     | "FieldValueDuplicate"
     | "FieldValueNotSupported"
@@ -27,7 +28,7 @@ export class ApiError extends Error {
       metadata: {},
       status: "Failure",
       message,
-      reason,
+      ...(reason === "" ? {} : { reason }),
       ...(details === undefined ? {} : { details }),
       code,
     };
@@ -55,8 +56,14 @@ export function unknownResource(): ApiError {
   return new ApiError(404, "NotFound", "the server could not find the requested resource", {});
 }
 
-export function alreadyExists(about: About, name: string): ApiError {
-  return new ApiError(409, "AlreadyExists", `${qualified(about)} "${name}" already exists`, detailsOf(about, name));
+export function alreadyExists(about: About, name: string, isEnding = false): ApiError {
+  const text = `${qualified(about)} "${name}" already exists`;
+  return new ApiError(
+    409,
+    "AlreadyExists",
+    isEnding ? `object is being deleted: ${text}` : text,
+    detailsOf(about, name),
+  );
 }
 
 export function conflict(about: About, name: string, why?: string): ApiError {
@@ -105,7 +112,7 @@ export function invalid(
   const all = texts.length === 1 ? texts[0] : `[${texts.join(", ")}]`;
   const subject = kind.group === "" ? kind.kind : `${kind.kind}.${kind.group}`;
   return new ApiError(422, "Invalid", `${subject} "${name}" is invalid: ${all}`, {
-    name,
+    ...(name === "" ? {} : { name }),
     ...(kind.group === "" ? {} : { group: kind.group }),
     kind: kind.kind,
     causes,

@@ -60,7 +60,7 @@ export interface KubeStatus {
   readonly metadata?: Record<string, unknown>;
   readonly status: string;
   readonly message: string;
-  readonly reason: string;
+  readonly reason?: string;
   readonly details?: Record<string, unknown>;
   readonly code: number;
 }

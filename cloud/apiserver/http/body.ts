@@ -1,12 +1,14 @@
 // Reads a request's body within its limit and turns JSON or YAML into a value.
 import type { IncomingMessage } from "node:http";
 import { parse } from "yaml";
+import type { Json } from "../../../protocol/apis/kube-object.ts";
 import { limits } from "../../../protocol/limits.ts";
 import { ApiError, badRequest, unsupportedMediaType } from "../status.ts";
 
 /** The media type of a request's body, without parameters; JSON where nothing is said. */
 export function contentTypeOf(request: IncomingMessage): string {
-  return (request.headers["content-type"] ?? "application/json").split(";")[0]?.trim() ?? "";
+  return (request.headers["content-type"] ?? (request.method === "PATCH" ? "" : "application/json")).split(";")[0]
+    ?.trim() ?? "";
 }
 
 /** The whole body. Throws 413 as soon as it is known to be too long. */
@@ -37,6 +39,43 @@ export function parseBody(body: Uint8Array, contentType: string): unknown {
   } catch (error) {
     throw badRequest(`couldn't get version/kind; json parse error: ${(error as Error).message}`);
   }
+}
+
+const patchTypes: ReadonlySet<string> = new Set([
+  "application/json-patch+json",
+  "application/merge-patch+json",
+  "application/strategic-merge-patch+json",
+  "application/apply-patch+yaml",
+]);
+
+/** A patch, in whichever of the patch types. Throws 415 for other types and 400 for what can't be read, in Go's words. */
+export function parsePatch(body: Uint8Array, contentType: string): Json {
+  if (!patchTypes.has(contentType)) throw new ApiError(415, "UnsupportedMediaType", "415: Unsupported Media Type", {});
+  const text = Buffer.from(body).toString("utf8");
+  if (contentType === "application/apply-patch+yaml") return parse(text) as Json;
+  refuseDeep(text);
+  let patch: Json;
+  try {
+    patch = JSON.parse(text) as Json;
+  } catch {
+    const first = text.trimStart()[0] ?? "";
+    const isCutOff = first === "" || /[[{"tfn\d-]/.test(first);
+    throw badRequest(
+      `error decoding patch: ${
+        isCutOff ? "unexpected end of JSON input" : `invalid character '${first}' looking for beginning of value`
+      }`,
+    );
+  }
+  if (
+    contentType !== "application/json-patch+json" &&
+    (typeof patch !== "object" || patch === null || Array.isArray(patch))
+  ) {
+    const found = Array.isArray(patch) ? "array" : patch === null ? "null" : typeof patch;
+    throw badRequest(
+      `error decoding patch: json: cannot unmarshal ${found} into Go value of type map[string]interface {}`,
+    );
+  }
+  return patch;
 }
 
 /** A recursive walk of deeper nesting could overflow the stack. Kubernetes' own objects stay far below. */

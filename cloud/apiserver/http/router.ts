@@ -1,14 +1,15 @@
 // From a request to its answer: which resource a path means, and what each verb does with it.
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { type Clock, sleep } from "../../../base/time/clock.ts";
-import type { Json, KubeObject } from "../../../protocol/apis/kube-object.ts";
+import type { Clock } from "../../../base/time/clock.ts";
+import type { KubeObject } from "../../../protocol/apis/kube-object.ts";
 import { at, textAt } from "../../../protocol/apis/kube-object.ts";
 import type { Kind } from "../kinds/kind.ts";
-import { type DeleteOptions, FUTURE_VERSION_WAIT_MS, type Resources, type Target } from "../resources.ts";
-import { ApiError, badRequest, methodNotAllowed, unknownResource } from "../status.ts";
-import { contentTypeOf, parseBody, readBody } from "./body.ts";
+import type { DeleteOptions, Resources, Target } from "../resources.ts";
+import { badRequest, methodNotAllowed, notFound, unknownResource } from "../status.ts";
+import { contentTypeOf, parseBody, parsePatch, readBody } from "./body.ts";
 import * as discovery from "./discovery.ts";
 import { discoveryFormOf, type Form, formOf } from "./negotiate.ts";
+import { awaitVersion, checkListOptions, isDryRun } from "./options.ts";
 import { formedList, formedObject } from "./table.ts";
 import { serveWatch } from "./watch.ts";
 
@@ -153,7 +154,9 @@ async function resource(
   if (kind.namespaced && !inNamespace) throw unknownResource();
   const target: Target = { kind, namespace, name };
   if (subresource === "" || subresource === "status") {
-    if (subresource === "status" && !kind.subresources.includes("status")) throw unknownResource();
+    if (subresource === "status" && !kind.subresources.includes("status")) {
+      throw kind.custom ? notFound(kind, name) : unknownResource();
+    }
     return await single(resources, clock, request, query, target, subresource, form);
   }
   return await special(resources, request, target, subresource);
@@ -176,18 +179,22 @@ async function collection(
         serveWatch(resources, clock, { kind, namespace, query, form }, response);
         return undefined;
       }
-      await refuseFuture(resources, clock, query);
-      return { status: 200, body: formedList(kind, resources.list(kind, namespace, query), form, query, clock.now()) };
+      await awaitVersion(resources, clock, query);
+      return {
+        status: 200,
+        body: formedList(kind, resources.list(kind, namespace, checkListOptions(query)), form, query, clock.now()),
+      };
     case "POST": {
       if (kind.namespaced && namespace === undefined) throw methodNotAllowed();
       const body = parseBody(await readBody(request), contentTypeOf(request));
-      const created = resources.create(kind, namespace ?? "", body, isDryRun(query));
+      const created = resources.create(kind, namespace ?? "", body, isDryRun(query, "CreateOptions"));
       return { status: 201, body: formedObject(kind, created, form, query, clock.now()) };
     }
     case "DELETE": {
-      if (kind.namespaced && namespace === undefined) throw methodNotAllowed();
+      const isAllowed = kind.verbs.includes("deletecollection") && !(kind.namespaced && namespace === undefined);
+      if (!isAllowed) throw methodNotAllowed();
       const options = await deleteOptions(request, query);
-      const { items, ...list } = resources.list(kind, namespace, query);
+      const { items, ...list } = resources.list(kind, namespace, checkListOptions(query));
       const deleted = items.map((object) => {
         const target = { kind, namespace: namespace ?? "", name: object.metadata.name };
         return resources.delete(target, options).object;
@@ -216,16 +223,16 @@ async function single(
   switch (request.method) {
     case "GET":
     case "HEAD":
+      await awaitVersion(resources, clock, query);
       return answer(resources.get(target));
     case "PUT": {
       const body = parseBody(await readBody(request), contentTypeOf(request));
-      return answer(resources.update(target, body, subresource, isDryRun(query)));
+      return answer(resources.update(target, body, subresource, isDryRun(query, "UpdateOptions")));
     }
     case "PATCH": {
       const contentType = contentTypeOf(request);
-      const body = await readBody(request);
-      const patch = parseBody(body, contentType) as Json;
-      return answer(resources.patch(target, contentType, patch, subresource, isDryRun(query)));
+      const patch = parsePatch(await readBody(request), contentType);
+      return answer(resources.patch(target, contentType, patch, subresource, isDryRun(query, "PatchOptions")));
     }
     case "DELETE": {
       if (subresource !== "") throw methodNotAllowed();
@@ -278,7 +285,8 @@ function finalize(resources: Resources, target: Target, body: unknown): KubeObje
   if (finalizers.length > 0 || old.metadata.deletionTimestamp === undefined) {
     return resources.store.put("namespaces", object);
   }
-  return resources.store.remove("namespaces", object);
+  resources.store.remove("namespaces", object);
+  return object;
 }
 
 /** A token for a service account: opaque here, since nothing on this server accepts one. */
@@ -322,32 +330,4 @@ async function deleteOptions(request: IncomingMessage, query: URLSearchParams): 
 
 function isTrue(value: string | null): boolean {
   return value !== null && value !== "0" && value.toLowerCase() !== "false";
-}
-
-function isDryRun(query: URLSearchParams): boolean {
-  const value = query.get("dryRun");
-  if (value === null || value === "") return false;
-  if (value !== "All") throw badRequest(`dryRun: Unsupported value: ${JSON.stringify(value)}: supported values: "All"`);
-  return true;
-}
-
-/** A version of the future: kube-apiserver waits three seconds for it, then answers 504. */
-async function refuseFuture(resources: Resources, clock: Clock, query: URLSearchParams): Promise<void> {
-  const given = query.get("resourceVersion") ?? "";
-  if (given === "") return;
-  if (!/^\d+$/.test(given)) {
-    throw new ApiError(500, "InternalError", `strconv.ParseUint: parsing ${JSON.stringify(given)}: invalid syntax`);
-  }
-  if (Number(given) <= resources.store.revision) return;
-  await sleep(clock, FUTURE_VERSION_WAIT_MS);
-  if (Number(given) <= resources.store.revision) return;
-  throw new ApiError(
-    504,
-    "Timeout",
-    `Timeout: Too large resource version: ${given}, current: ${resources.store.revision}`,
-    {
-      causes: [{ reason: "ResourceVersionTooLarge", message: "Too large resource version" }],
-      retryAfterSeconds: 1,
-    },
-  );
 }

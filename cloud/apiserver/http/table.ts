@@ -26,8 +26,10 @@ export function formedObject(kind: Kind, object: KubeObject, form: Form, query: 
 export function formedList(kind: Kind, list: KubeList, form: Form, query: URLSearchParams, now: number): unknown {
   switch (form.as) {
     case "object":
-      // Items of built-in lists carry no kind of their own; those of custom resources do.
-      return kind.custom ? list : { ...list, items: list.items.map(({ kind: _k, apiVersion: _a, ...rest }) => rest) };
+      // Items of built-in lists carry no kind of their own; those of custom resources do, and name their next page even if there is none.
+      return kind.custom
+        ? { ...list, metadata: { continue: "", ...list.metadata } }
+        : { ...list, items: list.items.map(({ kind: _k, apiVersion: _a, ...rest }) => rest) };
     case "Table":
       return table(kind, list.items, list.metadata, form.version, query, now);
     case "PartialObjectMetadataList":

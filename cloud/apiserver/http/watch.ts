@@ -4,10 +4,11 @@ import type { KubeObject } from "../../../protocol/apis/kube-object.ts";
 import { type Clock, every } from "../../../base/time/clock.ts";
 import { apiVersionOf, type Kind, tableOf } from "../kinds/kind.ts";
 import type { Resources } from "../resources.ts";
-import { ApiError, expired } from "../status.ts";
+import { expired } from "../status.ts";
 import { type Predicate, selectorOf } from "../storage/selectors.ts";
 import type { StoreEvent } from "../storage/store.ts";
 import type { Form } from "./negotiate.ts";
+import { noNumber } from "./options.ts";
 import { formedEvent } from "./table.ts";
 
 /** Bytes that may wait for a slow watcher; beyond it the connection is ended and the client lists again. */
@@ -31,7 +32,7 @@ export function serveWatch(resources: Resources, clock: Clock, request: WatchReq
   const initial = query.get("sendInitialEvents") === "true";
   const from = Number(given);
   if (given !== "" && !/^\d+$/.test(given)) {
-    throw new ApiError(500, "InternalError", `strconv.ParseUint: parsing ${JSON.stringify(given)}: invalid syntax`);
+    throw noNumber(given);
   }
   response.writeHead(200, { "content-type": "application/json", "cache-control": "no-cache, private" });
   response.flushHeaders();

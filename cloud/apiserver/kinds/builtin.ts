@@ -109,6 +109,51 @@ function dataFaults(object: KubeObject, old: KubeObject | undefined, fields: rea
   return causes;
 }
 
+function refuseBadBase64(secret: KubeObject, value: unknown): void {
+  if (typeof value !== "string") return; // told by dataFaults
+  const wrong = /[^A-Za-z0-9+/=\s]/.exec(value);
+  if (wrong !== null || value.replace(/\s/g, "").length % 4 !== 0) {
+    throw badRequest(
+      `${secret.kind} in version "v1" cannot be handled as a ${secret.kind}: illegal base64 data at input byte ${
+        wrong?.index ?? value.length
+      }`,
+    );
+  }
+}
+
+/** The keys that secrets of Kubernetes' own types must have. */
+const secretKeys: Readonly<Record<string, readonly string[]>> = {
+  "kubernetes.io/tls": ["tls.crt", "tls.key"],
+  "kubernetes.io/dockerconfigjson": [".dockerconfigjson"],
+  "kubernetes.io/dockercfg": [".dockercfg"],
+  "kubernetes.io/ssh-auth": ["ssh-privatekey"],
+};
+
+function secretTypeFaults(secret: KubeObject): Cause[] {
+  const data = (secret.data ?? {}) as Record<string, string>;
+  const type = String(secret.type);
+  if (type === "kubernetes.io/basic-auth" && data.username === undefined && data.password === undefined) {
+    return [required("data[username]"), required("data[password]")];
+  }
+  if (
+    type === "kubernetes.io/service-account-token" &&
+    !secret.metadata.annotations?.["kubernetes.io/service-account.name"]
+  ) {
+    return [required("metadata.annotations[kubernetes.io/service-account.name]")];
+  }
+  const keys = secretKeys[type] ?? [];
+  const missing = keys.filter((key) => data[key] === undefined).map((key) => required(`data[${key}]`));
+  const [key] = keys;
+  if (missing.length > 0 || key === undefined || !type.includes("docker")) return missing;
+  try {
+    JSON.parse(Buffer.from(data[key] ?? "", "base64").toString("utf8"));
+    return [];
+  } catch {
+    const message = 'Invalid value: "<secret contents redacted>": unexpected end of JSON input';
+    return [{ reason: "FieldValueInvalid", message, field: `data[${key}]` }];
+  }
+}
+
 const configMapStrategy: Strategy = {
   validate: (object, old) => dataFaults(object, old, ["data", "binaryData"]),
 };
@@ -128,7 +173,8 @@ const secretStrategy: Strategy = {
     if (secret.type === "Opaque" && old.type !== undefined) secret.type = old.type;
   },
   validate(secret, old) {
-    const causes = dataFaults(secret, old, ["data"]);
+    for (const value of Object.values((secret.data ?? {}) as Record<string, string>)) refuseBadBase64(secret, value);
+    const causes = [...dataFaults(secret, old, ["data"]), ...secretTypeFaults(secret)];
     if (old !== undefined && secret.type !== old.type) causes.push(wrong("type", secret.type, "field is immutable"));
     return causes;
   },
@@ -234,7 +280,7 @@ export const builtinKinds: readonly Kind[] = [
     kind: "ConfigMap",
     plural: "configmaps",
     shortNames: ["cm"],
-    columns: [nameColumn, countColumn("Data", "data"), ageColumn],
+    columns: [nameColumn, countColumn("Data", "data", "binaryData"), ageColumn],
     strategy: configMapStrategy,
   }),
   builtin({

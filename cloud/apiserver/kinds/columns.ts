@@ -20,8 +20,10 @@ export function textColumn(name: string, ...path: (string | number)[]): Column {
   return { name, type: "string", cell: (object) => textAt(object, ...path) };
 }
 
-export function countColumn(name: string, ...path: string[]): Column {
-  return { name, type: "string", cell: (object) => Object.keys((at(object, ...path) ?? {}) as object).length };
+/** A column whose cell is how many keys some fields have together. */
+export function countColumn(name: string, ...fields: string[]): Column {
+  const count = (object: KubeObject, field: string) => Object.keys((object[field] ?? {}) as object).length;
+  return { name, type: "string", cell: (object) => fields.reduce((sum, field) => sum + count(object, field), 0) };
 }
 
 /** A duration as kubectl prints it: `5s`, `3m20s`, `2h5m`, `3d4h`, `47d`. */

@@ -4,7 +4,7 @@ import { at, type KubeObject, listAt, textAt } from "../../../protocol/apis/kube
 import type { Cause } from "../status.ts";
 import { required, unsupported, wrong } from "../status.ts";
 import { ageColumn, ageOf, nameColumn } from "./columns.ts";
-import { allVerbs, type Column, type Kind } from "./kind.ts";
+import { type Column, customVerbs, type Kind } from "./kind.ts";
 
 type Schema = Record<string, unknown>;
 
@@ -38,7 +38,7 @@ function kindOf(crd: KubeObject, version: unknown): Kind {
     namespaced: textAt(crd, "spec", "scope") === "Namespaced",
     ...(shortNames.length === 0 ? {} : { shortNames }),
     ...(categories.length === 0 ? {} : { categories }),
-    verbs: allVerbs,
+    verbs: customVerbs,
     subresources: [...(hasStatus ? ["status" as const] : []), ...(hasScale ? ["scale" as const] : [])],
     columns: columnsOf(version),
     custom: true,
@@ -68,7 +68,7 @@ function once<T>(make: () => T): () => T {
 
 function columnsOf(version: unknown): readonly Column[] {
   const extra = listAt(version, "additionalPrinterColumns");
-  if (extra.length === 0) return [nameColumn, ageColumn];
+  if (extra.length === 0) return [nameColumn, { ...ageColumn, type: "date" }];
   return [
     nameColumn,
     ...extra.map((column): Column => {
@@ -159,7 +159,7 @@ function causeOf(error: ErrorObject): Cause {
     case "required":
       return required(field === "" ? String(params.missingProperty) : `${field}.${String(params.missingProperty)}`);
     case "type": {
-      const found = value === null ? "null" : Array.isArray(value) ? "array" : typeof value;
+      const found = value === null ? "null" : Array.isArray(value) ? "array" : typeOf(value);
       return {
         reason: "FieldValueTypeInvalid",
         message: `Invalid value: ${JSON.stringify(found)}: ${field} in body must be of type ${String(params.type)}: ${
@@ -205,6 +205,10 @@ function causeOf(error: ErrorObject): Cause {
     default:
       return inBody(error.message ?? "is not valid");
   }
+}
+
+function typeOf(value: unknown): string {
+  return Number.isInteger(value) ? "integer" : typeof value;
 }
 
 /** `/spec/list/0/name` as Kubernetes writes it: `spec.list[0].name`. */

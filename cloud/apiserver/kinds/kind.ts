@@ -57,4 +57,7 @@ export function apiVersionOf(kind: Pick<Kind, "group" | "version">): string {
   return kind.group === "" ? kind.version : `${kind.group}/${kind.version}`;
 }
 
+/** The verbs of custom resources, in the order in which a real server lists them. */
+export const customVerbs = ["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"] as const;
+
 export const allVerbs = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"] as const;

@@ -10,6 +10,7 @@ const qualifiedName = /^([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]$/;
 /** What is wrong with a name of that form; undefined where nothing is. */
 export function nameFault(name: string, form: "label" | "subdomain"): string | undefined {
   if (form === "label") {
+    if (name.includes(".")) return "must not contain dots";
     if (name.length > 63) return "must be no more than 63 characters";
     return label.test(name)
       ? undefined

@@ -126,7 +126,7 @@ function faultsOf(pod: KubeObject): Cause[] {
     (listAt(container, "volumeMounts") as Fields[]).forEach((mount, m) => {
       if (!volumeNames.has(mount.name)) {
         causes.push({
-          reason: "FieldValueInvalid",
+          reason: "FieldValueNotFound",
           message: `Not found: ${JSON.stringify(mount.name)}`,
           field: `${path}.volumeMounts[${m}].name`,
         });

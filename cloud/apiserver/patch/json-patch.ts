@@ -7,7 +7,7 @@ const MAX_OPERATIONS = 10_000;
 
 interface Operation {
   readonly op: string;
-  readonly path: string;
+  readonly path?: string;
   readonly from?: string;
   readonly value?: Json;
 }
@@ -15,7 +15,9 @@ interface Operation {
 /** Applies the operations in order to a copy. Throws 400 for what is no patch and 422 for one that doesn't fit. */
 export function applyJsonPatch(target: Json, patch: unknown): Json {
   if (!Array.isArray(patch)) {
-    throw badRequest("error decoding patch: json: cannot unmarshal object into Go value of type jsonpatch.Patch");
+    throw badRequest(
+      "error decoding patch: json: cannot unmarshal object into Go value of type []handlers.jsonPatchOp",
+    );
   }
   if (patch.length > MAX_OPERATIONS) {
     throw new ApiError(
@@ -24,18 +26,20 @@ export function applyJsonPatch(target: Json, patch: unknown): Json {
       `The allowed maximum operations in a JSON patch is ${MAX_OPERATIONS}, got ${patch.length}`,
     );
   }
-  if (
-    !patch.every((step) =>
-      typeof step?.op === "string" && typeof step.path === "string" &&
-      ["string", "undefined"].includes(typeof step.from)
-    )
-  ) {
-    throw badRequest("error decoding patch: an operation needs op and path, both strings");
+  if (!patch.every(isOperation)) {
+    throw badRequest("error decoding patch: an operation is an object with op, path and from as strings");
   }
   // The document is held in a box, so that a path of "" (the whole of it) is no special case for `set` and `remove`.
   const box: { root: Json } = { root: structuredClone(target) };
   for (const step of patch as Operation[]) apply(box, step);
   return box.root;
+}
+
+function isOperation(step: unknown): boolean {
+  if (typeof step !== "object" || step === null) return false;
+  return ["op", "path", "from"].every((key) =>
+    ["string", "undefined"].includes(typeof (step as Record<string, unknown>)[key])
+  );
 }
 
 function apply(box: { root: Json }, step: Operation): void {
@@ -71,7 +75,8 @@ function unprocessable(): ApiError {
   return new ApiError(422, "Invalid", "the server rejected our request due to an error in our request", {});
 }
 
-function tokens(path: string): string[] {
+function tokens(path: string | undefined): string[] {
+  if (path === undefined) throw unprocessable();
   if (path === "") return [];
   if (!path.startsWith("/")) throw unprocessable();
   return path.slice(1).split("/").map((t) => t.replaceAll("~1", "/").replaceAll("~0", "~"));
@@ -87,7 +92,7 @@ function child(value: Json | undefined, token: string): Json | undefined {
   return undefined;
 }
 
-function read(root: Json, path: string): Json | undefined {
+function read(root: Json, path: string | undefined): Json | undefined {
   return tokens(path).reduce<Json | undefined>(child, root);
 }
 
@@ -97,12 +102,12 @@ function mustRead(root: Json, path: string): Json {
   return value;
 }
 
-function parentOf(root: Json, path: string): Json | undefined {
+function parentOf(root: Json, path: string | undefined): Json | undefined {
   const parent = tokens(path).slice(0, -1).reduce<Json | undefined>(child, root);
   return typeof parent === "object" && parent !== null ? parent : undefined;
 }
 
-function set(box: { root: Json }, path: string, value: Json, mode: "insert" | "replace"): void {
+function set(box: { root: Json }, path: string | undefined, value: Json, mode: "insert" | "replace"): void {
   const last = tokens(path).at(-1);
   if (last === undefined) {
     box.root = value;
@@ -122,7 +127,7 @@ function set(box: { root: Json }, path: string, value: Json, mode: "insert" | "r
   parent.splice(index, mode === "insert" ? 0 : 1, value);
 }
 
-function remove(box: { root: Json }, path: string): void {
+function remove(box: { root: Json }, path: string | undefined): void {
   const last = tokens(path).at(-1);
   const parent = last === undefined ? undefined : parentOf(box.root, path);
   if (last === undefined || parent === undefined) throw unprocessable();

@@ -4,42 +4,151 @@ import { badRequest } from "../status.ts";
 
 export type Predicate = (object: KubeObject) => boolean;
 
-/** Whole words of the label syntax: `a=b`, `a!=b`, `a in (b,c)`, `a notin (b)`, `a`, `!a`, `a>1`, joined by commas. */
-const requirement =
-  /^\s*(?:(!)\s*([^\s=!<>,()]+)|([^\s=!<>,()]+)\s+(in|notin)\s*\(([^()]*)\)|([^\s=!<>,()]+)\s*(==|=|!=|>|<)\s*([^\s=!<>,()]*)|([^\s=!<>,()]+))\s*(?:,|$)/;
+/** A word of the label syntax. `end` closes the text. */
+interface Token {
+  readonly kind: "identifier" | "in" | "notin" | "end" | "=" | "==" | "!=" | ">" | "<" | "(" | ")" | "," | "!";
+  readonly text: string;
+}
+
+type LabelTest = (labels: Record<string, string>) => boolean;
+
+function tokensOf(text: string): Token[] {
+  return [...text.matchAll(/==|!=|[=<>(),!]|[^\s=<>(),!]+/g)].map(([found]) => {
+    const isWord = !/^[=<>(),!]/.test(found);
+    const kind = isWord ? (found === "in" || found === "notin" ? found : "identifier") : found as Token["kind"];
+    return { kind, text: found };
+  });
+}
+
+const end: Token = { kind: "end", text: "" };
+const qualifiedKey = /^([a-z0-9]([-a-z0-9.]*[a-z0-9])?\/)?([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]$/;
+const keyRule =
+  "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')";
+
+/** `in` and `notin` are words too, where one is expected. */
+function isWord({ kind }: Token): boolean {
+  return kind === "identifier" || kind === "in" || kind === "notin";
+}
+
+/** Reads a label selector word by word; its complaints are those of k8s.io/apimachinery's parser. */
+class LabelParser {
+  readonly #tokens: Token[];
+  #at = 0;
+
+  constructor(text: string) {
+    this.#tokens = tokensOf(text);
+  }
+
+  parse(): LabelTest[] {
+    const tests: LabelTest[] = [];
+    while (this.#peek().kind !== "end") {
+      const first = this.#peek();
+      if (!isWord(first) && first.kind !== "!") {
+        throw badRequest(`found '${first.text}', expected: !, identifier, or 'end of string'`);
+      }
+      tests.push(this.#requirement());
+      const after = this.#next();
+      if (after.kind === "end") break;
+      if (after.kind !== ",") throw badRequest(`found '${after.text}', expected: ',' or 'end of string'`);
+      const following = this.#peek();
+      if (!isWord(following) && following.kind !== "!") {
+        throw badRequest(`found '${following.text}', expected: identifier after ','`);
+      }
+    }
+    return tests;
+  }
+
+  #peek(): Token {
+    return this.#tokens[this.#at] ?? end;
+  }
+
+  #next(): Token {
+    const token = this.#peek();
+    this.#at++;
+    return token;
+  }
+
+  #requirement(): LabelTest {
+    const isAbsent = this.#peek().kind === "!";
+    if (isAbsent) this.#next();
+    const key = this.#next();
+    if (!isWord(key)) throw wrongRequirement(`found '${key.text}', expected: identifier`);
+    if (!qualifiedKey.test(key.text)) {
+      throw wrongRequirement(`<nil>: Invalid value: ${JSON.stringify(key.text)}: ${keyRule}`);
+    }
+    const name = key.text;
+    if (isAbsent) return (labels) => !Object.hasOwn(labels, name);
+    if (["end", ","].includes(this.#peek().kind)) return (labels) => Object.hasOwn(labels, name);
+    const operator = this.#next();
+    switch (operator.kind) {
+      case "in": {
+        const values = this.#values();
+        return (labels) => Object.hasOwn(labels, name) && values.has(labels[name] as string);
+      }
+      case "notin": {
+        const values = this.#values();
+        return (labels) => !Object.hasOwn(labels, name) || !values.has(labels[name] as string);
+      }
+      case "=":
+      case "==":
+      case "!=":
+      case ">":
+      case "<":
+        return compare(name, operator.kind, this.#exactValue());
+      default:
+        throw wrongRequirement(`found '${operator.text}', expected: in, notin, =, ==, !=, gt, lt`);
+    }
+  }
+
+  #exactValue(): string {
+    if (["end", ","].includes(this.#peek().kind)) return "";
+    const value = this.#next();
+    if (!isWord(value)) throw wrongRequirement(`found '${value.text}', expected: identifier`);
+    return value.text;
+  }
+
+  #values(): Set<string> {
+    const open = this.#next();
+    if (open.kind !== "(") throw wrongRequirement(`found '${open.text}' expected: '('`);
+    const values = new Set<string>();
+    let wantsValue = true;
+    for (;;) {
+      const token = this.#next();
+      if (token.kind === ")") {
+        if (wantsValue) values.add("");
+        return values;
+      }
+      if (token.kind === ",") {
+        if (wantsValue) values.add("");
+        wantsValue = true;
+      } else if (wantsValue && isWord(token)) {
+        values.add(token.text);
+        wantsValue = false;
+      } else throw wrongRequirement(`found '${token.text}', expected: ',' or ')'`);
+    }
+  }
+}
+
+function wrongRequirement(why: string) {
+  return badRequest(`unable to parse requirement: ${why}`);
+}
 
 /** Throws 400 for what is no selector. */
 export function labelSelector(text: string): Predicate {
-  const tests: ((labels: Record<string, string>) => boolean)[] = [];
-  let rest = text;
-  while (rest.trim() !== "") {
-    const match = requirement.exec(rest);
-    if (match === null) throw badRequest(`unable to parse requirement: found '${rest}', expected: identifier`);
-    rest = rest.slice(match[0].length);
-    const [, not, absent, setKey, setOperator, setValues, key, operator, value = "", present] = match;
-    if (not !== undefined) tests.push((labels) => !Object.hasOwn(labels, absent as string));
-    else if (setKey !== undefined) {
-      const values = new Set((setValues ?? "").split(",").map((v) => v.trim()));
-      if (setOperator === "in") {
-        tests.push((labels) => Object.hasOwn(labels, setKey) && values.has(labels[setKey] as string));
-      } else tests.push((labels) => !Object.hasOwn(labels, setKey) || !values.has(labels[setKey] as string));
-    } else if (key !== undefined) tests.push(compare(key, operator as string, value));
-    else tests.push((labels) => Object.hasOwn(labels, present as string));
-  }
+  const tests = new LabelParser(text).parse();
   return (object) => {
     const labels = object.metadata.labels ?? {};
     return tests.every((test) => test(labels));
   };
 }
 
-function compare(key: string, operator: string, value: string): (labels: Record<string, string>) => boolean {
+function compare(key: string, operator: string, value: string): LabelTest {
   if (operator === "!=") return (labels) => labels[key] !== value;
   if (operator === ">" || operator === "<") {
     const limit = Number(value);
-    if (!Number.isInteger(limit)) {
-      throw badRequest(
-        `values[0][${key}]: Invalid value: "${value}": for 'Gt', 'Lt' operators, the value must be an integer`,
-      );
+    if (value === "" || !Number.isInteger(limit)) {
+      const why = "for 'Gt', 'Lt' operators, the value must be an integer";
+      throw wrongRequirement(`values[0]: Invalid value: ${JSON.stringify(value)}: ${why}`);
     }
     return (labels) => {
       const found = Number(labels[key] ?? Number.NaN);
