@@ -6,20 +6,21 @@ import { apiVersionOf, type Kind, tableOf } from "./kinds/kind.ts";
 import { metadataFaults } from "./kinds/names.ts";
 import type { Registry } from "./kinds/registry.ts";
 import { normalize } from "./normalize.ts";
-import { applyJsonPatch, applyMergePatch, deepEqual } from "./patch/json-patch.ts";
-import { applyStrategicPatch } from "./patch/strategic.ts";
-import {
-  alreadyExists,
-  ApiError,
-  badRequest,
-  conflict,
-  forbidden,
-  invalid,
-  notFound,
-  unsupportedMediaType,
-} from "./status.ts";
+import { deepEqual } from "./patch/json-patch.ts";
+import { alreadyExists, ApiError, badRequest, conflict, invalid, notFound } from "./status.ts";
 import { selectorOf } from "./storage/selectors.ts";
 import type { Store } from "./storage/store.ts";
+import {
+  applyPatch,
+  counted,
+  type DeleteOptions,
+  finalizersOf,
+  graceOf,
+  keepMetadata,
+  refuseNewFinalizers,
+  refusePreconditions,
+  takeStatus,
+} from "./write-rules.ts";
 
 /** Where an object stands: its kind, its namespace ("" for cluster-scoped kinds) and its name. */
 export interface Target {
@@ -27,19 +28,6 @@ export interface Target {
   readonly namespace: string;
   readonly name: string;
 }
-
-/** What a client may ask of a deletion (`metav1.DeleteOptions`). */
-export interface DeleteOptions {
-  readonly gracePeriodSeconds?: number;
-  readonly preconditions?: { readonly uid?: string; readonly resourceVersion?: string };
-  readonly propagationPolicy?: "Orphan" | "Background" | "Foreground";
-  readonly dryRun?: readonly string[];
-}
-
-export type PatchType =
-  | "application/json-patch+json"
-  | "application/merge-patch+json"
-  | "application/strategic-merge-patch+json";
 
 /** Tries of a patch whose object changed under it; kube-apiserver gives up after five. */
 const PATCH_TRIES = 5;
@@ -181,7 +169,7 @@ export class Resources {
   delete(target: Target, options: DeleteOptions): { readonly object: KubeObject; readonly gone: boolean } {
     const { kind } = target;
     const old = this.get(target);
-    this.#refusePreconditions(kind, old, options);
+    refusePreconditions(kind, old, options);
     const dryRun = (options.dryRun ?? []).length > 0;
     const asked = options.gracePeriodSeconds;
     if (kind.plural === "namespaces" && kind.group === "") return this.#endNamespace(kind, old, dryRun);
@@ -387,27 +375,6 @@ export class Resources {
     if (causes.length > 0) throw invalid(kind, object.metadata.name ?? "", causes);
   }
 
-  #refusePreconditions(kind: Kind, object: KubeObject, options: DeleteOptions): void {
-    const { uid, resourceVersion } = options.preconditions ?? {};
-    const { name } = object.metadata;
-    if (uid !== undefined && uid !== object.metadata.uid) {
-      throw conflict(
-        kind,
-        name,
-        `the UID in the precondition (${uid}) does not match the UID in record (${object.metadata.uid}). The object might have been deleted and then recreated`,
-      );
-    }
-    if (resourceVersion !== undefined && resourceVersion !== object.metadata.resourceVersion) {
-      throw conflict(
-        kind,
-        name,
-        `the ResourceVersion in the precondition (${resourceVersion}) does not match the ResourceVersion in record (${object.metadata.resourceVersion}). The object might have been modified`,
-      );
-    }
-    const permanent = kind.plural === "namespaces" && ["default", "kube-system", "kube-public"].includes(name);
-    if (permanent) throw forbidden(kind, name, "this namespace may not be deleted");
-  }
-
   #suffix(): string {
     return Array.from({ length: 5 }, () => suffixAlphabet[this.#random.integer(0, suffixAlphabet.length - 1)]).join("");
   }
@@ -415,19 +382,6 @@ export class Resources {
   #timestamp(): string {
     return new Date(this.#now()).toISOString().replace(/\.\d+Z$/, "Z");
   }
-}
-
-/** An object that is being deleted may lose finalizers, but win none. */
-function refuseNewFinalizers(kind: Kind, object: KubeObject, old: KubeObject): void {
-  if (old.metadata.deletionTimestamp === undefined) return;
-  const added = (object.metadata.finalizers ?? []).filter((f) => !(old.metadata.finalizers ?? []).includes(f));
-  if (added.length === 0) return;
-  const list = `[]string{${added.map((f) => JSON.stringify(f)).join(", ")}}`;
-  throw invalid(kind, old.metadata.name, [{
-    reason: "FieldValueForbidden",
-    message: `Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers ${list}`,
-    field: "metadata.finalizers",
-  }]);
 }
 
 function keyOfTarget({ namespace, name }: Target): string {
@@ -443,68 +397,4 @@ function pageOf(token: string | null): { readonly revision: number; readonly aft
     // falls through to the same answer
   }
   throw badRequest("invalid continue token: continue key is not valid: illegal base64 data");
-}
-
-function applyPatch(kind: Kind, type: string, target: Json, patch: Json): Json {
-  switch (type) {
-    case "application/json-patch+json":
-      return applyJsonPatch(target, patch);
-    case "application/merge-patch+json":
-      return applyMergePatch(target, patch);
-    case "application/strategic-merge-patch+json":
-      if (!kind.custom) return applyStrategicPatch(target, patch);
-      throw unsupportedMediaType(["application/json-patch+json", "application/merge-patch+json"]);
-    default:
-      throw unsupportedMediaType([
-        "application/json-patch+json",
-        "application/merge-patch+json",
-        ...(kind.custom ? [] : ["application/strategic-merge-patch+json"]),
-      ]);
-  }
-}
-
-/** What a client can't change about an object's identity and life. */
-function keepMetadata(object: KubeObject, old: KubeObject): void {
-  const { metadata } = object;
-  const kept = [
-    "uid",
-    "creationTimestamp",
-    "deletionTimestamp",
-    "deletionGracePeriodSeconds",
-    "generation",
-    "generateName",
-  ] as const;
-  for (const field of kept) {
-    if (old.metadata[field] === undefined) delete metadata[field];
-    else metadata[field] = old.metadata[field] as never;
-  }
-}
-
-/** A write to `status`: a custom resource changes nothing else, a built-in kind may also change labels and annotations. */
-function takeStatus(kind: Kind, object: KubeObject, old: KubeObject): void {
-  const status = object.status;
-  if (kind.custom) {
-    for (const key of Object.keys(object)) delete object[key];
-    Object.assign(object, structuredClone(old));
-  } else object.spec = old.spec;
-  if (status === undefined) delete object.status;
-  else object.status = status;
-}
-
-/** What a generation counts: all but metadata, and but the status where that is written apart. */
-function counted(kind: Kind, { status, metadata: _metadata, ...rest }: KubeObject): unknown {
-  return kind.subresources.includes("status") ? rest : { ...rest, status };
-}
-
-function graceOf(kind: Kind, object: KubeObject, asked: number | undefined): number {
-  const own = kind.strategy.gracePeriod?.(object) ?? 0;
-  if (own === 0) return 0;
-  return Math.max(0, asked ?? own);
-}
-
-function finalizersOf(object: KubeObject, policy: DeleteOptions["propagationPolicy"]): string[] {
-  const present = (object.metadata.finalizers ?? []).filter((f) => f !== "foregroundDeletion" && f !== "orphan");
-  if (policy === "Foreground") return [...present, "foregroundDeletion"];
-  if (policy === "Orphan") return [...present, "orphan"];
-  return object.metadata.finalizers ?? [];
 }

@@ -15,11 +15,45 @@ export const garbageCollector: Controller = {
       const owners = object.metadata.ownerReferences ?? [];
       if (owners.length > 0 && owners.every((owner) => !uids.has(owner.uid))) remove(resources, table, object);
     }
+    for (const [table, object] of [...resources.store.all()]) settleOwner(resources, table, object);
     for (const namespace of resources.store.list("namespaces")) {
       if (namespace.metadata.deletionTimestamp !== undefined) empty(resources, namespace);
     }
   },
 };
+
+/** An owner that waits for its dependents to go (foreground), or to be let go (orphan). */
+function settleOwner(resources: Resources, table: string, owner: KubeObject): void {
+  const finalizers = owner.metadata.finalizers ?? [];
+  const waits = finalizers.includes("foregroundDeletion");
+  if (owner.metadata.deletionTimestamp === undefined || (!waits && !finalizers.includes("orphan"))) return;
+  const dependents = [...resources.store.all()].filter(([, o]) =>
+    o.metadata.ownerReferences?.some((r) => r.uid === owner.metadata.uid)
+  );
+  if (waits) {
+    for (const [dependentTable, dependent] of dependents) remove(resources, dependentTable, dependent);
+    const isBlocked = dependents.some(([, o]) =>
+      o.metadata.ownerReferences?.some((r) => r.uid === owner.metadata.uid && r.blockOwnerDeletion)
+    );
+    if (isBlocked) return;
+  } else {
+    for (const [dependentTable, dependent] of dependents) {
+      const kept = dependent.metadata.ownerReferences?.filter((r) => r.uid !== owner.metadata.uid) ?? [];
+      resources.store.put(dependentTable, { ...dependent, metadata: { ...dependent.metadata, ownerReferences: kept } });
+    }
+  }
+  const kind = resources.registry.all().find((k) => tableOf(k) === table);
+  if (kind === undefined) return;
+  const left = finalizers.filter((f) => f !== "foregroundDeletion" && f !== "orphan");
+  const target = { kind, namespace: owner.metadata.namespace ?? "", name: owner.metadata.name };
+  resources.patch(
+    target,
+    "application/merge-patch+json",
+    { metadata: { finalizers: left.length === 0 ? null : left } },
+    "",
+    false,
+  );
+}
 
 function remove(resources: Resources, table: string, object: KubeObject): boolean {
   const kind = resources.registry.all().find((k) => tableOf(k) === table);

@@ -1,0 +1,116 @@
+// The rules of single writes: what a patch makes of an object, what a client can't change, what holds a deletion up.
+import type { Json, KubeObject } from "../../protocol/apis/kube-object.ts";
+import type { Kind } from "./kinds/kind.ts";
+import { applyJsonPatch, applyMergePatch } from "./patch/json-patch.ts";
+import { applyStrategicPatch } from "./patch/strategic.ts";
+import { conflict, forbidden, invalid, unsupportedMediaType } from "./status.ts";
+
+/** What a client may ask of a deletion (`metav1.DeleteOptions`). */
+export interface DeleteOptions {
+  readonly gracePeriodSeconds?: number;
+  readonly preconditions?: { readonly uid?: string; readonly resourceVersion?: string };
+  readonly propagationPolicy?: "Orphan" | "Background" | "Foreground";
+  readonly dryRun?: readonly string[];
+}
+
+/** An object that is being deleted may lose finalizers, but win none. */
+export function refuseNewFinalizers(kind: Kind, object: KubeObject, old: KubeObject): void {
+  if (old.metadata.deletionTimestamp === undefined) return;
+  const added = (object.metadata.finalizers ?? []).filter((f) => !(old.metadata.finalizers ?? []).includes(f));
+  if (added.length === 0) return;
+  const list = `[]string{${added.map((f) => JSON.stringify(f)).join(", ")}}`;
+  throw invalid(kind, old.metadata.name, [{
+    reason: "FieldValueForbidden",
+    message: `Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers ${list}`,
+    field: "metadata.finalizers",
+  }]);
+}
+
+/** The object that a patch makes of another. Throws 400, 415, 422 or 500. */
+export function applyPatch(kind: Kind, type: string, target: Json, patch: Json): Json {
+  switch (type) {
+    case "application/json-patch+json":
+      return applyJsonPatch(target, patch);
+    case "application/merge-patch+json":
+      return applyMergePatch(target, patch);
+    case "application/strategic-merge-patch+json":
+      if (!kind.custom) return applyStrategicPatch(target, patch);
+      throw unsupportedMediaType(["application/json-patch+json", "application/merge-patch+json"]);
+    default:
+      throw unsupportedMediaType([
+        "application/json-patch+json",
+        "application/merge-patch+json",
+        ...(kind.custom ? [] : ["application/strategic-merge-patch+json"]),
+      ]);
+  }
+}
+
+/** What a client can't change about an object's identity and life. */
+export function keepMetadata(object: KubeObject, old: KubeObject): void {
+  const { metadata } = object;
+  const kept = [
+    "uid",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+    "generation",
+    "generateName",
+  ] as const;
+  for (const field of kept) {
+    if (old.metadata[field] === undefined) delete metadata[field];
+    else metadata[field] = old.metadata[field] as never;
+  }
+}
+
+/** A write to `status`: a custom resource changes nothing else, a built-in kind may also change labels and annotations. */
+export function takeStatus(kind: Kind, object: KubeObject, old: KubeObject): void {
+  const status = object.status;
+  if (kind.custom) {
+    for (const key of Object.keys(object)) delete object[key];
+    Object.assign(object, structuredClone(old));
+  } else object.spec = old.spec;
+  if (status === undefined) delete object.status;
+  else object.status = status;
+}
+
+/** What a generation counts: all but metadata, and but the status where that is written apart. */
+export function counted(kind: Kind, { status, metadata: _metadata, ...rest }: KubeObject): unknown {
+  return kind.subresources.includes("status") ? rest : { ...rest, status };
+}
+
+/** Seconds of grace of a deletion, by the kind and by what was asked. */
+export function graceOf(kind: Kind, object: KubeObject, asked: number | undefined): number {
+  const own = kind.strategy.gracePeriod?.(object) ?? 0;
+  if (own === 0) return 0;
+  return Math.max(0, asked ?? own);
+}
+
+/** The finalizers of an object whose deletion begins with that policy. */
+export function finalizersOf(object: KubeObject, policy: DeleteOptions["propagationPolicy"]): string[] {
+  const present = (object.metadata.finalizers ?? []).filter((f) => f !== "foregroundDeletion" && f !== "orphan");
+  if (policy === "Foreground") return [...present, "foregroundDeletion"];
+  if (policy === "Orphan") return [...present, "orphan"];
+  return object.metadata.finalizers ?? [];
+}
+
+/** Preconditions that don't hold, and namespaces that may not go. Throws. */
+export function refusePreconditions(kind: Kind, object: KubeObject, options: DeleteOptions): void {
+  const { uid, resourceVersion } = options.preconditions ?? {};
+  const { name } = object.metadata;
+  if (uid !== undefined && uid !== object.metadata.uid) {
+    throw conflict(
+      kind,
+      name,
+      `the UID in the precondition (${uid}) does not match the UID in record (${object.metadata.uid}). The object might have been deleted and then recreated`,
+    );
+  }
+  if (resourceVersion !== undefined && resourceVersion !== object.metadata.resourceVersion) {
+    throw conflict(
+      kind,
+      name,
+      `the ResourceVersion in the precondition (${resourceVersion}) does not match the ResourceVersion in record (${object.metadata.resourceVersion}). The object might have been modified`,
+    );
+  }
+  const permanent = kind.plural === "namespaces" && ["default", "kube-system", "kube-public"].includes(name);
+  if (permanent) throw forbidden(kind, name, "this namespace may not be deleted");
+}
