@@ -17,6 +17,8 @@ export interface RawEdge {
   ended(): string | undefined;
   send(message: Partial<NewMessage> & { readonly operation: string }): Message;
   sendText(text: string): void;
+  /** From now on everything that is no answer is acknowledged as it comes. */
+  acknowledgeAll(): void;
   /** The first message received that fits, waited for. */
   expect(what: string, fits: (message: Message) => boolean, ms?: number): Promise<Message>;
   close(): void;
@@ -41,19 +43,26 @@ export async function rawEdge(
   });
   const received: Message[] = [];
   let ended: string | undefined;
-  socket.onMessage((text) => received.push(decodeMessage(text)));
+  let isAcknowledging = false;
+  const send = (what: Partial<NewMessage> & { readonly operation: string }) => {
+    const message = newMessage(Date.now(), { source: "edged", group: "meta", resource: "", ...what });
+    socket.send(encodeMessage(message));
+    return message;
+  };
+  socket.onMessage((text) => {
+    const message = decodeMessage(text);
+    received.push(message);
+    if (isAcknowledging && message.header.parent_msg_id === undefined) send(ackOf(message));
+  });
   socket.onClose((reason) => ended = reason);
   return {
     node,
     received,
     socket,
     ended: () => ended,
-    send(what) {
-      const message = newMessage(Date.now(), { source: "edged", group: "meta", resource: "", ...what });
-      socket.send(encodeMessage(message));
-      return message;
-    },
+    send,
     sendText: (text) => socket.send(text),
+    acknowledgeAll: () => void (isAcknowledging = true),
     expect: (what, fits, ms) =>
       until(`${node} receives ${what}; it has ${received.map(brief).join(" | ")}`, () => received.find(fits), ms),
     close: () => socket.close(),

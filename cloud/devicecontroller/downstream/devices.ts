@@ -1,5 +1,6 @@
 // Devices and their models to the nodes they are bound to, in the order membership, model, device.
-import { type Device, deviceIdOf } from "../../../protocol/apis/device.ts";
+import { type Device, deviceIdOf, type DeviceModel } from "../../../protocol/apis/device.ts";
+import { deviceFaults, modelFaults } from "../../../protocol/apis/device-checks.ts";
 import { keyOf, type KubeObject, textAt } from "../../../protocol/apis/kube-object.ts";
 import { modules, operations, resourceTypes } from "../../../protocol/message/names.ts";
 import type { Clock } from "../../../base/time/clock.ts";
@@ -86,6 +87,7 @@ export class DeviceFollower {
     const before = this.#told.get(key);
     // Labels, status and the like are no business of the edge.
     if (before !== undefined && JSON.stringify(before.spec) === JSON.stringify(device.spec)) return;
+    this.#warn("a device has faults", key, deviceFaults(device, this.#modelOf(device)));
     if (before === undefined) await this.#world.statuses.ensure(device);
     this.#told.set(key, device);
     if (before === undefined) await this.#add(device);
@@ -126,8 +128,9 @@ export class DeviceFollower {
 
   async #lookAtModel(key: string): Promise<void> {
     const [namespace = "", name = ""] = key.split("/");
-    const model = this.#models.get(namespace, name);
+    const model = this.#models.get(namespace, name) as DeviceModel | undefined;
     if (model === undefined) return;
+    this.#warn("a device model has faults", key, modelFaults(model));
     const nodes = new Set<string>();
     for (const device of this.#told.values()) {
       if (device.metadata.namespace === namespace && device.spec?.deviceModelRef?.name === name) {
@@ -173,9 +176,11 @@ export class DeviceFollower {
     return device === undefined || device.metadata.uid !== held.uid || nodeOf(device) !== node;
   }
 
-  #modelOf(device: Device): KubeObject | undefined {
+  #modelOf(device: Device): DeviceModel | undefined {
     const name = device.spec?.deviceModelRef?.name ?? "";
-    return name === "" ? undefined : this.#models.get(device.metadata.namespace ?? "default", name);
+    return name === ""
+      ? undefined
+      : this.#models.get(device.metadata.namespace ?? "default", name) as DeviceModel | undefined;
   }
 
   /** Whether another device of the namespace on that node has the same model. */
@@ -188,6 +193,11 @@ export class DeviceFollower {
       if (otherKey !== key && isSameModel && nodeOf(other) === node) return true;
     }
     return false;
+  }
+
+  /** The faulty travels all the same, as with KubeEdge; whoever wonders why nothing happens at the edge finds it here. */
+  #warn(message: string, key: string, faults: readonly string[]): void {
+    if (faults.length > 0) this.#world.logger.warn(message, { key, faults: faults.join("; ") });
   }
 
   #now(): number {

@@ -1,0 +1,115 @@
+// An invariant that can't break proves nothing: here each of them does.
+import { describe, expect, test } from "vitest";
+import { hopOf, type HopRecord } from "../../../../base/hop/hop.ts";
+import { HopRing } from "../../../../base/hop/ring.ts";
+import { ManualClock } from "../../../../base/time/manual-clock.ts";
+import { EdgeStore } from "../../../../edge-sim/metamanager/store.ts";
+import type { KubeObject } from "../../../../protocol/apis/kube-object.ts";
+import { judgeInvariants } from "../../../../scenarios/engine/invariants.ts";
+import type { World } from "../../../../scenarios/targets/target.ts";
+
+const pod = (version: string, more: Record<string, unknown> = {}): KubeObject => ({
+  apiVersion: "v1",
+  kind: "Pod",
+  metadata: { namespace: "default", name: "p", uid: "u1", resourceVersion: version },
+  spec: { nodeName: "edge-0", ...more },
+});
+
+const record: KubeObject = {
+  metadata: { namespace: "default", name: "edge-0.u1" },
+  status: { objectResourceVersion: "7" },
+};
+
+/** A world with one edge, as far as the invariants look at it. */
+function worldWith(
+  parts: {
+    readonly api?: KubeObject[];
+    readonly held?: KubeObject[];
+    readonly records?: KubeObject[];
+    readonly hops?: Partial<HopRecord>[];
+    readonly ringSize?: number;
+    readonly owners?: ReadonlySet<string>;
+    readonly metrics?: Record<string, number>;
+    readonly isConnected?: boolean;
+  },
+): World {
+  const store = new EdgeStore();
+  for (const object of parts.held ?? []) store.put(`default/pod/${object.metadata.name}`, object);
+  const hops = new HopRing(parts.ringSize ?? 100);
+  for (const hop of parts.hops ?? []) {
+    const about = { header: { msg_id: "" }, route: { operation: "update", resource: "default/pod/p" } };
+    hops.push(hopOf(about, { time: 0, hop: "edge.store", direction: "down", node: "edge-0", ...hop }));
+  }
+  const edge = { name: "edge-0", hub: { isConnected: parts.isConnected ?? true }, store };
+  const items: Record<string, KubeObject[]> = { Pod: parts.api ?? [], ObjectSync: parts.records ?? [] };
+  return {
+    kube: { list: ({ kind }: { kind: string }) => Promise.resolve({ items: items[kind] ?? [] }) },
+    fleet: { edges: () => [edge] },
+    hops,
+    clock: new ManualClock(),
+    // No time to settle: what is broken now is broken.
+    patience: 0,
+    owners: () => parts.owners ?? new Set(["edge-0"]),
+    metrics: () => parts.metrics ?? {},
+  } as unknown as World;
+}
+
+async function verdicts(world: World) {
+  const results = await judgeInvariants(world, new AbortController().signal);
+  return Object.fromEntries(results.map(({ name, verdict, details }) => [name, [verdict, ...details].join(": ")]));
+}
+
+describe("each edge holds what the API says it should", () => {
+  const name = "each edge holds what the API says it should";
+
+  test.each<[string, Parameters<typeof worldWith>[0], RegExp]>([
+    ["the same", { api: [pod("7")], held: [pod("7")] }, /^held$/],
+    ["an older version that differs in what the edge reported alone", { api: [pod("8")], held: [pod("7")] }, /^held$/],
+    [
+      "an older version",
+      { api: [pod("8", { x: 1 })], held: [pod("7")] },
+      /broken: edge-0 holds .* version 7; the API has 8/,
+    ],
+    ["what is gone", { held: [pod("7")] }, /broken: edge-0 still holds default\/pod\/p/],
+    ["nothing", { api: [pod("7")] }, /broken: edge-0 lacks default\/pod\/p/],
+    ["nothing, being away", { api: [pod("7")], isConnected: false }, /^held$/],
+  ])("when it has %s", async (_, parts, verdict) => {
+    expect((await verdicts(worldWith(parts)))[name]).toMatch(verdict);
+  });
+});
+
+test("what was acknowledged and is not there is lost", async () => {
+  const lost = await verdicts(worldWith({ api: [pod("7")], records: [record] }));
+  expect(lost["nothing acknowledged is lost"]).toMatch(/broken: edge-0 acknowledged default\/pod\/p at 7/);
+  const moved = await verdicts(worldWith({ api: [pod("7", { nodeName: "edge-1" })], records: [record] }));
+  expect(moved["nothing acknowledged is lost"]).toBe("held");
+});
+
+describe("no version went backwards", () => {
+  const name = "no version went backwards";
+
+  test("breaks when an older one is stored after a newer, per object and node", async () => {
+    const back = worldWith({ hops: [{ version: "9" }, { version: "10" }, { version: "9" }] });
+    expect((await verdicts(back))[name]).toMatch(/broken: edge-0 stored default\/pod\/p at 9 after 10/);
+    const apart = worldWith({ hops: [{ version: "9" }, { version: "8", node: "edge-1" }, { version: "9" }] });
+    expect((await verdicts(apart))[name]).toBe("held");
+  });
+
+  test("is not judged from a ring that has lost hops", async () => {
+    expect((await verdicts(worldWith({ hops: [{}, {}], ringSize: 1 })))[name]).toBe("not judged");
+  });
+});
+
+test("a pod that reaches a node it was never bound to is told of; its deletion there is not", async () => {
+  const name = "nothing was delivered to a node that doesn't own it";
+  const hops = [{ hop: "edge.read" as const }];
+  expect((await verdicts(worldWith({ hops, owners: new Set() })))[name]).toMatch(/broken: edge-0 got default\/pod\/p/);
+  expect((await verdicts(worldWith({ hops })))[name]).toBe("held");
+  const deletion = [{ hop: "edge.read" as const, operation: "delete" }];
+  expect((await verdicts(worldWith({ hops: deletion, owners: new Set() })))[name]).toBe("held");
+});
+
+test("a queue that is not empty is named", async () => {
+  const metrics = { hub_waiting: 0, bus_depth: 2, hub_written: 5 };
+  expect((await verdicts(worldWith({ metrics })))["all queues are drained"]).toBe("broken: bus_depth is 2");
+});
