@@ -6,6 +6,8 @@ export const limits = {
   message: 32 * 1024 * 1024 + 64 * 1024,
   /** Fragments of one WebSocket message. A Go client cuts at 4 KiB, so 32 MiB would be 8,192; objects end at about 1.5 MiB. */
   fragments: 8_320,
+  /** Characters of an id or of a word of the route: a URL at most. They are logged and kept in hop records. */
+  messageField: 2048,
   /** Nesting of a JSON document; a recursive walk of more could overflow the stack. */
   jsonDepth: 64,
   /** Bytes of an enrolment request's body, KubeEdge's own (CVE-2022-31075). */
@@ -20,10 +22,19 @@ export const limits = {
   moduleChannel: 1024,
   /** Messages waiting in one node's lane. */
   laneMessages: 1024,
-  /** Bytes waiting in one node's lane and socket; a node that reads slower is disconnected and catches up from the caches. */
+  /**
+   * Bytes waiting in one node's lane, and in its socket. What does not fit into the lane is dropped, and sent from the
+   * caches when there is room; a node whose socket's buffer is full is disconnected.
+   */
   laneBytes: 8 * 1024 * 1024,
+  /** Bytes one node may have in flight, unacknowledged; one message always may be. */
+  laneWindowBytes: 4 * 1024 * 1024,
+  /** Upstream messages of one edge under way, from read to dealt with, before its socket is no longer read. */
+  upstreamMessages: 64,
+  /** Bytes of these. */
+  upstreamBytes: 8 * 1024 * 1024,
   /** Upstream messages being worked on at once, all nodes together. */
-  upstreamJobs: 2048,
+  upstreamJobs: 16_384,
   /** Hop records kept. */
   hops: 65_536,
 } as const;

@@ -26,6 +26,9 @@ export interface UpgradeHandler {
   accept(socket: MessageSocket, request: IncomingMessage): void;
 }
 
+/** Milliseconds a refused peer has to read why. */
+const LINGER_MS = 1000;
+
 /** Every path is accepted. An `Origin` of another host is refused with 403, as KubeEdge does. */
 export function acceptWebSockets(
   server: SecureServer | Server,
@@ -55,6 +58,10 @@ export function acceptWebSockets(
         }\r\nConnection: close\r\nContent-Type: text/plain\r\n` +
           `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
       );
+      // A peer that does not close its half would keep the socket for ever.
+      socket.resume();
+      const linger = setTimeout(() => socket.destroy(), LINGER_MS);
+      socket.once("close", () => clearTimeout(linger));
       return;
     }
     websockets.handleUpgrade(

@@ -11,6 +11,8 @@ import type { Message } from "../../protocol/message/message.ts";
  */
 export interface BusMessage extends Message {
   readonly receivers?: readonly string[];
+  /** To be called once when the message has been dealt with, so that its sender can bound what is under way. */
+  readonly settled?: () => void;
 }
 
 /** A call that could not be carried out; the texts are KubeEdge's. */

@@ -12,7 +12,7 @@ export interface Module {
   start(): Promise<void>;
   /** Called once for each message of the module's channel, in order, each after the last one settled. */
   receive?(message: BusMessage): void | Promise<void>;
-  /** Finishes what is under way and lets go of everything. */
+  /** Finishes what is under way and lets go of everything; also after a `start` that failed. */
   stop(): Promise<void>;
 }
 
@@ -27,7 +27,7 @@ export class ModuleStartError extends Error {
   }
 }
 
-/** Starts modules and hands them their messages. One that fails stops those before it. Returns the way to stop them all. */
+/** Starts modules and hands them their messages. One that fails is stopped too, and those before it. Returns the way to stop them all. */
 export async function startModules(
   bus: Bus,
   modules: readonly Module[],
@@ -47,13 +47,14 @@ export async function startModules(
     }
   };
   for (const module of modules) {
+    // It counts as started from here on: one that fails half-way has things to let go of.
+    started.push(module);
     try {
       await module.start();
     } catch (error) {
       await stop();
       throw new ModuleStartError(module.name, error);
     }
-    started.push(module);
     if (module.receive !== undefined) void pump(bus, module, logger);
   }
   return stop;

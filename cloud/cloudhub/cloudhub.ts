@@ -5,6 +5,7 @@ import { type Clock, every, type Timer } from "../../base/time/clock.ts";
 import type { ListenOptions } from "../../base/transport/listen.ts";
 import type { MessageSocket } from "../../base/transport/message-socket.ts";
 import { decodeMessage } from "../../protocol/message/codec.ts";
+import { limits } from "../../protocol/limits.ts";
 import { modules } from "../../protocol/message/names.ts";
 import type { Bus, BusMessage } from "../beehive/bus.ts";
 import type { Module } from "../beehive/modules.ts";
@@ -31,9 +32,6 @@ export interface CloudHubWorld {
   readonly https: ListenOptions;
   readonly tap: Tap | undefined;
 }
-
-/** Upstream messages of one edge that may be under way before its socket is no longer read. */
-const MAX_UPSTREAM = 64;
 
 export class CloudHub implements Module {
   readonly name = modules.cloudhub;
@@ -152,32 +150,40 @@ export class CloudHub implements Module {
       logger.debug("an edge has gone", { node, reason });
       if (this.sessions.remove(gone)) this.#announce(node, "disconnected");
     };
-    const session = new NodeSession(node, socket, { clock, logger, records, config, tap, ended }, this.totals);
+    const behind = () => this.#announce(node, "connected");
+    const session = new NodeSession(node, socket, { clock, logger, records, config, tap, behind, ended }, this.totals);
     this.sessions.add(session);
     logger.debug("an edge has connected", { node });
     this.#announce(node, "connected");
     const upstream = { bus, logger, now: () => clock.now(), kubeCa: () => kubeCaOf(this.#world.caches) };
 
-    let pending = 0;
+    // One edge's requests are its own affair: when it has enough under way, it is read no further, and no other waits.
+    const pending = { messages: 0, bytes: 0 };
+    const isTooMuch = () => pending.messages >= limits.upstreamMessages || pending.bytes > limits.upstreamBytes;
     let tail = Promise.resolve();
     socket.onMessage((text) => {
       if (session.hasEnded) return;
-      let message;
+      let message: BusMessage;
       try {
         message = decodeMessage(text);
       } catch (error) {
         return session.end(`it sent what is no message: ${reasonOf(error)}`);
       }
+      const id = message.header.msg_id;
       tap?.(hopOf(message, { time: clock.now(), hop: "hub.read", direction: "up", node, size: text.length }));
-      if (++pending === MAX_UPSTREAM) socket.pause();
-      tail = tail.then(() => dispatchUpstream(upstream, session, message)).catch((error) => {
-        logger.error("an edge's message could not be handed on", {
-          node,
-          id: message.header.msg_id,
-          error: reasonOf(error),
-        });
-      }).finally(() => {
-        if (pending-- === MAX_UPSTREAM) socket.resume();
+      const { length } = text;
+      pending.messages++;
+      pending.bytes += length;
+      if (isTooMuch()) socket.pause();
+      const settled = () => {
+        const was = isTooMuch();
+        pending.messages--;
+        pending.bytes -= length;
+        if (was && !isTooMuch()) socket.resume();
+      };
+      tail = tail.then(() => dispatchUpstream(upstream, session, { ...message, settled })).catch((error) => {
+        settled();
+        logger.error("an edge's message could not be handed on", { node, id, error: reasonOf(error) });
       });
     });
   }

@@ -6,7 +6,7 @@ import type { Clock } from "../../base/time/clock.ts";
 import { limits } from "../../protocol/limits.ts";
 import { contentJson, type Message, newMessage } from "../../protocol/message/message.ts";
 import { groups, modules, ok, operations } from "../../protocol/message/names.ts";
-import { nodeOf } from "../../protocol/resource/path.ts";
+import { nodeOf, trimNode } from "../../protocol/resource/path.ts";
 import type { Bus, BusMessage } from "../beehive/bus.ts";
 import type { Module } from "../beehive/modules.ts";
 import type { Caches } from "../kube/caches.ts";
@@ -29,6 +29,13 @@ export interface DeviceControllerWorld extends WorkQueueWorld {
 /** `node/{node}/device/{namespace}/{name}/{what}`. */
 const reportPath = /^node\/([^/]+)\/device\/([^/]+)\/([^/]+)\/(twin\/edge_updated|state\/update)$/;
 
+interface ReportPath {
+  readonly node: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly what: string;
+}
+
 export class DeviceController implements Module {
   readonly name = modules.devicecontroller;
   readonly #world: DeviceControllerWorld;
@@ -48,25 +55,11 @@ export class DeviceController implements Module {
   }
 
   async receive(message: BusMessage): Promise<void> {
-    const resource = message.route.resource ?? "";
-    if (message.route.operation === operations.connected) return this.#follower.connected(nodeOf(resource));
-    if (message.route.operation === operations.disconnected) return;
-    // A node asks for its memberships at every connect; it has got them unasked.
-    if (resource.endsWith("/membership/detail")) return;
-    const [, node = "", namespace = "", name = "", what = ""] = reportPath.exec(resource) ?? [];
-    const { clock, logger, tap } = this.#world;
-    if (what === "") {
-      logger.warn("an edge's device message has an unknown resource", { resource, id: message.header.msg_id });
-      return;
-    }
-    tap?.(hopOf(message, {
-      time: clock.now(),
-      hop: "controller.receive",
-      direction: "up",
-      node,
-      resource: resource.split("/").slice(2).join("/"),
-    }));
-    await this.#upstream.submit(`${namespace}/${name}`, () => this.#report(message, node, namespace, name, what));
+    const settled = message.settled ?? (() => {});
+    const report = this.#reportIn(message);
+    if (report === undefined) return settled();
+    const { namespace, name } = report;
+    await this.#upstream.submit(`${namespace}/${name}`, () => this.#report(message, report).finally(settled));
   }
 
   async stop(): Promise<void> {
@@ -74,8 +67,26 @@ export class DeviceController implements Module {
     await this.#upstream.idle();
   }
 
+  /** Where a report points; undefined for what is none. */
+  #reportIn(message: BusMessage): ReportPath | undefined {
+    const { clock, logger, tap } = this.#world;
+    const { operation = "", resource = "" } = message.route;
+    if (operation === operations.connected) this.#follower.connected(nodeOf(resource));
+    if (operation === operations.connected || operation === operations.disconnected) return undefined;
+    // A node asks for its memberships at every connect; it has got them unasked.
+    if (resource.endsWith("/membership/detail")) return undefined;
+    const [, node = "", namespace = "", name = "", what = ""] = reportPath.exec(resource) ?? [];
+    if (what === "") {
+      logger.warn("an edge's device message has an unknown resource", { resource, id: message.header.msg_id });
+      return undefined;
+    }
+    const wire = trimNode(resource);
+    tap?.(hopOf(message, { time: clock.now(), hop: "controller.receive", direction: "up", node, resource: wire }));
+    return { node, namespace, name, what };
+  }
+
   /** A report is confirmed once it is stored; one that can't be stored, or is of another node's device, is not. */
-  async #report(message: Message, node: string, namespace: string, name: string, what: string): Promise<void> {
+  async #report(message: Message, { node, namespace, name, what }: ReportPath): Promise<void> {
     const { bus, clock, logger } = this.#world;
     const about = { node, device: `${namespace}/${name}`, id: message.header.msg_id };
     const device = this.#follower.deviceOn(node, namespace, name);

@@ -4,7 +4,7 @@ import { type Logger, reasonOf } from "../../base/log/logger.ts";
 import { KeyedWorker } from "../../base/queue/keyed-worker.ts";
 import { limits } from "../../protocol/limits.ts";
 import { modules, operations, resourceTypes } from "../../protocol/message/names.ts";
-import { nodeOf, parseNodePath } from "../../protocol/resource/path.ts";
+import { nodeOf, parseNodePath, trimNode } from "../../protocol/resource/path.ts";
 import type { BusMessage } from "../beehive/bus.ts";
 import type { Module } from "../beehive/modules.ts";
 import { configMapFollower } from "./downstream/configmap.ts";
@@ -64,31 +64,11 @@ export class EdgeController implements Module {
   }
 
   async receive(message: BusMessage): Promise<void> {
-    const resource = message.route.resource ?? "";
-    if (message.route.operation === operations.connected) {
-      for (const follower of this.#followers) follower.connected(nodeOf(resource));
-      return;
-    }
-    if (message.route.operation === operations.disconnected) return;
-    const path = parseNodePath(resource);
-    if (path === undefined) {
-      this.#world.logger.warn("an edge's message has no resource path that means anything", {
-        resource,
-        id: message.header.msg_id,
-      });
-      return;
-    }
-    const { node, ...rest } = path;
-    const request: EdgeRequest = { node, path: rest, operation: message.route.operation ?? "", message };
-    this.#world.tap?.(hopOf(message, {
-      time: this.#world.clock.now(),
-      hop: "controller.receive",
-      direction: "up",
-      node,
-      resource: resource.split("/").slice(2).join("/"),
-    }));
+    const settled = message.settled ?? (() => {});
+    const request = this.#requestIn(message);
+    if (request === undefined) return settled();
     // One node's requests are answered in order; different nodes' at the same time.
-    await this.#upstream.submit(node, () => this.#answer(request));
+    await this.#upstream.submit(request.node, () => this.#answer(request).finally(settled));
   }
 
   async stop(): Promise<void> {
@@ -96,10 +76,33 @@ export class EdgeController implements Module {
     await this.#upstream.idle();
   }
 
+  /** What an edge asks; undefined for what is no request. */
+  #requestIn(message: BusMessage): EdgeRequest | undefined {
+    const { clock, logger, tap } = this.#world;
+    const { operation = "", resource = "" } = message.route;
+    if (operation === operations.connected) {
+      for (const follower of this.#followers) follower.connected(nodeOf(resource));
+    }
+    if (operation === operations.connected || operation === operations.disconnected) return undefined;
+    const found = parseNodePath(resource);
+    if (found === undefined) {
+      logger.warn("an edge's message has no resource path that means anything", {
+        resource,
+        id: message.header.msg_id,
+      });
+      return undefined;
+    }
+    const { node, ...path } = found;
+    const wire = trimNode(resource);
+    tap?.(hopOf(message, { time: clock.now(), hop: "controller.receive", direction: "up", node, resource: wire }));
+    return { node, path, operation, message };
+  }
+
   async #answer(request: EdgeRequest): Promise<void> {
     const { bus, caches, clock, logger } = this.#world;
     const { type } = request.path;
-    const handler = table[type]?.[request.operation] ?? table[type]?.["*"];
+    const handlers = Object.hasOwn(table, type) ? table[type] ?? {} : {};
+    const handler = Object.hasOwn(handlers, request.operation) ? handlers[request.operation] : handlers["*"];
     const about = { node: request.node, type, operation: request.operation, id: request.message.header.msg_id };
     if (handler === undefined) {
       logger.warn("an edge asks for what is not supported", about);

@@ -55,7 +55,7 @@ export class Informer {
     };
     this.#watch = new ListWatch(
       pathOf(resource),
-      new Watch(client.config.config),
+      watchOf(client),
       list,
       false,
       labelSelector,
@@ -70,7 +70,7 @@ export class Informer {
 
   /** Begins to list and watch; settles when the cache has been filled once, or rejects when `stop` came first. */
   start(): Promise<void> {
-    void this.#watch.start();
+    this.#watchAgain();
     return this.#synced.promise;
   }
 
@@ -135,8 +135,27 @@ export class Informer {
     const wait = this.#backoff.next();
     this.#world.logger.debug("the watch failed; trying again", { error: this.#lastError, wait: Math.round(wait) });
     this.#retry?.cancel();
-    this.#retry = this.#world.clock.after(wait, () => void this.#watch.start());
+    this.#retry = this.#world.clock.after(wait, () => this.#watchAgain());
   }
+
+  #watchAgain(): void {
+    this.#watch.start().catch((error) => this.#failed(error));
+  }
+}
+
+/**
+ * A Watch that reports every failure to its `done` callback. client-node's own rejects where credentials can't be had (an
+ * exec plug-in that fails, a token file that is gone), and its ListWatch leaves that rejection unhandled.
+ */
+function watchOf(client: KubeClient): Watch {
+  const watch = new Watch(client.config.config);
+  const inner = watch.watch.bind(watch);
+  watch.watch = (path, query, callback, done) =>
+    inner(path, query, callback, done).catch((error) => {
+      done(error);
+      return new AbortController();
+    });
+  return watch;
 }
 
 /** client-node's type says Date where its watches and our list hold the plain JSON. */

@@ -58,11 +58,29 @@ export const resources = {
   },
 } as const satisfies Record<string, Resource>;
 
-/** The path of a collection, or with `name` of one object. An empty namespace means all of them. */
+/** A name that can't stand in a path of the API. */
+export class PathSegmentError extends Error {
+  constructor(segment: string) {
+    super(
+      `"${segment}" can't be the name or namespace of an object: it may not be "." or "..", nor contain "/" or "%"`,
+    );
+    this.name = "PathSegmentError";
+  }
+}
+
+/** As Kubernetes' ValidatePathSegmentName: URLs take `.` and `..` for steps, so they would lead to another object. */
+function segment(text: string): string {
+  if (text === "." || text === ".." || /[/%]/.test(text)) throw new PathSegmentError(text);
+  return encodeURIComponent(text);
+}
+
+/**
+ * The path of a collection, or with `name` of one object. An empty namespace means all of them. Throws PathSegmentError.
+ */
 export function pathOf(resource: Resource, namespace = "", name = ""): string {
   const root = resource.apiVersion.includes("/") ? `/apis/${resource.apiVersion}` : `/api/${resource.apiVersion}`;
-  const place = resource.namespaced && namespace !== "" ? `/namespaces/${encodeURIComponent(namespace)}` : "";
-  return `${root}${place}/${resource.plural}${name === "" ? "" : `/${encodeURIComponent(name)}`}`;
+  const place = resource.namespaced && namespace !== "" ? `/namespaces/${segment(namespace)}` : "";
+  return `${root}${place}/${resource.plural}${name === "" ? "" : `/${segment(name)}`}`;
 }
 
 /** The kinds cloudcore knows, by apiVersion and kind; undefined for others (then the server's discovery tells). */

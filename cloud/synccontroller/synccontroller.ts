@@ -81,6 +81,14 @@ export class SyncController implements Module {
       const informer = this.#informers.get(`${held.apiVersion}/${held.kind}`);
       if (informer === undefined) continue;
       const object = informer.get(held.namespace, held.name);
+      if (object !== undefined && object.metadata.uid !== held.uid && goesByName(object, node)) {
+        // Another object has the name now: the edge's store goes by name, and deleting the old one would take the new one.
+        await this.#removeRecord(held);
+        if (!this.#world.index.holds(node, object.metadata.uid ?? "")) {
+          await this.#send(node, held, operations.update, object);
+        }
+        continue;
+      }
       const isGone = object === undefined || object.metadata.uid !== held.uid || isElsewhere(object, node);
       if (isGone) await this.#send(node, held, operations.delete, stubOf(held));
       else if (isNewerVersion(object.metadata.resourceVersion, held.version)) {
@@ -107,22 +115,26 @@ export class SyncController implements Module {
 
   /** Removes the records of a node that is no longer there. */
   async #collect(node: string): Promise<void> {
-    for (const { namespace, record } of this.#world.index.of(node)) {
-      const resource = knownResource(record) ?? resources.objectsyncs;
-      try {
-        await this.#world.caches.client.delete({ resource, namespace, name: record.metadata.name }, {
-          gracePeriodSeconds: 0,
-        });
-      } catch (error) {
-        if (!hasCode(error, 404)) {
-          this.#world.logger.warn("a sync record of a deleted node stays for now", {
-            node,
-            record: record.metadata.name,
-          });
-        }
+    for (const held of this.#world.index.of(node)) await this.#removeRecord(held);
+  }
+
+  async #removeRecord({ namespace, node, record }: Held): Promise<void> {
+    const { client } = this.#world.caches;
+    const { name } = record.metadata;
+    const resource = knownResource(record) ?? resources.objectsyncs;
+    try {
+      await client.delete({ resource, namespace, name }, { gracePeriodSeconds: 0 });
+    } catch (error) {
+      if (!hasCode(error, 404)) {
+        this.#world.logger.warn("a sync record that means nothing any more stays for now", { node, record: name });
       }
     }
   }
+}
+
+/** Edges know pods by their uid; everything else, if it is still theirs, by its name. */
+function goesByName(object: KubeObject, node: string): boolean {
+  return object.kind !== "Pod" && !isElsewhere(object, node);
 }
 
 /** Pods and devices belong to one node; what has moved on is taken from the node it was on. */

@@ -209,6 +209,12 @@ export class DeviceTwin {
   #leave(id: string): void {
     this.#members.get(id)?.device.stop();
     this.#members.delete(id);
+    // The cloud never confirms a report of a device it no longer has: it would be sent for ever.
+    for (const [subject, { header }] of this.#unconfirmed) {
+      if (!subject.startsWith(`${id} `)) continue;
+      this.#unconfirmed.delete(subject);
+      this.#subjects.delete(header.msg_id);
+    }
   }
 
   /** Every report counts as a change, whether the value is new or not, and goes to the cloud with its versions. */

@@ -59,7 +59,7 @@ interface Waiting {
 
 export class EdgeHub {
   readonly #world: EdgeHubWorld;
-  readonly #stop = new AbortController();
+  #stop = new AbortController();
   readonly #waiting = new Map<string, Waiting>();
   #credentials: EdgeCredentials | undefined;
   #secureContext: SecureContext | undefined;
@@ -106,8 +106,11 @@ export class EdgeHub {
     return this.#credentials;
   }
 
+  /** Connects, and again after a `stop`. */
   start(): void {
-    this.#running ??= this.#run();
+    if (this.#running !== undefined) return;
+    this.#stop = new AbortController();
+    this.#running = this.#run();
   }
 
   /** Closes without a farewell, as a node that loses its power. */
@@ -117,6 +120,7 @@ export class EdgeHub {
     this.#wake?.();
     this.#socket?.close();
     await this.#running;
+    this.#running = undefined;
   }
 
   /** Dials at once instead of waiting out the pause. */

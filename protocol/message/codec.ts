@@ -54,7 +54,7 @@ function escapeHtml(json: string): string {
 /**
  * Decodes the first JSON value of a text, as Go's decoder does: key letter case doesn't matter, unknown keys and what
  * follows the value are ignored. `null` gives an empty message. Throws MessageFormatError for anything that is not an
- * object, a wrong type in header or route, or JSON deeper than the limit.
+ * object, a wrong type or an over-long text in header or route, or JSON deeper than the limit.
  */
 export function decodeMessage(text: string): Message {
   const value = parseFirst(text);
@@ -104,6 +104,9 @@ function decodeRoute(message: Record<string, unknown>): Route {
 function text(object: Record<string, unknown>, key: string): string {
   const value = field(object, key) ?? "";
   if (typeof value !== "string") throw wrong(key, "a string", value);
+  if (value.length > limits.messageField) {
+    throw new MessageFormatError(`${key} has ${value.length} characters; at most ${limits.messageField} are taken`);
+  }
   return value;
 }
 

@@ -42,11 +42,14 @@ export function trimNode(resource: string): string {
   return segments.length < 3 ? resource : segments.slice(2).join("/");
 }
 
-/** Takes a wire path apart; undefined where it has fewer than two or more than three segments, or an empty one. */
+/**
+ * Takes a wire path apart; undefined where it has fewer than two or more than three segments, an empty one, or one that
+ * a URL would take for a step (`.`, `..`).
+ */
 export function parseWirePath(resource: string): ResourcePath | undefined {
   const [namespace, type, name = "", ...rest] = resource.split("/");
   if (!namespace || !type || rest.length > 0) return undefined;
-  if (resource.endsWith("/")) return undefined;
+  if (resource.endsWith("/") || [namespace, type, name].some((segment) => /^\.\.?$/.test(segment))) return undefined;
   return { namespace, type, name };
 }
 

@@ -1,6 +1,15 @@
 // The hub as an edge sees it, on real sockets: who gets in, what is read, what is sent and sent again.
+import { type AddressInfo, createServer } from "node:net";
+import { connect, type ConnectionOptions } from "node:tls";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { KubeObject } from "../../protocol/apis/kube-object.ts";
+import { silentLogger } from "../../base/log/logger.ts";
+import { Random } from "../../base/random/random.ts";
+import { ModuleStartError } from "../../cloud/beehive/modules.ts";
+import { CloudCore } from "../../cloud/cloudcore.ts";
+import { defaultConfig } from "../../cloud/config/config.ts";
+import { tokenKubeConfig } from "../../cloud/kube/kubeconfig.ts";
+import { issueClient } from "../../protocol/pki/ca.ts";
 import { resources } from "../../cloud/kube/resource.ts";
 import { ackOf, rawEdge } from "../support/raw-edge.ts";
 import { until } from "../support/until.ts";
@@ -121,6 +130,150 @@ describe("what an edge sends", () => {
     edge.close();
   });
 });
+
+describe("a path that climbs", () => {
+  test.each([".", "..", "../pod/x", "a%2f"])("out of its place by %j touches nothing", async (name) => {
+    const namespace = "kept";
+    if (await cloud.kube.find({ resource: resources.namespaces, name: namespace }) === undefined) {
+      await cloud.kube.create(resources.namespaces, {
+        apiVersion: "v1",
+        kind: "Namespace",
+        metadata: { name: namespace },
+      });
+      await cloud.kube.create(resources.pods, {
+        apiVersion: "v1",
+        kind: "Pod",
+        metadata: { name: "kept", namespace },
+        spec: { containers: [{ name: "c", image: "x" }] },
+      });
+    }
+    const edge = await rawEdge(cloud, newName());
+    edge.send({ operation: "delete", resource: `${namespace}/pod/${name}`, content: { gracePeriodSeconds: 0 } });
+    const query = edge.send({ operation: "query", resource: "default/configmap/none" });
+    // One edge's requests are answered in order: the deletion has been dealt with.
+    await edge.expect("the next answer", (m) => m.header.parent_msg_id === query.header.msg_id);
+    expect(await cloud.kube.find({ resource: resources.pods, namespace, name: "kept" })).toBeDefined();
+    edge.close();
+  });
+});
+
+describe("an edge that goes too far", () => {
+  test("with a field longer than any may be is disconnected", async () => {
+    const edge = await rawEdge(cloud, newName());
+    edge.send({ operation: "query", resource: `default/configmap/${"x".repeat(3000)}` });
+    await until("the connection ends", () => edge.ended());
+  });
+
+  test("by saying that it has connected is not looked at again", async () => {
+    const name = newName();
+    await addNode(name);
+    const edge = await rawEdge(cloud, name);
+    edge.acknowledgeAll();
+    await cloud.kube.create(resources.pods, podOn(name, `told-${name}`));
+    await edge.expect("its pod", (m) => m.route.resource === `default/pod/told-${name}`);
+    const position = cloud.hops.position;
+    edge.send({ operation: "connected", source: "edged", resource: `node/${name}` });
+    const query = edge.send({ operation: "query", resource: "default/configmap/none" });
+    await edge.expect("the next answer", (m) => m.header.parent_msg_id === query.header.msg_id);
+    const sent = [...cloud.hops.since(position)].filter(({ hop, node }) => hop === "hub.write" && node === name);
+    expect(sent.map(({ parent }) => parent)).toEqual([query.header.msg_id]);
+    edge.close();
+  });
+
+  test("with requests waits for its own answers; others' are not held up", async () => {
+    const [greedy, modest] = [await rawEdge(cloud, newName()), await rawEdge(cloud, newName())];
+    const lookAt = cloud.core.client.get.bind(cloud.core.client);
+    // An API that takes a while: 4,000 requests one after another are then far more than this test's deadline.
+    cloud.core.client.get = async (ref) => {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      return await lookAt(ref);
+    };
+    try {
+      for (let i = 0; i < 4000; i++) greedy.send({ operation: "query", resource: "null/node/none" });
+      await until("the flood has arrived", () => greedy.received.length > 0);
+      const query = modest.send({ operation: "query", resource: "null/node/none" });
+      await modest.expect("the answer", (m) => m.header.parent_msg_id === query.header.msg_id, 5000);
+      expect(greedy.received.length).toBeLessThan(1000);
+    } finally {
+      cloud.core.client.get = lookAt;
+      greedy.close();
+      modest.close();
+    }
+  });
+
+  test("that an older edge reports a pod which is gone is told to delete it, by its name", async () => {
+    const edge = await rawEdge(cloud, newName());
+    edge.send({
+      operation: "update",
+      resource: "default/podstatus",
+      content: [{ UID: "u", Name: "gone", Status: { phase: "Running" } }],
+    });
+    const deletion = await edge.expect("the deletion", (m) => m.route.operation === "delete");
+    expect(deletion.route.resource).toBe("default/pod/gone");
+    edge.close();
+  });
+});
+
+describe("a socket that is refused", () => {
+  test("is closed by the hub, also when the peer keeps its half open", async () => {
+    const { authority } = cloud.core.hub.certificates;
+    const pair = await issueClient(
+      authority,
+      { commonName: "system:node:x", organization: "system:nodes" },
+      Date.now(),
+    );
+    const socket = connect({
+      port: cloud.core.hub.ports.websocket,
+      host: "127.0.0.1",
+      ca: authority.certPem,
+      cert: pair.certPem,
+      key: pair.keyPem,
+      allowHalfOpen: true,
+    } as ConnectionOptions);
+    let text = "";
+    let isClosed = false;
+    socket.on("data", (data) => text += data).on("error", () => {}).on("close", () => isClosed = true);
+    socket.write(
+      "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" +
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nnode_id: Bad_Name\r\n\r\n",
+    );
+    // Our half stays open until the hub says, on our writing, that there is nobody any more.
+    const writing = setInterval(() => socket.write("x"), 50);
+    try {
+      await until("the hub has closed it", () => isClosed, 5000);
+    } finally {
+      clearInterval(writing);
+      socket.destroy();
+    }
+    expect(text).toContain("HTTP/1.1 400");
+  });
+});
+
+test("a hub that can't have its port leaves no other one open", async () => {
+  const { websocket } = cloud.core.hub.ports;
+  const https = await freePort();
+  const started = CloudCore.start({
+    kubeconfig: tokenKubeConfig(cloud.api.access),
+    config: defaultConfig,
+    websocket: { host: "127.0.0.1", port: websocket, exact: true },
+    https: { host: "127.0.0.1", port: https, exact: true },
+    clock: cloud.clock,
+    random: new Random(1),
+    logger: silentLogger,
+  });
+  await expect(started).rejects.toThrow(ModuleStartError);
+  await expect(freePort(https)).resolves.toBe(https);
+});
+
+/** A port nobody listens on, or that one; rejects where somebody does. */
+async function freePort(port = 0): Promise<number> {
+  const server = createServer();
+  const { promise, resolve, reject } = Promise.withResolvers<number>();
+  server.once("error", reject).listen(port, "127.0.0.1", () => resolve((server.address() as AddressInfo).port));
+  const found = await promise;
+  await new Promise((closed) => server.close(closed));
+  return found;
+}
 
 describe("what the hub sends", () => {
   test("a pod is sent once, sent again until it is acknowledged, and recorded only then", async () => {

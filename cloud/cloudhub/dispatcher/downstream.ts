@@ -9,6 +9,7 @@ import { operations, resourceTypes } from "../../../protocol/message/names.ts";
 import { nodeOf, trimNode } from "../../../protocol/resource/path.ts";
 import type { BusMessage } from "../../beehive/bus.ts";
 import type { Sessions } from "../session/sessions.ts";
+import { recordedOf } from "../session/sync-records.ts";
 import { needsAck } from "./ack-class.ts";
 
 /** What dispatching needs from outside. */
@@ -58,8 +59,11 @@ function toNode({ sessions, clock, tap }: DownstreamWorld, node: string, message
     session.end("its Node was deleted");
     return;
   }
-  if (!needsAck(message, wire)) session.sendUnacknowledged(message);
-  else session.sendAcknowledged(message, objectIn(message));
+  const object = objectIn(message);
+  // What has no uid has no record to be kept in step: an older edge is told once to remove a pod that is not there.
+  const isStray = message.route.operation === operations.delete && recordedOf(object) === undefined;
+  if (isStray || !needsAck(message, wire)) session.sendUnacknowledged(message);
+  else session.sendAcknowledged(message, object);
 }
 
 /** The Kubernetes object inside; one without metadata is treated as one without a uid, and so dropped with that reason. */

@@ -3,7 +3,7 @@ import type { Logger } from "../../../base/log/logger.ts";
 import { type Message, newMessage, responseTo, withResource } from "../../../protocol/message/message.ts";
 import { groups, modules, operations } from "../../../protocol/message/names.ts";
 import { prefixNode } from "../../../protocol/resource/path.ts";
-import type { Bus } from "../../beehive/bus.ts";
+import type { Bus, BusMessage } from "../../beehive/bus.ts";
 import type { NodeSession } from "../session/session.ts";
 
 /** What dispatching needs from outside. */
@@ -25,16 +25,19 @@ const cloudSources: ReadonlySet<string> = new Set([
 ]);
 const taskOperations: ReadonlySet<string> = new Set(["prepull", "upgrade", "UpdateNodeActionStatus"]);
 const controlOperations: ReadonlySet<string> = new Set(["ping", "pong", "config"]);
+const connectionOperations: ReadonlySet<string> = new Set([operations.connected, operations.disconnected]);
 const volume = /^\w[-\w.+]*\/volume\/\w[-\w.+]*/;
 
 interface Row {
-  readonly matches: (message: Message, resource: string) => boolean;
+  readonly matches: (message: BusMessage, resource: string) => boolean;
   readonly act: (
     world: UpstreamWorld,
     session: NodeSession,
-    message: Message,
+    message: BusMessage,
     resource: string,
   ) => Promise<void> | void;
+  /** Whoever gets the message says when it is dealt with; else it is when it has been handed on. */
+  readonly settlesLater?: true;
 }
 
 const has = (operation: string) => (message: Message) => message.route.operation === operation;
@@ -79,6 +82,8 @@ const table: readonly Row[] = [
       })),
   },
   { matches: (m) => cloudSources.has(m.route.source ?? ""), act: () => {} },
+  // Only the hub says who has come and gone.
+  { matches: (m) => connectionOperations.has(m.route.operation ?? ""), act: () => {} },
   {
     matches: (m) => m.route.source === "metaserver",
     act: ({ bus }, session, m, resource) =>
@@ -86,22 +91,25 @@ const table: readonly Row[] = [
   },
   {
     matches: (m) => m.route.source === "twin",
+    settlesLater: true,
     act: ({ bus }, session, m, resource) =>
       bus.sendToGroup(modules.devicecontroller, withResource(m, prefixNode(session.node, resource))),
   },
   {
     matches: () => true,
+    settlesLater: true,
     act: ({ bus }, session, m, resource) =>
       bus.sendToGroup(modules.edgecontroller, withResource(m, prefixNode(session.node, resource))),
   },
 ];
 
-/** Settles when the message has been handed on; a full module makes it wait, and so the node's next message. */
-export async function dispatchUpstream(world: UpstreamWorld, session: NodeSession, message: Message): Promise<void> {
+/** Resolves when the message has been handed on; a full module makes it wait, and so the node's next message. */
+export async function dispatchUpstream(world: UpstreamWorld, session: NodeSession, message: BusMessage): Promise<void> {
   const resource = message.route.resource ?? "";
   for (const row of table) {
     if (!row.matches(message, resource)) continue;
     await row.act(world, session, message, resource);
+    if (!row.settlesLater) message.settled?.();
     return;
   }
 }

@@ -25,9 +25,13 @@ export interface LaneItem {
 /** What became of a message that was offered. */
 export type Offer = "queued" | "replaced" | "stale" | "full";
 
-/** Bounds of a lane and its window. */
+/** What became of a message that nobody acknowledged, round after round. */
+export type GivenUp = "superseded" | "unanswered" | "set back" | "stays";
+
+/** Bounds of a lane and its window. `windowBytes` bounds what is in flight; one message always may be. */
 export interface LaneLimits {
   readonly window: number;
+  readonly windowBytes: number;
   readonly messages: number;
   readonly bytes: number;
 }
@@ -40,6 +44,7 @@ export class Lane {
   /** Messages without acknowledgement written since the last one came: they stand in the same inbox at the edge. */
   #unanswered = 0;
   #bytes = 0;
+  #inFlightBytes = 0;
 
   constructor(limits: LaneLimits) {
     this.#limits = limits;
@@ -66,24 +71,26 @@ export class Lane {
 
   /**
    * Takes a message in. A newer version takes the place of a waiting one of the same object; a deletion takes the place of
-   * what waits of its object and is itself never replaced; answers to requests stand for themselves.
+   * what waits of its object and is itself final, but for the kinds that move between nodes; answers to requests stand for
+   * themselves.
    */
   offer(item: LaneItem): { readonly offer: Offer; readonly replaced?: LaneItem } {
     const isDelete = isDeletion(item);
     if (!isAnswer(item)) {
       for (const [at, other] of this.#waiting.entries()) {
         if (other.uid !== item.uid || isAnswer(other)) continue;
-        if (isDeletion(other)) return { offer: "stale" };
-        if (!isDelete && !isNewerVersion(versionOf(item), versionOf(other))) return { offer: "stale" };
+        const comesBack = isDeletion(other) && !isDelete && mayComeBack(item);
+        if (isDeletion(other) && !comesBack) return { offer: "stale" };
+        if (!isDelete && !comesBack && !isNewer(item, other)) return { offer: "stale" };
         // It keeps its predecessor's place, and the knowledge that there is a record.
-        item.recorded ||= other.recorded;
+        item.recorded ||= other.recorded && !isDeletion(other);
         this.#waiting[at] = item;
         this.#bytes += item.bytes - other.bytes;
         return { offer: "replaced", replaced: other };
       }
       for (const other of this.#inFlight.values()) {
         if (other.uid !== item.uid || isAnswer(other)) continue;
-        if (isDeletion(other) || (!isDelete && !isNewerVersion(versionOf(item), versionOf(other)))) {
+        if (isDeletion(other) ? isDelete || !mayComeBack(item) : !isDelete && !isNewer(item, other)) {
           return { offer: "stale" };
         }
       }
@@ -109,7 +116,9 @@ export class Lane {
       for (let at = 0; at < this.#waiting.length; at++) {
         const item = this.#waiting[at] as LaneItem;
         const path = item.message.route.resource ?? "";
-        const full = this.#inFlight.size > 0 && this.#inFlight.size + this.#unanswered >= this.#limits.window;
+        const full = this.#inFlight.size > 0 &&
+          (this.#inFlight.size + this.#unanswered >= this.#limits.window ||
+            this.#inFlightBytes + item.bytes > this.#limits.windowBytes);
         if (full) {
           kept.push(...this.#waiting.slice(at));
           return;
@@ -121,6 +130,7 @@ export class Lane {
         }
         busy.add(path);
         this.#bytes -= item.bytes;
+        this.#inFlightBytes += item.bytes;
         item.sentAt = now;
         this.#inFlight.set(item.message.header.msg_id, item);
         yield item;
@@ -137,41 +147,78 @@ export class Lane {
 
   /** Takes the acknowledged message out; undefined where the id is not waited for. */
   acknowledge(id: string): LaneItem | undefined {
-    const item = this.#inFlight.get(id);
-    if (item === undefined) return undefined;
-    this.#inFlight.delete(id);
+    const item = this.#land(id);
     // The edge reads in order: it has read what was written before this one.
-    this.#unanswered = 0;
+    if (item !== undefined) this.#unanswered = 0;
     return item;
   }
 
   /**
-   * Gives up on a version that is long unacknowledged because a newer one waits. False where none does: then the old one
-   * is sent on and on, as KubeEdge does.
+   * Ends a round of sends nobody acknowledged. A newer version that waits takes over; an answer is dropped, since who asked
+   * is long gone; anything else goes behind what waits, so that it can't hold up a narrow window. With nothing waiting it
+   * stays, and is sent on and on, as KubeEdge does.
    */
-  supersede(id: string): boolean {
+  giveUp(id: string): GivenUp {
     const item = this.#inFlight.get(id);
-    if (item === undefined || isDeletion(item) || isAnswer(item)) return false;
-    if (!this.#waiting.some((other) => other.uid === item.uid && !isAnswer(other))) return false;
+    if (item === undefined) return "stays";
+    if (isAnswer(item)) {
+      this.#land(id);
+      return "unanswered";
+    }
+    const isSuperseded = !isDeletion(item) && this.#waiting.some((other) => other.uid === item.uid && !isAnswer(other));
+    if (isSuperseded) {
+      this.#land(id);
+      return "superseded";
+    }
+    if (this.#waiting.length === 0) return "stays";
+    this.#land(id);
+    const path = item.message.route.resource;
+    const next = this.#waiting.findIndex((other) => other.message.route.resource === path);
+    this.#waiting.splice(next === -1 ? this.#waiting.length : next, 0, item);
+    this.#bytes += item.bytes;
+    return "set back";
+  }
+
+  /** Whether a deletion of the object waits or is under way: then what the record says of it is no longer true. */
+  hasDeletionOf(uid: string): boolean {
+    const isIt = (item: LaneItem) => item.uid === uid && isDeletion(item);
+    return this.#waiting.some(isIt) || this.#inFlight.values().some(isIt);
+  }
+
+  /** What waits of an object, answers aside. */
+  waitingOf(uid: string): LaneItem | undefined {
+    return this.#waiting.find((item) => item.uid === uid && !isAnswer(item));
+  }
+
+  isWaiting(item: LaneItem): boolean {
+    return this.#waiting.includes(item);
+  }
+
+  #land(id: string): LaneItem | undefined {
+    const item = this.#inFlight.get(id);
+    if (item === undefined) return undefined;
     this.#inFlight.delete(id);
-    return true;
+    this.#inFlightBytes -= item.bytes;
+    return item;
   }
 
   isInFlight(id: string): boolean {
     return this.#inFlight.has(id);
   }
-
-  /** Drops a waiting message, whose record could not be made. */
-  drop(item: LaneItem): void {
-    const at = this.#waiting.indexOf(item);
-    if (at === -1) return;
-    this.#waiting.splice(at, 1);
-    this.#bytes -= item.bytes;
-  }
 }
 
 function versionOf(item: LaneItem): string {
   return item.message.header.resourceversion ?? "";
+}
+
+function isNewer(item: LaneItem, other: LaneItem): boolean {
+  return isNewerVersion(versionOf(item), versionOf(other));
+}
+
+/** Devices and their models leave a node and come back as the same object; for all else a deletion is the end. */
+function mayComeBack(item: LaneItem): boolean {
+  const type = parseWirePath(item.message.route.resource ?? "")?.type;
+  return type === resourceTypes.device || type === resourceTypes.devicemodel;
 }
 
 /** The message takes the object away from the edge. An object that is only *being* deleted is an update like others. */

@@ -12,7 +12,7 @@ import { groups, operations } from "../../../protocol/message/names.ts";
 import type { CloudCoreConfig } from "../../config/config.ts";
 import { encodedContent } from "./encoded.ts";
 import { isDeletion, Lane, type LaneItem } from "./lane.ts";
-import { recordedOf, type SyncRecords } from "./sync-records.ts";
+import { type Recorded, recordedOf, type SyncRecords } from "./sync-records.ts";
 
 /** What a session needs from outside. */
 export interface SessionWorld {
@@ -21,11 +21,13 @@ export interface SessionWorld {
   readonly records: SyncRecords;
   readonly config: CloudCoreConfig;
   readonly tap: Tap | undefined;
+  /** Called when the lane has room again after it was full: the node lacks what was dropped, and must be looked at anew. */
+  readonly behind: (session: NodeSession) => void;
   /** Called once, when the session has ended. */
   readonly ended: (session: NodeSession, reason: string) => void;
 }
 
-/** Rounds of five sends (KubeEdge: 4 retries); after one, a newer version that waits takes over. */
+/** Rounds of five sends (KubeEdge: 4 retries); after one, what waits has its turn. */
 const SENDS_PER_ROUND = 5;
 
 /** Totals of all sessions, for the metrics. */
@@ -44,6 +46,7 @@ export class NodeSession {
   readonly #totals: DeliveryTotals;
   readonly #retries = new Map<string, Timer>();
   #keepalive: Timer;
+  #isBehind = false;
   #ended = false;
 
   constructor(node: string, socket: MessageSocket, world: SessionWorld, totals: DeliveryTotals) {
@@ -51,7 +54,12 @@ export class NodeSession {
     this.#socket = socket;
     this.#world = world;
     this.#totals = totals;
-    this.#lane = new Lane({ window: world.config.ackWindow, messages: limits.laneMessages, bytes: limits.laneBytes });
+    this.#lane = new Lane({
+      window: world.config.ackWindow,
+      windowBytes: limits.laneWindowBytes,
+      messages: limits.laneMessages,
+      bytes: limits.laneBytes,
+    });
     this.#keepalive = this.#armKeepalive();
     socket.onClose((reason) => this.end(reason));
   }
@@ -85,7 +93,8 @@ export class NodeSession {
 
   /**
    * Puts a message into the lane. It is dropped, with the reason in the hop record, where it carries no version, where the
-   * node has acknowledged that version already, or where the lane is full: then the node is behind and the session ends.
+   * node has acknowledged that version already, or where the lane is full: then the node is looked at again once half of
+   * the lane is free.
    */
   sendAcknowledged(message: Message, object: KubeObject): void {
     if (this.#ended) return;
@@ -95,7 +104,10 @@ export class NodeSession {
     const isDelete = isDeletion({ message });
     const isAnswer = message.route.operation === operations.response;
     if (version === "" && !isDelete) return this.#drop(message, "it has no version");
-    const acknowledged = this.#world.records.acknowledged(this.node, recorded);
+    // A device that leaves and comes back meets its own deletion in the lane: its record is about to go.
+    const acknowledged = this.#lane.hasDeletionOf(recorded.uid)
+      ? undefined
+      : this.#world.records.acknowledged(this.node, recorded);
     if (!isDelete && !isAnswer && acknowledged !== undefined && !isNewerVersion(version, acknowledged)) {
       return this.#drop(message, `stale: the node has acknowledged version ${acknowledged}`);
     }
@@ -114,8 +126,8 @@ export class NodeSession {
     if (replaced !== undefined) this.#drop(replaced.message, "coalesced: a newer version took its place");
     if (offer === "stale") return this.#drop(message, "stale: this or a newer version is under way");
     if (offer === "full") {
-      this.#drop(message, "the lane is full");
-      return this.end("it reads too slowly: its lane is full");
+      this.#isBehind = true;
+      return this.#drop(message, "the lane is full; the node will be looked at again");
     }
     this.#tapAt("hub.enqueue", message);
     if (item.recorded) this.#pump();
@@ -135,10 +147,11 @@ export class NodeSession {
     if (message.route.group === groups.resource) {
       const recorded = recordedOf(object);
       if (isDeletion(item)) {
-        if (recorded !== undefined) void this.#world.records.remove(this.node, recorded);
+        if (recorded !== undefined) this.#forget(recorded);
       } else void this.#world.records.acknowledge(this.node, object, message.header.resourceversion ?? "");
     }
     this.#pump();
+    this.#catchUp();
   }
 
   /** Ends session and socket; later calls do nothing. */
@@ -152,16 +165,41 @@ export class NodeSession {
     this.#world.ended(this, reason);
   }
 
+  /** Makes the record of a message that waits for it; a failure is tried again, for without a record nobody would. */
   async #record(item: LaneItem): Promise<void> {
+    const { clock, config, logger, records } = this.#world;
     try {
-      await this.#world.records.ensure(this.node, item.object);
+      await records.ensure(this.node, item.object);
     } catch (error) {
-      this.#lane.drop(item);
-      this.#drop(item.message, `its sync record could not be made: ${reasonOf(error)}`);
+      if (this.#ended || !this.#lane.isWaiting(item)) return;
+      const { resource } = item.message.route;
+      logger.warn("a sync record could not be made; trying again", {
+        node: this.node,
+        resource,
+        error: reasonOf(error),
+      });
+      const id = item.message.header.msg_id;
+      this.#retries.set(id, clock.after(config.ackRetry, () => void this.#record(item)));
       return;
     }
     item.recorded = true;
     this.#pump();
+  }
+
+  /** The object is gone from the node, and so is its record; one that has come back meanwhile needs a new one. */
+  #forget(recorded: Recorded): void {
+    void this.#world.records.remove(this.node, recorded);
+    const next = this.#lane.waitingOf(recorded.uid);
+    if (next === undefined || isDeletion(next)) return;
+    next.recorded = false;
+    void this.#record(next);
+  }
+
+  #catchUp(): void {
+    if (!this.#isBehind || this.#ended) return;
+    if (this.#lane.waiting > limits.laneMessages / 2 || this.#lane.bytes > limits.laneBytes / 2) return;
+    this.#isBehind = false;
+    this.#world.behind(this);
   }
 
   #pump(): void {
@@ -177,18 +215,31 @@ export class NodeSession {
     item.attempts++;
     this.#totals[item.attempts === 1 ? "sent" : "resent"]++;
     this.#write(message, { attempt: item.attempts, wait: item.attempts === 1 ? item.sentAt - item.since : 0 });
-    const id = message.header.msg_id;
+    this.#armRetry(item);
+  }
+
+  #armRetry(item: LaneItem): void {
+    const id = item.message.header.msg_id;
     this.#retries.set(
       id,
       this.#world.clock.after(this.#world.config.ackRetry, () => {
         this.#retries.delete(id);
-        if (this.#ended || !this.#lane.isInFlight(id)) return;
-        if (item.attempts % SENDS_PER_ROUND === 0 && this.#lane.supersede(id)) {
-          this.#drop(message, "never acknowledged, and a newer version waits");
-          this.#pump();
-        } else this.#send(item);
+        if (!this.#ended && this.#lane.isInFlight(id)) this.#sendAgain(item);
       }),
     );
+  }
+
+  #sendAgain(item: LaneItem): void {
+    // What our own buffer still holds has not even left: a slow link is not made faster by saying it twice.
+    if (this.#socket.buffered > 0) return this.#armRetry(item);
+    const outcome = item.attempts % SENDS_PER_ROUND === 0
+      ? this.#lane.giveUp(item.message.header.msg_id)
+      : "stays" as const;
+    if (outcome === "stays") return this.#send(item);
+    if (outcome === "superseded") this.#drop(item.message, "never acknowledged, and a newer version waits");
+    if (outcome === "unanswered") this.#drop(item.message, "never acknowledged, and who asked has given up");
+    this.#pump();
+    this.#catchUp();
   }
 
   #write(message: Message, at: Partial<HopRecord>): void {

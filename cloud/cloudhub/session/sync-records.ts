@@ -30,6 +30,8 @@ export class SyncRecords {
   readonly #cluster: Informer;
   /** What we have written and the caches may not show yet. `undefined` means removed. */
   readonly #written = new Map<string, { readonly version: string } | undefined>();
+  /** By record: settles when what is being written of it has been. */
+  readonly #turns = new Map<string, Promise<void>>();
 
   constructor(caches: Caches, logger: Logger) {
     this.#caches = caches;
@@ -41,8 +43,7 @@ export class SyncRecords {
         const key = keyOf(object);
         if (!this.#written.has(key)) return;
         const written = this.#written.get(key);
-        const caughtUp = type === "deleted" ? written === undefined : written?.version === versionIn(object);
-        if (caughtUp) this.#written.delete(key);
+        if (type === "deleted" || written?.version === versionIn(object)) this.#written.delete(key);
       });
     }
   }
@@ -59,50 +60,77 @@ export class SyncRecords {
   /** Makes sure there is a record; rejects where the API can't be had. */
   async ensure(node: string, object: KubeObject): Promise<void> {
     const recorded = recordedOf(object);
-    if (recorded === undefined || this.acknowledged(node, recorded) !== undefined) return;
+    if (recorded === undefined) return;
     const record = newObjectSync(node, object);
-    try {
-      await this.#caches.client.create(this.#informer(recorded.namespace).resource, record);
-    } catch (error) {
-      if (!hasCode(error, 409)) throw error;
-    }
-    this.#written.set(keyOf(record), { version: neverAcknowledged });
+    await this.#inOrder(keyOf(record), async () => {
+      if (this.acknowledged(node, recorded) === undefined) await this.#create(record, recorded);
+    });
   }
 
   /** Writes the version a node has acknowledged. A failure is logged: the next look finds the node behind and sends again. */
   async acknowledge(node: string, object: KubeObject, version: string): Promise<void> {
     const recorded = recordedOf(object);
     if (recorded === undefined) return;
-    const { namespace, uid } = recorded;
-    const name = syncNameOf(node, uid);
-    const ref = { resource: this.#informer(namespace).resource, namespace, name };
-    const status = { status: { objectResourceVersion: version } };
-    this.#written.set(namespace === "" ? name : `${namespace}/${name}`, { version });
-    try {
-      await this.#caches.client.patch(ref, "merge", status, "status");
-    } catch (error) {
-      if (!hasCode(error, 404)) return this.#failed("acknowledge", node, name, error);
-      this.#written.delete(namespace === "" ? name : `${namespace}/${name}`);
+    const record = newObjectSync(node, object);
+    const key = keyOf(record);
+    const ref = { resource: this.#informer(recorded.namespace).resource, ...recorded, name: record.metadata.name };
+    const written = { version };
+    this.#written.set(key, written);
+    await this.#inOrder(key, async () => {
+      const patch = () =>
+        this.#caches.client.patch(ref, "merge", { status: { objectResourceVersion: version } }, "status");
       try {
-        await this.ensure(node, object);
-        await this.#caches.client.patch(ref, "merge", status, "status");
-        this.#written.set(namespace === "" ? name : `${namespace}/${name}`, { version });
-      } catch (again) {
-        this.#failed("acknowledge", node, name, again);
+        await patch().catch(async (error) => {
+          if (!hasCode(error, 404)) throw error;
+          await this.#create(record, recorded);
+          await patch();
+          this.#written.set(key, written);
+        });
+      } catch (error) {
+        // What we meant to write is not there: the cache is right again.
+        if (this.#written.get(key) === written) this.#written.delete(key);
+        this.#failed("acknowledge", node, ref.name, error);
       }
-    }
+    });
   }
 
-  /** Removes a record when the node has acknowledged the object's deletion. */
+  /** Removes a record when the node has acknowledged the object's deletion. A failure is logged, and repeated likewise. */
   async remove(node: string, { uid, namespace }: Recorded): Promise<void> {
     const name = syncNameOf(node, uid);
-    this.#written.set(namespace === "" ? name : `${namespace}/${name}`, undefined);
+    const key = namespace === "" ? name : `${namespace}/${name}`;
+    const resource = this.#informer(namespace).resource;
+    this.#written.set(key, undefined);
+    await this.#inOrder(key, async () => {
+      try {
+        await this.#caches.client.delete({ resource, namespace, name }, { gracePeriodSeconds: 0 });
+      } catch (error) {
+        const wasGone = hasCode(error, 404);
+        const isOurs = this.#written.has(key) && this.#written.get(key) === undefined;
+        const isForgotten = wasGone && this.#informer(namespace).get(namespace, name) === undefined;
+        if (isOurs && (!wasGone || isForgotten)) this.#written.delete(key);
+        if (!wasGone) this.#failed("remove", node, name, error);
+      }
+    });
+  }
+
+  async #create(record: KubeObject, { namespace }: Recorded): Promise<void> {
     try {
-      await this.#caches.client.delete({ resource: this.#informer(namespace).resource, namespace, name }, {
-        gracePeriodSeconds: 0,
-      });
+      await this.#caches.client.create(this.#informer(namespace).resource, record);
     } catch (error) {
-      if (!hasCode(error, 404)) this.#failed("remove", node, name, error);
+      if (!hasCode(error, 409)) throw error;
+    }
+    this.#written.set(keyOf(record), { version: neverAcknowledged });
+  }
+
+  /** The writes of one record go out one after another: a delete that overtook a create would leave a ghost. */
+  async #inOrder(key: string, write: () => Promise<void>): Promise<void> {
+    const turn = (this.#turns.get(key) ?? Promise.resolve()).then(write);
+    const settled = turn.catch(() => {});
+    this.#turns.set(key, settled);
+    try {
+      await turn;
+    } finally {
+      if (this.#turns.get(key) === settled) this.#turns.delete(key);
     }
   }
 

@@ -52,7 +52,12 @@ export class PodFollower implements Follower {
     });
     // A pod may be bound to a node that comes only later; Go never sends it then.
     this.#nodes.subscribe((event) => {
-      if (event.type === "added") this.#lookAtPodsOf(event.object.metadata.name, false);
+      const node = event.object.metadata.name;
+      if (event.type === "added") this.#lookAtPodsOf(node, false);
+      // Its records go with it: should it come again, it has been told nothing.
+      if (event.type === "deleted") {
+        for (const [key, told] of this.#told) if (told.node === node) this.#told.delete(key);
+      }
     });
   }
 

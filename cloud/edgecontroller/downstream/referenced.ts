@@ -19,6 +19,8 @@ export class ReferencedFollower implements Follower {
   readonly #queue: WorkQueue;
   readonly #told = new Map<string, KubeObject>();
   readonly #gone = new Map<string, KubeObject>();
+  /** By key: nodes that have just connected and lack the object. */
+  readonly #lacking = new Map<string, Set<string>>();
 
   /** `firstOperation` is what a new object comes as: KubeEdge inserts configmaps but updates secrets. */
   constructor(world: DownstreamWorld, resource: Resource, type: Referenced, firstOperation: string) {
@@ -45,11 +47,10 @@ export class ReferencedFollower implements Follower {
         const [type, namespace = "", name = ""] = reference.split("/");
         const object = type === this.#type ? this.#informer.get(namespace, name) : undefined;
         if (object === undefined || index.holds(node, object.metadata.uid ?? "")) continue;
-        void sendDown(this.#world, [node], {
-          operation: this.#firstOperation,
-          path: [namespace, this.#type, name],
-          object,
-        });
+        const key = keyOf(object);
+        const lacking = this.#lacking.get(key) ?? new Set();
+        this.#lacking.set(key, lacking.add(node));
+        this.#queue.add(key);
       }
     }
   }
@@ -62,6 +63,8 @@ export class ReferencedFollower implements Follower {
     const [namespace = "", name = ""] = key.split("/");
     const object = this.#informer.get(namespace, name);
     const told = this.#told.get(key);
+    const lacking = this.#lacking.get(key) ?? new Set();
+    this.#lacking.delete(key);
     const path = [namespace, this.#type, name] as const;
     if (told !== undefined && told.metadata.uid !== object?.metadata.uid) {
       const uid = told.metadata.uid ?? "";
@@ -75,10 +78,13 @@ export class ReferencedFollower implements Follower {
       return;
     }
     const before = this.#told.get(key);
-    if (before?.metadata.resourceVersion === object.metadata.resourceVersion) return;
+    const isNew = before?.metadata.resourceVersion !== object.metadata.resourceVersion;
+    const users = isNew ? this.#nodesOf(object) : [];
+    const others = [...lacking].filter((node) => !users.includes(node));
     this.#told.set(key, object);
     const operation = before === undefined ? this.#firstOperation : operations.update;
-    await sendDown(this.#world, this.#nodesOf(object), { operation, path, object });
+    await sendDown(this.#world, users, { operation, path, object });
+    await sendDown(this.#world, others, { operation: this.#firstOperation, path, object });
   }
 
   #nodesOf({ metadata: { namespace = "", name, uid = "" } }: KubeObject): string[] {

@@ -1,6 +1,6 @@
 // A pod's status as its node sees it, and its end.
 import { type KubeObject, listAt, textAt } from "../../../protocol/apis/kube-object.ts";
-import { operations } from "../../../protocol/message/names.ts";
+import { operations, resourceTypes } from "../../../protocol/message/names.ts";
 import { type DeleteWishes, hasCode } from "../../kube/client.ts";
 import { resources } from "../../kube/resource.ts";
 import {
@@ -88,7 +88,7 @@ async function updateStatus(
     if (pod === undefined || (report.UID !== undefined && pod.metadata.uid !== report.UID)) {
       // The edge has a pod that is not there: it is told to remove it, by name.
       const stub = { metadata: { name, namespace, creationTimestamp: null }, spec: { containers: null }, status: {} };
-      return [done, { content: stub, operation: operations.delete }];
+      return [done, { content: stub, operation: operations.delete, type: resourceTypes.pod, name }];
     }
     const status = {
       ...report.Status,

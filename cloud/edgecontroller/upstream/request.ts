@@ -29,6 +29,8 @@ export interface EdgeAnswer {
   readonly version?: string;
   /** Another type in the path than the request's: some answers name the object that was meant. */
   readonly type?: string;
+  /** Another name in the path, likewise. */
+  readonly name?: string;
   /** Another operation than `response`; then it is a message of its own, without a parent. */
   readonly operation?: string;
 }
@@ -92,7 +94,7 @@ export function answerMessage(now: number, request: EdgeRequest, answer: EdgeAns
     source: modules.edgecontroller,
     group: groups.resource,
     operation: answer.operation ?? operations.response,
-    resource: nodePath(request.node, namespace, answer.type ?? type, name),
+    resource: nodePath(request.node, namespace, answer.type ?? type, answer.name ?? name),
     content: answer.content,
     ...(isOwn ? {} : { parent: request.message.header.msg_id }),
     ...(answer.version === undefined ? {} : { version: answer.version }),

@@ -146,13 +146,13 @@ describe("modules", () => {
     expect(clock.pending).toBe(0);
   });
 
-  test("one that can't start stops those before it and says which it was", async () => {
+  test("one that can't start is stopped, as those before it are, and says which it was", async () => {
     const { bus: b, clock } = bus();
     const log: string[] = [];
     const started = startModules(b, [recorder(log, "a"), recorder(log, "b", true)], clock, silentLogger);
     await expect(started).rejects.toThrow(ModuleStartError);
     await expect(started).rejects.toThrow("module b could not start: no port");
-    expect(log).toEqual(["start a", "start b", "stop a"]);
+    expect(log).toEqual(["start a", "start b", "stop b", "stop a"]);
   });
 
   test("one that hangs while it stops does not hold up the others", async () => {

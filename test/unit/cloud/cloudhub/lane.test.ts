@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { Lane, type LaneItem } from "../../../../cloud/cloudhub/session/lane.ts";
 import { newMessage } from "../../../../protocol/message/message.ts";
 
-const limits = { window: 4, messages: 10, bytes: 1000 };
+const limits = { window: 4, windowBytes: 500, messages: 10, bytes: 1000 };
 let ids = 0;
 
 function item(
@@ -90,7 +90,7 @@ describe("what is offered", () => {
   });
 
   test("beyond the bound, by number or by bytes, is refused; a single large object still goes", () => {
-    const lane = new Lane({ window: 1, messages: 2, bytes: 1000 });
+    const lane = new Lane({ window: 1, windowBytes: 1000, messages: 2, bytes: 1000 });
     expect(lane.offer(item("d/pod/a", "1", { bytes: 5000 })).offer).toBe("queued");
     expect(lane.offer(item("d/pod/b", "1")).offer).toBe("full");
     take(lane);
@@ -160,22 +160,75 @@ describe("what may go", () => {
 });
 
 describe("a version that is never acknowledged", () => {
-  test("makes room for a newer one that waits, and only then", () => {
+  const idOf = (sent: LaneItem | undefined) => sent?.message.header.msg_id ?? "";
+
+  test("makes room for a newer one that waits, and stays while nothing does", () => {
     const lane = new Lane(limits);
     lane.offer(item("d/pod/a", "1"));
     const [sent] = [...lane.take(1)];
-    const id = sent?.message.header.msg_id ?? "";
-    expect(lane.supersede(id)).toBe(false);
+    expect(lane.giveUp(idOf(sent))).toBe("stays");
     lane.offer(item("d/pod/a", "2"));
-    expect(lane.supersede(id)).toBe(true);
+    expect(lane.giveUp(idOf(sent))).toBe("superseded");
     expect(take(lane)).toEqual(["update d/pod/a 2"]);
   });
 
-  test("is sent on for ever if it is a deletion", () => {
+  test("is dropped if it is an answer: who asked has given up", () => {
     const lane = new Lane(limits);
+    lane.offer(item("d/configmap/a", "1", { operation: "response", parent: "x" }));
+    const [sent] = [...lane.take(1)];
+    lane.offer(item("d/configmap/a", "2"));
+    expect(lane.giveUp(idOf(sent))).toBe("unanswered");
+    expect(take(lane)).toEqual(["update d/configmap/a 2"]);
+  });
+
+  test("does not hold up a narrow window, and keeps its place before what waits of its path", () => {
+    const lane = new Lane({ ...limits, window: 1 });
     lane.offer(item("d/pod/a", "1", { operation: "delete" }));
     const [sent] = [...lane.take(1)];
-    lane.offer(item("d/pod/a", "2", { uid: "new" }));
-    expect(lane.supersede(sent?.message.header.msg_id ?? "")).toBe(false);
+    lane.offer(item("d/pod/b", "2"));
+    lane.offer(item("d/pod/a", "3", { uid: "new" }));
+    expect(lane.giveUp(idOf(sent))).toBe("set back");
+    expect(lane.bytes).toBe(30);
+    const [next] = [...lane.take(1)];
+    expect(next?.message.route.resource).toBe("d/pod/b");
+    lane.acknowledge(idOf(next));
+    expect(take(lane)).toEqual(["delete d/pod/a 1"]);
+    lane.acknowledge(idOf(sent));
+    expect(take(lane)).toEqual(["update d/pod/a 3"]);
   });
+});
+
+describe("a device that leaves its node and comes back", () => {
+  test("takes the place of its deletion while that waits", () => {
+    const lane = new Lane({ ...limits, window: 1 });
+    lane.offer(item("d/pod/x", "1"));
+    take(lane);
+    lane.offer(item("d/device/a", "2", { operation: "delete" }));
+    expect(lane.hasDeletionOf("uid-of-d/device/a")).toBe(true);
+    const back = item("d/device/a", "2", { operation: "insert", recorded: false });
+    expect(lane.offer(back)).toMatchObject({ offer: "replaced" });
+    expect(back.recorded).toBe(false);
+    expect(lane.hasDeletionOf("uid-of-d/device/a")).toBe(false);
+  });
+
+  test("waits behind its deletion once that is under way; a pod's deletion is the end", () => {
+    const lane = new Lane(limits);
+    lane.offer(item("d/device/a", "2", { operation: "delete" }));
+    lane.offer(item("d/pod/a", "2", { operation: "delete" }));
+    const [deletion] = [...lane.take(1)];
+    expect(lane.offer(item("d/device/a", "2", { operation: "insert" }))).toMatchObject({ offer: "queued" });
+    expect(lane.offer(item("d/pod/a", "3", { operation: "insert" }))).toMatchObject({ offer: "stale" });
+    expect(take(lane)).toEqual([]);
+    lane.acknowledge(deletion?.message.header.msg_id ?? "");
+    expect(take(lane)).toEqual(["insert d/device/a 2"]);
+  });
+});
+
+test("bytes in flight are bounded as messages are; one message always may go", () => {
+  const lane = new Lane(limits);
+  for (const name of ["a", "b"]) lane.offer(item(`d/configmap/${name}`, "1", { bytes: 300 }));
+  const [first] = [...lane.take(1)];
+  expect(lane.inFlight).toBe(1);
+  lane.acknowledge(first?.message.header.msg_id ?? "");
+  expect(take(lane)).toEqual(["update d/configmap/b 1"]);
 });
