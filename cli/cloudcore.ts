@@ -56,8 +56,8 @@ export function servingOf(core: CloudCore, host: string) {
     },
     hints: [
       "edges enrol with the token:",
-      "  TOKEN=$(kubectl get secret -n kubeedge tokensecret -o jsonpath='{.data.tokendata}' | base64 -d)",
-      `  skep fleet --cloudcore ${at}:${websocket} --enrolment-port ${https} --token "$TOKEN" --edges 10`,
+      "  export SKEP_TOKEN=$(kubectl get secret -n kubeedge tokensecret -o jsonpath='{.data.tokendata}' | base64 -d)",
+      `  skep fleet --cloudcore ${at}:${websocket} --enrolment-port ${https} --edges 10`,
     ],
   };
 }

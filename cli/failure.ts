@@ -26,13 +26,16 @@ const clear: ReadonlySet<string> = new Set([
   "EnrolmentError",
   "TokenError",
   "RefusedError",
+  "UnreachableError",
   "StepFailure",
 ]);
 
 /** The message for a person, and whether it is a fault of ours (then the stack helps). */
 export function describeFailure(error: unknown): string {
   if (error instanceof ListenError) {
-    return `${error.message}; ask for another with --port, or leave it out to have one found`;
+    return error.isAddress
+      ? `${error.message}; --bind takes an address of this machine`
+      : `${error.message}; ask for another with --port, or leave it out to have one found`;
   }
   if (error instanceof HopFilterError) return error.message;
   if (error instanceof CommanderError) return error.message;

@@ -26,7 +26,10 @@ const flags: Readonly<Record<string, (command: Command) => Command>> = {
   cloudcore: (c) =>
     c.option("--cloudcore <host:port>", "use this cloudcore, not ours; the port is its WebSocket's (10000)")
       .option("--enrolment-port <port>", "its enrolment port (the WebSocket's + 2)", integer(1, 65_535))
-      .option("--token <token>", "the bootstrap token its edges enrol with")
+      .option(
+        "--token <token>",
+        "the bootstrap token its edges enrol with; in SKEP_TOKEN it is hidden from other users",
+      )
       .option("--certs <dir>", "a folder with its rootCA.crt and rootCA.key, instead of a token"),
   edges: (c) => c.option("--edges <n>", "edges where the scenario, or the command, doesn't say", integer(1, 100_000)),
   seed: (c) => c.option("--seed <n>", "the seed of fleet, values and faults", integer(0, 2 ** 31 - 1)),

@@ -24,10 +24,15 @@ export async function hubAddressOf(flags: HubFlags & { readonly cloudcore: strin
   const host = match[1] as string;
   const websocketPort = Number(match[2] ?? WEBSOCKET_PORT);
   const address = { host, websocketPort, httpsPort: flags.enrolmentPort ?? websocketPort + ENROLMENT_DISTANCE };
-  if (flags.token !== undefined) return { ...address, token: flags.token };
+  for (const port of [address.websocketPort, address.httpsPort]) {
+    if (port >= 1 && port <= 65_535) continue;
+    throw new UsageError(`--cloudcore ${flags.cloudcore}: ${port} is no port; they go from 1 to 65535`);
+  }
+  const token = flags.token ?? (flags.certs === undefined ? process.env.SKEP_TOKEN : undefined);
+  if (token !== undefined && token !== "") return { ...address, token };
   if (flags.certs === undefined) {
     throw new UsageError(
-      "edges need a way in: --token T (kubectl get secret -n kubeedge tokensecret -o jsonpath='{.data.tokendata}' | base64 -d) or --certs DIR",
+      "edges need a way in: SKEP_TOKEN or --token T (kubectl get secret -n kubeedge tokensecret -o jsonpath='{.data.tokendata}' | base64 -d) or --certs DIR",
     );
   }
   return { ...address, issue: await issuerFrom(flags.certs) };

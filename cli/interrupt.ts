@@ -4,21 +4,41 @@ import { exitCodes } from "./failure.ts";
 /** Milliseconds in which everything must have stopped; then the process ends all the same. */
 const STOP_DEADLINE_MS = 5000;
 
-/** Aborts on SIGINT, SIGTERM and SIGHUP; a second signal ends the process at once. */
+/**
+ * Milliseconds in which a second signal is the first one heard twice: a terminal's Ctrl-C reaches npm, the launcher and us,
+ * and both of them pass it on.
+ */
+const ECHO_MS = 500;
+/** Milliseconds between two looks at whether npm is still there. */
+const PARENT_EVERY_MS = 250;
+
+/** Aborts on SIGINT, SIGTERM and SIGHUP; a second signal, after a moment, ends the process at once. */
 export function interruption(): { readonly signal: AbortSignal; code(): number | undefined } {
   const controller = new AbortController();
   let code: number | undefined;
-  const on = (name: NodeJS.Signals, exit: number) => {
-    process.on(name, () => {
-      if (code !== undefined) process.exit(code);
-      code = exit;
-      controller.abort(new Error(`interrupted by ${name}`));
-      setTimeout(() => process.exit(exit), STOP_DEADLINE_MS).unref();
-    });
+  let since = 0;
+  const stop = (why: string, exit: number) => {
+    if (code !== undefined && performance.now() - since < ECHO_MS) return;
+    if (code !== undefined) process.exit(code);
+    code = exit;
+    since = performance.now();
+    controller.abort(new Error(`interrupted by ${why}`));
+    setTimeout(() => process.exit(exit), STOP_DEADLINE_MS).unref();
   };
+  const on = (name: NodeJS.Signals, exit: number) => process.on(name, () => stop(name, exit));
   on("SIGINT", exitCodes.interrupted);
   on("SIGTERM", exitCodes.terminated);
   on("SIGHUP", exitCodes.terminated);
+  // npm passes a SIGTERM to the shell between it and us, which dies of it and says nothing.
+  const parent = process.ppid;
+  if (process.env.npm_lifecycle_event !== undefined) {
+    const watch = setInterval(() => {
+      if (process.ppid === parent) return;
+      clearInterval(watch);
+      stop("the end of npm", exitCodes.terminated);
+    }, PARENT_EVERY_MS);
+    watch.unref();
+  }
   return { signal: controller.signal, code: () => code };
 }
 

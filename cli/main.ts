@@ -3,7 +3,7 @@ import { Command } from "commander";
 import type { ApiserverFlags } from "./apiserver.ts";
 import type { CloudcoreFlags } from "./cloudcore.ts";
 import { describeFailure, exitCodes } from "./failure.ts";
-import { withFlags } from "./flags.ts";
+import { integer, withFlags } from "./flags.ts";
 import type { FleetFlags } from "./fleet.ts";
 import type { RunFlags } from "./run.ts";
 import type { UpFlags } from "./up.ts";
@@ -55,7 +55,7 @@ withFlags(up, [
 const cloudcore = program.command("cloudcore").description("start a cloudcore on a cluster");
 withFlags(cloudcore, ["kubeconfig", "timeScale", "json", "bind", "port", "quiet", "verbose"])
   .option("--advertise <addr...>", "further names and addresses that edges reach it by")
-  .option("--node-limit <n>", "edges connected at once", (text) => Number(text), 1000)
+  .option("--node-limit <n>", "edges connected at once", integer(1, 1_000_000), 1000)
   .addHelpText(
     "after",
     "\nExample:\n  skep cloudcore --kubeconfig ~/.kube/config --bind 0.0.0.0 --advertise 192.0.2.10",
@@ -65,7 +65,7 @@ withFlags(cloudcore, ["kubeconfig", "timeScale", "json", "bind", "port", "quiet"
 const fleet = program.command("fleet").description("start simulated edges against a cloudcore, ours or the Go one");
 withFlags(fleet, ["cloudcore", "edges", "seed", "timeScale", "json", "quiet", "verbose"])
   .option("--prefix <name>", "what the edges are called: NAME-0, NAME-1 …", "edge")
-  .addHelpText("after", '\nExample:\n  skep fleet --cloudcore 192.0.2.10 --token "$TOKEN" --edges 100')
+  .addHelpText("after", "\nExample:\n  skep fleet --cloudcore 192.0.2.10 --edges 100   # the token is in SKEP_TOKEN")
   .action(async (options: FleetFlags) => finish((await import("./fleet.ts")).fleetCommand(options)));
 
 const apiserver = program.command("apiserver").description("start the embedded Kubernetes API alone");

@@ -1,6 +1,7 @@
 // `skep run`: reads scenarios, runs them one after another, reports.
-import { mkdir, writeFile } from "node:fs/promises";
+import { access, constants, mkdir, rm, writeFile } from "node:fs/promises";
 import { join, relative } from "node:path";
+import { reasonOf } from "../base/log/logger.ts";
 import { pinoLogger } from "../base/log/pino-logger.ts";
 import type { HopRecord } from "../base/hop/hop.ts";
 import { loadScenarios } from "../scenarios/engine/parse.ts";
@@ -43,13 +44,14 @@ export async function runCommand(files: readonly string[], flags: RunFlags): Pro
     .map((scenario) => withEdges(scenario, flags.edges));
   const { signal, code } = interruption();
   const target = await targetOf(flags);
+  const made = await prepareReports(flags.report);
   const seed = flags.seed ?? DEFAULT_SEED;
   const command = "npm run -s skep --";
   const out = flags.json ? process.stderr : process.stdout;
   const report = terminalReport({
     write: (text) => void out.write(text),
     isLive: out.isTTY === true && process.env.CI === undefined,
-    columns: () => out.columns ?? 80,
+    columns: () => out.columns || 80,
     colors: out.isTTY === true && process.env.NO_COLOR === undefined,
     quiet: flags.quiet === true,
     verbose: flags.verbose === true,
@@ -79,7 +81,10 @@ export async function runCommand(files: readonly string[], flags: RunFlags): Pro
       report.ended?.(result, index, scenarios.length);
     } catch (error) {
       // What can't be had for the first scenario can't be had for the others; what has run is reported all the same.
-      if (index === 0) throw error;
+      if (index === 0) {
+        if (made !== undefined) await rm(made, { recursive: true });
+        throw error;
+      }
       impossible = error;
       break;
     }
@@ -112,6 +117,9 @@ async function targetOf(flags: RunFlags): Promise<Target> {
   const { cloudcore, kubeconfig } = flags;
   if (cloudcore !== undefined && kubeconfig === undefined) {
     throw new UsageError("--cloudcore needs --kubeconfig too: scenarios look at the API that this cloudcore works on");
+  }
+  if (cloudcore === undefined && flags.token !== undefined) {
+    throw new UsageError("--token needs --cloudcore too: our own cloudcore makes its own");
   }
   const hub = cloudcore === undefined ? undefined : await hubAddressOf({ ...flags, cloudcore });
   return localTarget({
@@ -153,8 +161,21 @@ function firstOf(records: Iterable<HopRecord>, is: (record: HopRecord) => boolea
   return undefined;
 }
 
+/**
+ * What can't be written is better known before the run than after it. Resolves with the folder that was made for it,
+ * undefined where it was there.
+ */
+async function prepareReports(dir: string): Promise<string | undefined> {
+  try {
+    const made = await mkdir(dir, { recursive: true });
+    await access(dir, constants.W_OK);
+    return made;
+  } catch (error) {
+    throw new UsageError(`--report ${dir}: reports can't be written there: ${reasonOf(error)}`);
+  }
+}
+
 async function writeReports(dir: string, run: RunResult, command: string): Promise<string[]> {
-  await mkdir(dir, { recursive: true });
   const reports = { "junit.xml": junitReport(run, command), "report.json": jsonReport(run) };
   for (const [name, text] of Object.entries(reports)) await writeFile(join(dir, name), text);
   return [`reports: ${Object.keys(reports).map((name) => join(dir, name)).join("  ")}`];

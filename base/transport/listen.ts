@@ -13,9 +13,12 @@ const STEPS = 200;
 
 /** A port that could not be had; the message says which and why. */
 export class ListenError extends Error {
-  constructor(message: string) {
+  /** Whether the address is to blame, and not the port. */
+  readonly isAddress: boolean;
+  constructor(message: string, code: string | undefined) {
     super(message);
     this.name = "ListenError";
+    this.isAddress = code !== "EADDRINUSE" && code !== "EACCES";
   }
 }
 
@@ -28,7 +31,7 @@ export async function listen(server: NetServer, options: ListenOptions): Promise
     const taken = error.code === "EADDRINUSE" || error.code === "EACCES";
     if (!taken || options.exact || options.port === 0 || step === STEPS) {
       const why = error.code === "EADDRINUSE" ? "it is in use" : error.message;
-      throw new ListenError(`can't listen on ${options.host}:${port}: ${why}`);
+      throw new ListenError(`can't listen on ${options.host}:${port}: ${why}`, error.code);
     }
   }
 }

@@ -14,6 +14,7 @@ import { createAuthority, issueServer } from "../../protocol/pki/ca.ts";
 import { type Controller, runControllers } from "./controllers/controller.ts";
 import { followDefinitions } from "./controllers/definitions.ts";
 import { garbageCollector } from "./controllers/garbage-collector.ts";
+import { podGarbageCollector } from "./controllers/pod-garbage-collector.ts";
 import { scheduler } from "./controllers/scheduler.ts";
 import { serviceAccounts } from "./controllers/service-accounts.ts";
 import { type Answer, route } from "./http/router.ts";
@@ -92,7 +93,7 @@ export class ApiServer {
     const stops = [followDefinitions(resources, now)];
     const controllers: Controller[] = options.controllers === false
       ? [serviceAccounts]
-      : [serviceAccounts, scheduler, garbageCollector];
+      : [serviceAccounts, scheduler, podGarbageCollector, garbageCollector];
     stops.push(runControllers(resources, controllers));
     sow(resources, options.seed ?? []);
 

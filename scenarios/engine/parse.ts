@@ -21,7 +21,9 @@ export async function loadScenarios(file: string): Promise<Scenario[]> {
   try {
     text = await readFile(file, "utf8");
   } catch (error) {
-    throw new ScenarioError({ file, line: 1, column: 1 }, `can't read the file: ${reasonOf(error)}`);
+    const isFolder = (error as NodeJS.ErrnoException).code === "EISDIR";
+    const why = isFolder ? `it is a folder; name the files in it, as in ${file}/*.yaml` : reasonOf(error);
+    throw new ScenarioError({ file, line: 1, column: 1 }, `can't read the file: ${why}`);
   }
   return parseScenarios(text, file);
 }

@@ -29,6 +29,9 @@ export interface RunOptions {
   readonly opened?: (world: World) => void;
 }
 
+/** Milliseconds for the steps of `catch`, and as many for those of `finally`; and after an interruption. */
+const FINALLY_MS = 10_000;
+const INTERRUPTED_FINALLY_MS = 1000;
 /** Messages shown with a failure. */
 const SHOWN_HOPS = 12;
 
@@ -66,12 +69,15 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
     // A fleet that isn't ready in time is a finding; a port, a cluster or a way in that can't be had is not the scenario's.
     const isFinding = error instanceof StepFailure || (error instanceof Error && error.name === "NotReadyError") ||
       signal.aborted;
+    if (options.signal.aborted) {
+      return { ...base, verdict: "skipped", reason: reasonOf(options.signal.reason), took: performance.now() - began };
+    }
     if (!isFinding) throw error;
     const failure = { message: `the world could not be made: ${reasonOf(error)}`, details: detailsOf(error), hops: [] };
     return { ...base, verdict: "failed", reason: "", failures: [failure], took: performance.now() - began };
   }
   options.opened?.(world);
-  const run = new ScenarioRun(scenario, world, signal, options.progress, () => timeout.aborted);
+  const run = new ScenarioRun(scenario, world, signal, options, () => timeout.aborted);
   await run.steps();
   const invariants = options.signal.aborted ? [] : await run.judge();
   const metrics = world.metrics();
@@ -84,15 +90,15 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
     ...run.failures,
     ...broken.map(({ name, details }) => ({ message: `invariant broken: ${name}`, details, hops: [] })),
   ];
-  const interrupted = options.signal.aborted ? [{ message: "interrupted", details: [], hops: [] }] : [];
+  const isInterrupted = options.signal.aborted && failures.length === 0;
   return {
     ...base,
-    verdict: failures.length + interrupted.length === 0 ? "passed" : "failed",
-    reason: "",
+    verdict: isInterrupted ? "skipped" : failures.length === 0 ? "passed" : "failed",
+    reason: isInterrupted ? reasonOf(options.signal.reason) : "",
     took: performance.now() - began,
     times: world.times,
     steps: run.results,
-    failures: [...interrupted, ...failures],
+    failures,
     invariants,
     messages: world.hops.position,
     metrics,
@@ -106,17 +112,25 @@ class ScenarioRun {
   readonly #world: World;
   readonly #signal: AbortSignal;
   readonly #progress: Progress;
+  readonly #interruption: AbortSignal;
   readonly #isLate: () => boolean;
   readonly #began = performance.now();
   readonly #kept: Record<string, unknown>;
   readonly #positions = new Map<string, number>();
   readonly #background: Promise<void>[] = [];
 
-  constructor(scenario: Scenario, world: World, signal: AbortSignal, progress: Progress, isLate: () => boolean) {
+  constructor(
+    scenario: Scenario,
+    world: World,
+    signal: AbortSignal,
+    { progress, signal: interruption }: RunOptions,
+    isLate: () => boolean,
+  ) {
     this.#scenario = scenario;
     this.#world = world;
     this.#signal = signal;
     this.#progress = progress;
+    this.#interruption = interruption;
     this.#isLate = isLate;
     this.#kept = { NAMESPACE: world.namespace };
   }
@@ -148,8 +162,10 @@ class ScenarioRun {
 
   /** Steps after the end: a failure of theirs is reported but hides no other. */
   async #quietly(steps: readonly Step[]): Promise<void> {
-    // Their own time: the scenario's may be over.
-    const signal = AbortSignal.timeout(10_000);
+    // Their own time: the scenario's may be over. After an interruption there is little left for all that has to stop.
+    const signal = this.#interruption.aborted
+      ? AbortSignal.timeout(INTERRUPTED_FINALLY_MS)
+      : AbortSignal.any([AbortSignal.timeout(FINALLY_MS), this.#interruption]);
     for (const step of steps) {
       try {
         await this.#step(step, {}, signal, true);
@@ -235,6 +251,8 @@ class ScenarioRun {
   }
 
   #failed(error: unknown): void {
+    // What did not get to its end is no finding.
+    if (this.#interruption.aborted) return;
     const cause = error instanceof FailedStep ? error.cause : error;
     const about = cause instanceof StepFailure ? cause.about : "";
     const late = this.#isLate() && !(cause instanceof StepFailure);

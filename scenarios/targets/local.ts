@@ -44,11 +44,22 @@ const FOREIGN_CLOUD_PATIENCE = 15;
 /** Milliseconds, times the patience, for all edges and their devices to be there. */
 const READY_MS = 30_000;
 
+/** Milliseconds in which at least one edge must have got in; after that it is an address that is wrong. */
+const FIRST_CONNECTION_MS = 30_000;
+
 /** A fleet that did not get Ready in time. */
 export class NotReadyError extends Error {
   constructor(message: string) {
     super(message);
     this.name = "NotReadyError";
+  }
+}
+
+/** A cloudcore that no edge can get at. */
+export class UnreachableError extends Error {
+  constructor(reason: string) {
+    super(`no edge could connect to the cloudcore within ${FIRST_CONNECTION_MS / 1000} s: ${reason}`);
+    this.name = "UnreachableError";
   }
 }
 
@@ -302,7 +313,8 @@ async function untilReady(
   ms: number,
   signal: AbortSignal,
 ): Promise<void> {
-  const deadline = clock.now() + ms;
+  const began = clock.now();
+  const deadline = began + ms;
   for (;;) {
     const late = fleet.edges().filter((edge) =>
       !edge.isReady || edge.twin.devices().length < (devices.get(edge.name) ?? 0)
@@ -311,6 +323,9 @@ async function untilReady(
     signal.throwIfAborted();
     const refusal = fleet.refusal();
     if (refusal !== undefined) throw new RefusedError(refusal);
+    const problem = fleet.edges()[0]?.hub.problem;
+    const isUnreachable = fleet.totals().connections === 0 && clock.now() - began > FIRST_CONNECTION_MS;
+    if (isUnreachable && problem !== undefined) throw new UnreachableError(problem);
     if (clock.now() > deadline) {
       const [edge] = late;
       const why = edge?.hub.problem ?? (edge?.isReady ? "its devices have not arrived" : "its Node is not registered");

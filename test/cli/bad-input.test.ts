@@ -48,6 +48,24 @@ describe("one clear message and code 2 for", () => {
       ["run", "--edges", "many"],
       /argument 'many' is invalid. a whole number from 1 to 100000 is needed/,
     ],
+    ["a folder of scenarios", ["run", "."], /can't read the file: it is a folder; name the files in it/],
+    ["a limit that is none", ["cloudcore", "--kubeconfig", nowhere, "--node-limit", "abc"], /a whole number from 1 to/],
+    ["a token without its cloudcore", ["run", scenario, "--token", "x"], /--token needs --cloudcore too/],
+    [
+      "a port that can't be one",
+      ["fleet", "--cloudcore", "127.0.0.1:99999", "--token", "x"],
+      /--cloudcore 127\.0\.0\.1:99999: 99999 is no port; they go from 1 to 65535/,
+    ],
+    [
+      "an address that is not this machine's",
+      ["run", scenario, "--bind", "203.0.113.5"],
+      /can't listen on 203\.0\.113\.5:\d+: .*; --bind takes an address of this machine/,
+    ],
+    [
+      "reports that can't be written",
+      ["run", scenario, "--report", scenario],
+      /--report one\.yaml: reports can't be written there/,
+    ],
     [
       "a kubeconfig that isn't there",
       ["run", scenario, "--kubeconfig", "missing.yaml"],
@@ -68,7 +86,7 @@ describe("one clear message and code 2 for", () => {
     [
       "a fleet without a way in",
       ["fleet", "--cloudcore", "127.0.0.1"],
-      /skep: edges need a way in: --token T .* or --certs DIR/,
+      /skep: edges need a way in: SKEP_TOKEN or --token T .* or --certs DIR/,
     ],
     [
       "half a token",

@@ -98,7 +98,7 @@ describe.each(["README.md", "CONTRIBUTING.md"])("%s", (page) => {
       });
       continue;
     }
-    const needs = line.includes("kubectl") || line.includes("$TOKEN");
+    const needs = line.includes("kubectl") || line.includes("--cloudcore");
     test.skipIf(needs && !hasKubectl)(
       `\`${line}\`${needs && !hasKubectl ? " [needs kubectl, which is not on this machine]" : ""}`,
       async () => {

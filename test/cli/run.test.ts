@@ -1,10 +1,13 @@
 // `skep run` as CI uses it: reports, exit codes, JSON, interruption.
+import { spawn } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
 import { closeServer } from "../../base/transport/listen.ts";
 import { Command, skep, workFolder } from "../support/command.ts";
+import { until } from "../support/until.ts";
 
 const folder = workFolder();
 afterAll(() => folder.remove());
@@ -78,10 +81,60 @@ describe("skep run", () => {
     const { code, out } = await command.interrupt();
     expect(performance.now() - began).toBeLessThan(5000);
     expect(code).toBe(130);
-    expect(out).toMatch(/1 held, 1 failed, 0 skipped in .*, interrupted/);
+    expect(out).toMatch(/1 held, 0 failed, 1 skipped in .*, interrupted/);
     expect(JSON.parse(report("report.json"))).toMatchObject({
       interrupted: true,
-      scenarios: [{ verdict: "passed" }, { verdict: "failed" }],
+      scenarios: [{ verdict: "passed" }, { verdict: "skipped", reason: "interrupted by SIGINT" }],
+    });
+  });
+
+  test("interrupted while a step of finally waits, it reports all the same", async () => {
+    const never = "expect: { at: edge/gw-0, match: { connected: false }, within: 60s }";
+    const slow = write("last.yaml", `${head("last")}steps: [{ wait: 60s }]\nfinally: [{ ${never} }]\n`);
+    const command = new Command(folder.path, ["run", slow, "--port", "0", "--verbose"]);
+    await command.says("    wait 60s");
+    expect((await command.interrupt()).code).toBe(130);
+    expect(JSON.parse(report("report.json"))).toMatchObject({ interrupted: true, scenarios: [{ name: "last" }] });
+  });
+
+  test("interrupted twice at once, as a terminal does through a launcher, it stops as after one", async () => {
+    const slow = write("twice.yaml", `${head("twice")}steps: [{ wait: 60s }]\n`);
+    const command = new Command(folder.path, ["run", slow, "--port", "0", "--verbose"]);
+    await command.says("    wait 60s");
+    command.child.kill("SIGINT");
+    expect((await command.interrupt("SIGTERM")).code).toBe(130);
+    expect(JSON.parse(report("report.json"))).toMatchObject({ interrupted: true, scenarios: [{ name: "twice" }] });
+  });
+
+  test("stops when npm is told to and dies of it", async () => {
+    const slow = write("npm.yaml", `${head("npm")}steps: [{ wait: 60s }]\n`);
+    const root = fileURLToPath(new URL("../..", import.meta.url));
+    const npm = spawn("npm", [
+      "run",
+      "-s",
+      "skep",
+      "--",
+      "run",
+      join(folder.path, slow),
+      "--verbose",
+      "--port",
+      "0",
+      "--report",
+      join(folder.path, "npm"),
+    ], {
+      cwd: root,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    let out = "";
+    let isClosed = false;
+    npm.stdout.on("data", (text) => out += text);
+    // The pipe closes when the last that holds it is gone, and that is skep itself.
+    npm.on("close", () => isClosed = true);
+    await until("it runs", () => out.includes("    wait 60s"), 30_000);
+    npm.kill("SIGTERM");
+    await until("all of it has ended", () => isClosed, 8000);
+    expect(JSON.parse(readFileSync(join(folder.path, "npm", "report.json"), "utf8"))).toMatchObject({
+      interrupted: true,
     });
   });
 

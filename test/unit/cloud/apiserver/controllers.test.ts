@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { Random } from "../../../../base/random/random.ts";
 import { garbageCollector } from "../../../../cloud/apiserver/controllers/garbage-collector.ts";
+import { podGarbageCollector } from "../../../../cloud/apiserver/controllers/pod-garbage-collector.ts";
 import { scheduler } from "../../../../cloud/apiserver/controllers/scheduler.ts";
 import type { Kind } from "../../../../cloud/apiserver/kinds/kind.ts";
 import { Registry } from "../../../../cloud/apiserver/kinds/registry.ts";
@@ -61,6 +62,20 @@ describe("the garbage collector", () => {
     expect(names("configmaps")).toEqual(["outside"]);
     expect(names("namespaces")).not.toContain("ends");
   });
+});
+
+test("a pod that is deleted goes at once where its node is gone; else its node has the say", () => {
+  const { resources, kind, create, names } = server();
+  create("nodes", { metadata: { name: "there" } });
+  for (const nodeName of ["there", "gone"]) {
+    const spec = { nodeName, containers: [{ name: "c", image: "i" }] };
+    create("pods", { metadata: { name: `on-${nodeName}` }, spec });
+  }
+  podGarbageCollector.reconcile(resources);
+  expect(names("pods")).toEqual(["on-gone", "on-there"]);
+  for (const name of names("pods")) resources.delete({ kind: kind("pods"), namespace: "default", name }, {});
+  podGarbageCollector.reconcile(resources);
+  expect(names("pods")).toEqual(["on-there"]);
 });
 
 describe("the scheduler", () => {

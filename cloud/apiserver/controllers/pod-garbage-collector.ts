@@ -1,0 +1,22 @@
+// Lets go of pods that are ending on a node that isn't there: nobody else would ever say that they have ended.
+import { textAt } from "../../../protocol/apis/kube-object.ts";
+import type { Controller } from "./controller.ts";
+
+/**
+ * kube-controller-manager's podgc, without its 40 s of quarantine and only for pods that are being deleted: a pod may well
+ * be bound to an edge that joins later.
+ */
+export const podGarbageCollector: Controller = {
+  name: "pod garbage collector",
+  watches: () => ["pods", "nodes"],
+  reconcile(resources) {
+    const kind = resources.registry.find("", "v1", "pods");
+    if (kind === undefined) return;
+    const nodes = new Set(resources.store.list("nodes").map(({ metadata }) => metadata.name));
+    for (const pod of resources.store.list("pods")) {
+      const { deletionTimestamp, name, namespace = "" } = pod.metadata;
+      if (deletionTimestamp === undefined || nodes.has(textAt(pod, "spec", "nodeName"))) continue;
+      resources.delete({ kind, namespace, name }, { gracePeriodSeconds: 0 });
+    }
+  },
+};
