@@ -33,6 +33,7 @@ export interface Place {
 export function placeOf(context: StepContext, args: PlaceArgs): Place {
   const [place = "", ...rest] = args.at.split("/");
   const name = rest.join("/");
+  refuseIdle(args, place);
   switch (place) {
     case "kube":
       return kubePlace(context, args);
@@ -48,6 +49,17 @@ export function placeOf(context: StepContext, args: PlaceArgs): Place {
       throw new StepFailure(
         `there is no place "${args.at}"; places are kube, edge/NAME, device/NAME, messages and metrics`,
       );
+  }
+}
+
+/** A check whose half is ignored holds too easily. */
+function refuseIdle(args: PlaceArgs, place: string): void {
+  if (args.absent === true && args.match !== undefined) {
+    throw new StepFailure("what is `absent` has nothing to `match`: leave one of the two out");
+  }
+  const idle = place === "messages" ? ["object", "match", "absent"] as const : ["where", "count", "min"] as const;
+  for (const field of idle) {
+    if (args[field] !== undefined) throw new StepFailure(`\`${field}\` means nothing with \`at: ${args.at}\``);
   }
 }
 

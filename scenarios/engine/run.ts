@@ -9,7 +9,7 @@ import { milliseconds } from "./duration.ts";
 import { judgeInvariants } from "./invariants.ts";
 import type { Failure, InvariantResult, ScenarioResult, StepResult } from "./result.ts";
 import { defaultFleet, type Scenario, type Step } from "./scenario.ts";
-import { substitute, valueAt } from "./variables.ts";
+import { substitute, unknownVariable, valueAt } from "./variables.ts";
 
 /** What the run tells while it goes on. */
 export interface Progress {
@@ -297,7 +297,12 @@ function nameOf(step: Step): string {
 /** Steps inside a step keep their variables until they run: `$i` means nothing yet. */
 function substituteArgs(step: Step, variables: Variables): unknown {
   if (step.kind === "parallel") return step.args;
-  if (step.kind !== "repeat") return substitute(step.args, variables);
+  if (step.kind !== "repeat") {
+    const unknown = unknownVariable(step.args, variables);
+    if (unknown === undefined) return substitute(step.args, variables);
+    const known = Object.keys(variables).map((name) => `$${name}`).join(", ");
+    throw new StepFailure(`there is no variable ${unknown} here; there are ${known}`);
+  }
   const { steps, ...rest } = step.args as { readonly steps: readonly Step[] };
   return { ...substitute(rest, variables) as object, steps };
 }

@@ -11,6 +11,23 @@ export function substitute(value: unknown, variables: Variables): unknown {
   );
 }
 
+/**
+ * A text that is nothing but a variable nobody has set, such as `$EDEG`: a check for it would hold by mistake. Inside of
+ * longer texts (`sh -c "echo $HOME"`) and as a key (`$patch`) a dollar may well be meant.
+ */
+export function unknownVariable(value: unknown, variables: Variables): string | undefined {
+  if (typeof value === "string") {
+    const name = /^\$(?:(\w+)|\{(\w+)\})$/.exec(value);
+    return name === null || Object.hasOwn(variables, name[1] ?? name[2] ?? "") ? undefined : value;
+  }
+  if (typeof value !== "object" || value === null) return undefined;
+  for (const inner of Object.values(value)) {
+    const found = unknownVariable(inner, variables);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
 function inText(text: string, variables: Variables): unknown {
   const whole = /^\$(?:(\w+)|\{(\w+)\})$/.exec(text);
   const name = whole?.[1] ?? whole?.[2];

@@ -1,7 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { milliseconds, spoken } from "../../../../scenarios/engine/duration.ts";
 import { describeDifference, differences } from "../../../../scenarios/engine/match.ts";
-import { substitute, valueAt } from "../../../../scenarios/engine/variables.ts";
 
 const says = (expected: unknown, found: unknown) => differences(expected, found).map(describeDifference);
 
@@ -31,32 +29,5 @@ describe("a match", () => {
 
   test("doesn't look into the prototype", () => {
     expect(says({ constructor: { name: "Object" } }, {})).toHaveLength(1);
-  });
-});
-
-describe("variables", () => {
-  test("stand in texts and keys; alone they keep their type; unknown ones stay", () => {
-    expect(substitute({ "a-$EDGE": ["$i", "n$i", "${EDGE}!", "$other", "5$"] }, { EDGE: "gw-0", i: 3 })).toEqual({
-      "a-gw-0": [3, "n3", "gw-0!", "$other", "5$"],
-    });
-  });
-  test("are picked by path", () => {
-    expect(valueAt({ a: { b: [{ c: 1 }] } }, "a.b[0].c")).toBe(1);
-    expect(valueAt({ a: 1 }, "a.b.c")).toBeUndefined();
-  });
-});
-
-describe("durations", () => {
-  test.each([["500ms", 500], ["2s", 2000], ["1m30s", 90_000], ["1.5s", 1500], ["1h", 3_600_000]])(
-    "%s is %d ms",
-    (text, ms) => {
-      expect(milliseconds(text)).toBe(ms);
-    },
-  );
-  test.each(["", "5", "5 s", "s", "-1s", "1d"])("%j is none", (text) => {
-    expect(() => milliseconds(text)).toThrow("is no duration such as");
-  });
-  test("are said so that people can read them", () => {
-    expect([spoken(80), spoken(2345), spoken(12_345), spoken(125_000)]).toEqual(["80 ms", "2.3 s", "12 s", "2 m 5 s"]);
   });
 });
