@@ -11,13 +11,17 @@ export interface PodAddresses {
   readonly pod: string;
 }
 
-/** The status patch for a phase, as a JSON text; `metadata.uid` makes the API refuse it for a pod made anew. */
+/**
+ * The status patch for a phase, as a JSON text; `metadata.uid` makes the API refuse it for a pod made anew.
+ * `restarts` are counted by container; one that isn't there has none.
+ */
 export function podPatch(
   pod: KubeObject,
   phase: PodPhase,
   addresses: PodAddresses,
   startedAt: number,
   now: number,
+  restarts: ReadonlyMap<string, number> = new Map(),
 ): string {
   const time = secondsOf(now);
   const names = listAt(pod, "spec", "containers").map((container) => textAt(container, "name"));
@@ -47,7 +51,13 @@ export function podPatch(
       "$setElementOrder/conditions": conditions.map(({ type }) => ({ type })),
       conditions,
       containerStatuses: listAt(pod, "spec", "containers").map((container) =>
-        containerStatus(container, phase, secondsOf(startedAt), time)
+        containerStatus(
+          container,
+          phase,
+          secondsOf(startedAt),
+          time,
+          restarts.get(textAt(container, "name")) ?? 0,
+        )
       ),
       hostIP: addresses.host,
       hostIPs: [{ ip: addresses.host }],
@@ -58,11 +68,11 @@ export function podPatch(
   });
 }
 
-function containerStatus(container: unknown, phase: PodPhase, startedAt: string, now: string) {
+function containerStatus(container: unknown, phase: PodPhase, startedAt: string, now: string, restartCount: number) {
   const name = textAt(container, "name");
   const image = textAt(container, "image");
   const containerID = `skep://${name}`;
-  const common = { image, name, lastState: {}, restartCount: 0 };
+  const common = { image, name, lastState: {}, restartCount };
   switch (phase) {
     case "creating":
       return {

@@ -29,6 +29,8 @@ interface Pod {
   reported: PodPhase | undefined;
   readonly startedAt: number;
   readonly addresses: PodAddresses;
+  /** By container: how often its image has been changed, which is the one change that restarts it. */
+  readonly restarts: Map<string, number>;
   isEnding: boolean;
   isBusy: boolean;
 }
@@ -85,6 +87,7 @@ export class EdgePods {
         reported: undefined,
         startedAt: this.#world.clock.now(),
         addresses: { host: this.#world.address, pod: this.#nextAddress() },
+        restarts: new Map(),
         isEnding: false,
         isBusy: false,
       };
@@ -92,7 +95,14 @@ export class EdgePods {
       // A pod that had ended before this edge started again stays ended.
       const ended = ["Succeeded", "Failed"].includes(textAt(object, "status", "phase"));
       if (ended) pod.phase = pod.reported = "stopped";
-    } else known.object = object;
+    } else {
+      const changed = known.phase === "running" ? changedContainers(known.object, object) : [];
+      for (const container of changed) {
+        known.restarts.set(container, (known.restarts.get(container) ?? 0) + 1);
+        known.reported = undefined;
+      }
+      known.object = object;
+    }
     const pod = this.#pods.get(uid) as Pod;
     if (object.metadata.deletionTimestamp !== undefined) this.#end(pod);
     void this.#advance(pod);
@@ -160,7 +170,7 @@ export class EdgePods {
     const { clock, meta, store } = this.#world;
     const { phase, object } = pod;
     const { namespace = "default", name } = object.metadata;
-    const patch = podPatch(object, phase, pod.addresses, pod.startedAt, clock.now());
+    const patch = podPatch(object, phase, pod.addresses, pod.startedAt, clock.now(), pod.restarts);
     try {
       const stored = await meta.pass(operations.patch, wirePath(namespace, resourceTypes.podpatch, name), patch);
       const path = wirePath(namespace, resourceTypes.pod, name);
@@ -172,7 +182,8 @@ export class EdgePods {
       // The pod is gone, or another one has its name: nothing left to report; its deletion is on the way.
       if (!(error instanceof CloudError) || (error.status.code !== 404 && error.status.code !== 422)) throw error;
     }
-    pod.reported = phase;
+    // A change that came meanwhile is told by the next report.
+    if (pod.object === object || changedContainers(object, pod.object).length === 0) pod.reported = phase;
   }
 
   /** The containers are gone: the object may go too. */
@@ -207,6 +218,16 @@ export class EdgePods {
     this.#addresses++;
     return `10.88.${(this.#addresses >> 8) & 255}.${this.#addresses & 255}`;
   }
+}
+
+/** The containers whose image is another one. */
+function changedContainers(old: KubeObject, pod: KubeObject): string[] {
+  const images = (of: KubeObject) =>
+    new Map(listAt(of, "spec", "containers").map((c) => [textAt(c, "name"), textAt(c, "image")]));
+  const before = images(old);
+  return [...images(pod)].filter(([name, image]) => before.has(name) && before.get(name) !== image).map(([name]) =>
+    name
+  );
 }
 
 function needsOf(pod: KubeObject): Need[] {

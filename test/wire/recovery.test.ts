@@ -199,6 +199,21 @@ test("a node deleted and registered again gets its pods", async () => {
   );
 });
 
+test("a container whose image is changed is restarted with the new one", async () => {
+  await cloud.kube.create(resources.pods, pod("edited", "gw-0"));
+  const first = async () => {
+    const { status } = await cloud.kube.get(ref(resources.pods, "edited"));
+    return (status as { containerStatuses?: { image: string; restartCount: number; ready: boolean }[] })
+      .containerStatuses?.[0];
+  };
+  await until("it runs", async () => (await first())?.ready === true);
+  expect(await first()).toMatchObject({ image: "x", restartCount: 0 });
+  const containers = [{ name: "c", image: "y" }];
+  await cloud.kube.patch(ref(resources.pods, "edited"), "strategic", { spec: { containers } });
+  await until("it runs the new image", async () => (await first())?.image === "y");
+  expect(await first()).toMatchObject({ restartCount: 1, ready: true });
+});
+
 test("an edge stopped and started again connects again", async () => {
   const before = edge(1).hub.connections;
   await edge(1).stop();
