@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 
 /** What a stage came to. */
 interface Outcome {
@@ -125,6 +125,8 @@ function library(name: string, command: readonly string[]): Stage {
   };
 }
 
+// Deno keeps its cache in the clone, as `scripts/deno.mjs` has it.
+process.env.DENO_DIR ??= resolve("node_modules", ".cache", "deno");
 const onNode = [node, bin("vitest").replace(/\.bin.vitest$/, join("vitest", "vitest.mjs"))];
 const onDeno = [bin("deno"), "run", "-A", "npm:vitest"];
 const stages: readonly Stage[] = [
