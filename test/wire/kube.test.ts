@@ -144,6 +144,25 @@ describe("an informer", () => {
     expect(names()).toEqual(["added before", "added after"]);
   });
 
+  test("survives credentials that can't be had for a while, when its watch begins anew", async () => {
+    const { api, kube } = await start();
+    const access = tokenKubeConfig(api.access);
+    const watching = new KubeClient(access);
+    cleanup.push(() => watching.close());
+    const { names } = await informerOf(watching);
+    const real = access.config.applySecurityAuthentication.bind(access.config);
+    let failures = 0;
+    access.config.applySecurityAuthentication = () => {
+      failures++;
+      return Promise.reject(new Error("exec plugin: exit status 1"));
+    };
+    await api.restart();
+    await until("the credentials have been asked for twice", () => failures >= 2);
+    access.config.applySecurityAuthentication = real;
+    await until("the server answers", () => kube.create(resources.configmaps, configMap("after")));
+    await until("the informer has gone on", () => names().includes("added after"));
+  });
+
   test("lists again after 410 and tells the difference, an object made anew as two events", async () => {
     const { api, kube } = await start();
     for (const name of ["stays", "goes", "anew"]) await kube.create(resources.configmaps, configMap(name));
