@@ -1,5 +1,6 @@
 // `skep apiserver`: the embedded Kubernetes API alone.
 import { pinoLogger } from "../base/log/pino-logger.ts";
+import { portOfBlock } from "../base/transport/listen.ts";
 import { Random } from "../base/random/random.ts";
 import { TimerWheel } from "../base/time/timer-wheel.ts";
 import { ApiServer } from "../cloud/apiserver/apiserver.ts";
@@ -23,7 +24,7 @@ const API_PORT = 6443;
 export async function apiserverCommand(flags: ApiserverFlags): Promise<number> {
   const { signal, code } = interruption();
   await using api = await ApiServer.start({
-    listen: { host: flags.bind, port: flags.port ?? API_PORT, exact: flags.port !== undefined && flags.port !== 0 },
+    listen: { host: flags.bind, ...portOfBlock(flags.port, 0, API_PORT) },
     clock: new TimerWheel(),
     random: new Random(Date.now() % 2 ** 31),
     logger: pinoLogger(flags.verbose ? "debug" : flags.quiet ? "error" : "info"),

@@ -1,5 +1,6 @@
 // `skep cloudcore`: our cloudcore on a cluster.
 import { pinoLogger } from "../base/log/pino-logger.ts";
+import { portOfBlock } from "../base/transport/listen.ts";
 import { Random } from "../base/random/random.ts";
 import { TimerWheel } from "../base/time/timer-wheel.ts";
 import { CloudCore } from "../cloud/cloudcore.ts";
@@ -30,12 +31,11 @@ export async function cloudcoreCommand(flags: CloudcoreFlags): Promise<number> {
   const { signal, code } = interruption();
   const config = { ...scaled(defaultConfig, flags.timeScale ?? 1), nodeLimit: flags.nodeLimit };
   const host = flags.bind;
-  const exact = flags.port !== undefined && flags.port !== 0;
   await using core = await CloudCore.start({
     kubeconfig: loadKubeConfig(flags.kubeconfig),
     config: { ...config, advertiseAddress: [...config.advertiseAddress, host, ...flags.advertise ?? []] },
-    websocket: { host, port: flags.port === undefined ? 10000 : flags.port === 0 ? 0 : flags.port + 1, exact },
-    https: { host, port: flags.port === undefined ? 10002 : flags.port === 0 ? 0 : flags.port + 2, exact },
+    websocket: { host, ...portOfBlock(flags.port, 1, 10000) },
+    https: { host, ...portOfBlock(flags.port, 2, 10002) },
     clock: new TimerWheel(),
     random: new Random(Date.now() % 2 ** 31),
     logger: pinoLogger(flags.verbose ? "debug" : flags.quiet ? "error" : "info"),

@@ -1,5 +1,6 @@
 // `skep up`: the embedded API (or a cluster), our cloudcore and a fleet, left running.
 import { pinoLogger } from "../base/log/pino-logger.ts";
+import { portOfBlock } from "../base/transport/listen.ts";
 import { Random } from "../base/random/random.ts";
 import { TimerWheel } from "../base/time/timer-wheel.ts";
 import { ApiServer } from "../cloud/apiserver/apiserver.ts";
@@ -37,15 +38,12 @@ export async function upCommand(flags: UpFlags): Promise<number> {
   const logger = pinoLogger(flags.verbose ? "debug" : flags.quiet ? "error" : "warn");
   const timeScale = flags.timeScale ?? 1;
   const host = flags.bind;
-  const exact = flags.port !== undefined && flags.port !== 0;
-  const portOf = (own: number, offset: number) =>
-    flags.port === undefined ? own : flags.port === 0 ? 0 : flags.port + offset;
 
   let file = flags.kubeconfig;
   let kubeconfig = file === undefined ? undefined : loadKubeConfig(file);
   const facts: Record<string, string | number> = {};
   if (kubeconfig === undefined) {
-    const listen = { host, port: portOf(6443, 0), exact };
+    const listen = { host, ...portOfBlock(flags.port, 0, 6443) };
     const api = cleanup.use(
       await ApiServer.start({ listen, clock, random: random.stream("apiserver"), logger, seed: kubeedgeCrds }),
     );
@@ -58,8 +56,8 @@ export async function upCommand(flags: UpFlags): Promise<number> {
     await CloudCore.start({
       kubeconfig,
       config: { ...scaled(defaultConfig, timeScale), advertiseAddress: [...defaultConfig.advertiseAddress, host] },
-      websocket: { host, port: portOf(10000, 1), exact },
-      https: { host, port: portOf(10002, 2), exact },
+      websocket: { host, ...portOfBlock(flags.port, 1, 10000) },
+      https: { host, ...portOfBlock(flags.port, 2, 10002) },
       clock,
       random: random.stream("cloudcore"),
       logger,

@@ -8,6 +8,15 @@ export interface ListenOptions {
   readonly exact: boolean;
 }
 
+/**
+ * One port of a block that begins at `first`: `first + offset`, exactly. Where no block is asked for it is `own`, stepped
+ * around when taken; where `first` is 0, any free one.
+ */
+export function portOfBlock(first: number | undefined, offset: number, own: number): Omit<ListenOptions, "host"> {
+  if (first === undefined || first === 0) return { port: first ?? own, exact: false };
+  return { port: first + offset, exact: true };
+}
+
 /** How many ports are tried after the first. */
 const STEPS = 200;
 

@@ -1,4 +1,5 @@
 // Reading and writing objects as the Kubernetes API does it; knows nothing of HTTP.
+import { secondsOf } from "../../protocol/apis/time.ts";
 import { randomUUID } from "node:crypto";
 import { at, type Json, keyOf, type KubeList, type KubeObject } from "../../protocol/apis/kube-object.ts";
 import type { Random } from "../../base/random/random.ts";
@@ -245,7 +246,7 @@ export class Resources {
   }
 
   #marked(object: KubeObject, grace: number, finalizers: readonly string[]): KubeObject {
-    const end = new Date(this.#now() + grace * 1000).toISOString().replace(/\.\d+Z$/, "Z");
+    const end = secondsOf(this.#now() + grace * 1000);
     const generation = object.metadata.generation;
     return {
       ...object,
@@ -380,7 +381,7 @@ export class Resources {
   }
 
   #timestamp(): string {
-    return new Date(this.#now()).toISOString().replace(/\.\d+Z$/, "Z");
+    return secondsOf(this.#now());
   }
 }
 

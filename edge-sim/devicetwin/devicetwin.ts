@@ -1,4 +1,5 @@
 // DeviceTwin: which devices the node has, their twins and versions, and their reports to the cloud.
+import { secondsOf } from "../../protocol/apis/time.ts";
 import { randomUUID } from "node:crypto";
 import { hopOf, type Tap } from "../../base/hop/hop.ts";
 import type { Random } from "../../base/random/random.ts";
@@ -171,7 +172,7 @@ export class DeviceTwin {
     const device = {
       name: id.split("/")[1] ?? id,
       state,
-      lastOnlineTime: isOnline ? new Date(now).toISOString().replace(/\.\d+Z$/, "Z") : "",
+      lastOnlineTime: isOnline ? secondsOf(now) : "",
     };
     this.#confirmed(
       `${id} state`,

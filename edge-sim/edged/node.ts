@@ -1,4 +1,5 @@
 // The edge's Node: it registers itself, reports its status and keeps its lease.
+import { microsOf, secondsOf } from "../../protocol/apis/time.ts";
 import type { Clock, Timer } from "../../base/time/clock.ts";
 import { every } from "../../base/time/clock.ts";
 import { type Logger, reasonOf } from "../../base/log/logger.ts";
@@ -34,16 +35,6 @@ const LEASE_NAMESPACE = "kube-node-lease";
 const LEASE_SECONDS = 40;
 /** The version a v1.23 edgecore says it is. */
 const KUBELET_VERSION = "v1.32.10-kubeedge-v1.23.1";
-
-/** A time as Kubernetes writes it: whole seconds. */
-export function secondsOf(now: number): string {
-  return new Date(now).toISOString().replace(/\.\d+Z$/, "Z");
-}
-
-/** A time with six digits, as Lease times must have. */
-function microsOf(now: number): string {
-  return new Date(now).toISOString().replace(/\.(\d+)Z$/, ".$1000Z");
-}
 
 export class EdgeNode {
   readonly #world: NodeWorld;

@@ -1,6 +1,6 @@
 // What a kubelet would say of a pod, as the patch that edgecore sends.
+import { secondsOf } from "../../protocol/apis/time.ts";
 import { type KubeObject, listAt, textAt } from "../../protocol/apis/kube-object.ts";
-import { secondsOf } from "./node.ts";
 
 /** Where a pod is in its life here. */
 export type PodPhase = "creating" | "running" | "stopped";

@@ -1,6 +1,7 @@
 // The target of this machine: our edges, with our cloudcore or another, over the embedded API or a cluster.
 import { HopRing } from "../../base/hop/ring.ts";
 import type { Logger } from "../../base/log/logger.ts";
+import { portOfBlock } from "../../base/transport/listen.ts";
 import { Random } from "../../base/random/random.ts";
 import { type Clock, sleep } from "../../base/time/clock.ts";
 import { TimerWheel } from "../../base/time/timer-wheel.ts";
@@ -187,7 +188,7 @@ async function openWorld(
 
 function startApi(options: LocalOptions, clock: Clock, random: Random): Promise<ApiServer> {
   return ApiServer.start({
-    listen: { host: options.bind, port: options.port ?? 6443, exact: isExact(options) },
+    listen: { host: options.bind, ...portOfBlock(options.port, 0, 6443) },
     clock,
     random: random.stream("apiserver"),
     logger: options.logger,
@@ -203,7 +204,7 @@ function cloudOf(
   random: Random,
   tap: HopRing["push"],
 ): Cloud {
-  let ports = hubPorts(options);
+  let ports = { websocket: portOfBlock(options.port, 1, 10000), https: portOfBlock(options.port, 2, 10002) };
   const cloud: Cloud = {
     core: undefined,
     async start() {
@@ -228,19 +229,6 @@ function cloudOf(
     },
   };
   return cloud;
-}
-
-/** KubeEdge's and Kubernetes' own ports where none were asked for; they are stepped around when taken. */
-function hubPorts(options: LocalOptions) {
-  if (options.port === undefined) {
-    return { websocket: { port: 10000, exact: false }, https: { port: 10002, exact: false } };
-  }
-  if (options.port === 0) return { websocket: { port: 0, exact: false }, https: { port: 0, exact: false } };
-  return { websocket: { port: options.port + 1, exact: true }, https: { port: options.port + 2, exact: true } };
-}
-
-function isExact(options: LocalOptions): boolean {
-  return options.port !== undefined && options.port !== 0;
 }
 
 function addressOf({ hub }: CloudCore): HubAddress {

@@ -1,4 +1,5 @@
 // Serves the kinds that CustomResourceDefinitions describe, and says in their status that it does.
+import { secondsOf } from "../../../protocol/apis/time.ts";
 import { at, type KubeObject, listAt, textAt } from "../../../protocol/apis/kube-object.ts";
 import type { Resources } from "../resources.ts";
 
@@ -22,7 +23,7 @@ export function followDefinitions(resources: Resources, now: () => number): () =
 }
 
 function establish(resources: Resources, crd: KubeObject, now: number): void {
-  const since = new Date(now).toISOString().replace(/\.\d+Z$/, "Z");
+  const since = secondsOf(now);
   const condition = (type: string, reason: string, message: string) => ({
     type,
     status: "True",

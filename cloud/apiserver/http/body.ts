@@ -1,6 +1,7 @@
 // Reads a request's body within its limit and turns JSON or YAML into a value.
 import type { IncomingMessage } from "node:http";
 import { parse } from "yaml";
+import { readBody } from "../../../base/transport/body.ts";
 import type { Json } from "../../../protocol/apis/kube-object.ts";
 import { limits } from "../../../protocol/limits.ts";
 import { ApiError, badRequest, unsupportedMediaType } from "../status.ts";
@@ -12,17 +13,10 @@ export function contentTypeOf(request: IncomingMessage): string {
 }
 
 /** The whole body. Throws 413 as soon as it is known to be too long. */
-export async function readBody(request: IncomingMessage): Promise<Uint8Array> {
-  const tooLong = new ApiError(413, "RequestEntityTooLarge", `Request entity too large: limit is ${limits.apiBody}`);
-  if (Number(request.headers["content-length"] ?? 0) > limits.apiBody) throw tooLong;
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of request) {
-    size += (chunk as Uint8Array).length;
-    if (size > limits.apiBody) throw tooLong;
-    chunks.push(chunk as Uint8Array);
-  }
-  return Buffer.concat(chunks);
+export async function readApiBody(request: IncomingMessage): Promise<Uint8Array> {
+  const body = await readBody(request, limits.apiBody);
+  if (body !== undefined) return body;
+  throw new ApiError(413, "RequestEntityTooLarge", `Request entity too large: limit is ${limits.apiBody}`);
 }
 
 /** The value of an object's body, by its media type; undefined for an empty one. Throws 400 and 415. */

@@ -1,4 +1,5 @@
 // From a request to its answer: which resource a path means, and what each verb does with it.
+import { secondsOf } from "../../../protocol/apis/time.ts";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Clock } from "../../../base/time/clock.ts";
 import type { KubeObject } from "../../../protocol/apis/kube-object.ts";
@@ -7,7 +8,7 @@ import type { Kind } from "../kinds/kind.ts";
 import type { Resources, Target } from "../resources.ts";
 import type { DeleteOptions } from "../write-rules.ts";
 import { badRequest, methodNotAllowed, notFound, unknownResource } from "../status.ts";
-import { contentTypeOf, parseBody, parsePatch, readBody } from "./body.ts";
+import { contentTypeOf, parseBody, parsePatch, readApiBody } from "./body.ts";
 import * as discovery from "./discovery.ts";
 import { discoveryFormOf, type Form, formOf } from "./negotiate.ts";
 import { awaitVersion, checkListOptions, isDryRun } from "./options.ts";
@@ -187,7 +188,7 @@ async function collection(
       };
     case "POST": {
       if (kind.namespaced && namespace === undefined) throw methodNotAllowed();
-      const body = parseBody(await readBody(request), contentTypeOf(request));
+      const body = parseBody(await readApiBody(request), contentTypeOf(request));
       const created = resources.create(kind, namespace ?? "", body, isDryRun(query, "CreateOptions"));
       return { status: 201, body: formedObject(kind, created, form, query, clock.now()) };
     }
@@ -227,12 +228,12 @@ async function single(
       await awaitVersion(resources, clock, query);
       return answer(resources.get(target));
     case "PUT": {
-      const body = parseBody(await readBody(request), contentTypeOf(request));
+      const body = parseBody(await readApiBody(request), contentTypeOf(request));
       return answer(resources.update(target, body, subresource, isDryRun(query, "UpdateOptions")));
     }
     case "PATCH": {
       const contentType = contentTypeOf(request);
-      const patch = parsePatch(await readBody(request), contentType);
+      const patch = parsePatch(await readApiBody(request), contentType);
       return answer(resources.patch(target, contentType, patch, subresource, isDryRun(query, "PatchOptions")));
     }
     case "DELETE": {
@@ -256,7 +257,7 @@ async function special(
   subresource: string,
 ): Promise<Answer> {
   if (!target.kind.subresources.includes(subresource as never)) throw unknownResource();
-  const body = parseBody(await readBody(request), contentTypeOf(request));
+  const body = parseBody(await readApiBody(request), contentTypeOf(request));
   if (subresource === "finalize" && request.method === "PUT") {
     return { status: 200, body: finalize(resources, target, body) };
   }
@@ -312,13 +313,13 @@ function tokenFor(resources: Resources, target: Target, body: unknown): unknown 
     spec: { ...spec, audiences: claims.aud, expirationSeconds: seconds },
     status: {
       token: `${encode({ alg: "none", typ: "JWT" })}.${encode(claims)}.unsigned`,
-      expirationTimestamp: new Date(now + seconds * 1000).toISOString().replace(/\.\d+Z$/, "Z"),
+      expirationTimestamp: secondsOf(now + seconds * 1000),
     },
   };
 }
 
 async function deleteOptions(request: IncomingMessage, query: URLSearchParams): Promise<DeleteOptions> {
-  const body = parseBody(await readBody(request), contentTypeOf(request)) as DeleteOptions | undefined;
+  const body = parseBody(await readApiBody(request), contentTypeOf(request)) as DeleteOptions | undefined;
   if (body !== undefined && (typeof body !== "object" || body === null)) {
     throw badRequest("the delete options are not an object");
   }

@@ -2,6 +2,7 @@
 import https from "node:https";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { TLSSocket } from "node:tls";
+import { readBody } from "../../../base/transport/body.ts";
 import { type Logger, reasonOf } from "../../../base/log/logger.ts";
 import { closeServer, listen, type ListenOptions } from "../../../base/transport/listen.ts";
 import { limits } from "../../../protocol/limits.ts";
@@ -100,7 +101,7 @@ async function sign(world: EnrolmentWorld, request: IncomingMessage): Promise<An
     status: 500,
     body: `failed to sign certs for edgenode ${node}, err: ${why}`,
   });
-  const csr = await readBody(request);
+  const csr = await readBody(request, limits.httpBody);
   if (csr === undefined) return failed(`the request body can only be up to ${limits.httpBody} bytes`);
   try {
     const wanted = await readRequest(csr);
@@ -135,19 +136,6 @@ function refuseCertificate(socket: TLSSocket, der: Uint8Array, node: string): st
   const { commonName, organization } = subjectOf(der);
   if (organization === nodeOrganization && commonName === nodeCommonName(node)) return undefined;
   return failure("request node name is not match with the certificate");
-}
-
-/** The body, or undefined as soon as it is known to be longer than the limit. */
-async function readBody(request: IncomingMessage): Promise<Uint8Array | undefined> {
-  if (Number(request.headers["content-length"] ?? 0) > limits.httpBody) return undefined;
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of request) {
-    size += (chunk as Uint8Array).length;
-    if (size > limits.httpBody) return undefined;
-    chunks.push(chunk as Uint8Array);
-  }
-  return Buffer.concat(chunks);
 }
 
 function headerOf(request: IncomingMessage, name: string): string {

@@ -1,4 +1,5 @@
 // A node's status: patches of today's edges, and whole statuses of older ones.
+import { secondsOf } from "../../../protocol/apis/time.ts";
 import { type KubeObject, listAt } from "../../../protocol/apis/kube-object.ts";
 import { operations, resourceTypes } from "../../../protocol/message/names.ts";
 import { resources } from "../../kube/resource.ts";
@@ -53,7 +54,7 @@ async function updateStatus({ client, clock }: UpstreamWorld, request: EdgeReque
   const conditions = (listAt(given.Status, "conditions") as Record<string, unknown>[]).map((condition) => {
     const heartbeat = Date.parse(String(condition.lastHeartbeatTime));
     if (now - heartbeat < HEARTBEAT_AGE_MS) return condition;
-    return { ...condition, lastHeartbeatTime: new Date(now).toISOString().replace(/\.\d+Z$/, "Z") };
+    return { ...condition, lastHeartbeatTime: secondsOf(now) };
   });
   const old = (node.status ?? {}) as Record<string, unknown>;
   const status = {

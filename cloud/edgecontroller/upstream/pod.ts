@@ -1,4 +1,5 @@
 // A pod's status as its node sees it, and its end.
+import { secondsOf } from "../../../protocol/apis/time.ts";
 import { type KubeObject, listAt, textAt } from "../../../protocol/apis/kube-object.ts";
 import { operations, resourceTypes } from "../../../protocol/message/names.ts";
 import { type DeleteWishes, hasCode } from "../../kube/client.ts";
@@ -107,8 +108,4 @@ async function updateStatus(
   } catch (error) {
     return [{ content: failure(error) }];
   }
-}
-
-function secondsOf(now: number): string {
-  return new Date(now).toISOString().replace(/\.\d+Z$/, "Z");
 }
