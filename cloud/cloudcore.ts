@@ -72,11 +72,13 @@ export class CloudCore {
     const bus = new Bus(clock, logger);
     const index = new SyncIndex(caches);
     const tap = options.tap;
-    const shared = { ...world, bus, caches, index, tap };
-    const hub = new CloudHub({ ...shared, config: options.config, websocket: options.websocket, https: options.https });
+    const { config } = options;
+    const { strictGo } = config;
+    const shared = { ...world, bus, caches, index, tap, strictGo };
+    const hub = new CloudHub({ ...shared, config, websocket: options.websocket, https: options.https });
     const modules = [
-      new SyncController({ ...shared, interval: options.config.syncInterval }),
-      new EdgeController(shared),
+      new SyncController({ ...shared, interval: config.syncInterval }),
+      new EdgeController({ ...shared, localAddress: config.advertiseAddress[0] ?? "127.0.0.1" }),
       new DeviceController(shared),
       hub,
     ];

@@ -20,7 +20,17 @@ export interface CloudCoreConfig {
   readonly tokenLifetime: number;
   /** `certificate`: `node_id` must be the certificate's. `header`: any certificate of the CA will do, as with Go. */
   readonly identity: "certificate" | "header";
+  /** Where Go's own way is wanted although ours is better (docs/deviations.md). */
+  readonly strictGo: ReadonlySet<StrictGo>;
 }
+
+/**
+ * Ways of Go that can be had back: `membership-on-connect` (a node that connects is not told its memberships again),
+ * `sync-on-connect` (what it missed waits for the next round of the sync loop), `device-source` (the sync loop sends devices
+ * in EdgeController's name, so that mappers are not told).
+ */
+export const strictGoNames = ["membership-on-connect", "sync-on-connect", "device-source"] as const;
+export type StrictGo = typeof strictGoNames[number];
 
 const SECOND = 1000;
 const DAY = 86_400 * SECOND;
@@ -35,6 +45,7 @@ export const defaultConfig: CloudCoreConfig = {
   edgeCertLifetime: 365 * DAY,
   tokenLifetime: DAY,
   identity: "certificate",
+  strictGo: new Set(),
 };
 
 /** The same configuration with every protocol timer divided. */

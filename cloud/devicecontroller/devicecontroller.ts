@@ -9,6 +9,7 @@ import { groups, modules, ok, operations } from "../../protocol/message/names.ts
 import { nodeOf, trimNode } from "../../protocol/resource/path.ts";
 import type { Bus, BusMessage } from "../beehive/bus.ts";
 import type { Module } from "../beehive/modules.ts";
+import type { CloudCoreConfig } from "../config/config.ts";
 import type { Caches } from "../kube/caches.ts";
 import type { SyncIndex } from "../kube/sync-index.ts";
 import type { WorkQueueWorld } from "../kube/work-queue.ts";
@@ -24,6 +25,7 @@ export interface DeviceControllerWorld extends WorkQueueWorld {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly tap: Tap | undefined;
+  readonly strictGo: CloudCoreConfig["strictGo"];
 }
 
 /** `node/{node}/device/{namespace}/{name}/{what}`. */
@@ -71,7 +73,8 @@ export class DeviceController implements Module {
   #reportIn(message: BusMessage): ReportPath | undefined {
     const { clock, logger, tap } = this.#world;
     const { operation = "", resource = "" } = message.route;
-    if (operation === operations.connected) this.#follower.connected(nodeOf(resource));
+    const isToldAgain = !this.#world.strictGo.has("membership-on-connect");
+    if (operation === operations.connected && isToldAgain) this.#follower.connected(nodeOf(resource));
     if (operation === operations.connected || operation === operations.disconnected) return undefined;
     // A node asks for its memberships at every connect; it has got them unasked.
     if (resource.endsWith("/membership/detail")) return undefined;

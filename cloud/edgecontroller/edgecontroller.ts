@@ -7,6 +7,7 @@ import { modules, operations, resourceTypes } from "../../protocol/message/names
 import { nodeOf, parseNodePath, trimNode } from "../../protocol/resource/path.ts";
 import type { BusMessage } from "../beehive/bus.ts";
 import type { Module } from "../beehive/modules.ts";
+import type { CloudCoreConfig } from "../config/config.ts";
 import { configMapFollower } from "./downstream/configmap.ts";
 import type { DownstreamWorld, Follower } from "./downstream/downstream.ts";
 import { LocationCache } from "./downstream/location.ts";
@@ -24,6 +25,7 @@ import { answerMessage, type EdgeRequest, type Handler } from "./upstream/reques
 export interface EdgeControllerWorld extends Omit<DownstreamWorld, "location"> {
   readonly logger: Logger;
   readonly tap: Tap | undefined;
+  readonly strictGo: CloudCoreConfig["strictGo"];
 }
 
 /** What an edge may ask, by resource type and operation; `*` is any operation. */
@@ -44,17 +46,19 @@ export class EdgeController implements Module {
   readonly name = modules.edgecontroller;
   readonly #world: EdgeControllerWorld;
   readonly #followers: readonly Follower[];
+  readonly #nodes: NodeFollower;
   readonly #upstream = new KeyedWorker(limits.upstreamJobs);
 
   constructor(world: EdgeControllerWorld) {
     this.#world = world;
     const downstream = { ...world, location: new LocationCache() };
+    this.#nodes = new NodeFollower(downstream);
     // Pods first: what they refer to is known before the first configmap is looked at.
     this.#followers = [
       new PodFollower(downstream),
       configMapFollower(downstream),
       secretFollower(downstream),
-      new NodeFollower(downstream),
+      this.#nodes,
     ];
   }
 
@@ -81,7 +85,9 @@ export class EdgeController implements Module {
     const { clock, logger, tap } = this.#world;
     const { operation = "", resource = "" } = message.route;
     if (operation === operations.connected) {
-      for (const follower of this.#followers) follower.connected(nodeOf(resource));
+      this.#nodes.annotate(nodeOf(resource));
+      const isGo = this.#world.strictGo.has("sync-on-connect");
+      for (const follower of isGo ? [] : this.#followers) follower.connected(nodeOf(resource));
     }
     if (operation === operations.connected || operation === operations.disconnected) return undefined;
     const found = parseNodePath(resource);
@@ -99,7 +105,7 @@ export class EdgeController implements Module {
   }
 
   async #answer(request: EdgeRequest): Promise<void> {
-    const { bus, caches, clock, logger } = this.#world;
+    const { bus, caches, clock, localAddress, logger } = this.#world;
     const { type } = request.path;
     const handlers = Object.hasOwn(table, type) ? table[type] ?? {} : {};
     const handler = Object.hasOwn(handlers, request.operation) ? handlers[request.operation] : handlers["*"];
@@ -109,7 +115,7 @@ export class EdgeController implements Module {
       return;
     }
     try {
-      for (const answer of await handler({ client: caches.client, caches, clock }, request)) {
+      for (const answer of await handler({ client: caches.client, caches, clock, localAddress }, request)) {
         await bus.send(modules.cloudhub, answerMessage(clock.now(), request, answer));
       }
     } catch (error) {

@@ -1,12 +1,14 @@
 // SyncController: compares what each connected node has acknowledged with what there is, and sends the difference.
 import type { Logger } from "../../base/log/logger.ts";
 import { type Clock, every, type Timer } from "../../base/time/clock.ts";
+import { asTyped } from "../../protocol/apis/device.ts";
 import { isNewerVersion, type KubeObject, textAt } from "../../protocol/apis/kube-object.ts";
 import { newMessage } from "../../protocol/message/message.ts";
 import { groups, modules, operations } from "../../protocol/message/names.ts";
 import { nodeOf, nodePath, noNamespace } from "../../protocol/resource/path.ts";
 import type { Bus, BusMessage } from "../beehive/bus.ts";
 import type { Module } from "../beehive/modules.ts";
+import type { CloudCoreConfig } from "../config/config.ts";
 import type { Caches } from "../kube/caches.ts";
 import { hasCode } from "../kube/client.ts";
 import type { Informer } from "../kube/informer.ts";
@@ -21,6 +23,7 @@ export interface SyncControllerWorld {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly interval: number;
+  readonly strictGo: CloudCoreConfig["strictGo"];
 }
 
 /** Device kinds are sent as DeviceController sends them, so that the edge's twin and mapper hear of them. */
@@ -64,7 +67,7 @@ export class SyncController implements Module {
     if (message.route.operation === operations.disconnected) this.#connected.delete(node);
     if (message.route.operation !== operations.connected) return;
     this.#connected.add(node);
-    await this.#lookAt(node);
+    if (!this.#world.strictGo.has("sync-on-connect")) await this.#lookAt(node);
   }
 
   stop(): Promise<void> {
@@ -98,16 +101,17 @@ export class SyncController implements Module {
   }
 
   async #send(node: string, held: Held, operation: string, object: KubeObject): Promise<void> {
-    const { bus, clock } = this.#world;
+    const { bus, clock, strictGo } = this.#world;
     const version = operation === operations.delete ? {} : { version: object.metadata.resourceVersion ?? "" };
+    const isDevice = deviceKinds.has(held.kind) && !strictGo.has("device-source");
     await bus.send(
       modules.cloudhub,
       newMessage(clock.now(), {
-        source: deviceKinds.has(held.kind) ? modules.devicecontroller : modules.edgecontroller,
+        source: isDevice ? modules.devicecontroller : modules.edgecontroller,
         group: groups.resource,
         operation,
         resource: nodePath(node, held.namespace || noNamespace, held.kind.toLowerCase(), held.name),
-        content: object,
+        content: held.kind === "Device" ? asTyped(object) : object,
         ...version,
       }),
     );

@@ -65,6 +65,11 @@ export function deviceIdOf(device: KubeObject): string {
   return `${device.metadata.namespace ?? "default"}/${device.metadata.name}`;
 }
 
+/** A Device as Go's types write it: its status is there, also when it is empty. */
+export function asTyped(device: KubeObject): KubeObject {
+  return device.status === undefined ? { ...device, status: {} } : device;
+}
+
 /** The DeviceStatus that belongs to a Device: same name and namespace, owned by it, so that it goes when the Device goes. */
 export function emptyDeviceStatus(device: Device): DeviceStatus {
   const { name, namespace = "default", uid = "" } = device.metadata;

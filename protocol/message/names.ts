@@ -51,6 +51,9 @@ export const resourceTypes = {
 /** The label that makes a Node an edge node; its value is empty. */
 export const edgeNodeLabel = "node-role.kubernetes.io/edge";
 
+/** The annotation that tells which cloudcore a Node is connected to. */
+export const cloudcoreAnnotation = "cloudcore";
+
 /** The project id every KubeEdge edge sends unless configured otherwise. */
 export const defaultProjectId = "e632aba927ea4ac2b575ec1603d56f10";
 

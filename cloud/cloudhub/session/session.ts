@@ -218,11 +218,11 @@ export class NodeSession {
     this.#armRetry(item);
   }
 
-  #armRetry(item: LaneItem): void {
+  #armRetry(item: LaneItem, after = this.#world.config.ackRetry): void {
     const id = item.message.header.msg_id;
     this.#retries.set(
       id,
-      this.#world.clock.after(this.#world.config.ackRetry, () => {
+      this.#world.clock.after(after, () => {
         this.#retries.delete(id);
         if (!this.#ended && this.#lane.isInFlight(id)) this.#sendAgain(item);
       }),
@@ -230,8 +230,9 @@ export class NodeSession {
   }
 
   #sendAgain(item: LaneItem): void {
-    // What our own buffer still holds has not even left: a slow link is not made faster by saying it twice.
-    if (this.#socket.buffered > 0) return this.#armRetry(item);
+    // What our own buffer still holds has not even left: a slow link is not made faster by saying it twice. It may also be
+    // what was sent again a moment ago, so a short while must do: a whole round would bring the same two together again.
+    if (this.#socket.buffered > 0) return this.#armRetry(item, this.#world.config.ackRetry / 10);
     const outcome = item.attempts % SENDS_PER_ROUND === 0
       ? this.#lane.giveUp(item.message.header.msg_id)
       : "stays" as const;

@@ -1,7 +1,7 @@
 // The three messages DeviceController sends down: membership, devicemodel and device (protocol notes 3, §2.3).
 import { randomUUID } from "node:crypto";
 import type { KubeObject } from "../../../protocol/apis/kube-object.ts";
-import { deviceIdOf } from "../../../protocol/apis/device.ts";
+import { asTyped, deviceIdOf } from "../../../protocol/apis/device.ts";
 import { newMessage } from "../../../protocol/message/message.ts";
 import { groups, modules, operations, resourceTypes } from "../../../protocol/message/names.ts";
 import { nodePath } from "../../../protocol/resource/path.ts";
@@ -50,7 +50,7 @@ export function objectMessage(
     group: groups.resource,
     operation,
     resource: nodePath(node, namespace, type, name),
-    content: object,
+    content: type === "device" ? asTyped(object) : object,
     version: resourceVersion,
   });
 }

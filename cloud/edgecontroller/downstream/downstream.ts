@@ -17,6 +17,8 @@ export interface DownstreamWorld extends WorkQueueWorld {
   readonly index: SyncIndex;
   readonly location: LocationCache;
   readonly clock: Clock;
+  /** The cloud host's address, as nodes carry it in their annotation. */
+  readonly localAddress: string;
 }
 
 /** Follows one kind and sends what its nodes need. */

@@ -1,5 +1,6 @@
 // Each edge node's own Node to that node, always as `update`; its deletion ends the session instead of being sent.
-import { operations, resourceTypes } from "../../../protocol/message/names.ts";
+import { reasonOf } from "../../../base/log/logger.ts";
+import { cloudcoreAnnotation, operations, resourceTypes } from "../../../protocol/message/names.ts";
 import { noNamespace } from "../../../protocol/resource/path.ts";
 import type { KubeObject } from "../../../protocol/apis/kube-object.ts";
 import type { Informer } from "../../kube/informer.ts";
@@ -25,6 +26,17 @@ export class NodeFollower implements Follower {
 
   connected(): void {
     // What a node missed of its own Node comes through SyncController: there is a record since its registration.
+  }
+
+  /** A node has connected: its Node says from now on which cloudcore it has. */
+  annotate(name: string): void {
+    const { caches, localAddress, logger } = this.#world;
+    const annotations = this.#nodes.get("", name)?.metadata.annotations;
+    if (this.#nodes.get("", name) === undefined || annotations?.[cloudcoreAnnotation] === localAddress) return;
+    const patch = { metadata: { annotations: { [cloudcoreAnnotation]: localAddress } } };
+    caches.client.patch({ resource: resources.nodes, name }, "merge", patch).catch((error) =>
+      logger.warn("a Node could not be told which cloudcore it has", { node: name, error: reasonOf(error) })
+    );
   }
 
   stop(): void {

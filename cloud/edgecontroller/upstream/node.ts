@@ -1,6 +1,6 @@
 // A node registers itself, asks for itself, and changes its labels and annotations.
 import { type KubeObject } from "../../../protocol/apis/kube-object.ts";
-import { resourceTypes } from "../../../protocol/message/names.ts";
+import { cloudcoreAnnotation, resourceTypes } from "../../../protocol/message/names.ts";
 import { resources } from "../../kube/resource.ts";
 import { bareAnswer, contentObject, done, type EdgeAnswer, failure, type Handler, objectAnswer } from "./request.ts";
 import { KubeApiError } from "../../kube/client.ts";
@@ -39,7 +39,7 @@ function isReserved(key: string): boolean {
 }
 
 /** `insert node/{name}`: the Node is created as the edge describes it, under the name of the path. */
-export const registerNode: Handler = async ({ client }, request) => {
+export const registerNode: Handler = async ({ client, localAddress }, request) => {
   let given: KubeObject;
   try {
     given = contentObject(request);
@@ -50,7 +50,11 @@ export const registerNode: Handler = async ({ client }, request) => {
     ...given,
     apiVersion: "v1",
     kind: "Node",
-    metadata: { ...given.metadata, name: request.path.name },
+    metadata: {
+      ...given.metadata,
+      name: request.path.name,
+      annotations: { ...given.metadata.annotations, [cloudcoreAnnotation]: localAddress },
+    },
   };
   delete node.metadata.resourceVersion;
   try {

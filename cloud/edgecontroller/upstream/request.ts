@@ -13,6 +13,8 @@ export interface UpstreamWorld {
   readonly client: KubeClient;
   readonly caches: Caches;
   readonly clock: Clock;
+  /** The cloud host's address. */
+  readonly localAddress: string;
 }
 
 /** A message of an edge. `path` is where it points, without `node/{id}`. */
