@@ -31,6 +31,8 @@ export interface EdgeOptions {
   readonly tap?: Tap;
   /** Milliseconds added to each message, and ± how much. */
   readonly link?: { readonly latency?: number; readonly jitter?: number };
+  /** Whether devices have a mapper, which applies what is desired and reports by itself; true where nothing is said. */
+  readonly mapper?: boolean;
 }
 
 export class Edge {
@@ -79,7 +81,16 @@ export class Edge {
       logger,
       isConnected: () => hub.isConnected,
     });
-    this.twin = new DeviceTwin({ node: name, hub, store, timings, clock, random, tap });
+    this.twin = new DeviceTwin({
+      node: name,
+      hub,
+      store,
+      timings,
+      clock,
+      random,
+      tap,
+      mapper: options.mapper ?? true,
+    });
   }
 
   get isRunning(): boolean {
@@ -100,10 +111,15 @@ export class Edge {
     this.hub.start();
   }
 
-  /** Stops without a word to the cloud. The store stays unless `forget`: then the edge comes back as after a new disk. */
-  async stop(options: { readonly forget?: boolean } = {}): Promise<void> {
+  /**
+   * Stops without a word to the cloud, or with `farewell` as edgecore on SIGTERM. The store stays unless `forget`: then the
+   * edge comes back as after a new disk.
+   */
+  async stop(options: { readonly forget?: boolean; readonly farewell?: boolean } = {}): Promise<void> {
     if (this.#isRunning) {
       this.#isRunning = false;
+      if (options.farewell) await this.hub.farewell();
+      this.node.stop();
       await this.hub.stop();
       this.pods.stop();
       this.twin.stop();

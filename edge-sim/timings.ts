@@ -16,6 +16,8 @@ export interface EdgeTimings {
   readonly podSync: number;
   /** What containers take to stop, at most; a pod's grace if that is shorter. */
   readonly podStop: number;
+  /** After which a container that ended is started again (a kubelet's first back-off). */
+  readonly crashBackoff: number;
   /** What an answer of the cloud may take (`remoteQueryTimeout`). */
   readonly answer: number;
   /** After which a report that was not confirmed is sent again. */
@@ -32,6 +34,7 @@ export const edgecoreTimings: EdgeTimings = {
   nodeStatus: 300_000,
   podSync: 10_000,
   podStop: 1_000,
+  crashBackoff: 10_000,
   answer: 60_000,
   confirm: 60_000,
   deviceMillisecond: 1,

@@ -63,8 +63,8 @@ export class SimulatedDevice {
     }]));
   }
 
-  /** The mapper registers the device, or is told that it changed. */
-  configure(device: Device, model: DeviceModel | undefined): void {
+  /** The mapper registers the device, or is told that it changed. Without one the device only says what it is made to. */
+  configure(device: Device, model: DeviceModel | undefined, hasMapper = true): void {
     const wanted = device.spec?.properties ?? [];
     for (const [name, property] of this.#properties) {
       property.timer?.cancel();
@@ -74,7 +74,7 @@ export class SimulatedDevice {
       const known = this.#properties.get(property.name);
       const described = model?.spec?.properties?.find((p) => p.name === property.name) ?? { name: property.name };
       const cycle = (property.reportCycle ?? 0) > 0 ? property.reportCycle as number : DEFAULT_CYCLE_MS;
-      const reportsToCloud = property.reportToCloud === true;
+      const reportsToCloud = hasMapper && property.reportToCloud === true;
       const timer = reportsToCloud
         ? every(this.#world.clock, cycle * this.#world.millisecond, () => this.#cycle(property.name))
         : undefined;
@@ -90,7 +90,9 @@ export class SimulatedDevice {
       };
       this.#properties.set(property.name, entry);
       const desired = property.desired?.value ?? "";
-      if (desired !== "" && desired !== entry.desired && entry.isWritable) this.#apply(property.name, entry, desired);
+      if (desired !== "" && desired !== entry.desired && entry.isWritable && hasMapper) {
+        this.#apply(property.name, entry, desired);
+      }
     }
   }
 

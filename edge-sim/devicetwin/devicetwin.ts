@@ -31,6 +31,7 @@ export interface DeviceTwinWorld {
   readonly clock: Clock;
   readonly random: Random;
   readonly tap: Tap | undefined;
+  readonly mapper: boolean;
 }
 
 /** A device this node cannot speak of, or a value it must not send. */
@@ -133,7 +134,7 @@ export class DeviceTwin {
     const member = this.#join(`${namespace}/${name}`);
     const ref = device.spec?.deviceModelRef?.name ?? "";
     const model = this.#world.store.get(wirePath(namespace, resourceTypes.devicemodel, ref)) as DeviceModel | undefined;
-    member.device.configure(device, model);
+    member.device.configure(device, model, this.#world.mapper);
   }
 
   /** A model was stored: the devices that have it are told. */

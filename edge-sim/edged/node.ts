@@ -6,6 +6,7 @@ import { type Logger, reasonOf } from "../../base/log/logger.ts";
 import type { KubeObject } from "../../protocol/apis/kube-object.ts";
 import { edgeNodeLabel, operations, resourceTypes } from "../../protocol/message/names.ts";
 import { noNamespace, wirePath } from "../../protocol/resource/path.ts";
+import { type Condition, sortedJson, type Status, statusPatch, withTransitions } from "./status-patch.ts";
 import { CloudError, type MetaManager } from "../metamanager/metamanager.ts";
 import type { EdgeStore } from "../metamanager/store.ts";
 import type { EdgeTimings } from "../timings.ts";
@@ -42,6 +43,8 @@ export class EdgeNode {
   #lease: Timer | undefined;
   #retry: Timer | undefined;
   #isRegistered = false;
+  /** Registered since the edge started: a kubelet does that once, not at every connection. */
+  #wasRegistered = false;
   #isBusy = false;
   #renewals = 0;
 
@@ -67,13 +70,28 @@ export class EdgeNode {
     this.#status = every(clock, timings.nodeStatus, () => void this.#attempt("status", () => this.#report()));
   }
 
+  /** The edge stops: the next start registers anew. */
+  stop(): void {
+    this.#wasRegistered = false;
+  }
+
   disconnected(): void {
+    const { identity, store } = this.#world;
     this.#isRegistered = false;
+    // After a renewal that failed, a kubelet asks what there is before it writes.
+    store.delete(wirePath(LEASE_NAMESPACE, resourceTypes.lease, identity.name));
     for (const timer of [this.#lease, this.#status, this.#retry]) timer?.cancel();
     this.#lease = undefined;
   }
 
   async #register(): Promise<void> {
+    if (!this.#wasRegistered) await this.#insert();
+    this.#wasRegistered = true;
+    this.#isRegistered = true;
+    await this.#renewLease();
+  }
+
+  async #insert(): Promise<void> {
     const { clock, identity, meta } = this.#world;
     const node = nodeOf(identity, clock.now());
     const path = wirePath(noNamespace, resourceTypes.node, identity.name);
@@ -85,18 +103,15 @@ export class EdgeNode {
       if (!isThere) throw error;
       await this.#report();
     }
-    this.#isRegistered = true;
-    await this.#renewLease();
   }
 
-  /** The heartbeat: every condition again, with the present time. */
+  /** The heartbeat: every condition again, with the present time, and whatever else the cloud has otherwise. */
   async #report(): Promise<void> {
-    const { clock, identity } = this.#world;
-    const { status } = nodeOf(identity, clock.now()) as { status: { conditions: { type: string }[] } };
-    const order = status.conditions.map(({ type }) => ({ type }));
-    await this.#patch(
-      JSON.stringify({ status: { "$setElementOrder/conditions": order, conditions: status.conditions } }),
-    );
+    const { clock, identity, store } = this.#world;
+    const before = (store.get(wirePath(noNamespace, resourceTypes.node, identity.name))?.status ?? {}) as Status;
+    const status = nodeOf(identity, clock.now()).status as Status & { readonly conditions: Condition[] };
+    const conditions = withTransitions(before, status.conditions, secondsOf(clock.now()));
+    await this.#patch(sortedJson({ status: statusPatch(before, { ...before, ...status, conditions }) }));
   }
 
   /** The patch travels as a JSON text, as edgecore sends it. */

@@ -1,9 +1,13 @@
 // What a kubelet would say of a pod, as the patch that edgecore sends.
 import { secondsOf } from "../../protocol/apis/time.ts";
 import { type KubeObject, listAt, textAt } from "../../protocol/apis/kube-object.ts";
+import { sortedJson, type Status, statusPatch, withTransitions } from "./status-patch.ts";
 
-/** Where a pod is in its life here. */
-export type PodPhase = "creating" | "running" | "stopped";
+/**
+ * Where a pod is in its life here. `unpulled`: its image can't be had; `unready`: it runs and its probe fails; `backoff`: a
+ * container ended and waits to be started again; `stopped` and `failed` are the end.
+ */
+export type PodPhase = "creating" | "unpulled" | "running" | "unready" | "backoff" | "stopped" | "failed";
 
 /** Addresses the pod reports. */
 export interface PodAddresses {
@@ -11,87 +15,146 @@ export interface PodAddresses {
   readonly pod: string;
 }
 
+/** What there is to say of a pod. Times are Unix milliseconds. */
+export interface PodView {
+  readonly phase: PodPhase;
+  readonly addresses: PodAddresses;
+  readonly startedAt: number;
+  /** By container: how often it was started again. */
+  readonly restarts: ReadonlyMap<string, number>;
+  /** The containers' last end, where there was one; without a time where nobody saw it. */
+  readonly exit?: PodExit | undefined;
+}
+
+/** How containers ended. `at` is Unix milliseconds. */
+export interface PodExit {
+  readonly code: number;
+  readonly at?: number;
+}
+
+/** The exit code of what ended while nobody looked. */
+export const lostExit: PodExit = { code: 137 };
+
+const phases: Readonly<Record<PodPhase, string>> = {
+  creating: "Pending",
+  unpulled: "Pending",
+  running: "Running",
+  unready: "Running",
+  backoff: "Running",
+  stopped: "Succeeded",
+  failed: "Failed",
+};
+
 /**
- * The status patch for a phase, as a JSON text; `metadata.uid` makes the API refuse it for a pod made anew.
- * `restarts` are counted by container; one that isn't there has none.
+ * The patch from the status the cloud has to the one the pod has now, as a JSON text; `metadata.uid` makes the API refuse
+ * it for a pod made anew.
  */
-export function podPatch(
-  pod: KubeObject,
-  phase: PodPhase,
-  addresses: PodAddresses,
-  startedAt: number,
-  now: number,
-  restarts: ReadonlyMap<string, number> = new Map(),
-): string {
-  const time = secondsOf(now);
+export function podPatch(pod: KubeObject, view: PodView, now: number): string {
+  const before = (pod.status ?? {}) as Status;
+  return sortedJson({ metadata: { uid: pod.metadata.uid }, status: statusPatch(before, podStatus(pod, view, now)) });
+}
+
+function podStatus(pod: KubeObject, view: PodView, now: number): Status {
+  const before = (pod.status ?? {}) as Status;
+  const { addresses, phase, startedAt } = view;
+  const { podIP: _ip, podIPs: _ips, message: _message, reason: _reason, ...rest } = before;
+  const hasAddress = phase !== "creating" && phase !== "unpulled";
+  return {
+    ...rest,
+    conditions: withTransitions(before, conditionsOf(pod, phase), secondsOf(now)),
+    containerStatuses: listAt(pod, "spec", "containers").map((container) => containerStatus(container, view, now)),
+    hostIP: addresses.host,
+    hostIPs: [{ ip: addresses.host }],
+    // What ran before is Running also while it is started again.
+    phase: phase === "creating" && view.exit !== undefined ? "Running" : phases[phase],
+    ...(hasAddress ? { podIP: addresses.pod, podIPs: [{ ip: addresses.pod }] } : {}),
+    startTime: (before.startTime as string | undefined) ?? secondsOf(startedAt),
+  };
+}
+
+function conditionsOf(pod: KubeObject, phase: PodPhase) {
   const names = listAt(pod, "spec", "containers").map((container) => textAt(container, "name"));
-  const ready = phase === "running";
-  const reason = phase === "creating"
-    ? { reason: "ContainersNotReady", message: `containers with unready status: [${names.join(" ")}]` }
-    : phase === "stopped"
-    ? { reason: "PodCompleted" }
-    : {};
-  const condition = (type: string, status: boolean, because: Record<string, string> = {}) => ({
+  const hasEnded = phase === "stopped" || phase === "failed";
+  const hasSandbox = !hasEnded && phase !== "creating";
+  const isReady = phase === "running";
+  const ended = phase === "stopped" ? { reason: "PodCompleted" } : { reason: "PodFailed" };
+  const unready = { reason: "ContainersNotReady", message: `containers with unready status: [${names.join(" ")}]` };
+  const because = isReady ? {} : hasEnded ? ended : unready;
+  const condition = (type: string, status: boolean, why: Record<string, string> = {}) => ({
     lastProbeTime: null,
-    lastTransitionTime: time,
-    ...because,
+    ...why,
     status: status ? "True" : "False",
     type,
   });
-  const conditions = [
-    condition("PodReadyToStartContainers", ready),
-    condition("Initialized", true, phase === "stopped" ? reason : {}),
-    condition("Ready", ready, reason),
-    condition("ContainersReady", ready, reason),
+  return [
+    condition("PodReadyToStartContainers", hasSandbox),
+    condition("Initialized", true, phase === "stopped" ? ended : {}),
+    condition("Ready", isReady, because),
+    condition("ContainersReady", isReady, because),
     condition("PodScheduled", true),
   ];
-  return JSON.stringify({
-    metadata: { uid: pod.metadata.uid },
-    status: {
-      "$setElementOrder/conditions": conditions.map(({ type }) => ({ type })),
-      conditions,
-      containerStatuses: listAt(pod, "spec", "containers").map((container) =>
-        containerStatus(
-          container,
-          phase,
-          secondsOf(startedAt),
-          time,
-          restarts.get(textAt(container, "name")) ?? 0,
-        )
-      ),
-      hostIP: addresses.host,
-      hostIPs: [{ ip: addresses.host }],
-      ...(phase === "creating" ? {} : { phase: ready ? "Running" : "Succeeded" }),
-      ...(ready ? { podIP: addresses.pod, podIPs: [{ ip: addresses.pod }] } : {}),
-      startTime: secondsOf(startedAt),
-    },
-  });
 }
 
-function containerStatus(container: unknown, phase: PodPhase, startedAt: string, now: string, restartCount: number) {
+function containerStatus(container: unknown, view: PodView, now: number): Status {
+  const { exit, phase } = view;
   const name = textAt(container, "name");
   const image = textAt(container, "image");
   const containerID = `skep://${name}`;
-  const common = { image, name, lastState: {}, restartCount };
+  const restartCount = view.restarts.get(name) ?? 0;
+  const startedAt = secondsOf(view.startedAt);
+  const ended = ({ code, at }: PodExit) =>
+    at === undefined ? { exitCode: code, finishedAt: null, ...lost, startedAt: null } : {
+      containerID,
+      exitCode: code,
+      finishedAt: secondsOf(at),
+      reason: code === 0 ? "Completed" : "Error",
+      startedAt,
+    };
+  const mounts = listAt(container, "volumeMounts").map(mountStatus);
+  const common = {
+    image,
+    name,
+    lastState: exit !== undefined && restartCount > 0 ? { terminated: ended(exit) } : {},
+    restartCount,
+    ...(mounts.length === 0 ? {} : { volumeMounts: mounts }),
+  };
+  const pulled = { imageID: image, containerID };
+  const waiting = (reason: string, message?: string) => ({
+    waiting: { reason, ...(message === undefined ? {} : { message }) },
+  });
   switch (phase) {
     case "creating":
-      return {
-        ...common,
-        imageID: "",
-        ready: false,
-        started: false,
-        state: { waiting: { reason: "ContainerCreating" } },
-      };
+      return { ...common, imageID: "", ready: false, started: false, state: waiting("ContainerCreating") };
+    case "unpulled": {
+      const state = waiting("ImagePullBackOff", `Back-off pulling image "${image}"`);
+      return { ...common, imageID: "", ready: false, started: false, state };
+    }
     case "running":
-      return { ...common, imageID: image, containerID, ready: true, started: true, state: { running: { startedAt } } };
+    case "unready":
+      return { ...common, ...pulled, ready: phase === "running", started: true, state: { running: { startedAt } } };
+    case "backoff": {
+      const state = waiting("CrashLoopBackOff", `back-off restarting failed container=${name}`);
+      const lastState = { terminated: ended(exit ?? { code: 1, at: now }) };
+      return { ...common, ...pulled, lastState, ready: false, started: false, state };
+    }
     case "stopped":
-      return {
-        ...common,
-        imageID: image,
-        containerID,
-        ready: false,
-        started: false,
-        state: { terminated: { containerID, exitCode: 0, finishedAt: now, reason: "Completed", startedAt } },
-      };
+    case "failed": {
+      const state = { terminated: ended(exit?.at === undefined ? { code: 0, at: now } : exit) };
+      return { ...common, ...pulled, ready: false, started: false, state };
+    }
   }
+}
+
+const lost = {
+  message: "The container could not be located when the pod was deleted.  The container used to be Running",
+  reason: "ContainerStatusUnknown",
+};
+
+function mountStatus(mount: unknown): Status {
+  const isReadOnly = (mount as { readOnly?: boolean }).readOnly === true;
+  return {
+    mountPath: textAt(mount, "mountPath"),
+    name: textAt(mount, "name"),
+    ...(isReadOnly ? { readOnly: true, recursiveReadOnly: "Disabled" } : {}),
+  };
 }

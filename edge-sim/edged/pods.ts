@@ -8,7 +8,7 @@ import { wirePath } from "../../protocol/resource/path.ts";
 import { CloudError, type MetaManager } from "../metamanager/metamanager.ts";
 import type { EdgeStore } from "../metamanager/store.ts";
 import type { EdgeTimings } from "../timings.ts";
-import { type PodAddresses, podPatch, type PodPhase } from "./pod-status.ts";
+import { lostExit, type PodAddresses, podPatch, type PodPhase, type PodView } from "./pod-status.ts";
 
 /** What it needs from outside. */
 export interface PodsWorld {
@@ -27,13 +27,19 @@ interface Pod {
   phase: PodPhase;
   /** The phase the cloud knows. */
   reported: PodPhase | undefined;
-  readonly startedAt: number;
+  startedAt: number;
   readonly addresses: PodAddresses;
-  /** By container: how often its image has been changed, which is the one change that restarts it. */
+  /** By container: how often it was started again. */
   readonly restarts: Map<string, number>;
+  exit: PodView["exit"];
   isEnding: boolean;
+  /** The cloud has been told that the object may go. */
+  isReleased: boolean;
   isBusy: boolean;
 }
+
+/** What a pod can be made to do. */
+export type PodDeed = "complete" | "fail" | "unready" | "ready";
 
 /** What a pod mounts or reads: the path it has in the store, and whether the pod can do without. */
 interface Need {
@@ -46,6 +52,10 @@ export class EdgePods {
   readonly #world: PodsWorld;
   readonly #pods = new Map<string, Pod>();
   readonly #timers = new Set<Timer>();
+  /** Images that can't be had, for now. */
+  readonly #missingImages = new Set<string>();
+  /** Service-account tokens that have been asked for since the start: a kubelet keeps them in memory only. */
+  readonly #tokens = new Set<string>();
   #sync: Timer | undefined;
   #addresses = 0;
 
@@ -61,8 +71,21 @@ export class EdgePods {
   /** The edge starts: pods from the store run again, and what could not be reported is tried from time to time. */
   start(): void {
     const { clock, store, timings } = this.#world;
-    for (const [, pod] of store.entries(resourceTypes.pod)) this.put(pod);
+    for (const [, pod] of store.entries(resourceTypes.pod)) {
+      this.put(pod);
+      this.#restart(pod);
+    }
     this.#sync = every(clock, timings.podSync, () => this.#advanceAll());
+  }
+
+  /** What ran when the edge stopped is started again: nobody knows how it ended. */
+  #restart({ metadata, status }: KubeObject): void {
+    const pod = this.#pods.get(metadata.uid ?? "");
+    if (pod === undefined || pod.phase !== "creating" || textAt(status, "phase") !== "Running") return;
+    pod.exit = lostExit;
+    for (const container of listAt(status, "containerStatuses")) {
+      pod.restarts.set(textAt(container, "name"), Number(at(container, "restartCount") ?? 0) + 1);
+    }
   }
 
   connected(): void {
@@ -74,6 +97,56 @@ export class EdgePods {
     for (const timer of this.#timers) timer.cancel();
     this.#timers.clear();
     this.#pods.clear();
+    this.#tokens.clear();
+  }
+
+  /** An image can't be had from now on, or again can. Pods that wait for it are started at the next look. */
+  setImage(image: string, isThere: boolean): void {
+    if (isThere) this.#missingImages.delete(image);
+    else this.#missingImages.add(image);
+    this.#advanceAll();
+  }
+
+  /**
+   * Makes a running pod do something: its containers `complete` or `fail`, and are started again as its restartPolicy says;
+   * it becomes `unready` or `ready`. False where there is no such pod running.
+   */
+  make(namespace: string, name: string, deed: PodDeed, exitCode = deed === "fail" ? 1 : 0): boolean {
+    const pod = this.#pods.values().find(({ object: { metadata } }) =>
+      metadata.name === name && (metadata.namespace ?? "default") === namespace
+    );
+    if (pod === undefined || !["running", "unready"].includes(pod.phase)) return false;
+    if (deed === "ready" || deed === "unready") pod.phase = deed === "ready" ? "running" : "unready";
+    else this.#exit(pod, exitCode);
+    void this.#advance(pod);
+    return true;
+  }
+
+  /** All containers have ended by themselves. What was started again and ends again waits for its turn. */
+  #exit(pod: Pod, code: number): void {
+    const { clock, timings } = this.#world;
+    const policy = textAt(pod.object, "spec", "restartPolicy") || "Always";
+    pod.exit = { code, at: clock.now() };
+    if (policy === "Never" || (policy === "OnFailure" && code === 0)) {
+      pod.phase = code === 0 ? "stopped" : "failed";
+      return;
+    }
+    pod.phase = "backoff";
+    this.#later(timings.crashBackoff, () => {
+      if (pod.phase !== "backoff") return;
+      for (const container of listAt(pod.object, "spec", "containers")) restarted(pod, textAt(container, "name"));
+      pod.startedAt = clock.now();
+      pod.phase = "running";
+      void this.#advance(pod);
+    });
+  }
+
+  #later(ms: number, run: () => void): void {
+    const timer = this.#world.clock.after(ms, () => {
+      this.#timers.delete(timer);
+      run();
+    });
+    this.#timers.add(timer);
   }
 
   /** The cloud has sent a pod, or a new version of one. */
@@ -88,17 +161,21 @@ export class EdgePods {
         startedAt: this.#world.clock.now(),
         addresses: { host: this.#world.address, pod: this.#nextAddress() },
         restarts: new Map(),
+        exit: undefined,
         isEnding: false,
+        isReleased: false,
         isBusy: false,
       };
       this.#pods.set(uid, pod);
       // A pod that had ended before this edge started again stays ended.
-      const ended = ["Succeeded", "Failed"].includes(textAt(object, "status", "phase"));
-      if (ended) pod.phase = pod.reported = "stopped";
+      const ended = textAt(object, "status", "phase");
+      if (ended === "Succeeded") pod.phase = pod.reported = "stopped";
+      if (ended === "Failed") pod.phase = pod.reported = "failed";
     } else {
       const changed = known.phase === "running" ? changedContainers(known.object, object) : [];
       for (const container of changed) {
-        known.restarts.set(container, (known.restarts.get(container) ?? 0) + 1);
+        restarted(known, container);
+        known.exit ??= { code: 0, at: this.#world.clock.now() };
         known.reported = undefined;
       }
       known.object = object;
@@ -108,9 +185,14 @@ export class EdgePods {
     void this.#advance(pod);
   }
 
-  /** The cloud says the pod is gone. */
+  /** The cloud says the pod is gone. What still ran is ended, and said to have, although nobody will store it. */
   delete(object: KubeObject): void {
+    const pod = this.#pods.get(object.metadata.uid ?? "");
+    if (pod === undefined) return;
     this.#pods.delete(object.metadata.uid ?? "");
+    if (!["running", "unready", "backoff"].includes(pod.phase) || !this.#world.isConnected()) return;
+    pod.phase = "stopped";
+    this.#report(pod).catch((error) => this.#notMoved(pod, error));
   }
 
   #advanceAll(): void {
@@ -121,14 +203,11 @@ export class EdgePods {
   #end(pod: Pod): void {
     if (pod.isEnding) return;
     pod.isEnding = true;
-    const { clock, timings } = this.#world;
     const grace = (pod.object.metadata.deletionGracePeriodSeconds ?? 30) * 1000;
-    const timer = clock.after(Math.min(grace, timings.podStop), () => {
-      this.#timers.delete(timer);
-      pod.phase = "stopped";
+    this.#later(Math.min(grace, this.#world.timings.podStop), () => {
+      if (pod.phase !== "failed") pod.phase = "stopped";
       void this.#advance(pod);
     });
-    this.#timers.add(timer);
   }
 
   /** Moves a pod on as far as it goes now; one step at a time, so that reports keep their order. */
@@ -138,14 +217,17 @@ export class EdgePods {
     try {
       while (this.#pods.get(pod.object.metadata.uid ?? "") === pod && await this.#step(pod));
     } catch (error) {
-      const { namespace, name } = pod.object.metadata;
-      this.#world.logger.debug("a pod could not be moved on; it is tried again", {
-        pod: `${namespace}/${name}`,
-        error: reasonOf(error),
-      });
+      this.#notMoved(pod, error);
     } finally {
       pod.isBusy = false;
     }
+  }
+
+  #notMoved({ object: { metadata } }: Pod, error: unknown): void {
+    this.#world.logger.debug("a pod could not be moved on; if it is still there, it is tried again", {
+      pod: `${metadata.namespace}/${metadata.name}`,
+      error: reasonOf(error),
+    });
   }
 
   /** Does the next thing there is to do; false where there is none for now. */
@@ -154,26 +236,41 @@ export class EdgePods {
       await this.#report(pod);
       return true;
     }
-    if (pod.phase === "creating") {
+    if (pod.phase === "creating" || pod.phase === "unpulled") {
       if (pod.isEnding || !await this.#hasAllItNeeds(pod)) return false;
-      if (pod.phase === "creating" && !pod.isEnding) pod.phase = "running";
+      const isMissing = listAt(pod.object, "spec", "containers").some((c) =>
+        this.#missingImages.has(textAt(c, "image"))
+      );
+      const next = isMissing ? "unpulled" : "running";
+      if (pod.isEnding || pod.phase === next || this.#hasMovedOn(pod)) return false;
+      if (next === "running") pod.startedAt = this.#world.clock.now();
+      pod.phase = next;
       return true;
     }
-    if (pod.phase === "stopped" && pod.isEnding) {
+    if ((pod.phase === "stopped" || pod.phase === "failed") && pod.isEnding && !pod.isReleased) {
       await this.#confirmEnd(pod);
       return false;
     }
     return false;
   }
 
+  #hasMovedOn({ phase }: Pod): boolean {
+    return phase !== "creating" && phase !== "unpulled";
+  }
+
   async #report(pod: Pod): Promise<void> {
     const { clock, meta, store } = this.#world;
     const { phase, object } = pod;
     const { namespace = "default", name } = object.metadata;
-    const patch = podPatch(object, phase, pod.addresses, pod.startedAt, clock.now(), pod.restarts);
+    const path = wirePath(namespace, resourceTypes.pod, name);
+    const known = store.get(path);
+    const patch = podPatch(
+      known?.metadata.uid === object.metadata.uid ? known as KubeObject : object,
+      pod,
+      clock.now(),
+    );
     try {
       const stored = await meta.pass(operations.patch, wirePath(namespace, resourceTypes.podpatch, name), patch);
-      const path = wirePath(namespace, resourceTypes.pod, name);
       // The answer is the pod as it now is in the API; it lacks its kind, which the push had.
       if (store.get(path)?.metadata.uid === stored.metadata.uid) {
         store.put(path, { apiVersion: "v1", kind: "Pod", ...stored });
@@ -193,6 +290,7 @@ export class EdgePods {
       gracePeriodSeconds: 0,
       preconditions: { uid },
     });
+    pod.isReleased = true;
   }
 
   /** Asks the cloud for configmaps, secrets and tokens that aren't here yet. */
@@ -209,7 +307,9 @@ export class EdgePods {
     }
     for (const token of tokensOf(pod.object)) {
       const { path, content } = token;
-      if (store.get(path) === undefined) await meta.query(path, content);
+      if (store.get(path) !== undefined && this.#tokens.has(path)) continue;
+      await meta.query(path, content);
+      this.#tokens.add(path);
     }
     return true;
   }
@@ -218,6 +318,10 @@ export class EdgePods {
     this.#addresses++;
     return `10.88.${(this.#addresses >> 8) & 255}.${this.#addresses & 255}`;
   }
+}
+
+function restarted(pod: Pod, container: string): void {
+  pod.restarts.set(container, (pod.restarts.get(container) ?? 0) + 1);
 }
 
 /** The containers whose image is another one. */

@@ -41,6 +41,8 @@ export interface EdgeHubWorld {
   readonly disconnected: () => void;
 }
 
+/** Looks, five milliseconds apart, at whether the farewell has left. */
+const FAREWELL_LOOKS = 20;
 /** Tries of one round of dialling. */
 const DIAL_ATTEMPTS = 5;
 
@@ -121,6 +123,13 @@ export class EdgeHub {
     this.#socket?.close();
     await this.#running;
     this.#running = undefined;
+  }
+
+  /** The empty messages that edgecore's modules leave behind when it is terminated: one for each that reads the bus. */
+  async farewell(): Promise<void> {
+    for (let i = 0; i < 2; i++) this.send({ header: { msg_id: "", timestamp: 0 }, route: {}, content: null });
+    // They must have left before the connection is gone, if it carries anything at all.
+    for (let i = 0; i < FAREWELL_LOOKS && (this.#socket?.buffered ?? 0) > 0; i++) await sleep(this.#world.clock, 5);
   }
 
   /** Dials at once instead of waiting out the pause. */

@@ -17,7 +17,16 @@ function twinOf() {
   let isConnected = true;
   const hub = { send: (message: Message) => isConnected && sent.push(message) > 0 } as unknown as EdgeHub;
   const store = new EdgeStore();
-  const world = { node: "edge-0", hub, store, timings: edgecoreTimings, clock, random: new Random(1), tap: undefined };
+  const world = {
+    node: "edge-0",
+    hub,
+    store,
+    timings: edgecoreTimings,
+    clock,
+    random: new Random(1),
+    tap: undefined,
+    mapper: true,
+  };
   const twin = new DeviceTwin(world);
   twin.start();
   const members = (added: string[] | null, removed: string[] | null) => {

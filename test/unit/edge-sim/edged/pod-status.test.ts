@@ -1,9 +1,17 @@
 import { expect, test } from "vitest";
-import { podPatch } from "../../../../edge-sim/edged/pod-status.ts";
+import { podPatch, type PodPhase } from "../../../../edge-sim/edged/pod-status.ts";
 
-const pod = { metadata: { name: "p", uid: "u" }, spec: { containers: [{ name: "c", image: "nginx" }] } };
-const patch = (phase: "creating" | "running" | "stopped") =>
-  JSON.parse(podPatch(pod, phase, { host: "10.0.0.1", pod: "10.88.0.1" }, 0, 5000));
+const spec = { containers: [{ name: "c", image: "nginx" }] };
+const pod = { metadata: { name: "p", uid: "u" }, spec, status: { phase: "Pending" } };
+const addresses = { host: "10.0.0.1", pod: "10.88.0.1" };
+const patch = (phase: PodPhase, before: object = pod, exit?: { code: number; at: number }) =>
+  JSON.parse(
+    podPatch(
+      before as never,
+      { phase, addresses, startedAt: 0, restarts: new Map(), ...(exit && { exit }) },
+      5000,
+    ),
+  );
 
 test("the patch always names the uid, so that a pod made anew refuses it", () => {
   for (const phase of ["creating", "running", "stopped"] as const) expect(patch(phase).metadata).toEqual({ uid: "u" });
@@ -26,9 +34,22 @@ test("while it is created no phase is told; running it has addresses; ended it h
   });
 });
 
-test("conditions come with their order, as a kubelet's patch has them", () => {
-  const { status } = patch("running");
-  expect(status["$setElementOrder/conditions"]).toEqual(
-    status.conditions.map(({ type }: { type: string }) => ({ type })),
-  );
+test("what the cloud has already is left out, and what is lost is null, as in a kubelet's patch", () => {
+  const first = patch("creating").status;
+  expect(first["$setElementOrder/conditions"]).toBeUndefined();
+  const { status } = patch("running", { ...pod, status: { phase: "Pending", ...first } });
+  expect(status["$setElementOrder/conditions"]).toHaveLength(5);
+  expect(status.conditions).toContainEqual({ message: null, reason: null, status: "True", type: "Ready" });
+  expect(status.conditions.map(({ type }: { type: string }) => type)).not.toContain("PodScheduled");
+  expect(status.hostIP).toBeUndefined();
+});
+
+test("a container that can't be pulled, crashed or failed says so", () => {
+  const waiting = (phase: PodPhase) => patch(phase).status.containerStatuses[0].state.waiting.reason;
+  expect(waiting("unpulled")).toBe("ImagePullBackOff");
+  expect(waiting("backoff")).toBe("CrashLoopBackOff");
+  expect(patch("failed", pod, { code: 3, at: 1000 }).status).toMatchObject({
+    phase: "Failed",
+    containerStatuses: [{ state: { terminated: { exitCode: 3, reason: "Error" } } }],
+  });
 });
