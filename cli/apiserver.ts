@@ -6,7 +6,7 @@ import { TimerWheel } from "../base/time/timer-wheel.ts";
 import { ApiServer } from "../cloud/apiserver/apiserver.ts";
 import { kubeedgeCrds } from "../protocol/apis/crds.ts";
 import { interruption } from "./interrupt.ts";
-import { defaultKubeconfig, writeKubeconfig } from "./kubeconfig.ts";
+import { defaultKubeconfig, writeKubeconfig } from "../cloud/apiserver/kubeconfig.ts";
 import { serveUntilInterrupted } from "./serving.ts";
 
 export interface ApiserverFlags {

@@ -12,7 +12,7 @@ import { edgecoreTimings, scaledTimings } from "../edge-sim/timings.ts";
 import { kubeedgeCrds } from "../protocol/apis/crds.ts";
 import { servingOf } from "./cloudcore.ts";
 import { interruption } from "./interrupt.ts";
-import { defaultKubeconfig, writeKubeconfig } from "./kubeconfig.ts";
+import { defaultKubeconfig, writeKubeconfig } from "../cloud/apiserver/kubeconfig.ts";
 import { serveUntilInterrupted } from "./serving.ts";
 
 export interface UpFlags {

@@ -61,6 +61,7 @@ export class Edge {
       clock,
       logger,
       link: this.link,
+      random: random.stream("hub"),
       tap,
       receive: (message) => this.#receive(message),
       connected: () => this.#connected(),

@@ -18,6 +18,8 @@ export interface EdgeTimings {
   readonly podStop: number;
   /** After which a container that ended is started again (a kubelet's first back-off). */
   readonly crashBackoff: number;
+  /** After which the renewal of a certificate that failed is tried again (edgecore's last step). */
+  readonly renewRetry: number;
   /** What an answer of the cloud may take (`remoteQueryTimeout`). */
   readonly answer: number;
   /** After which a report that was not confirmed is sent again. */
@@ -35,6 +37,7 @@ export const edgecoreTimings: EdgeTimings = {
   podSync: 10_000,
   podStop: 1_000,
   crashBackoff: 10_000,
+  renewRetry: 32_000,
   answer: 60_000,
   confirm: 60_000,
   deviceMillisecond: 1,

@@ -14,6 +14,7 @@ import { createAuthority, issueServer } from "../../protocol/pki/ca.ts";
 import { type Controller, runControllers } from "./controllers/controller.ts";
 import { followDefinitions } from "./controllers/definitions.ts";
 import { garbageCollector } from "./controllers/garbage-collector.ts";
+import { followNodes } from "./controllers/node-lifecycle.ts";
 import { podGarbageCollector } from "./controllers/pod-garbage-collector.ts";
 import { scheduler } from "./controllers/scheduler.ts";
 import { serviceAccounts } from "./controllers/service-accounts.ts";
@@ -36,6 +37,8 @@ export interface ApiServerOptions {
   readonly hosts?: readonly string[];
   /** False leaves out the scheduler and the garbage collector: an API server alone. Default true. */
   readonly controllers?: boolean;
+  /** Divides the timers of the node life cycle; 1 where nothing is said. */
+  readonly timeScale?: number;
   /** For tests: a token instead of a random one. */
   readonly token?: string;
 }
@@ -95,6 +98,7 @@ export class ApiServer {
       ? [serviceAccounts]
       : [serviceAccounts, scheduler, podGarbageCollector, garbageCollector];
     stops.push(runControllers(resources, controllers));
+    if (options.controllers !== false) stops.push(followNodes(resources, clock, options.timeScale ?? 1));
     sow(resources, options.seed ?? []);
 
     const server = serverOf(tls);

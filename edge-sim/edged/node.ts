@@ -3,7 +3,7 @@ import { microsOf, secondsOf } from "../../protocol/apis/time.ts";
 import type { Clock, Timer } from "../../base/time/clock.ts";
 import { every } from "../../base/time/clock.ts";
 import { type Logger, reasonOf } from "../../base/log/logger.ts";
-import type { KubeObject } from "../../protocol/apis/kube-object.ts";
+import { type KubeObject, listAt, textAt } from "../../protocol/apis/kube-object.ts";
 import { edgeNodeLabel, operations, resourceTypes } from "../../protocol/message/names.ts";
 import { noNamespace, wirePath } from "../../protocol/resource/path.ts";
 import { type Condition, sortedJson, type Status, statusPatch, withTransitions } from "./status-patch.ts";
@@ -128,6 +128,8 @@ export class EdgeNode {
   async #renewLease(): Promise<void> {
     if (!this.#isRegistered || this.#isBusy) return;
     this.#isBusy = true;
+    // As a kubelet at each of its looks: what the cloud says otherwise of the node is put right.
+    if (this.#isDoubted()) await this.#attempt("status", () => this.#report());
     await this.#attempt("lease", async () => {
       const { clock, identity, meta, store } = this.#world;
       const path = wirePath(LEASE_NAMESPACE, resourceTypes.lease, identity.name);
@@ -148,6 +150,17 @@ export class EdgeNode {
       this.#renewals++;
     });
     this.#isBusy = false;
+  }
+
+  #isDoubted(): boolean {
+    const { clock, identity, store } = this.#world;
+    const known = store.get(wirePath(noNamespace, resourceTypes.node, identity.name));
+    const conditions = (nodeOf(identity, clock.now()).status as { conditions: Condition[] }).conditions;
+    return listAt(known, "status", "conditions").some((condition) =>
+      conditions.some(({ type, status }) =>
+        type === textAt(condition, "type") && status !== textAt(condition, "status")
+      )
+    );
   }
 
   async #queryLease(path: string): Promise<KubeObject | undefined> {

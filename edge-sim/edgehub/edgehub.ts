@@ -3,15 +3,17 @@ import { createSecureContext, type SecureContext } from "node:tls";
 import { hopOf, type Tap } from "../../base/hop/hop.ts";
 import type { Link } from "../../base/link/link.ts";
 import { type Logger, reasonOf } from "../../base/log/logger.ts";
+import type { Random } from "../../base/random/random.ts";
 import { type Clock, every, sleep, type Timer } from "../../base/time/clock.ts";
 import type { MessageSocket } from "../../base/transport/message-socket.ts";
 import { DialError, dialWebSocket } from "../../base/transport/websocket-client.ts";
 import { limits } from "../../protocol/limits.ts";
 import { decodeMessage, encodeMessage } from "../../protocol/message/codec.ts";
+import { validityOf } from "../../protocol/pki/ca.ts";
 import { type Message, newMessage } from "../../protocol/message/message.ts";
 import { defaultProjectId, edgeModules, groups, operations } from "../../protocol/message/names.ts";
 import type { EdgeTimings } from "../timings.ts";
-import { type EdgeCredentials, enrol, EnrolmentError, fetchCa } from "./enrolment.ts";
+import { type EdgeCredentials, enrol, EnrolmentError, fetchCa, renew } from "./enrolment.ts";
 
 /** Where the cloud is and how to get in: with a token, or with a certificate at hand. */
 export interface HubAddress {
@@ -34,6 +36,7 @@ export interface EdgeHubWorld {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly link: Link;
+  readonly random: Random;
   readonly tap: Tap | undefined;
   /** A message of the cloud that is no answer to a request. */
   readonly receive: (message: Message) => void;
@@ -72,6 +75,8 @@ export class EdgeHub {
   #problem: string | undefined;
   #refusal: string | undefined;
   #wake: (() => void) | undefined;
+  #certificates = 0;
+  #rotation: Timer | undefined;
   readonly #firstRound = Promise.withResolvers<void>();
 
   constructor(world: EdgeHubWorld) {
@@ -91,6 +96,11 @@ export class EdgeHub {
   /** How often a connection has been made. */
   get connections(): number {
     return this.#connections;
+  }
+
+  /** How many certificates it has had. */
+  get certificates(): number {
+    return this.#certificates;
   }
 
   /** Why there is no connection, where there is none. */
@@ -119,6 +129,7 @@ export class EdgeHub {
   async stop(): Promise<void> {
     this.#stop.abort();
     this.#firstRound.resolve();
+    this.#rotation?.cancel();
     this.#wake?.();
     this.#socket?.close();
     await this.#running;
@@ -210,10 +221,7 @@ export class EdgeHub {
   async #ensureCredentials(): Promise<void> {
     if (this.#credentials !== undefined) return;
     const { address, node, timings } = this.#world;
-    if (address.issue !== undefined) {
-      this.#credentials = await address.issue(node);
-      return;
-    }
+    if (address.issue !== undefined) return this.#take(await address.issue(node));
     if (address.token === undefined) {
       throw new EnrolmentError("there is neither a certificate nor a token to enrol with", false);
     }
@@ -224,7 +232,41 @@ export class EdgeHub {
       signal: this.#stop.signal,
     };
     const ca = address.ca ?? await fetchCa(options);
-    this.#credentials = await enrol(node, ca, options);
+    this.#take(await enrol(node, ca, options));
+  }
+
+  #take(credentials: EdgeCredentials): void {
+    this.#credentials = credentials;
+    this.#secureContext = undefined;
+    this.#certificates++;
+  }
+
+  /**
+   * Plans the certificate's renewal: when 70 to 90 % of its life are over. Once there is a new one the hub connects anew,
+   * after its usual pause, as edgecore does.
+   */
+  #planRotation(): void {
+    const { clock, random } = this.#world;
+    if (this.#credentials === undefined || this.#rotation !== undefined) return;
+    const { from, to } = validityOf(this.#credentials.cert);
+    const due = from + (to - from) * (0.7 + 0.2 * random.next());
+    this.#rotation = clock.after(Math.max(0, due - clock.now()), () => void this.#rotate());
+  }
+
+  async #rotate(): Promise<void> {
+    const { address, clock, logger, node, timings } = this.#world;
+    const signal = this.#stop.signal;
+    const options = { server: `https://${address.host}:${address.httpsPort}`, timeout: 30_000, signal };
+    try {
+      this.#take(await renew(node, this.#credentials as EdgeCredentials, options));
+      logger.debug("the certificate was renewed");
+      this.#rotation = undefined;
+      this.#socket?.close();
+    } catch (error) {
+      if (signal.aborted) return;
+      logger.warn("the certificate could not be renewed; trying again", { error: reasonOf(error) });
+      this.#rotation = clock.after(timings.renewRetry, () => void this.#rotate());
+    }
   }
 
   async #dial(): Promise<MessageSocket> {
@@ -254,6 +296,7 @@ export class EdgeHub {
     if (!link.isUp || this.#stop.signal.aborted) socket.close();
     this.#sendKeepalive();
     this.#keepalive = every(clock, timings.heartbeat, () => this.#sendKeepalive());
+    this.#planRotation();
     connected();
     this.#firstRound.resolve();
     const reason = await promise;

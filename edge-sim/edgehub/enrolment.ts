@@ -50,13 +50,30 @@ export async function fetchCa(options: EnrolmentOptions): Promise<string> {
 /** A key and a certificate for a node. Rejects with TokenError or EnrolmentError. */
 export async function enrol(node: string, ca: string, options: EnrolmentOptions): Promise<EdgeCredentials> {
   const { jwt } = parseToken(options.token);
+  return await request(node, options, { headers: { authorization: `Bearer ${jwt}`, nodename: node }, ca });
+}
+
+/** Another key and certificate for a node that has one: the old one is its way in. Rejects with EnrolmentError. */
+export async function renew(
+  node: string,
+  old: EdgeCredentials,
+  options: Omit<EnrolmentOptions, "token">,
+): Promise<EdgeCredentials> {
+  return await request(node, options, { headers: { nodename: node }, ...old });
+}
+
+async function request(
+  node: string,
+  options: Omit<EnrolmentOptions, "token">,
+  how: Pick<Exchange, "headers" | "cert" | "key"> & { readonly ca: string },
+): Promise<EdgeCredentials> {
   const { csr, keyPem } = await createNodeRequest(node);
+  const { ca } = how;
   const { status, body } = await exchange(options, {
     method: "GET",
     url: `${options.server}/edge.crt`,
-    headers: { authorization: `Bearer ${jwt}`, nodename: node },
     body: csr,
-    ca,
+    ...how,
   });
   if (status !== 200) {
     const reason = Buffer.from(body).toString("utf8").slice(0, 300);
@@ -65,9 +82,9 @@ export async function enrol(node: string, ca: string, options: EnrolmentOptions)
   return { ca, cert: pemOf("CERTIFICATE", body), key: keyPem };
 }
 
-type Exchange = Pick<Parameters<typeof requestHttps>[0], "method" | "url" | "headers" | "body" | "ca">;
+type Exchange = Pick<Parameters<typeof requestHttps>[0], "method" | "url" | "headers" | "body" | "ca" | "cert" | "key">;
 
-async function exchange({ server, timeout, signal }: EnrolmentOptions, what: Exchange) {
+async function exchange({ server, timeout, signal }: Omit<EnrolmentOptions, "token">, what: Exchange) {
   try {
     return await requestHttps({ ...what, timeout, maxBody: limits.httpBody, signal });
   } catch (error) {

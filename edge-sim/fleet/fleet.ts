@@ -73,18 +73,28 @@ export class Fleet {
     await Promise.all(Array.from({ length: JOINS_AT_ONCE }, joiner));
   }
 
-  /** One more edge, started at once. It comes with the fleet's own way in, or with what is given instead. */
-  add(name: string, hub: Partial<HubAddress> = {}): Edge {
-    const edge = this.#make(name, { ...this.#hub, ...hub }, {});
+  /**
+   * One more edge, started at once. It comes with the fleet's own way in, or with what is given instead; `node` is what it
+   * says it is, its name where nothing is said.
+   */
+  add(name: string, hub: Partial<HubAddress> = {}, node = name): Edge {
+    // A token of its own comes with a CA of its own.
+    const { ca, ...own } = this.#hub;
+    const edge = this.#make(
+      name,
+      { ...own, ...(ca === undefined || hub.token !== undefined ? {} : { ca }), ...hub },
+      {},
+      node,
+    );
     edge.start();
     return edge;
   }
 
-  #make(name: string, hub: HubAddress, alike: Pick<Cohort, "labels" | "link" | "pods">): Edge {
+  #make(name: string, hub: HubAddress, alike: Pick<Cohort, "labels" | "link" | "pods">, node = name): Edge {
     const { cohorts: _cohorts, ...world } = this.#options;
     const index = ++this.#index;
     const address = `10.${(index >> 16) & 255}.${(index >> 8) & 255}.${index & 255}`;
-    const edge = new Edge({ ...world, ...alike, hub, name, address });
+    const edge = new Edge({ ...world, ...alike, hub, name: node, address });
     this.#edges.set(name, edge);
     return edge;
   }

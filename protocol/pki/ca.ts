@@ -171,6 +171,12 @@ export function subjectOf(certDer: Uint8Array): Subject {
   return { commonName: name.getField("CN")[0] ?? "", ...(organization === undefined ? {} : { organization }) };
 }
 
+/** From when to when a certificate in PEM is good, Unix milliseconds. */
+export function validityOf(certPem: string): { readonly from: number; readonly to: number } {
+  const { notBefore, notAfter } = new X509Certificate(Buffer.from(derOf(certPem)));
+  return { from: notBefore.getTime(), to: notAfter.getTime() };
+}
+
 export { algorithm as keyAlgorithm };
 
 /** SEC1 PEM of a private key, which is what TLS stacks and KubeEdge's files hold. */

@@ -6,6 +6,7 @@ import type { StepContext } from "../engine/context.ts";
 import { describeDifference, differences } from "../engine/match.ts";
 import type { ObjectName } from "../engine/scenario.ts";
 import type { Look } from "../engine/wait.ts";
+import { noNamespace, wirePath } from "../../protocol/resource/path.ts";
 import { StepFailure } from "../steps/step.ts";
 
 /** The arguments that say where to look and what for. */
@@ -83,7 +84,8 @@ function edgePlace({ world }: StepContext, args: PlaceArgs, name: string): Place
   if (object === undefined) {
     return { what: `edge ${name}`, about: "", look: () => Promise.resolve(lookAt(args, stateOf(edge))) };
   }
-  const path = `${object.namespace ?? world.namespace}/${object.kind.toLowerCase()}/${object.name}`;
+  const namespace = object.kind === "Node" ? noNamespace : object.namespace ?? world.namespace;
+  const path = wirePath(namespace, object.kind.toLowerCase(), object.name);
   return {
     what: `${object.kind} ${object.name}${args.absent ? " is gone from" : " in the store of"} edge ${name}`,
     about: object.name,
@@ -107,6 +109,7 @@ function stateOf(edge: Edge) {
     connections: edge.hub.connections,
     renewals: edge.node.renewals,
     problem: edge.hub.problem ?? "",
+    certificates: edge.hub.certificates,
     pods: { running: edge.pods.count("running") },
     devices: edge.twin.devices().length,
     objects: edge.store.size,

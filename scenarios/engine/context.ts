@@ -18,6 +18,8 @@ export interface StepContext {
   within(duration: string | undefined): number;
   /** Runs steps one after another, with further variables. */
   run(steps: readonly Step[], variables?: Variables): Promise<void>;
+  /** Puts lines into the report. */
+  show(what: string, lines: readonly string[]): void;
   /** Something that goes on after its step has ended and must have ended before the scenario is judged. */
   background(work: Promise<void>): void;
 }

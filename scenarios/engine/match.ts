@@ -12,9 +12,14 @@ const itemKeys = ["propertyName", "name", "type"] as const;
 
 /**
  * Every field of `expected` must be in `found` with the same value; more may be. Items of lists are matched by
- * `propertyName`, `name` or `type` where they have one, else by position. `{ $matches: "…" }` is a regular expression.
+ * `propertyName`, `name` or `type` where they have one, else by position. `{ $matches: "…" }` is a regular expression,
+ * `{ $length: n }` the length of a text or list.
  */
 export function differences(expected: unknown, found: unknown, path = ""): Difference[] {
+  if (isLength(expected)) {
+    const length = typeof found === "string" || Array.isArray(found) ? found.length : undefined;
+    return length === expected.$length ? [] : [{ path: `${path}.length`, expected: expected.$length, found: length }];
+  }
   if (isPattern(expected)) {
     const fits = typeof found === "string" && new RegExp(expected.$matches).test(found);
     return fits ? [] : [{ path, expected: `text that matches /${expected.$matches}/`, found }];
@@ -42,6 +47,10 @@ function listDifferences(expected: unknown[], found: unknown, path: string): Dif
     if (at === -1) return [{ path: `${path}[${key}=${String(id)}]`, expected: item, found: undefined }];
     return differences(item, found[at], `${path}[${key}=${String(id)}]`);
   });
+}
+
+function isLength(value: unknown): value is { readonly $length: number } {
+  return typeof value === "object" && value !== null && typeof (value as { $length?: unknown }).$length === "number";
 }
 
 function isPattern(value: unknown): value is { readonly $matches: string } {

@@ -6,7 +6,14 @@ import { compileHopFilter, HopFilterError } from "../../base/hop/filter.ts";
 import { reasonOf } from "../../base/log/logger.ts";
 import { stepTable } from "../steps/table.ts";
 import { show } from "./match.ts";
-import { type Position, type Scenario, type ScenarioCohort, ScenarioError, type Step } from "./scenario.ts";
+import {
+  type Position,
+  type Scenario,
+  type ScenarioCloudcore,
+  type ScenarioCohort,
+  ScenarioError,
+  type Step,
+} from "./scenario.ts";
 import { parserDefs, scenarioSchema, stepWords } from "./schema.ts";
 
 type Path = readonly (string | number)[];
@@ -67,6 +74,7 @@ class Parser {
       seed: fields.seed as number | undefined,
       timeout: (fields.timeout ?? "60s") as string,
       fleet: (fields.fleet ?? []) as ScenarioCohort[],
+      cloudcore: (fields.cloudcore ?? {}) as ScenarioCloudcore,
       steps: this.#steps((fields.steps ?? []) as unknown[], ["steps"]),
       catch: this.#steps((fields.catch ?? []) as unknown[], ["catch"]),
       finally: this.#steps((fields.finally ?? []) as unknown[], ["finally"]),

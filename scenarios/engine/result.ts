@@ -25,6 +25,12 @@ export interface StepResult {
   readonly verdict: Verdict;
 }
 
+/** What a `show` step found. */
+export interface Shown {
+  readonly what: string;
+  readonly lines: readonly string[];
+}
+
 /** One invariant: held, broken, or not judged because the target could not show what it needs. */
 export interface InvariantResult {
   readonly name: string;
@@ -45,6 +51,8 @@ export interface ScenarioResult {
   readonly times: StartTimes | undefined;
   readonly steps: readonly StepResult[];
   readonly failures: readonly Failure[];
+  /** What `show` steps put there. */
+  readonly shown: readonly Shown[];
   readonly invariants: readonly InvariantResult[];
   /** Messages seen, and how many were sent, acknowledged, sent again, dropped. */
   readonly messages: number;

@@ -7,7 +7,7 @@ import type { Target, World } from "../targets/target.ts";
 import { DEFAULT_WITHIN, type StepContext, type Variables } from "./context.ts";
 import { milliseconds } from "./duration.ts";
 import { judgeInvariants } from "./invariants.ts";
-import type { Failure, InvariantResult, ScenarioResult, StepResult } from "./result.ts";
+import type { Failure, InvariantResult, ScenarioResult, Shown, StepResult } from "./result.ts";
 import { defaultFleet, type Scenario, type Step } from "./scenario.ts";
 import { substitute, unknownVariable, valueAt } from "./variables.ts";
 
@@ -47,12 +47,18 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
     seed,
     steps: [],
     failures: [],
+    shown: [],
     invariants: [],
     messages: 0,
     metrics: {},
     times: undefined,
   };
-  const lacking = scenario.needs.filter((need) => !(target.capabilities as ReadonlySet<string>).has(need));
+  const needs = new Set([
+    ...scenario.needs,
+    ...(Object.keys(scenario.cloudcore).length > 0 ? ["cloudcore-settings"] : []),
+    ...(scenario.cloudcore.process ? ["cloudcore-kill"] : []),
+  ]);
+  const lacking = [...needs].filter((need) => !(target.capabilities as ReadonlySet<string>).has(need));
   if (lacking.length > 0) {
     return { ...base, verdict: "skipped", reason: `${target.name} has no ${lacking.join(", ")}`, took: 0 };
   }
@@ -99,6 +105,7 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
     times: world.times,
     steps: run.results,
     failures,
+    shown: run.shown,
     invariants,
     messages: world.hops.position,
     metrics,
@@ -108,6 +115,7 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
 class ScenarioRun {
   readonly results: StepResult[] = [];
   readonly failures: Failure[] = [];
+  readonly shown: Shown[] = [];
   readonly #scenario: Scenario;
   readonly #world: World;
   readonly #signal: AbortSignal;
@@ -132,7 +140,8 @@ class ScenarioRun {
     this.#progress = progress;
     this.#interruption = interruption;
     this.#isLate = isLate;
-    this.#kept = { NAMESPACE: world.namespace };
+    const [ca = "", ...jwt] = world.token.split(".");
+    this.#kept = { NAMESPACE: world.namespace, TOKEN: world.token, TOKEN_CA: ca, TOKEN_JWT: jwt.join(".") };
   }
 
   async steps(): Promise<void> {
@@ -231,6 +240,7 @@ class ScenarioRun {
       run: async (steps, more = {}) => {
         for (const step of steps) await this.#step(step, { ...variables, ...more }, signal, false);
       },
+      show: (what, lines) => void this.shown.push({ what, lines }),
       background: (work) => {
         work.catch(() => {});
         this.#background.push(work);

@@ -26,6 +26,16 @@ export interface ScenarioCohort {
   readonly devices?: readonly CohortDevices[];
 }
 
+/** What of our cloudcore is other than KubeEdge's defaults. */
+export interface ScenarioCloudcore {
+  readonly nodeLimit?: number;
+  /** How long edges' certificates and bootstrap tokens are good for: durations. */
+  readonly edgeCertLifetime?: string;
+  readonly tokenLifetime?: string;
+  /** In a process of its own, which can be killed. */
+  readonly process?: boolean;
+}
+
 /** One step: which, with what arguments, and the words that every step may carry. */
 export interface Step {
   readonly kind: string;
@@ -48,6 +58,7 @@ export interface Scenario {
   readonly seed: number | undefined;
   readonly timeout: string;
   readonly fleet: readonly ScenarioCohort[];
+  readonly cloudcore: ScenarioCloudcore;
   readonly steps: readonly Step[];
   readonly catch: readonly Step[];
   readonly finally: readonly Step[];

@@ -72,6 +72,17 @@ export const scenarioSchema: Schema = {
     seed: { type: "integer", minimum: 0 },
     timeout: { ...schemas.duration, description: "for the whole scenario; 60s where nothing is said" },
     fleet: { type: "array", minItems: 1, items: cohort },
+    cloudcore: {
+      type: "object",
+      additionalProperties: false,
+      description: "our cloudcore's settings; a scenario that has them needs the capability cloudcore-settings",
+      properties: {
+        nodeLimit: count,
+        edgeCertLifetime: { ...schemas.duration, description: "how long edges' certificates are good for" },
+        tokenLifetime: { ...schemas.duration, description: "how long bootstrap tokens are good for" },
+        process: { type: "boolean", description: "in a process of its own, so that it can be killed" },
+      },
+    },
     steps: { $ref: "#/$defs/steps" },
     catch: { $ref: "#/$defs/steps", description: "run when a step has failed" },
     finally: { $ref: "#/$defs/steps", description: "run at the end, whatever happened" },

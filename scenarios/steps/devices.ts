@@ -5,7 +5,7 @@ import type { Edge } from "../../edge-sim/edge.ts";
 import { schemas, StepFailure, type StepKind } from "./step.ts";
 
 type DeviceArgs =
-  & { readonly device: string; readonly state?: string }
+  & { readonly device: string; readonly state?: string; readonly refused?: boolean }
   & Readonly<Record<string, string | number | boolean>>;
 
 /** The edge that has the device, and the device's id. Throws StepFailure. */
@@ -28,18 +28,25 @@ export const reportStep: StepKind = {
     type: "object",
     required: ["device"],
     minProperties: 2,
-    properties: { device: { type: "string" }, state: { type: "string" } },
+    properties: {
+      device: { type: "string" },
+      state: { type: "string" },
+      refused: { type: "boolean", description: "the edge must refuse it: a value may not hold every character" },
+    },
     additionalProperties: schemas.value,
   },
   run(context: StepContext, args: DeviceArgs) {
-    const { device, state, ...values } = args;
+    const { device, state, refused = false, ...values } = args;
     const [edge, id] = find(context, device);
+    let isRefused = false;
     try {
       for (const [property, value] of Object.entries(values)) edge.twin.report(id, property, String(value));
       if (state !== undefined) edge.twin.reportState(id, state);
     } catch (error) {
-      throw new StepFailure(`device ${device} can't report that`, [reasonOf(error)], device);
+      if (!refused) throw new StepFailure(`device ${device} can't report that`, [reasonOf(error)], device);
+      isRefused = true;
     }
+    if (refused && !isRefused) throw new StepFailure(`device ${device} could report that`, [], device);
     return Promise.resolve(undefined);
   },
 };

@@ -1,10 +1,10 @@
 // Steps that disturb: edges that stop and come, links that break, parts that are restarted.
-import type { LinkQuality } from "../../base/link/link.ts";
+import type { Link, LinkQuality } from "../../base/link/link.ts";
 import { sleep } from "../../base/time/clock.ts";
 import { edgeNamed } from "../checks/place.ts";
 import type { StepContext } from "../engine/context.ts";
 import { milliseconds } from "../engine/duration.ts";
-import { schemas, type StepKind } from "./step.ts";
+import { schemas, StepFailure, type StepKind } from "./step.ts";
 
 interface EdgeArgs {
   readonly stop?: string;
@@ -14,6 +14,8 @@ interface EdgeArgs {
   readonly store?: "keep" | "forget";
   readonly certificateOf?: string;
   readonly token?: string;
+  readonly node?: string;
+  readonly farewell?: boolean;
 }
 
 export const edgeStep: StepKind = {
@@ -33,28 +35,34 @@ export const edgeStep: StepKind = {
       },
       certificateOf: { type: "string", description: "with join: the edge whose certificate the new one shows" },
       token: { type: "string", description: "with join: the bootstrap token it uses instead of the right one" },
+      node: { type: "string", description: "with join: the node it says it is; its name where nothing is said" },
+      farewell: { type: "boolean", description: "with stop: it ends as edgecore on SIGTERM, not as without power" },
     },
     oneOf: [{ required: ["stop"] }, { required: ["start"] }, { required: ["restart"] }, { required: ["join"] }],
   },
   async run(context: StepContext, args: EdgeArgs) {
     const { fleet } = context.world;
     if (args.join !== undefined) {
-      const { certificateOf, token } = args;
+      const { certificateOf, node, token } = args;
       await context.world.join(args.join, {
         ...(certificateOf === undefined ? {} : { certificateOf }),
         ...(token === undefined ? {} : { token }),
+        ...(node === undefined ? {} : { node }),
       });
       return;
     }
     const name = args.stop ?? args.start ?? args.restart ?? "";
     const edge = edgeNamed(fleet.get(name), name, fleet.edges());
-    if (args.start === undefined) await edge.stop({ forget: args.store === "forget" });
+    if (args.start === undefined) {
+      await edge.stop({ forget: args.store === "forget", farewell: args.farewell === true });
+    }
     if (args.stop === undefined) edge.start();
   },
 };
 
 interface FaultArgs {
-  readonly edge: string;
+  readonly edge?: string;
+  readonly cohort?: string;
   readonly cut?: "both";
   readonly halfOpen?: "up" | "down" | "both";
   readonly latency?: string;
@@ -70,10 +78,10 @@ export const faultStep: StepKind = {
   summary: "Makes an edge's link bad, for a time or until it is healed.",
   schema: {
     type: "object",
-    required: ["edge"],
     additionalProperties: false,
     properties: {
       edge: { type: "string" },
+      cohort: { type: "string", description: "instead of edge: all edges of it at once" },
       cut: { const: "both", description: "the connection breaks and can't be made again" },
       halfOpen: { ...schemas.direction, description: "messages in that direction vanish, the connection stays" },
       latency: schemas.duration,
@@ -86,24 +94,27 @@ export const faultStep: StepKind = {
     anyOf: [{ required: ["cut"] }, { required: ["halfOpen"] }, { required: ["latency"] }, { required: ["jitter"] }, {
       required: ["heal"],
     }],
+    oneOf: [{ required: ["edge"] }, { required: ["cohort"] }],
   },
   async run(context: StepContext, args: FaultArgs) {
-    const { clock, fleet } = context.world;
-    const edge = edgeNamed(fleet.get(args.edge), args.edge, fleet.edges());
+    const { clock } = context.world;
+    const links = linksOf(context, args);
     const direction = args.direction ?? "both";
     const heal = () => {
-      edge.link.heal();
-      edge.link.setQuality(direction, {});
+      for (const link of links) {
+        link.heal();
+        link.setQuality(direction, {});
+      }
     };
     if (args.heal) return heal();
-    if (args.cut !== undefined) edge.link.cut();
-    if (args.halfOpen !== undefined) edge.link.halfOpen(args.halfOpen);
-    if (args.latency !== undefined || args.jitter !== undefined) {
-      const quality: LinkQuality = {
-        ...(args.latency === undefined ? {} : { latency: milliseconds(args.latency) }),
-        ...(args.jitter === undefined ? {} : { jitter: milliseconds(args.jitter) }),
-      };
-      edge.link.setQuality(direction, quality);
+    const quality: LinkQuality = {
+      ...(args.latency === undefined ? {} : { latency: milliseconds(args.latency) }),
+      ...(args.jitter === undefined ? {} : { jitter: milliseconds(args.jitter) }),
+    };
+    for (const link of links) {
+      if (args.cut !== undefined) link.cut();
+      if (args.halfOpen !== undefined) link.halfOpen(args.halfOpen);
+      if (args.latency !== undefined || args.jitter !== undefined) link.setQuality(direction, quality);
     }
     if (args.for === undefined) return;
     const over = sleep(clock, milliseconds(args.for), context.signal).then(heal);
@@ -112,10 +123,18 @@ export const faultStep: StepKind = {
   },
 };
 
+function linksOf({ world: { fleet } }: StepContext, { cohort, edge: name = "" }: FaultArgs): Link[] {
+  if (cohort === undefined) return [edgeNamed(fleet.get(name), name, fleet.edges()).link];
+  const edges = fleet.edges().filter((edge) => edge.name.replace(/-\d+$/, "") === cohort);
+  if (edges.length === 0) throw new StepFailure(`fault: there is no cohort "${cohort}"`);
+  return edges.map(({ link }) => link);
+}
+
 interface RestartArgs {
   readonly what: "cloudcore" | "apiserver";
   readonly down?: string;
   readonly wait?: boolean;
+  readonly kill?: boolean;
 }
 
 export const restartStep: StepKind = {
@@ -130,6 +149,10 @@ export const restartStep: StepKind = {
         additionalProperties: false,
         properties: {
           what: { enum: ["cloudcore", "apiserver"] },
+          kill: {
+            type: "boolean",
+            description: "SIGKILL instead of a stop; for a cloudcore with a process of its own",
+          },
           down: { ...schemas.duration, description: "how long it stays away" },
           wait: {
             type: "boolean",
@@ -140,10 +163,10 @@ export const restartStep: StepKind = {
     ],
   },
   async run(context: StepContext, args: RestartArgs | RestartArgs["what"]) {
-    const { what, down = "0ms", wait = true } = typeof args === "string" ? { what: args } : args;
+    const { what, down = "0ms", wait = true, kill = false } = typeof args === "string" ? { what: args } : args;
     const { world } = context;
     if (what === "apiserver") return await world.restartApiserver();
-    await world.stopCloudcore();
+    await world.stopCloudcore(kill);
     // It comes back also when the scenario has failed meanwhile: the next step of `finally` needs it.
     const back = sleep(world.clock, milliseconds(down)).then(() => world.startCloudcore());
     if (wait) await back;

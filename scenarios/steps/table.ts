@@ -4,6 +4,8 @@ import { reportStep, setStep } from "./devices.ts";
 import { alwaysStep, expectStep, neverStep } from "./expectations.ts";
 import { parallelStep, repeatStep, runStep, waitStep } from "./flow.ts";
 import { applyStep, deleteStep, patchStep } from "./kubernetes.ts";
+import { podsStep } from "./pods.ts";
+import { showStep } from "./show.ts";
 import type { StepKind } from "./step.ts";
 
 const kinds: readonly StepKind[] = [
@@ -15,12 +17,14 @@ const kinds: readonly StepKind[] = [
   alwaysStep,
   reportStep,
   setStep,
+  podsStep,
   edgeStep,
   faultStep,
   restartStep,
   waitStep,
   repeatStep,
   parallelStep,
+  showStep,
   runStep,
 ];
 

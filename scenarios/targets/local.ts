@@ -19,7 +19,9 @@ import { kubeedgeCrds } from "../../protocol/apis/crds.ts";
 import { textAt } from "../../protocol/apis/kube-object.ts";
 import { limits } from "../../protocol/limits.ts";
 import { milliseconds } from "../engine/duration.ts";
-import type { Scenario, ScenarioCohort } from "../engine/scenario.ts";
+import type { Scenario, ScenarioCloudcore, ScenarioCohort } from "../engine/scenario.ts";
+import { StepFailure } from "../steps/step.ts";
+import { CloudProcess } from "./cloud-process.ts";
 import { createDevices } from "./devices.ts";
 import { capabilities, type Capability, type StartTimes, type Target, type World } from "./target.ts";
 
@@ -37,8 +39,13 @@ export interface LocalOptions {
 }
 
 /** What a target that is not all ours lacks. */
-const ourApiOnly: readonly Capability[] = ["apiserver-restart"];
-const ourCloudOnly: readonly Capability[] = ["cloudcore-restart", "cloud-messages"];
+const ourApiOnly: readonly Capability[] = ["apiserver-restart", "cloudcore-kill"];
+const ourCloudOnly: readonly Capability[] = [
+  "cloudcore-restart",
+  "cloudcore-settings",
+  "cloudcore-kill",
+  "cloud-messages",
+];
 /** Patience with other people's programs (design: a real cluster 5, the Go cloudcore 15). */
 const CLUSTER_PATIENCE = 5;
 const FOREIGN_CLOUD_PATIENCE = 15;
@@ -91,10 +98,26 @@ export function localTarget(options: LocalOptions): Target {
   };
 }
 
-/** What of cloudcore changes when it is restarted. */
+/** Our cloudcore, in this process or in one of its own. */
 interface Cloud {
-  core: CloudCore | undefined;
-  start(): Promise<CloudCore>;
+  start(): Promise<void>;
+  stop(kill: boolean): Promise<void>;
+  address(kube: KubeClient): Promise<HubAddress>;
+  /** Milliseconds that its certificates took at the last start, as far as that can be told. */
+  readonly certificatesTook: number;
+  metrics(): Record<string, number>;
+}
+
+/** A cloudcore that is not ours: it comes and goes as it likes. */
+function foreignCloud(address: HubAddress): Cloud {
+  const nothing = () => Promise.resolve();
+  return {
+    start: nothing,
+    stop: nothing,
+    address: () => Promise.resolve(address),
+    certificatesTook: 0,
+    metrics: () => ({}),
+  };
 }
 
 async function openWorld(
@@ -122,19 +145,24 @@ async function openWorld(
 
   const access = () =>
     options.kubeconfig === undefined ? tokenKubeConfig((api as ApiServer).access) : loadKubeConfig(options.kubeconfig);
-  const cloud = cloudOf(options, access, clock, random, hops.push);
-  cleanup.defer(async () => await cloud.core?.stop());
-  if (options.cloudcore === undefined) cloud.core = await cloud.start();
-  const certificates = cloud.core?.hub.certificatesTook ?? 0;
+  const cloud = options.cloudcore !== undefined
+    ? foreignCloud(options.cloudcore)
+    : scenario.cloudcore.process
+    ? await processCloud(options, scenario.cloudcore, api as ApiServer, cleanup)
+    : localCloud(options, scenario.cloudcore, access, clock, random, hops.push);
+  cleanup.defer(() => cloud.stop(false));
+  await cloud.start();
+  const certificates = cloud.certificatesTook;
   const cloudcoreTook = took() - certificates;
 
   const kube = new KubeClient(access());
   cleanup.defer(() => kube.close());
   const namespace = options.kubeconfig === undefined ? "default" : await makeNamespace(kube, scenario, seed, cleanup);
   const owners = await followOwners(kube, { clock, random, logger }, cleanup);
+  const hub = await cloud.address(kube);
   const fleet = new Fleet({
     cohorts: scenario.fleet.map(cohortOf),
-    hub: options.cloudcore ?? addressOf(cloud.core as CloudCore),
+    hub,
     timings: scaledTimings(edgecoreTimings, options.timeScale),
     clock,
     random,
@@ -158,15 +186,11 @@ async function openWorld(
     seed,
     patience,
     times,
+    token: hub.token ?? "",
     owners: (path) => owners.get(path) ?? new Set(),
-    metrics: () => cloud.core?.hub.metrics() ?? {},
-    async stopCloudcore() {
-      await cloud.core?.stop();
-      cloud.core = undefined;
-    },
-    async startCloudcore() {
-      cloud.core ??= await cloud.start();
-    },
+    metrics: () => cloud.metrics(),
+    stopCloudcore: (kill = false) => cloud.stop(kill),
+    startCloudcore: () => cloud.start(),
     async restartApiserver() {
       await api?.restart();
     },
@@ -175,7 +199,7 @@ async function openWorld(
       fleet.add(name, {
         ...(credentials === undefined ? {} : { credentials }),
         ...(how.token === undefined ? {} : { token: how.token }),
-      });
+      }, how.node);
       return Promise.resolve();
     },
     async stop() {
@@ -193,26 +217,33 @@ function startApi(options: LocalOptions, clock: Clock, random: Random): Promise<
     random: random.stream("apiserver"),
     logger: options.logger,
     seed: kubeedgeCrds,
+    timeScale: options.timeScale,
   });
 }
 
-/** Our cloudcore: at free or stepped-around ports first, at the same ones again after a restart. */
-function cloudOf(
+/** Our cloudcore in this process: at free or stepped-around ports first, at the same ones again after a restart. */
+function localCloud(
   options: LocalOptions,
+  settings: ScenarioCloudcore,
   access: () => PooledKubeConfig,
   clock: Clock,
   random: Random,
   tap: HopRing["push"],
 ): Cloud {
   let ports = { websocket: portOfBlock(options.port, 1, 10000), https: portOfBlock(options.port, 2, 10002) };
-  const cloud: Cloud = {
-    core: undefined,
+  let core: CloudCore | undefined;
+  const { nodeLimit, edgeCertLifetime, tokenLifetime } = settings;
+  return {
     async start() {
-      const core = await CloudCore.start({
+      if (core !== undefined) return;
+      core = await CloudCore.start({
         kubeconfig: access(),
         config: {
           ...scaled(defaultConfig, options.timeScale),
           advertiseAddress: ["127.0.0.1", "localhost", options.bind],
+          ...(nodeLimit === undefined ? {} : { nodeLimit }),
+          ...(edgeCertLifetime === undefined ? {} : { edgeCertLifetime: milliseconds(edgeCertLifetime) }),
+          ...(tokenLifetime === undefined ? {} : { tokenLifetime: milliseconds(tokenLifetime) }),
         },
         websocket: { host: options.bind, ...ports.websocket },
         https: { host: options.bind, ...ports.https },
@@ -225,14 +256,50 @@ function cloudOf(
         websocket: { port: core.hub.ports.websocket, exact: true },
         https: { port: core.hub.ports.https, exact: true },
       };
-      return core;
     },
+    async stop() {
+      await core?.stop();
+      core = undefined;
+    },
+    address() {
+      const { ports, token } = (core as CloudCore).hub;
+      return Promise.resolve({
+        host: "127.0.0.1",
+        websocketPort: ports.websocket,
+        httpsPort: ports.https,
+        token,
+      });
+    },
+    get certificatesTook() {
+      return core?.hub.certificatesTook ?? 0;
+    },
+    metrics: () => core?.hub.metrics() ?? {},
   };
-  return cloud;
 }
 
-function addressOf({ hub }: CloudCore): HubAddress {
-  return { host: "127.0.0.1", websocketPort: hub.ports.websocket, httpsPort: hub.ports.https, token: hub.token };
+/** Our cloudcore in a process of its own, over the embedded API. What passes inside of it can't be seen from here. */
+async function processCloud(
+  options: LocalOptions,
+  { nodeLimit, edgeCertLifetime, tokenLifetime }: ScenarioCloudcore,
+  api: ApiServer,
+  cleanup: AsyncDisposableStack,
+): Promise<Cloud> {
+  if (edgeCertLifetime !== undefined || tokenLifetime !== undefined) {
+    throw new StepFailure(
+      "lifetimes of certificates and tokens can't be set for a cloudcore with a process of its own",
+    );
+  }
+  const flags = nodeLimit === undefined ? [] : ["--node-limit", String(nodeLimit)];
+  const { access } = api;
+  const cloud = await CloudProcess.start({ access, bind: options.bind, timeScale: options.timeScale, flags });
+  cleanup.use(cloud);
+  return {
+    start: () => cloud.start(),
+    stop: (kill) => cloud.stop(kill),
+    address: (kube) => cloud.address(kube),
+    certificatesTook: 0,
+    metrics: () => ({}),
+  };
 }
 
 function cohortOf({ cohort, count = 1, labels, link }: ScenarioCohort) {

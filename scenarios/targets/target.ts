@@ -13,6 +13,8 @@ export const capabilities = [
   "device-twins",
   "link-faults",
   "cloudcore-restart",
+  "cloudcore-settings",
+  "cloudcore-kill",
   "apiserver-restart",
   "cloud-messages",
   "enrolment",
@@ -25,6 +27,15 @@ export interface StartTimes {
   readonly certificates: number;
   readonly cloudcore: number;
   readonly join: number;
+}
+
+/** How an edge comes that comes later. */
+export interface JoinOptions {
+  /** The edge whose certificate it shows. */
+  readonly certificateOf?: string;
+  readonly token?: string;
+  /** The node it says it is, where that isn't its name. */
+  readonly node?: string;
 }
 
 /** What a scenario runs in. */
@@ -43,13 +54,15 @@ export interface World {
   owners(path: string): ReadonlySet<string> | undefined;
   /** Counters and gauges of the cloud, as far as it is ours. */
   metrics(): Record<string, number>;
-  /** Stops cloudcore; settles when it is gone. */
-  stopCloudcore(): Promise<void>;
+  /** Stops cloudcore, or kills it (SIGKILL) where it has a process of its own; settles when it is gone. */
+  stopCloudcore(kill?: boolean): Promise<void>;
   /** Starts it again at the same ports. */
   startCloudcore(): Promise<void>;
   restartApiserver(): Promise<void>;
   /** An edge that comes later: it may come with another edge's certificate. */
-  join(name: string, options: { readonly certificateOf?: string; readonly token?: string }): Promise<void>;
+  join(name: string, options: JoinOptions): Promise<void>;
+  /** The bootstrap token that the fleet came with; empty where it had another way in. */
+  readonly token: string;
   readonly times: StartTimes;
   /** Everything is stopped; tells what was left behind, which is a fault of ours. */
   stop(): Promise<readonly string[]>;

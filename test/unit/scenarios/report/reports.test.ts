@@ -13,6 +13,7 @@ const base = {
   times: undefined,
   steps: [],
   failures: [],
+  shown: [],
   invariants: [],
   messages: 5,
   metrics: {},

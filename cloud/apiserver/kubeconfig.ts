@@ -2,7 +2,7 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { stringify } from "yaml";
-import type { ApiAccess } from "../cloud/apiserver/apiserver.ts";
+import type { ApiAccess } from "./apiserver.ts";
 
 /** Where it goes where nothing is said. */
 export const defaultKubeconfig = "skep-report/kubeconfig";

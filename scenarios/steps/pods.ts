@@ -1,0 +1,51 @@
+// Steps at pods: what their containers do, and which images can be had.
+import type { PodDeed } from "../../edge-sim/edged/pods.ts";
+import { edgeNamed } from "../checks/place.ts";
+import type { StepContext } from "../engine/context.ts";
+import { StepFailure, type StepKind } from "./step.ts";
+
+interface PodsArgs {
+  readonly pod?: string;
+  readonly do?: PodDeed;
+  readonly exitCode?: number;
+  readonly image?: string;
+  readonly pullable?: boolean;
+  readonly edge?: string;
+}
+
+export const podsStep: StepKind = {
+  name: "pods",
+  summary:
+    "Makes a running pod end, fail, or lose and find its readiness; or an image that can't be had, or again can.",
+  schema: {
+    type: "object",
+    additionalProperties: false,
+    properties: {
+      pod: { type: "string", description: "a pod that runs on one of the edges" },
+      do: {
+        enum: ["complete", "fail", "unready", "ready"],
+        description: "containers that end are started again as the pod's restartPolicy says",
+      },
+      exitCode: { type: "integer", minimum: 0, maximum: 255, description: "with fail; 1 where nothing is said" },
+      image: { type: "string", description: "an image, as containers name it" },
+      pullable: { type: "boolean", description: "whether it can be had from now on" },
+      edge: { type: "string", description: "with image: on this edge only" },
+    },
+    oneOf: [{ required: ["pod", "do"] }, { required: ["image", "pullable"] }],
+  },
+  run(context: StepContext, args: PodsArgs) {
+    const { fleet, namespace } = context.world;
+    if (args.image !== undefined) {
+      const edges = args.edge === undefined
+        ? fleet.edges()
+        : [edgeNamed(fleet.get(args.edge), args.edge, fleet.edges())];
+      for (const edge of edges) edge.pods.setImage(args.image, args.pullable === true);
+      return Promise.resolve(undefined);
+    }
+    const { pod = "", do: deed = "complete", exitCode } = args;
+    if (!fleet.edges().some((edge) => edge.pods.make(namespace, pod, deed, exitCode))) {
+      throw new StepFailure(`no edge runs a pod ${pod}`, [], pod);
+    }
+    return Promise.resolve(undefined);
+  },
+};

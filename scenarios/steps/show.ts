@@ -1,0 +1,40 @@
+// The step that shows: what stands at a place goes into the report, whatever it is.
+import { placeOf } from "../checks/place.ts";
+import type { StepContext } from "../engine/context.ts";
+import { schemas, type StepKind } from "./step.ts";
+import { describeHop, type PlaceArgs } from "../checks/place.ts";
+import type { HopRecord } from "../../base/hop/hop.ts";
+
+/** Lines of one thing shown; of messages the last ones. */
+const SHOWN_LINES = 40;
+
+type ShowArgs = "messages" | "metrics" | Omit<PlaceArgs, "match" | "absent" | "count" | "min">;
+
+export const showStep: StepKind = {
+  name: "show",
+  summary: "Puts what stands at a place into the report: for `catch`, where somebody will want to see it.",
+  schema: {
+    anyOf: [
+      { enum: ["messages", "metrics"] },
+      {
+        type: "object",
+        required: ["at"],
+        additionalProperties: false,
+        properties: {
+          at: { type: "string", pattern: "^(kube|messages|metrics|edge/.+|device/.+)$" },
+          object: schemas.objectName,
+          since: { type: "string", description: "the id of an earlier step; messages count from its beginning" },
+          where: { type: "string", description: "CEL over the fields of a hop record" },
+        },
+      },
+    ],
+  },
+  async run(context: StepContext, args: ShowArgs) {
+    const place = placeOf(context, typeof args === "string" ? { at: args } : args);
+    const { value } = await place.look();
+    const lines = Array.isArray(value)
+      ? (value as HopRecord[]).map(describeHop)
+      : JSON.stringify(value ?? "nothing", null, 2).split("\n");
+    context.show(place.what, lines.slice(-SHOWN_LINES));
+  },
+};
