@@ -43,6 +43,9 @@ const flags: Readonly<Record<string, (command: Command) => Command>> = {
       "the first of a block of ports: API N, hub N+1, enrolment N+2; 0 picks free ones",
       integer(0, 65_000),
     ),
+  select: (c) =>
+    c.option("--grep <pattern>", "only scenarios whose name fits the regular expression")
+      .option("--tag <tag...>", "only scenarios with this tag; with all of them, where there are several"),
   quiet: (c) => c.option("--quiet", "say as little as possible"),
   verbose: (c) => c.option("--verbose", "say more, twice as much as usual"),
 };

@@ -1,18 +1,22 @@
 // The front door: which commands there are. Each one is loaded only when it is called.
 import { Command } from "commander";
+import { version } from "../base/version.ts";
 import type { ApiserverFlags } from "./apiserver.ts";
 import type { CloudcoreFlags } from "./cloudcore.ts";
 import { describeFailure, exitCodes } from "./failure.ts";
 import { integer, withFlags } from "./flags.ts";
 import type { FleetFlags } from "./fleet.ts";
 import type { RunFlags } from "./run.ts";
+import type { Selection } from "./selection.ts";
 import type { UpFlags } from "./up.ts";
+
+type ListFlags = Selection & { readonly json?: boolean };
 
 const program = new Command("skep");
 program.description(
   "A KubeEdge cloudcore in TypeScript, a fleet of simulated edges to drive it, and scenarios that prove both ends.",
 )
-  .version("0.1.0")
+  .version(version)
   .showSuggestionAfterError()
   .configureOutput({ writeErr: (text) => process.stderr.write(text) })
   .exitOverride();
@@ -32,7 +36,20 @@ withFlags(run, [
   "port",
   "quiet",
   "verbose",
+  "select",
 ])
+  .option("--bail", "begin no further scenario once one has failed")
+  .option(
+    "--parallel <n>",
+    "scenarios at the same time, each in a world of its own (4 on the embedded API)",
+    integer(1, 64),
+  )
+  .option(
+    "--retries <n>",
+    "try a scenario that failed again; holding then, it is reported as flaky",
+    integer(0, 100),
+    0,
+  )
   .addHelpText("after", "\nExample:\n  skep run scenarios/library/pods/1-pod-running.yaml --seed 7")
   .action(async (files: string[], options: RunFlags) => finish((await import("./run.ts")).runCommand(files, options)));
 
@@ -72,6 +89,21 @@ const apiserver = program.command("apiserver").description("start the embedded K
 withFlags(apiserver, ["writeKubeconfig", "json", "bind", "port", "quiet", "verbose"])
   .addHelpText("after", "\nExample:\n  skep apiserver --write-kubeconfig kubeconfig")
   .action(async (options: ApiserverFlags) => finish((await import("./apiserver.ts")).apiserverCommand(options)));
+
+const list = program.command("list [files...]").description("list scenarios: of these files, or of the library");
+withFlags(list, ["json", "select"])
+  .addHelpText("after", "\nExample:\n  skep list --tag device")
+  .action(async (files: string[], options: ListFlags) =>
+    finish((await import("./list.ts")).listCommand(files, options))
+  );
+
+program.command("check <files...>").description("read scenario files and say what is wrong with them")
+  .addHelpText("after", "\nExample:\n  skep check my-scenario.yaml")
+  .action(async (files: string[]) => finish((await import("./list.ts")).checkCommand(files)));
+
+program.command("init [file]").description("write a first scenario to change")
+  .addHelpText("after", "\nExample:\n  skep init scenarios/mine.yaml")
+  .action(async (file = "my-scenario.yaml") => finish((await import("./init.ts")).initCommand(file)));
 
 /** Waits for the command and takes its exit code. */
 async function finish(command: Promise<number>): Promise<void> {

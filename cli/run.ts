@@ -1,27 +1,28 @@
 // `skep run`: reads scenarios, runs them one after another, reports.
 import { access, constants, mkdir, rm, writeFile } from "node:fs/promises";
-import { join, relative } from "node:path";
+import { join } from "node:path";
 import { reasonOf } from "../base/log/logger.ts";
 import { pinoLogger } from "../base/log/pino-logger.ts";
-import type { HopRecord } from "../base/hop/hop.ts";
-import { loadScenarios } from "../scenarios/engine/parse.ts";
-import type { FirstMessage, RunResult, ScenarioResult } from "../scenarios/engine/result.ts";
-import { runScenario } from "../scenarios/engine/run.ts";
-import { defaultFleet, type Scenario } from "../scenarios/engine/scenario.ts";
-import { libraryFiles } from "../scenarios/library/library.ts";
+import type { RunResult } from "../scenarios/engine/result.ts";
+import { runAll } from "../scenarios/engine/run-all.ts";
+import { tellGitHub } from "../scenarios/report/github.ts";
+import { htmlReport } from "../scenarios/report/html.ts";
 import { jsonReport } from "../scenarios/report/json.ts";
 import { junitReport } from "../scenarios/report/junit.ts";
 import { terminalReport } from "../scenarios/report/terminal.ts";
 import { localTarget } from "../scenarios/targets/local.ts";
-import type { Target, World } from "../scenarios/targets/target.ts";
+import type { Target } from "../scenarios/targets/target.ts";
 import { exitCodes, UsageError } from "./failure.ts";
 import { hubAddressOf, type HubFlags } from "./hub-address.ts";
 import { interruption } from "./interrupt.ts";
+import { type Selection, wantedScenarios } from "./selection.ts";
 
 /** The flags as commander gives them. */
-export interface RunFlags extends HubFlags {
+export interface RunFlags extends HubFlags, Selection {
   readonly kubeconfig?: string;
-  readonly edges?: number;
+  readonly bail?: boolean;
+  readonly parallel?: number;
+  readonly retries?: number;
   readonly seed?: number;
   readonly timeScale?: number;
   readonly report: string;
@@ -35,13 +36,13 @@ export interface RunFlags extends HubFlags {
 /** How fast timers run on the embedded target, so that a library of waits takes a minute. */
 const EMBEDDED_TIME_SCALE = 10;
 const DEFAULT_SEED = 1;
+/** Worlds at the same time on the embedded target: scenarios wait far more than they work. */
+const EMBEDDED_PARALLEL = 4;
 
 /** Resolves with the exit code. Rejects with ScenarioError and the like: then it could not run. */
 export async function runCommand(files: readonly string[], flags: RunFlags): Promise<number> {
-  const paths = files.length > 0 ? files : await libraryFiles();
-  const scenarios = (await Promise.all(paths.map((path) => loadScenarios(relative(process.cwd(), path) || path))))
-    .flat()
-    .map((scenario) => withEdges(scenario, flags.edges));
+  const scenarios = await wantedScenarios(files, flags);
+  const parallel = parallelOf(flags);
   const { signal, code } = interruption();
   const target = await targetOf(flags);
   const made = await prepareReports(flags.report);
@@ -59,53 +60,39 @@ export async function runCommand(files: readonly string[], flags: RunFlags): Pro
   });
   const many = scenarios.length === 1 ? "1 scenario" : `${scenarios.length} scenarios`;
   report.start(`skep: ${many} on ${target.name}, seed ${seed}, timers ${target.timeScale} times as fast as KubeEdge's`);
-
-  const startedAt = Date.now();
-  const results: ScenarioResult[] = [];
-  let firstMessage: FirstMessage | undefined;
-  let impossible: unknown;
-  for (const [index, scenario] of scenarios.entries()) {
-    if (signal.aborted) break;
-    report.began?.(scenario, index, scenarios.length);
-    const beforeWorld = Date.now();
-    try {
-      const result = await runScenario(scenario, {
-        target,
-        seed,
-        forceSeed: flags.seed !== undefined,
-        signal,
-        progress: report,
-        opened: (world) => firstMessage ??= index === 0 ? firstMessageOf(world, beforeWorld) : undefined,
-      });
-      results.push(result);
-      report.ended?.(result, index, scenarios.length);
-    } catch (error) {
-      // What can't be had for the first scenario can't be had for the others; what has run is reported all the same.
-      if (index === 0) {
-        if (made !== undefined) await rm(made, { recursive: true });
-        throw error;
-      }
-      impossible = error;
-      break;
-    }
-  }
-  await target.close();
-  const run: RunResult = {
-    target: target.name,
+  const { run, impossible } = await runAll(scenarios, {
+    target,
     seed,
-    timeScale: target.timeScale,
-    patience: target.patience,
-    startedAt,
-    took: Date.now() - startedAt,
-    interrupted: signal.aborted || impossible !== undefined,
-    scenarios: results,
-    firstMessage,
-  };
+    forceSeed: flags.seed !== undefined,
+    signal,
+    progress: report,
+    parallel,
+    retries: flags.retries ?? 0,
+    bail: flags.bail === true,
+  }).catch(async (error) => {
+    if (made !== undefined) await rm(made, { recursive: true });
+    throw error;
+  });
   const places = await writeReports(flags.report, run, command);
   report.finish(run, places);
+  if (process.env.GITHUB_ACTIONS !== undefined) await tellGitHub(run, command, (text) => void out.write(text));
   if (flags.json) process.stdout.write(jsonReport(run));
   if (impossible !== undefined) throw impossible;
   return code() ?? exitCodeOf(run);
+}
+
+/** Several at once need several worlds: only the embedded target has them, at ports that are free. */
+function parallelOf({ cloudcore, kubeconfig, parallel, port = 0 }: RunFlags): number {
+  const isAlone = kubeconfig !== undefined || cloudcore !== undefined || port !== 0;
+  if (parallel === undefined) return isAlone ? 1 : EMBEDDED_PARALLEL;
+  if (parallel === 1) return 1;
+  if (kubeconfig !== undefined || cloudcore !== undefined) {
+    throw new UsageError("--parallel: on a cluster, or with a cloudcore that is not ours, scenarios run one by one");
+  }
+  if (port !== 0) {
+    throw new UsageError("--parallel: one block of ports is not enough; leave --port out, or say --port 0");
+  }
+  return parallel;
 }
 
 function exitCodeOf({ scenarios }: RunResult): number {
@@ -132,35 +119,6 @@ async function targetOf(flags: RunFlags): Promise<Target> {
   });
 }
 
-/** `--edges` is the size of the fleet where a scenario names none. */
-function withEdges(scenario: Scenario, edges: number | undefined): Scenario {
-  if (edges === undefined || scenario.fleet.length > 0) return scenario;
-  return { ...scenario, fleet: defaultFleet.map((cohort) => ({ ...cohort, count: edges })) };
-}
-
-/** From the start of the process, which the launcher has noted, to the first acknowledgement. */
-function firstMessageOf(world: World, beforeWorld: number): FirstMessage | undefined {
-  const first = firstOf(world.hops.since(0), (record) => record.hop === "hub.ack");
-  if (first === undefined) return undefined;
-  const startedAt = Number(process.env.SKEP_STARTED_AT ?? performance.timeOrigin);
-  const { api, certificates, cloudcore } = world.times;
-  const total = first.time - startedAt;
-  const load = beforeWorld - startedAt;
-  return {
-    total,
-    load,
-    api,
-    certificates,
-    cloudcore,
-    join: Math.max(0, total - load - api - certificates - cloudcore),
-  };
-}
-
-function firstOf(records: Iterable<HopRecord>, is: (record: HopRecord) => boolean): HopRecord | undefined {
-  for (const record of records) if (is(record)) return record;
-  return undefined;
-}
-
 /**
  * What can't be written is better known before the run than after it. Resolves with the folder that was made for it,
  * undefined where it was there.
@@ -176,7 +134,11 @@ async function prepareReports(dir: string): Promise<string | undefined> {
 }
 
 async function writeReports(dir: string, run: RunResult, command: string): Promise<string[]> {
-  const reports = { "junit.xml": junitReport(run, command), "report.json": jsonReport(run) };
+  const reports = {
+    "junit.xml": junitReport(run, command),
+    "report.json": jsonReport(run),
+    "report.html": htmlReport(run, command),
+  };
   for (const [name, text] of Object.entries(reports)) await writeFile(join(dir, name), text);
   return [`reports: ${Object.keys(reports).map((name) => join(dir, name)).join("  ")}`];
 }

@@ -111,7 +111,14 @@ function library(name: string, command: readonly string[]): Stage {
     async run(dir) {
       const [program = "", ...args] = command;
       const report = join(dir, name.replace(/\W+/g, "-"));
-      const { code, text } = await spawned(program, [...args, "run", "--port", "0", "--report", report]);
+      const { code, text } = await spawned(program, [
+        ...args,
+        "run",
+        "--port",
+        "0",
+        "--report",
+        report,
+      ]);
       const file = await readFile(join(report, "report.json"), "utf8").then(
         (json) => JSON.parse(json),
         () => undefined,

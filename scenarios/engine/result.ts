@@ -1,5 +1,6 @@
 // What a run has found: the data that every report is made of.
 import type { HopRecord } from "../../base/hop/hop.ts";
+import type { Latencies } from "./latencies.ts";
 import type { StartTimes } from "../targets/target.ts";
 import type { Position } from "./scenario.ts";
 
@@ -44,6 +45,10 @@ export interface ScenarioResult {
   readonly tags: readonly string[];
   readonly seed: number;
   readonly verdict: Verdict;
+  /** How often it was tried; `flaky` where it held on a later try only, `earlier` what failed before. */
+  readonly tries: number;
+  readonly flaky: boolean;
+  readonly earlier: readonly Failure[];
   /** Why it was skipped; empty otherwise. */
   readonly reason: string;
   /** Milliseconds, world included. */
@@ -54,9 +59,19 @@ export interface ScenarioResult {
   /** What `show` steps put there. */
   readonly shown: readonly Shown[];
   readonly invariants: readonly InvariantResult[];
+  /** How long messages took, by flow. */
+  readonly latencies: readonly Latencies[];
   /** Messages seen, and how many were sent, acknowledged, sent again, dropped. */
   readonly messages: number;
   readonly metrics: Readonly<Record<string, number>>;
+}
+
+/** What ran it. */
+export interface Versions {
+  readonly skep: string;
+  /** Node or Deno, with its version. */
+  readonly runtime: string;
+  readonly machine: string;
 }
 
 /** A whole run. */
@@ -65,10 +80,13 @@ export interface RunResult {
   readonly seed: number;
   readonly timeScale: number;
   readonly patience: number;
+  readonly versions: Versions;
   readonly startedAt: number;
   readonly took: number;
   /** True when the run was ended before all scenarios had their turn. */
   readonly interrupted: boolean;
+  /** Names of scenarios that had no turn. */
+  readonly notRun: readonly string[];
   readonly scenarios: readonly ScenarioResult[];
   readonly firstMessage: FirstMessage | undefined;
 }

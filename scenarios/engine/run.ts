@@ -7,6 +7,7 @@ import type { Target, World } from "../targets/target.ts";
 import { DEFAULT_WITHIN, type StepContext, type Variables } from "./context.ts";
 import { milliseconds } from "./duration.ts";
 import { judgeInvariants } from "./invariants.ts";
+import { latenciesOf } from "./latencies.ts";
 import type { Failure, InvariantResult, ScenarioResult, Shown, StepResult } from "./result.ts";
 import { defaultFleet, type Scenario, type Step } from "./scenario.ts";
 import { substitute, unknownVariable, valueAt } from "./variables.ts";
@@ -48,6 +49,10 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
     steps: [],
     failures: [],
     shown: [],
+    tries: 1,
+    flaky: false,
+    earlier: [],
+    latencies: [],
     invariants: [],
     messages: 0,
     metrics: {},
@@ -87,6 +92,7 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
   await run.steps();
   const invariants = options.signal.aborted ? [] : await run.judge();
   const metrics = world.metrics();
+  const latencies = latenciesOf(world.hops.since(0));
   const left = await world.stop();
   if (!options.signal.aborted) {
     invariants.push({ name: "nothing is left behind", verdict: left.length === 0 ? "held" : "broken", details: left });
@@ -107,6 +113,7 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
     failures,
     shown: run.shown,
     invariants,
+    latencies,
     messages: world.hops.position,
     metrics,
   };
@@ -300,8 +307,12 @@ class FailedStep extends Error {
 function nameOf(step: Step): string {
   if (step.name !== undefined) return step.name;
   const args = step.args as Record<string, unknown> | string;
-  const about = typeof args === "string" ? args : typeof args.at === "string" ? args.at : "";
-  return about === "" ? step.kind : `${step.kind} ${about}`;
+  if (typeof args === "string") return `${step.kind} ${args}`;
+  const { at = "", kind = "", name = "", object } = args as Record<string, unknown> & {
+    readonly object?: { readonly kind: string; readonly name: string };
+  };
+  const about = object ?? { kind, name: name || (args as { metadata?: { name?: string } }).metadata?.name || "" };
+  return [step.kind, at, about.kind, about.name].filter((word) => word !== "").join(" ");
 }
 
 /** Steps inside a step keep their variables until they run: `$i` means nothing yet. */

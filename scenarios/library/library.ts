@@ -8,12 +8,17 @@ const root = fileURLToPath(new URL(".", import.meta.url));
 /** Folders in reading order. */
 const subjects = ["nodes", "pods", "configmaps", "devices", "links", "bootstrap"];
 
+/** Scenario files by their numbers. */
+function inOrder(names: readonly string[]): string[] {
+  return names.filter((name) => /^\d.*\.yaml$/.test(name)).sort((a, b) => parseInt(a) - parseInt(b));
+}
+
 /** The files of the library. */
 export async function libraryFiles(): Promise<string[]> {
   const files: string[] = [];
   for (const subject of subjects) {
     const names = await readdir(join(root, subject)).catch(() => []);
-    files.push(...names.filter((name) => /^\d.*\.yaml$/.test(name)).sort().map((name) => join(root, subject, name)));
+    files.push(...inOrder(names).map((name) => join(root, subject, name)));
   }
   return files;
 }

@@ -29,6 +29,13 @@ function testCase(scenario: ScenarioResult, command: string): string[] {
   const open = `    <testcase name="${escape(scenario.name)}" classname="${escape(scenario.file)}" file="${
     escape(scenario.file)
   }" time="${seconds(scenario.took)}"`;
+  if (scenario.flaky) {
+    // As surefire writes it, which Jenkins reads: it passed, and failed before.
+    const earlier = scenario.earlier.map(({ details, message }) =>
+      `      <flakyFailure message="${escape(message)}">${escape(details.join("\n"))}</flakyFailure>`
+    );
+    return [`${open}>`, ...earlier, "    </testcase>"];
+  }
   if (scenario.verdict === "passed") return [`${open}/>`];
   if (scenario.verdict === "skipped") {
     return [`${open}>`, `      <skipped message="${escape(scenario.reason)}"/>`, "    </testcase>"];

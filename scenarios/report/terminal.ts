@@ -59,16 +59,22 @@ export function terminalReport(
     ended: (result, index, total) => {
       clear();
       if (options.quiet && result.verdict === "passed") return;
-      const reason = result.reason === "" ? "" : ` — ${result.reason}`;
+      const reason = result.reason !== ""
+        ? ` — ${result.reason}`
+        : result.flaky
+        ? c.yellow(` — flaky: held on try ${result.tries}`)
+        : "";
       line(
         `${paint[result.verdict](signs[result.verdict])} ${c.dim(`[${index + 1}/${total}]`)} ${result.name}${reason} ${
           c.dim(spoken(result.took))
         }`,
       );
       if (result.verdict === "failed") {
-        for (const text of failureLines(result, options.command)) {
-          line(`    ${text}`);
-        }
+        for (const text of failureLines(result, options.command)) line(`    ${text}`);
+      }
+      for (const { lines, what } of result.shown) {
+        line(c.dim(`    ${what}`));
+        for (const text of lines) line(`      ${text}`);
       }
     },
     finish: (run, places) => {
@@ -126,5 +132,8 @@ function firstMessageLine({ firstMessage }: RunResult): string {
 export function totalsLine({ scenarios, took, interrupted }: RunResult): string {
   const count = (verdict: Verdict) => scenarios.filter((s) => s.verdict === verdict).length;
   const end = interrupted ? ", interrupted" : "";
-  return `${count("passed")} held, ${count("failed")} failed, ${count("skipped")} skipped in ${spoken(took)}${end}`;
+  const flaky = scenarios.filter((s) => s.flaky).length;
+  return `${count("passed")} held, ${count("failed")} failed, ${count("skipped")} skipped${
+    flaky > 0 ? `, ${flaky} of them flaky` : ""
+  } in ${spoken(took)}${end}`;
 }

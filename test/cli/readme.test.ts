@@ -104,7 +104,7 @@ describe.each(["README.md", "CONTRIBUTING.md"])("%s", (page) => {
       async () => {
         await terminal.type(line);
       },
-      60_000,
+      180_000,
     );
   }
 });
@@ -128,7 +128,7 @@ describe("examples", () => {
       join(folder, "report"),
     ], { cwd: root });
     expect(stdout).toContain("1 held, 0 failed");
-  }, 60_000);
+  }, 180_000);
 
   test("every file that a page links to is there", () => {
     const missing = [...pages, "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"].flatMap((page) =>

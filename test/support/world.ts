@@ -31,10 +31,14 @@ export async function startApi(options: Partial<ApiServerOptions> = {}) {
 
 /** API, cloudcore and a way to make edges. Timers run ten times as fast unless `config` says otherwise. */
 export async function startCloud(
-  options: { readonly config?: Partial<CloudCoreConfig>; readonly logger?: Logger } = {},
+  options: {
+    readonly config?: Partial<CloudCoreConfig>;
+    readonly logger?: Logger;
+    readonly api?: Partial<ApiServerOptions>;
+  } = {},
 ) {
   const cleanup = new AsyncDisposableStack();
-  const { api, clock } = await startApi();
+  const { api, clock } = await startApi(options.api);
   cleanup.use(api);
   const random = new Random(1);
   const logger = options.logger ?? silentLogger;

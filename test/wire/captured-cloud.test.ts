@@ -185,6 +185,8 @@ describe("the edge side of the captured run, against our cloudcore", () => {
     const strictGo = new Set(strictGoNames);
     // Slower than anything an edge does, as Go's five seconds are.
     const cloud = await startCloud({
+      // As in the capture: nobody looks after nodes or collects garbage.
+      api: { controllers: false },
       config: { keepaliveInterval: 60_000, ackRetry: 60_000, syncInterval: 1000, strictGo },
     });
     onTestFinished(() => cloud.stop());

@@ -10,7 +10,7 @@ const GRACE_MS = 50_000;
 const LEASES = "kube-node-lease";
 const unreachable = "node.kubernetes.io/unreachable";
 
-/** Looks from time to time; nodes without a lease are nobody's business. Returns the way to stop. */
+/** Looks from time to time; nodes that have never said anything are nobody's business. Returns the way to stop. */
 export function followNodes(resources: Resources, clock: Clock, timeScale: number): () => void {
   const timer = every(clock, PERIOD_MS / timeScale, () => {
     for (const node of resources.store.list("nodes")) look(resources, node, clock.now(), GRACE_MS / timeScale);
@@ -21,12 +21,14 @@ export function followNodes(resources: Resources, clock: Clock, timeScale: numbe
 function look(resources: Resources, node: KubeObject, now: number, grace: number): void {
   const { name } = node.metadata;
   const lease = resources.store.get("leases.coordination.k8s.io", `${LEASES}/${name}`);
-  if (lease === undefined) return;
-  const isLate = now - Date.parse(textAt(lease, "spec", "renewTime")) > grace;
   const taints = listAt(node, "spec", "taints").filter((taint) => at(taint, "key") !== unreachable);
   const isTainted = taints.length < listAt(node, "spec", "taints").length;
   const conditions = listAt(node, "status", "conditions") as { readonly type: string; readonly status: string }[];
   const ready = conditions.find(({ type }) => type === "Ready");
+  // The lease, or before there is one the node's own word.
+  const heard = Date.parse(textAt(lease, "spec", "renewTime") || textAt(ready, "lastHeartbeatTime"));
+  if (Number.isNaN(heard)) return;
+  const isLate = now - heard > grace;
   if (isLate === isTainted || ready === undefined || (!isLate && ready.status === "Unknown")) return;
   const time = secondsOf(now);
   const unknown = (condition: { readonly type: string }) => ({

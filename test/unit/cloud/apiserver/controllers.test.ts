@@ -3,6 +3,9 @@ import { Random } from "../../../../base/random/random.ts";
 import { garbageCollector } from "../../../../cloud/apiserver/controllers/garbage-collector.ts";
 import { podGarbageCollector } from "../../../../cloud/apiserver/controllers/pod-garbage-collector.ts";
 import { scheduler } from "../../../../cloud/apiserver/controllers/scheduler.ts";
+import { ManualClock } from "../../../../base/time/manual-clock.ts";
+import { followNodes } from "../../../../cloud/apiserver/controllers/node-lifecycle.ts";
+import type { KubeObject } from "../../../../protocol/apis/kube-object.ts";
 import type { Kind } from "../../../../cloud/apiserver/kinds/kind.ts";
 import { Registry } from "../../../../cloud/apiserver/kinds/registry.ts";
 import { Resources } from "../../../../cloud/apiserver/resources.ts";
@@ -116,5 +119,36 @@ describe("the scheduler", () => {
     create("pods", pod("nowhere", { nodeSelector: { zone: "other" } }));
     scheduler.reconcile(resources);
     expect(placed(resources)).toEqual({ picky: "", tolerant: "tainted", nowhere: "" });
+  });
+});
+
+describe("the node life cycle", () => {
+  const ready = { type: "Ready", status: "True", lastHeartbeatTime: "1970-01-01T00:00:00Z" };
+  const statusOf = (resources: Resources) =>
+    (resources.store.list("nodes")[0] as unknown as { status: { conditions: { status: string }[] } }).status
+      .conditions[0]?.status;
+
+  test("of a node that is silent longer than its grace nothing is known, until it speaks", () => {
+    const { resources, create } = server();
+    const clock = new ManualClock();
+    const stop = followNodes(resources, clock, 1);
+    create("nodes", { metadata: { name: "gw-0" } });
+    const said = (at: number) => {
+      const status = { conditions: [{ ...ready, lastHeartbeatTime: new Date(clock.now() + at).toISOString() }] };
+      resources.store.put("nodes", { ...resources.store.list("nodes")[0] as KubeObject, status });
+    };
+    said(0);
+    clock.advance(45_000);
+    expect(statusOf(resources)).toBe("True");
+    clock.advance(15_000);
+    expect(statusOf(resources)).toBe("Unknown");
+    expect(resources.store.list("nodes")[0]?.spec).toMatchObject({
+      taints: [{ key: "node.kubernetes.io/unreachable" }],
+    });
+    said(0);
+    clock.advance(5_000);
+    expect(statusOf(resources)).toBe("True");
+    expect(resources.store.list("nodes")[0]?.spec).toEqual({});
+    stop();
   });
 });

@@ -68,7 +68,7 @@ describe("a wrong file is refused with the place, what was found and what is all
     [
       "an unknown field of a step",
       `${head}steps:\n  - fault: { edge: a, cut: both, form: 1s }\n`,
-      /^f\.yaml:4:34: unknown field "form"; allowed are edge, cut, halfOpen/,
+      /^f\.yaml:4:34: unknown field "form"; allowed are edge, cohort, cut, halfOpen/,
     ],
     [
       "a duration that is none",

@@ -1,4 +1,7 @@
 import { describe, expect, test } from "vitest";
+import { annotations, summary } from "../../../../scenarios/report/github.ts";
+import { htmlReport } from "../../../../scenarios/report/html.ts";
+import { flowPercentiles } from "../../../../scenarios/report/percentiles.ts";
 import type { RunResult, ScenarioResult } from "../../../../scenarios/engine/result.ts";
 import { jsonReport } from "../../../../scenarios/report/json.ts";
 import { junitReport } from "../../../../scenarios/report/junit.ts";
@@ -14,6 +17,10 @@ const base = {
   steps: [],
   failures: [],
   shown: [],
+  tries: 1,
+  flaky: false,
+  earlier: [],
+  latencies: [],
   invariants: [],
   messages: 5,
   metrics: {},
@@ -38,6 +45,8 @@ const failed: ScenarioResult = {
 };
 const run: RunResult = {
   target: "the embedded target",
+  versions: { skep: "0.1.0", runtime: "Node 26", machine: "linux" },
+  notRun: [],
   seed: 7,
   timeScale: 10,
   patience: 1,
@@ -117,5 +126,50 @@ describe("the terminal", () => {
 
   test("says that it was interrupted", () => {
     expect(totalsLine({ ...run, interrupted: true })).toContain("interrupted");
+  });
+});
+
+describe("GitHub", () => {
+  test("an annotation stands at the line that failed, its text on one line", () => {
+    const [annotation] = annotations(run, "skep");
+    expect(annotation).toMatch(/^::error file=lib\/a\.yaml,line=12,title=breaks/);
+    expect(annotation).toContain("%0A  status.phase");
+    expect(annotation).not.toContain("\n");
+  });
+
+  test("what is flaky is a warning", () => {
+    const flaky = { ...passed, flaky: true, tries: 2, earlier: failed.failures };
+    expect(annotations({ ...run, scenarios: [flaky] }, "skep")).toEqual([
+      "::warning file=lib/a.yaml,line=12,title=holds::held on try 2 only",
+    ]);
+  });
+
+  test("the summary has a row for each and the difference of what failed", () => {
+    const text = summary(run, "skep");
+    expect(text).toContain("| ❌ failed |");
+    expect(text).toContain("| ➖ skipped | can't |");
+    expect(text).toContain('expected "Running", found "Pending"');
+  });
+});
+
+describe("percentiles", () => {
+  test("are taken over all scenarios of a run", () => {
+    const counts = (from: number) => Array.from({ length: 50 }, (_, i) => [from + i, 1] as const);
+    const scenarios = [1, 51].map((from) => ({ ...passed, latencies: [{ flow: "down pod", counts: counts(from) }] }));
+    const [flow] = flowPercentiles({ scenarios });
+    expect(flow).toMatchObject({ flow: "down pod", count: 100 });
+    expect(flow?.values[0]).toBe(50);
+    expect(flow?.values.at(-1)).toBe(100);
+  });
+});
+
+describe("the page", () => {
+  test("holds text as text, and no script of a scenario's", () => {
+    const page = htmlReport(
+      { ...run, scenarios: [{ ...failed, name: "</details><script>alert(1)</script>" }] },
+      "skep",
+    );
+    expect(page).not.toContain("<script>alert");
+    expect(page).toContain("&lt;script&gt;alert(1)");
   });
 });

@@ -1,0 +1,41 @@
+// `skep list` and `skep check`: which scenarios there are, and whether files hold any.
+import { loadScenarios } from "../scenarios/engine/parse.ts";
+import { ScenarioError } from "../scenarios/engine/scenario.ts";
+import { exitCodes } from "./failure.ts";
+import { type Selection, wantedScenarios } from "./selection.ts";
+
+/** Prints the scenarios, one a line; with `--json` their data. Resolves with the exit code. */
+export async function listCommand(
+  files: readonly string[],
+  flags: Selection & { readonly json?: boolean },
+): Promise<number> {
+  const scenarios = await wantedScenarios(files, flags);
+  if (flags.json) {
+    const rows = scenarios.map(({ name, needs, position, tags }) => ({ file: position.file, name, tags, needs }));
+    process.stdout.write(`${JSON.stringify(rows, null, 2)}\n`);
+    return exitCodes.held;
+  }
+  const width = Math.max(...scenarios.map(({ position }) => position.file.length));
+  for (const { name, position, tags } of scenarios) {
+    process.stdout.write(
+      `${position.file.padEnd(width)}  ${name}${tags.length === 0 ? "" : `  [${tags.join(", ")}]`}\n`,
+    );
+  }
+  return exitCodes.held;
+}
+
+/** Reads files without running them; tells of each what is wrong with it. Resolves with the exit code. */
+export async function checkCommand(files: readonly string[]): Promise<number> {
+  let isWrong = false;
+  for (const file of files) {
+    try {
+      const scenarios = await loadScenarios(file);
+      process.stdout.write(`${file}: ${scenarios.length === 1 ? "1 scenario" : `${scenarios.length} scenarios`}\n`);
+    } catch (error) {
+      if (!(error instanceof ScenarioError)) throw error;
+      isWrong = true;
+      process.stderr.write(`skep: ${error.message}\n`);
+    }
+  }
+  return isWrong ? exitCodes.couldNotRun : exitCodes.held;
+}

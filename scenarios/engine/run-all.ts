@@ -1,0 +1,132 @@
+// Runs many scenarios: some at the same time, again where they failed and that was asked for, until one fails for good.
+import { availableParallelism } from "node:os";
+import { version } from "../../base/version.ts";
+import type { HopRecord } from "../../base/hop/hop.ts";
+import type { Target, World } from "../targets/target.ts";
+import type { FirstMessage, RunResult, ScenarioResult } from "./result.ts";
+import { type Progress, runScenario } from "./run.ts";
+import type { Scenario } from "./scenario.ts";
+
+/** How the run goes. */
+export interface RunAllOptions {
+  readonly target: Target;
+  /** Used where a scenario has no seed of its own, or for all with `forceSeed`. */
+  readonly seed: number;
+  readonly forceSeed: boolean;
+  readonly signal: AbortSignal;
+  readonly progress: Progress;
+  /** Scenarios at the same time; 1 where nothing is said. Each needs a world of its own. */
+  readonly parallel?: number;
+  /** How often a scenario that failed is tried again. */
+  readonly retries?: number;
+  /** No further scenario is begun once one has failed. */
+  readonly bail?: boolean;
+}
+
+/** What came of it; `impossible` is why the rest could not be run, where it could not. */
+export interface RunAll {
+  readonly run: RunResult;
+  readonly impossible: unknown;
+}
+
+/** Runs them all. Rejects where nothing at all could be run. */
+export async function runAll(scenarios: readonly Scenario[], options: RunAllOptions): Promise<RunAll> {
+  const { bail = false, parallel = 1, progress, seed, signal, target } = options;
+  const startedAt = Date.now();
+  const results: (ScenarioResult | undefined)[] = scenarios.map(() => undefined);
+  let firstMessage: FirstMessage | undefined;
+  let impossible: unknown;
+  let next = 0;
+  // The first world has the machine for itself until it stands: its start is what a user waits for, and is told.
+  const { promise: firstStands, resolve: stands } = Promise.withResolvers<void>();
+  const isOver = () =>
+    signal.aborted || impossible !== undefined || (bail && results.some((result) => result?.verdict === "failed"));
+  const worker = async () => {
+    while (next < scenarios.length && !isOver()) {
+      const index = next++;
+      const scenario = scenarios[index] as Scenario;
+      progress.began?.(scenario, index, scenarios.length);
+      const beforeWorld = Date.now();
+      const opened = (world: World) => {
+        if (index === 0) firstMessage ??= firstMessageOf(world, beforeWorld);
+        stands();
+      };
+      try {
+        const result = await runWithRetries(scenario, options, opened);
+        results[index] = result;
+        progress.ended?.(result, index, scenarios.length);
+      } catch (error) {
+        // What can't be had for one scenario can't be had for the others; what has run is reported all the same.
+        impossible ??= error;
+      }
+      stands();
+    }
+  };
+  const others = Array.from({ length: Math.min(parallel, scenarios.length) - 1 }, () => firstStands.then(worker));
+  await Promise.all([worker(), ...others]);
+  await target.close();
+  const done = results.filter((result) => result !== undefined);
+  if (impossible !== undefined && done.length === 0) throw impossible;
+  const run: RunResult = {
+    target: target.name,
+    seed,
+    timeScale: target.timeScale,
+    patience: target.patience,
+    versions: {
+      skep: version,
+      runtime: runtime(),
+      machine: `${process.platform} ${process.arch}, ${availableParallelism()} cores`,
+    },
+    startedAt,
+    took: Date.now() - startedAt,
+    interrupted: signal.aborted || impossible !== undefined,
+    notRun: scenarios.filter((_, i) => results[i] === undefined).map(({ name }) => name),
+    scenarios: done,
+    firstMessage,
+  };
+  return { run, impossible };
+}
+
+function runtime(): string {
+  const deno = (globalThis as { Deno?: { version: { deno: string } } }).Deno;
+  return deno === undefined ? `Node ${process.versions.node}` : `Deno ${deno.version.deno}`;
+}
+
+/** A scenario that holds on a later try is flaky: it passes, and says so. */
+async function runWithRetries(
+  scenario: Scenario,
+  options: RunAllOptions,
+  opened: (world: World) => void,
+): Promise<ScenarioResult> {
+  const { retries = 0, signal } = options;
+  const earlier: ScenarioResult["failures"][number][] = [];
+  for (let tried = 1;; tried++) {
+    const result = await runScenario(scenario, { ...options, opened });
+    const isLast = result.verdict !== "failed" || tried > retries || signal.aborted;
+    if (isLast) return { ...result, tries: tried, flaky: tried > 1 && result.verdict === "passed", earlier };
+    earlier.push(...result.failures);
+  }
+}
+
+/** From the start of the process, which the launcher has noted, to the first acknowledgement. */
+function firstMessageOf(world: World, beforeWorld: number): FirstMessage | undefined {
+  const first = firstOf(world.hops.since(0), (record) => record.hop === "hub.ack");
+  if (first === undefined) return undefined;
+  const startedAt = Number(process.env.SKEP_STARTED_AT ?? performance.timeOrigin);
+  const { api, certificates, cloudcore } = world.times;
+  const total = first.time - startedAt;
+  const load = beforeWorld - startedAt;
+  return {
+    total,
+    load,
+    api,
+    certificates,
+    cloudcore,
+    join: Math.max(0, total - load - api - certificates - cloudcore),
+  };
+}
+
+function firstOf(records: Iterable<HopRecord>, is: (record: HopRecord) => boolean): HopRecord | undefined {
+  for (const record of records) if (is(record)) return record;
+  return undefined;
+}
