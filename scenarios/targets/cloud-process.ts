@@ -1,4 +1,5 @@
 // Our cloudcore in a process of its own: `skep cloudcore` as a user starts it, so that it can be killed.
+import { randomInt } from "node:crypto";
 import { type ChildProcess, spawn } from "node:child_process";
 import { createServer } from "node:net";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -23,7 +24,9 @@ export interface CloudProcessOptions {
 
 /** Milliseconds in which it must be ready. */
 const READY_MS = 20_000;
-/** Blocks of three ports that are tried. */
+/** Blocks of three ports that there are, and that are tried. */
+const LOWEST_PORT = 20_000;
+const BLOCKS = 4_000;
 const PORT_TRIES = 50;
 
 /** A cloudcore that comes and goes, always at the same ports. */
@@ -114,19 +117,21 @@ function selfCommand(): string[] {
   return "Deno" in globalThis ? [process.execPath, "run", "-A", main] : [process.execPath, main];
 }
 
-/** The first of three ports in a row that are free now. */
+/**
+ * The first of three ports in a row that are free now. They are below those that connections going out get (32768 on
+ * Linux): one of these would take a port while the cloudcore is away.
+ */
 async function freeBlock(host: string): Promise<number> {
   for (let tries = 0; tries < PORT_TRIES; tries++) {
-    const first = createServer();
-    const port = await listen(first, { host, port: 0, exact: false });
-    const others = [createServer(), createServer()];
+    const port = LOWEST_PORT + 3 * randomInt(BLOCKS);
+    const servers = [createServer(), createServer(), createServer()];
     try {
-      for (const [i, server] of others.entries()) await listen(server, { host, port: port + 1 + i, exact: true });
+      for (const [i, server] of servers.entries()) await listen(server, { host, port: port + i, exact: true });
       return port;
     } catch {
       // One of them is taken: another block.
     } finally {
-      for (const server of [first, ...others]) if (server.listening) await closeServer(server as never);
+      for (const server of servers) if (server.listening) await closeServer(server);
     }
   }
   throw new StepFailure("there are no three free ports in a row");
