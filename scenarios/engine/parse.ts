@@ -1,11 +1,14 @@
 // Reads scenario files; refuses a wrong one with file, line, column, what was found and what is allowed.
 import { readFile } from "node:fs/promises";
+import { resolve } from "node:path";
+import { pathToFileURL } from "node:url";
 import { Ajv, type ErrorObject, type ValidateFunction } from "ajv";
 import { type Document, isMap, isNode, LineCounter, parseAllDocuments } from "yaml";
 import { compileHopFilter, HopFilterError } from "../../base/hop/filter.ts";
 import { reasonOf } from "../../base/log/logger.ts";
 import { stepTable } from "../steps/table.ts";
 import { show } from "./match.ts";
+import type { CodedScenario } from "./session.ts";
 import {
   type Position,
   type Scenario,
@@ -24,6 +27,7 @@ const stepChecks = new Map<string, ValidateFunction>();
 
 /** The scenarios of a file, in order. Throws ScenarioError. */
 export async function loadScenarios(file: string): Promise<Scenario[]> {
+  if (/\.[cm]?[jt]s$/.test(file)) return [await loadCoded(file)];
   let text: string;
   try {
     text = await readFile(file, "utf8");
@@ -33,6 +37,23 @@ export async function loadScenarios(file: string): Promise<Scenario[]> {
     throw new ScenarioError({ file, line: 1, column: 1 }, `can't read the file: ${why}`);
   }
   return parseScenarios(text, file);
+}
+
+/** A module whose default export is a scenario. */
+async function loadCoded(file: string): Promise<Scenario> {
+  const position = { file, line: 1, column: 1 };
+  const { scenarioFromCode } = await import("./session.ts");
+  const module = await import(pathToFileURL(resolve(file)).href).catch((error) => {
+    throw new ScenarioError(position, `can't load the module: ${reasonOf(error)}`);
+  }) as { readonly default?: CodedScenario };
+  const coded = module.default;
+  if (typeof coded?.name !== "string" || typeof coded.body !== "function") {
+    throw new ScenarioError(
+      position,
+      'the module has no scenario: export default scenario("…", async (skep) => { … })',
+    );
+  }
+  return scenarioFromCode(coded, file);
 }
 
 /** The scenarios in a text; `file` is for positions and for what stands beside it. Throws ScenarioError. */

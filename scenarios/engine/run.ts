@@ -119,7 +119,8 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
   };
 }
 
-class ScenarioRun {
+/** The steps of one scenario in its world. */
+export class ScenarioRun {
   readonly results: StepResult[] = [];
   readonly failures: Failure[] = [];
   readonly shown: Shown[] = [];
@@ -138,7 +139,7 @@ class ScenarioRun {
     scenario: Scenario,
     world: World,
     signal: AbortSignal,
-    { progress, signal: interruption }: RunOptions,
+    { progress, signal: interruption }: Pick<RunOptions, "progress" | "signal">,
     isLate: () => boolean,
   ) {
     this.#scenario = scenario;
@@ -158,6 +159,7 @@ class ScenarioRun {
         this.#progress.step?.(scenario, nameOf(step), i, total);
         await this.#step(step, {}, this.#signal, true);
       }
+      await scenario.body?.(this, this.#world);
       await Promise.all(this.#background);
     } catch (error) {
       this.#failed(error);
@@ -166,6 +168,11 @@ class ScenarioRun {
       await Promise.allSettled(this.#background);
       await this.#quietly(scenario.finally);
     }
+  }
+
+  /** One step of a scenario in code; resolves with its value. */
+  async step(step: Step): Promise<unknown> {
+    return await this.#once(step, {}, this.#signal, true);
   }
 
   async judge(): Promise<InvariantResult[]> {
@@ -198,7 +205,7 @@ class ScenarioRun {
     }
   }
 
-  async #once(step: Step, variables: Variables, outer: AbortSignal, isShown: boolean): Promise<void> {
+  async #once(step: Step, variables: Variables, outer: AbortSignal, isShown: boolean): Promise<unknown> {
     const began = performance.now();
     const all = { ...this.#kept, ...variables };
     const signal = step.timeout === undefined
@@ -219,12 +226,16 @@ class ScenarioRun {
     if (step.id !== undefined) this.#positions.set(step.id, this.#world.hops.position);
     try {
       signal.throwIfAborted();
-      if (step.if !== undefined && !isTrue(step.if, all)) return record("skipped");
+      if (step.if !== undefined && !isTrue(step.if, all)) {
+        record("skipped");
+        return undefined;
+      }
       const kind = stepTable.get(step.kind);
       if (kind === undefined) throw new Error(`no step ${step.kind}`);
       const value = await kind.run(this.#context(all, signal), substituteArgs(step, all) as never);
       for (const [name, path] of Object.entries(step.as ?? {})) this.#kept[name] = valueAt(value, path);
       record("passed");
+      return value;
     } catch (error) {
       record("failed");
       throw error instanceof FailedStep ? error : new FailedStep(step, error);

@@ -1,4 +1,6 @@
 // A scenario as its file says it, once it has been read and checked.
+import type { World } from "../targets/target.ts";
+import type { ScenarioRun } from "./run.ts";
 import type { KubeObject } from "../../protocol/apis/kube-object.ts";
 
 /** Where something stands in a file; line and column count from 1. */
@@ -62,6 +64,8 @@ export interface Scenario {
   readonly steps: readonly Step[];
   readonly catch: readonly Step[];
   readonly finally: readonly Step[];
+  /** What a scenario in code does instead of steps. */
+  readonly body?: (run: ScenarioRun, world: World) => Promise<void>;
 }
 
 /** Names one Kubernetes object; the namespace is the scenario's where none is given. */

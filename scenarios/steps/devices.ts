@@ -21,7 +21,7 @@ function find({ world }: StepContext, device: string): readonly [edge: Edge, id:
   );
 }
 
-export const reportStep: StepKind = {
+export const reportStep = {
   name: "report",
   summary: "A device reports values of its properties, or its state.",
   schema: {
@@ -49,9 +49,9 @@ export const reportStep: StepKind = {
     if (refused && !isRefused) throw new StepFailure(`device ${device} could report that`, [], device);
     return Promise.resolve(undefined);
   },
-};
+} as const satisfies StepKind;
 
-export const setStep: StepKind = {
+export const setStep = {
   name: "set",
   summary: "A device has these values from now on, without reporting them by itself.",
   schema: {
@@ -71,4 +71,4 @@ export const setStep: StepKind = {
     }
     return Promise.resolve(undefined);
   },
-};
+} as const satisfies StepKind;

@@ -18,7 +18,7 @@ interface EdgeArgs {
   readonly farewell?: boolean;
 }
 
-export const edgeStep: StepKind = {
+export const edgeStep = {
   name: "edge",
   summary: "An edge stops, starts, restarts (with or without its store), or a new one joins.",
   schema: {
@@ -58,7 +58,7 @@ export const edgeStep: StepKind = {
     }
     if (args.stop === undefined) edge.start();
   },
-};
+} as const satisfies StepKind;
 
 interface FaultArgs {
   readonly edge?: string;
@@ -73,7 +73,7 @@ interface FaultArgs {
   readonly wait?: boolean;
 }
 
-export const faultStep: StepKind = {
+export const faultStep = {
   name: "fault",
   summary: "Makes an edge's link bad, for a time or until it is healed.",
   schema: {
@@ -121,7 +121,7 @@ export const faultStep: StepKind = {
     if (args.wait) await over;
     else context.background(over);
   },
-};
+} as const satisfies StepKind;
 
 function linksOf({ world: { fleet } }: StepContext, { cohort, edge: name = "" }: FaultArgs): Link[] {
   if (cohort === undefined) return [edgeNamed(fleet.get(name), name, fleet.edges()).link];
@@ -137,7 +137,7 @@ interface RestartArgs {
   readonly kill?: boolean;
 }
 
-export const restartStep: StepKind = {
+export const restartStep = {
   name: "restart",
   summary: "Stops a part of the cloud and starts it again.",
   schema: {
@@ -172,4 +172,4 @@ export const restartStep: StepKind = {
     if (wait) await back;
     else context.background(back);
   },
-};
+} as const satisfies StepKind;

@@ -28,7 +28,7 @@ interface ExpectArgs extends PlaceArgs {
   readonly settle?: string;
 }
 
-export const expectStep: StepKind = {
+export const expectStep = {
   name: "expect",
   summary: "Waits until something is so; with `settle` it must then stay so.",
   schema: {
@@ -45,7 +45,7 @@ export const expectStep: StepKind = {
     }
     return value;
   },
-};
+} as const satisfies StepKind;
 
 interface HoldArgs extends PlaceArgs {
   readonly for: string;
@@ -58,7 +58,7 @@ const holdSchema: Schema = {
   properties: { ...placeProperties, for: schemas.duration },
 };
 
-export const neverStep: StepKind = {
+export const neverStep = {
   name: "never",
   summary: "Something is not so, for a time.",
   schema: holdSchema,
@@ -70,7 +70,7 @@ export const neverStep: StepKind = {
       return { missing: missing.length > 0 ? [] : ["it is so"] };
     });
   },
-};
+} as const satisfies StepKind;
 
 /** Messages are noticed as they pass, so that none slips through between two looks. */
 async function neverMessages(context: StepContext, args: HoldArgs): Promise<void> {
@@ -92,7 +92,7 @@ async function neverMessages(context: StepContext, args: HoldArgs): Promise<void
   );
 }
 
-export const alwaysStep: StepKind = {
+export const alwaysStep = {
   name: "always",
   summary: "Something is so, and stays so for a time.",
   schema: holdSchema,
@@ -100,4 +100,4 @@ export const alwaysStep: StepKind = {
     const place = placeOf(context, args);
     await holdsFor(context, milliseconds(args.for), `always: ${place.what}`, place.about, () => place.look());
   },
-};
+} as const satisfies StepKind;

@@ -1,4 +1,5 @@
 // Steps that arrange others: wait, repeat, parallel, run, show.
+import { existsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { reasonOf } from "../../base/log/logger.ts";
@@ -8,14 +9,14 @@ import { milliseconds } from "../engine/duration.ts";
 import type { Step } from "../engine/scenario.ts";
 import { schemas, StepFailure, type StepKind } from "./step.ts";
 
-export const waitStep: StepKind = {
+export const waitStep = {
   name: "wait",
   summary: "Lets time pass.",
   schema: schemas.duration,
   async run({ world, signal }: StepContext, duration: string) {
     await sleep(world.clock, milliseconds(duration), signal);
   },
-};
+} as const satisfies StepKind;
 
 interface RepeatArgs {
   readonly times: number;
@@ -23,7 +24,7 @@ interface RepeatArgs {
   readonly steps: readonly Step[];
 }
 
-export const repeatStep: StepKind = {
+export const repeatStep = {
   name: "repeat",
   summary: "Runs steps several times; $i counts from 0.",
   schema: {
@@ -42,9 +43,9 @@ export const repeatStep: StepKind = {
       await context.run(steps, { i });
     }
   },
-};
+} as const satisfies StepKind;
 
-export const parallelStep: StepKind = {
+export const parallelStep = {
   name: "parallel",
   summary: "Runs steps at the same time and waits for all of them.",
   schema: { $ref: "#/$defs/steps" },
@@ -53,18 +54,20 @@ export const parallelStep: StepKind = {
     const failed = outcomes.find((outcome) => outcome.status === "rejected");
     if (failed !== undefined) throw failed.reason;
   },
-};
+} as const satisfies StepKind;
 
-export const runStep: StepKind = {
+export const runStep = {
   name: "run",
   summary: "Calls the default export of a TypeScript or JavaScript module with the step's context.",
   schema: { type: "string", description: "the module's path, from the scenario's folder" },
   async run(context: StepContext, file: string) {
     const path = resolve(dirname(context.scenario.position.file), file);
-    const module = await import(pathToFileURL(path).href).catch((error) => {
+    // An installed skep holds its library compiled.
+    const there = existsSync(path) ? path : path.replace(/\.ts$/, ".js");
+    const module = await import(pathToFileURL(there).href).catch((error) => {
       throw new StepFailure(`can't load ${file}`, [reasonOf(error)]);
     }) as { default?: unknown };
     if (typeof module.default !== "function") throw new StepFailure(`${file} has no function as its default export`);
     return await (module.default as (context: StepContext) => unknown)(context);
   },
-};
+} as const satisfies StepKind;

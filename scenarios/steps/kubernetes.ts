@@ -35,7 +35,7 @@ async function placeOf(
   return { resource, namespace: resource.namespaced ? namespace ?? world.namespace : "" };
 }
 
-export const applyStep: StepKind = {
+export const applyStep = {
   name: "apply",
   summary: "Creates objects, or merges them into those that are there.",
   schema: schemas.manifest,
@@ -56,7 +56,7 @@ export const applyStep: StepKind = {
     }
     return last;
   },
-};
+} as const satisfies StepKind;
 
 interface PatchArgs {
   readonly object: ObjectName;
@@ -66,7 +66,7 @@ interface PatchArgs {
   readonly subresource?: string;
 }
 
-export const patchStep: StepKind = {
+export const patchStep = {
   name: "patch",
   summary: "Changes one object by a JSON, merge or strategic merge patch.",
   schema: {
@@ -94,7 +94,7 @@ export const patchStep: StepKind = {
       () => context.world.kube.patch(ref, kind, args[kind], args.subresource ?? ""),
     );
   },
-};
+} as const satisfies StepKind;
 
 /** `delete` also takes one object by name, with the grace it gets in seconds (0: by force). */
 interface NamedDeletion {
@@ -102,7 +102,7 @@ interface NamedDeletion {
   readonly grace?: number;
 }
 
-export const deleteStep: StepKind = {
+export const deleteStep = {
   name: "delete",
   summary: "Deletes objects; those that are gone already are no failure.",
   schema: {
@@ -134,7 +134,7 @@ export const deleteStep: StepKind = {
       });
     }
   },
-};
+} as const satisfies StepKind;
 
 interface Deletion extends ObjectName {
   readonly grace?: number;

@@ -13,7 +13,7 @@ interface PodsArgs {
   readonly edge?: string;
 }
 
-export const podsStep: StepKind = {
+export const podsStep = {
   name: "pods",
   summary:
     "Makes a running pod end, fail, or lose and find its readiness; or an image that can't be had, or again can.",
@@ -48,4 +48,4 @@ export const podsStep: StepKind = {
     }
     return Promise.resolve(undefined);
   },
-};
+} as const satisfies StepKind;

@@ -10,7 +10,7 @@ const SHOWN_LINES = 40;
 
 type ShowArgs = "messages" | "metrics" | Omit<PlaceArgs, "match" | "absent" | "count" | "min">;
 
-export const showStep: StepKind = {
+export const showStep = {
   name: "show",
   summary: "Puts what stands at a place into the report: for `catch`, where somebody will want to see it.",
   schema: {
@@ -37,4 +37,4 @@ export const showStep: StepKind = {
       : JSON.stringify(value ?? "nothing", null, 2).split("\n");
     context.show(place.what, lines.slice(-SHOWN_LINES));
   },
-};
+} as const satisfies StepKind;
