@@ -7,7 +7,9 @@ import module from "node:module";
 import { fileURLToPath } from "node:url";
 
 const [major, minor] = process.versions.node.split(".").map(Number);
-const main = new URL("../cli/main.ts", import.meta.url);
+// A clone has the source, an installed package what was compiled of it.
+const [main] = ["../cli/main.ts", "../dist/cli/main.js"].map((path) => new URL(path, import.meta.url))
+  .filter((url) => existsSync(url));
 const startedAt = process.env.SKEP_STARTED_AT ?? String(Math.round(performance.timeOrigin));
 
 if (major > 22 || (major === 22 && minor >= 22)) {

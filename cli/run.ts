@@ -47,7 +47,7 @@ export async function runCommand(files: readonly string[], flags: RunFlags): Pro
   const target = await targetOf(flags);
   const made = await prepareReports(flags.report);
   const seed = flags.seed ?? DEFAULT_SEED;
-  const command = "npm run -s skep --";
+  const command = import.meta.url.includes("/node_modules/") ? "npx skep" : "npm run -s skep --";
   const out = flags.json ? process.stderr : process.stdout;
   const report = terminalReport({
     write: (text) => void out.write(text),

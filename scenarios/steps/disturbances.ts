@@ -6,7 +6,8 @@ import type { StepContext } from "../engine/context.ts";
 import { milliseconds } from "../engine/duration.ts";
 import { schemas, StepFailure, type StepKind } from "./step.ts";
 
-interface EdgeArgs {
+/** What the step takes. */
+export interface EdgeArgs {
   readonly stop?: string;
   readonly start?: string;
   readonly restart?: string;
@@ -60,7 +61,8 @@ export const edgeStep = {
   },
 } as const satisfies StepKind;
 
-interface FaultArgs {
+/** What the step takes. */
+export interface FaultArgs {
   readonly edge?: string;
   readonly cohort?: string;
   readonly cut?: "both";
@@ -130,7 +132,8 @@ function linksOf({ world: { fleet } }: StepContext, { cohort, edge: name = "" }:
   return edges.map(({ link }) => link);
 }
 
-interface RestartArgs {
+/** What the step takes. */
+export interface RestartArgs {
   readonly what: "cloudcore" | "apiserver";
   readonly down?: string;
   readonly wait?: boolean;

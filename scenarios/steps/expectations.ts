@@ -23,7 +23,8 @@ const placeProperties = {
   min: { type: "integer", minimum: 1 },
 } as const satisfies Record<string, Schema>;
 
-interface ExpectArgs extends PlaceArgs {
+/** What the step takes. */
+export interface ExpectArgs extends PlaceArgs {
   readonly within?: string;
   readonly settle?: string;
 }
@@ -47,7 +48,8 @@ export const expectStep = {
   },
 } as const satisfies StepKind;
 
-interface HoldArgs extends PlaceArgs {
+/** What the step takes. */
+export interface HoldArgs extends PlaceArgs {
   readonly for: string;
 }
 

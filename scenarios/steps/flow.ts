@@ -18,7 +18,8 @@ export const waitStep = {
   },
 } as const satisfies StepKind;
 
-interface RepeatArgs {
+/** What the step takes. */
+export interface RepeatArgs {
   readonly times: number;
   readonly every?: string;
   readonly steps: readonly Step[];

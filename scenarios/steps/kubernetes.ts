@@ -58,7 +58,8 @@ export const applyStep = {
   },
 } as const satisfies StepKind;
 
-interface PatchArgs {
+/** What the step takes. */
+export interface PatchArgs {
   readonly object: ObjectName;
   readonly json?: unknown;
   readonly merge?: unknown;
@@ -97,7 +98,7 @@ export const patchStep = {
 } as const satisfies StepKind;
 
 /** `delete` also takes one object by name, with the grace it gets in seconds (0: by force). */
-interface NamedDeletion {
+export interface NamedDeletion {
   readonly object: ObjectName;
   readonly grace?: number;
 }

@@ -4,7 +4,8 @@ import { edgeNamed } from "../checks/place.ts";
 import type { StepContext } from "../engine/context.ts";
 import { StepFailure, type StepKind } from "./step.ts";
 
-interface PodsArgs {
+/** What the step takes. */
+export interface PodsArgs {
   readonly pod?: string;
   readonly do?: PodDeed;
   readonly exitCode?: number;

@@ -28,9 +28,9 @@ test("a pod runs in a world of a few lines, and the invariants hold at its end",
 test("a step that does not hold rejects with the difference; wrong arguments are refused before anything happens", async () => {
   await using skep = await start({ fleet: [{ cohort: "gw", count: 1 }] });
   const failing = skep.expect({ at: "edge/gw-0", match: { ready: false }, within: "50ms" });
-  const error = await failing.catch((caught) => caught.cause);
+  const error = await failing.catch((caught: Error) => caught.cause);
   expect(error).toBeInstanceOf(StepFailure);
-  expect(error.details).toEqual(["ready: expected false, found true"]);
+  expect((error as StepFailure).details).toEqual(["ready: expected false, found true"]);
   await expect(skep.expect({ at: "nowhere" })).rejects.toThrow(/expect\/at must match pattern/);
 });
 

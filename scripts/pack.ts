@@ -1,0 +1,52 @@
+// What npm calls around `npm pack`: `before` compiles into dist/ and puts the published manifest in place, `after` takes it back.
+import { spawnSync } from "node:child_process";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+
+const manifest = "package.json";
+const kept = ".package.json.kept";
+const rooms = ["base", "protocol", "cloud", "edge-sim", "scenarios", "cli"];
+
+/** Files that are data: they go along as they are. */
+const data = /\.(yaml|json|css)$/;
+
+function before(): void {
+  // A pack that was broken off has left its manifest: the real one is the kept one.
+  if (existsSync(kept)) renameSync(kept, manifest);
+  rmSync("dist", { recursive: true, force: true });
+  const tsc = spawnSync(process.execPath, [
+    join("node_modules", "typescript", "bin", "tsc"),
+    "--project",
+    "tsconfig.dist.json",
+  ], { stdio: ["ignore", 2, 2] });
+  if (tsc.status !== 0) throw new Error("the source could not be compiled");
+  for (const room of rooms) {
+    for (const name of readdirSync(room, { recursive: true, encoding: "utf8" }).filter((file) => data.test(file))) {
+      const target = join("dist", room, name);
+      mkdirSync(dirname(target), { recursive: true });
+      cpSync(join(room, name), target);
+    }
+  }
+  const source = readFileSync(manifest, "utf8");
+  const { dependencies, description, license, name, type, version } = JSON.parse(source);
+  const published = {
+    name,
+    version,
+    description,
+    license,
+    type,
+    engines: { node: ">=22.22" },
+    bin: { skep: "bin/skep.mjs" },
+    exports: { ".": { types: "./dist/index.d.ts", default: "./dist/index.js" }, "./package.json": "./package.json" },
+    files: ["bin", "dist", "docs", "CHANGELOG.md"],
+    dependencies,
+  };
+  renameSync(manifest, kept);
+  writeFileSync(manifest, `${JSON.stringify(published, null, 2)}\n`);
+}
+
+function after(): void {
+  if (existsSync(kept)) renameSync(kept, manifest);
+}
+
+process.argv[2] === "after" ? after() : before();

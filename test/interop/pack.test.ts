@@ -1,0 +1,68 @@
+// The published shape: what `npm pack` gives, installed into an empty folder.
+import { execFile, spawnSync } from "node:child_process";
+import { cpSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { delimiter, dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { workFolder } from "../support/command.ts";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const hasNpm = spawnSync("npm", ["--version"], { shell: process.platform === "win32" }).status === 0;
+
+describe.skipIf(!hasNpm)(`the package${hasNpm ? "" : " [needs npm, which is not on this machine]"}`, () => {
+  const folder = workFolder();
+  const source = join(folder.path, "source");
+  const app = join(folder.path, "app");
+  // The Node that runs this test comes first: the one a user of the package has is new enough.
+  const env = { ...process.env, PATH: `${dirname(process.execPath)}${delimiter}${process.env.PATH}` };
+  const run = async (command: string, args: readonly string[], cwd: string) =>
+    (await promisify(execFile)(command, args, { cwd, env, maxBuffer: 64 * 1024 * 1024 })).stdout;
+
+  beforeAll(async () => {
+    // A copy: packing puts another manifest in place for a moment.
+    const unwanted = /^(node_modules|dist|skep-report|\.git)$/;
+    cpSync(root, source, {
+      recursive: true,
+      filter: (path) => !unwanted.test(path.slice(root.length).replace(/^\//, "").split("/")[0] ?? ""),
+    });
+    symlinkSync(join(root, "node_modules"), join(source, "node_modules"));
+    await run("npm", ["pack", "--pack-destination", folder.path, "--loglevel=error"], source);
+    mkdirSync(app);
+    writeFileSync(join(app, "package.json"), '{ "type": "module" }');
+    const tarball = join(folder.path, "skep-0.1.0.tgz");
+    await run("npm", ["install", "--no-audit", "--no-fund", "--loglevel=error", tarball], app);
+  }, 120_000);
+  afterAll(() => folder.remove());
+
+  test("brings no Node of its own, says which it needs, and leaves the source's manifest as it was", () => {
+    const manifest = JSON.parse(readFileSync(join(app, "node_modules", "skep", "package.json"), "utf8"));
+    expect(manifest.optionalDependencies).toBeUndefined();
+    expect(manifest.engines).toEqual({ node: ">=22.22" });
+    expect(existsSync(join(app, "node_modules", "skep", "cli", "main.ts"))).toBe(false);
+    expect(readFileSync(join(source, "package.json"), "utf8")).toBe(readFileSync(join(root, "package.json"), "utf8"));
+  });
+
+  test("`npx skep run` runs the library that comes with it", async () => {
+    const out = await run("npx", ["skep", "run", "--tag", "smoke", "--port", "0"], app);
+    expect(out).toMatch(/\n\d+ held, 0 failed, 0 skipped/);
+  }, 60_000);
+
+  test("`npx skep init` writes a scenario whose schema is there", async () => {
+    await run("npx", ["skep", "init", "mine.yaml"], app);
+    const schema = /\$schema=(\S+)/.exec(readFileSync(join(app, "mine.yaml"), "utf8"))?.[1] ?? "";
+    expect(existsSync(join(app, schema))).toBe(true);
+  });
+
+  test('`import { start } from "skep"` starts a world', async () => {
+    writeFileSync(
+      join(app, "a.mjs"),
+      `import { start } from "skep";
+await using skep = await start({ fleet: [{ cohort: "gw", count: 1 }] });
+await skep.expect({ at: "edge/gw-0", match: { ready: true } });
+console.log("it stands");
+`,
+    );
+    expect(await run(process.execPath, ["a.mjs"], app)).toContain("it stands");
+  }, 60_000);
+});
