@@ -15,7 +15,9 @@ const placeProperties = {
     description: "kube, edge/NAME, device/NAME, messages or metrics",
   },
   object: schemas.objectName,
-  match: { description: 'fields that must be there; { $matches: "…" } is a regular expression' },
+  match: {
+    description: 'fields that must be there; { $matches: "…" } is a regular expression, { $length: 3 } a length',
+  },
   absent: { const: true },
   since: { type: "string", description: "the id of an earlier step; messages count from its beginning" },
   where: { type: "string", description: "CEL over the fields of a hop record" },

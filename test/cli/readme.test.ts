@@ -1,6 +1,6 @@
 // Every command and example of the README and the guides is executed, in the order in which a reader would.
 import { type ChildProcess, execFile, spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -129,6 +129,24 @@ describe("examples", () => {
     ], { cwd: root });
     expect(stdout).toContain("1 held, 0 failed");
   }, 180_000);
+
+  const coded = pages.flatMap((page) => blocks(page, "ts").map((text, i) => [`${page} #${i + 1}`, text] as const));
+  test.each(coded)("%s works as it stands, with skep from here", async (_name, text) => {
+    const own = join(root, "test", ".examples");
+    mkdirSync(own, { recursive: true });
+    const isTest = text.includes('from "vitest"');
+    const file = join(own, isTest ? "example.test.ts" : "example.ts");
+    writeFileSync(file, text.replace('from "skep"', `from ${JSON.stringify(join(root, "index.ts"))}`));
+    try {
+      const args = isTest
+        ? [join("node_modules", "vitest", "vitest.mjs"), "run", file]
+        : ["bin/skep.mjs", "run", file, "--port", "0", "--report", join(folder, "report")];
+      const { stdout } = await exec(process.execPath, args, { cwd: root, env: { ...process.env, NO_COLOR: "1" } });
+      expect(stdout).toMatch(isTest ? /Tests +1 passed/ : /1 held, 0 failed/);
+    } finally {
+      rmSync(own, { recursive: true, force: true });
+    }
+  }, 60_000);
 
   test("every file that a page links to is there", () => {
     const missing = [...pages, "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"].flatMap((page) =>
