@@ -6,6 +6,8 @@ export interface ListenOptions {
   readonly host: string;
   readonly port: number;
   readonly exact: boolean;
+  /** Ports that are somebody's although nobody listens there now: they are stepped around. */
+  readonly avoid?: ReadonlySet<number>;
 }
 
 /**
@@ -35,8 +37,14 @@ export class ListenError extends Error {
 export async function listen(server: NetServer, options: ListenOptions): Promise<number> {
   for (let step = 0;; step++) {
     const port = options.port === 0 ? 0 : options.port + step;
+    if (!options.exact && options.avoid?.has(port) && step < STEPS) continue;
     const error = await tryListen(server, options.host, port);
-    if (error === undefined) return (server.address() as { port: number }).port;
+    if (error === undefined) {
+      const given = (server.address() as { port: number }).port;
+      if (options.exact || !options.avoid?.has(given)) return given;
+      await new Promise((closed) => server.close(closed));
+      continue;
+    }
     const taken = error.code === "EADDRINUSE" || error.code === "EACCES";
     if (!taken || options.exact || options.port === 0 || step === STEPS) {
       const why = error.code === "EADDRINUSE" ? "it is in use" : error.message;

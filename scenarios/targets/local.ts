@@ -83,6 +83,8 @@ export function localTarget(options: LocalOptions): Target {
   const isForeign = options.cloudcore !== undefined;
   const isCluster = options.kubeconfig !== undefined;
   const lacking = new Set([...(isCluster ? ourApiOnly : []), ...(isForeign ? ourCloudOnly : [])]);
+  // Ports of the worlds that stand: one whose cloudcore is away for a moment keeps its own.
+  const taken = new Set<number>();
   const patience = isForeign ? FOREIGN_CLOUD_PATIENCE : isCluster ? CLUSTER_PATIENCE : 1;
   return {
     name: isForeign
@@ -93,7 +95,7 @@ export function localTarget(options: LocalOptions): Target {
     capabilities: new Set(capabilities.filter((capability) => !lacking.has(capability))),
     timeScale: options.timeScale,
     patience,
-    open: (scenario, seed, signal) => openWorld(options, patience, scenario, seed, signal),
+    open: (scenario, seed, signal) => openWorld(options, taken, patience, scenario, seed, signal),
     close: () => Promise.resolve(),
   };
 }
@@ -105,6 +107,8 @@ interface Cloud {
   address(kube: KubeClient): Promise<HubAddress>;
   /** Milliseconds that its certificates took at the last start, as far as that can be told. */
   readonly certificatesTook: number;
+  /** Its ports, as far as they are ours to choose. */
+  ports(): number[];
   metrics(): Record<string, number>;
 }
 
@@ -116,12 +120,14 @@ function foreignCloud(address: HubAddress): Cloud {
     stop: nothing,
     address: () => Promise.resolve(address),
     certificatesTook: 0,
+    ports: () => [],
     metrics: () => ({}),
   };
 }
 
 async function openWorld(
   options: LocalOptions,
+  taken: Set<number>,
   patience: number,
   scenario: Scenario,
   seed: number,
@@ -139,8 +145,11 @@ async function openWorld(
     began = performance.now();
     return ms;
   };
-  const api = options.kubeconfig === undefined ? await startApi(options, clock, random) : undefined;
-  if (api !== undefined) cleanup.defer(() => api.stop());
+  const api = options.kubeconfig === undefined ? await startApi(options, taken, clock, random) : undefined;
+  if (api !== undefined) {
+    cleanup.defer(() => api.stop());
+    take(taken, cleanup, api.port);
+  }
   const apiTook = took();
 
   const access = () =>
@@ -149,9 +158,10 @@ async function openWorld(
     ? foreignCloud(options.cloudcore)
     : scenario.cloudcore.process
     ? await processCloud(options, scenario.cloudcore, api as ApiServer, cleanup)
-    : localCloud(options, scenario.cloudcore, access, clock, random, hops.push);
+    : localCloud(options, taken, scenario.cloudcore, access, clock, random, hops.push);
   cleanup.defer(() => cloud.stop(false));
   await cloud.start();
+  take(taken, cleanup, ...cloud.ports());
   const certificates = cloud.certificatesTook;
   const cloudcoreTook = took() - certificates;
 
@@ -210,9 +220,17 @@ async function openWorld(
   return world;
 }
 
-function startApi(options: LocalOptions, clock: Clock, random: Random): Promise<ApiServer> {
+/** These ports are a world's until it is cleaned up. */
+function take(taken: Set<number>, cleanup: AsyncDisposableStack, ...ports: readonly number[]): void {
+  for (const port of ports) {
+    taken.add(port);
+    cleanup.defer(() => void taken.delete(port));
+  }
+}
+
+function startApi(options: LocalOptions, taken: ReadonlySet<number>, clock: Clock, random: Random): Promise<ApiServer> {
   return ApiServer.start({
-    listen: { host: options.bind, ...portOfBlock(options.port, 0, 6443) },
+    listen: { host: options.bind, ...portOfBlock(options.port, 0, 6443), avoid: taken },
     clock,
     random: random.stream("apiserver"),
     logger: options.logger,
@@ -224,6 +242,7 @@ function startApi(options: LocalOptions, clock: Clock, random: Random): Promise<
 /** Our cloudcore in this process: at free or stepped-around ports first, at the same ones again after a restart. */
 function localCloud(
   options: LocalOptions,
+  taken: ReadonlySet<number>,
   settings: ScenarioCloudcore,
   access: () => PooledKubeConfig,
   clock: Clock,
@@ -245,8 +264,8 @@ function localCloud(
           ...(edgeCertLifetime === undefined ? {} : { edgeCertLifetime: milliseconds(edgeCertLifetime) }),
           ...(tokenLifetime === undefined ? {} : { tokenLifetime: milliseconds(tokenLifetime) }),
         },
-        websocket: { host: options.bind, ...ports.websocket },
-        https: { host: options.bind, ...ports.https },
+        websocket: { host: options.bind, ...ports.websocket, avoid: taken },
+        https: { host: options.bind, ...ports.https, avoid: taken },
         clock,
         random: random.stream("cloudcore"),
         logger: options.logger,
@@ -273,6 +292,7 @@ function localCloud(
     get certificatesTook() {
       return core?.hub.certificatesTook ?? 0;
     },
+    ports: () => [ports.websocket.port, ports.https.port],
     metrics: () => core?.hub.metrics() ?? {},
   };
 }
@@ -298,6 +318,7 @@ async function processCloud(
     stop: (kill) => cloud.stop(kill),
     address: (kube) => cloud.address(kube),
     certificatesTook: 0,
+    ports: () => [],
     metrics: () => ({}),
   };
 }
