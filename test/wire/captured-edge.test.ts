@@ -1,24 +1,13 @@
 // The captured run's cloud side, played message by message against our edge: does our edge send what edgecore sent?
-import { createServer, type Server } from "node:https";
 import { readFileSync } from "node:fs";
 import { expect, onTestFinished, test } from "vitest";
-import { silentLogger } from "../../base/log/logger.ts";
-import { Random } from "../../base/random/random.ts";
 import { sleep } from "../../base/time/clock.ts";
-import { TimerWheel } from "../../base/time/timer-wheel.ts";
-import { closeServer, listen } from "../../base/transport/listen.ts";
 import type { MessageSocket } from "../../base/transport/message-socket.ts";
-import { acceptWebSockets } from "../../base/transport/websocket-server.ts";
-import { Edge } from "../../edge-sim/edge.ts";
-import { edgecoreTimings, scaledTimings } from "../../edge-sim/timings.ts";
-import { limits } from "../../protocol/limits.ts";
 import { decodeMessage, encodeMessage } from "../../protocol/message/codec.ts";
 import type { Message } from "../../protocol/message/message.ts";
-import { createAuthority, issueClient, issueServer } from "../../protocol/pki/ca.ts";
-import { nodeCommonName, nodeOrganization } from "../../protocol/pki/request.ts";
 import { comparable, contentDifferences, headOf, type Line, linesOf } from "../support/captured.ts";
+import { edgeOfFakeCloud } from "../support/fake-cloud.ts";
 import { until } from "../support/until.ts";
-import { anyPort } from "../support/world.ts";
 
 const node = "edge-1";
 const MISSING_MS = 3000;
@@ -168,36 +157,10 @@ class Play {
 const FIRST_LEASE = 100;
 
 test("every message of edgecore has its equal in our edge, and there is no other", async () => {
-  const clock = new TimerWheel();
-  const authority = await createAuthority("KubeEdge", Date.now());
-  const own = await issueServer(authority, { commonName: "cloud" }, ["127.0.0.1"], Date.now());
-  const subject = { commonName: nodeCommonName(node), organization: nodeOrganization };
-  const pair = await issueClient(authority, subject, Date.now());
   const play = new Play();
-  const server: Server = createServer({ key: own.keyPem, cert: own.certPem });
-  acceptWebSockets(server, { maxMessage: limits.message, maxFragments: limits.fragments }, {
-    accept: (socket) => play.accept(socket),
-  });
-  const port = await listen(server, anyPort);
-  const edge = new Edge({
-    name: node,
-    address: "127.0.0.1",
-    hub: {
-      host: "127.0.0.1",
-      websocketPort: port,
-      httpsPort: port,
-      credentials: { ca: authority.certPem, cert: pair.certPem, key: pair.keyPem },
-    },
-    timings: { ...scaledTimings(edgecoreTimings, 20), confirm: 60_000, answer: 60_000, nodeStatus: 600_000 },
-    clock,
-    random: new Random(1),
-    logger: silentLogger,
-    mapper: false,
-  });
-  onTestFinished(async () => {
-    await edge.stop();
-    await closeServer(server);
-  });
+  const slow = { confirm: 60_000, answer: 60_000, nodeStatus: 600_000 };
+  const { clock, edge, stop } = await edgeOfFakeCloud(node, (socket) => play.accept(socket), slow);
+  onTestFinished(stop);
   const sensor = "default/sensor-1";
   await play.step("01", () => edge.start());
   for (const step of ["02", "03", "04", "05", "06", "07", "08", "09", "10", "11", "12"]) await play.step(step);
