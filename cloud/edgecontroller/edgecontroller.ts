@@ -17,8 +17,17 @@ import { secretFollower } from "./downstream/secret.ts";
 import { queryLease, writeLease } from "./upstream/lease.ts";
 import { queryNode, registerNode, updateNode } from "./upstream/node.ts";
 import { nodeStatus, patchNode } from "./upstream/node-status.ts";
-import { deletePod, patchPod, podStatus } from "./upstream/pod.ts";
-import { queryConfigMap, querySecret, requestToken } from "./upstream/query.ts";
+import { takeEvent } from "./upstream/event.ts";
+import { createPod, deletePod, patchPod, podStatus } from "./upstream/pod.ts";
+import {
+  queryConfigMap,
+  querySecret,
+  queryVolume,
+  queryVolumeAttachment,
+  queryVolumeClaim,
+  requestToken,
+} from "./upstream/query.ts";
+import { signingRequest } from "./upstream/signing.ts";
 import { answerMessage, type EdgeRequest, type Handler } from "./upstream/request.ts";
 
 /** What it needs from outside. */
@@ -36,7 +45,12 @@ const table: Readonly<Record<string, Readonly<Record<string, Handler>>>> = {
   [resourceTypes.lease]: { insert: writeLease, update: writeLease, query: queryLease },
   [resourceTypes.podpatch]: { "*": patchPod },
   [resourceTypes.podstatus]: { "*": podStatus },
-  [resourceTypes.pod]: { delete: deletePod },
+  [resourceTypes.pod]: { insert: createPod, delete: deletePod },
+  [resourceTypes.persistentvolume]: { "*": queryVolume },
+  [resourceTypes.persistentvolumeclaim]: { "*": queryVolumeClaim },
+  [resourceTypes.volumeattachment]: { "*": queryVolumeAttachment },
+  [resourceTypes.certificatesigningrequest]: { "*": signingRequest },
+  [resourceTypes.event]: { "*": takeEvent },
   [resourceTypes.configmap]: { "*": queryConfigMap },
   [resourceTypes.secret]: { "*": querySecret },
   [resourceTypes.serviceaccounttoken]: { "*": requestToken },

@@ -25,6 +25,21 @@ export const resources = {
   namespaces: core("Namespace", "namespaces", false),
   serviceaccounts: core("ServiceAccount", "serviceaccounts"),
   leases: { apiVersion: "coordination.k8s.io/v1", kind: "Lease", plural: "leases", namespaced: true },
+  events: core("Event", "events"),
+  persistentvolumes: core("PersistentVolume", "persistentvolumes", false),
+  persistentvolumeclaims: core("PersistentVolumeClaim", "persistentvolumeclaims"),
+  volumeattachments: {
+    apiVersion: "storage.k8s.io/v1",
+    kind: "VolumeAttachment",
+    plural: "volumeattachments",
+    namespaced: false,
+  },
+  certificatesigningrequests: {
+    apiVersion: "certificates.k8s.io/v1",
+    kind: "CertificateSigningRequest",
+    plural: "certificatesigningrequests",
+    namespaced: false,
+  },
   devices: { apiVersion: "devices.kubeedge.io/v1beta1", kind: "Device", plural: "devices", namespaced: true },
   devicemodels: {
     apiVersion: "devices.kubeedge.io/v1beta1",

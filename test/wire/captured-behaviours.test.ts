@@ -488,7 +488,7 @@ describe("every captured case", () => {
   const elsewhere: Readonly<Record<string, string>> = {
     n1: "enrolment.test.ts: enrolment",
   };
-  /** Cases of what is not there yet, with the reason. Of p1, mirror pods and events are not there either. */
+  /** Cases of what is not there yet, with the reason. Of p1, mirror pods and events are in samples.test.ts. */
   const missing: Readonly<Record<string, string>> = { z1: "hub authorisation can't be switched on yet" };
 
   test("has its test", () => {

@@ -91,6 +91,12 @@ const apply = async (resource: typeof resources.configmaps, kind: string, name: 
   );
 };
 
+const make = async (apiVersion: string, kind: string, name: string) => {
+  const resource = await cloud.kube.resourceOf({ apiVersion, kind });
+  const metadata = { name, ...(resource.namespaced ? { namespace: "default" } : {}) };
+  await cloud.kube.create(resource, { apiVersion, kind, metadata, spec: {} });
+};
+
 /** Each request whose answer is a sample too: what must be there before it. */
 const requests: Readonly<Record<string, () => Promise<Record<string, string> | void>>> = {
   "up-node-create": () => remove(resources.nodes, node).then(() => {}),
@@ -117,6 +123,11 @@ const requests: Readonly<Record<string, () => Promise<Record<string, string> | v
   "up-token-query": async () => {},
   "up-node-query": makeNode,
   "up-node-update": makeNode,
+  "up-pv-query": () => make("v1", "PersistentVolume", "pv1"),
+  "up-pvc-query": () => make("v1", "PersistentVolumeClaim", "c1"),
+  "up-va-query": () => make("storage.k8s.io/v1", "VolumeAttachment", "csi-1"),
+  "up-pod-create-mirror": async () => {},
+  "up-csr-create": async () => {},
   "up-podstatus-update": makePod,
   "up-nodestatus-update": makeNode,
   "up-nodestatus-insert": makeNode,
@@ -151,6 +162,18 @@ describe("a request is answered as KubeEdge answers it", () => {
     expect(await cloud.kube.find(ref)).toBeUndefined();
     await makeLease();
     expect((await cloud.kube.get(lease)).metadata.name).toBe(node);
+  });
+
+  test("an event is made and patched, and never answered", async () => {
+    const ref = { resource: resources.events, namespace: "default", name: "nginx.17a" };
+    edge.received.length = 0;
+    edge.sendText(encodeMessage(sample("up-event-insert")));
+    await until("it is there", () => cloud.kube.find(ref));
+    edge.sendText(encodeMessage(sample("up-event-patch")));
+    await until("it is counted", async () => (await cloud.kube.get(ref)).count === 2);
+    const ids = ["up-event-insert", "up-event-patch"].map((name) => sample(name).header.msg_id);
+    expect(edge.received.filter(({ header }) => ids.includes(header.parent_msg_id ?? ""))).toEqual([]);
+    did("sent to our hub; in the API, no answer", "up-event-insert", "up-event-patch");
   });
 
   test("the list form of podstatus is answered, pod by pod", async () => {
@@ -348,10 +371,6 @@ describe("what the cloud sends down reaches our edge", () => {
 
 /** What is not there yet, or is no message on a socket: by the beginning of the sample's name. */
 const missing: readonly (readonly [RegExp, string])[] = [
-  [/^up-(pv|pvc|va)-/, "EdgeController does not answer volume queries yet"],
-  [/^up-event-/, "EdgeController does not take events yet"],
-  [/^up-pod-create-mirror/, "EdgeController does not take mirror pods yet"],
-  [/^up-csr-/, "EdgeController does not take certificate signing requests yet"],
   [/^down-(node-delete|rule-insert)$/, "inside cloudcore only: never on the wire"],
   [/^policy-/, "there is no PolicyController yet"],
   [/^mqtt-/, "edges have no MQTT broker yet"],

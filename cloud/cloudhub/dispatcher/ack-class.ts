@@ -14,7 +14,7 @@ const answeredTypes: ReadonlySet<string> = new Set([
   resourceTypes.nodepatch,
   resourceTypes.podpatch,
   resourceTypes.podstatus,
-  "certificatesigningrequest",
+  resourceTypes.certificatesigningrequest,
 ]);
 
 /** `wire` is the resource without `node/{id}`. */

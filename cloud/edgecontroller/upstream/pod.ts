@@ -35,6 +35,21 @@ const emptyPod = {
   status: {},
 } as unknown as KubeObject;
 
+/** `insert pod/{name}`: the mirror of a pod that only its node knows. A node mirrors its own pods. */
+export const createPod: Handler = async ({ client }, request) => {
+  const pod = { ...contentObject(request), apiVersion: "v1", kind: "Pod" };
+  const { namespace, name } = request.path;
+  if (textAt(pod, "spec", "nodeName") !== request.node) {
+    return [objectAnswer(emptyPod, new Error(`pod ${namespace}/${name} is not bound to ${request.node}`))];
+  }
+  try {
+    const metadata = { ...pod.metadata, namespace, name };
+    return [versionedAnswer(await client.create(resources.pods, { ...pod, metadata }))];
+  } catch (error) {
+    return [objectAnswer(emptyPod, error)];
+  }
+};
+
 /**
  * `delete pod/{name}`: the containers are gone, so the object may go. The content is DeleteOptions, or from old edges the
  * uid as a text. A pod that is gone already, or was made again meanwhile, counts as deleted.

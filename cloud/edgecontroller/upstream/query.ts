@@ -22,6 +22,23 @@ function querier(resource: Resource, kind: string): Handler {
 export const queryConfigMap = querier(resources.configmaps, "configmap");
 export const querySecret = querier(resources.secrets, "secret");
 
+/** Volumes and their like are asked of the API itself: nobody here keeps them. */
+function volumeQuerier(resource: Resource): Handler {
+  return async ({ client }, { operation, path }) => {
+    const { namespace, name } = path;
+    if (operation !== operations.query || name === "") return [];
+    try {
+      return [bareAnswer(await client.get({ resource, name, ...(resource.namespaced ? { namespace } : {}) }))];
+    } catch (error) {
+      return [{ content: failure(error) }];
+    }
+  };
+}
+
+export const queryVolume = volumeQuerier(resources.persistentvolumes);
+export const queryVolumeClaim = volumeQuerier(resources.persistentvolumeclaims);
+export const queryVolumeAttachment = volumeQuerier(resources.volumeattachments);
+
 /** `query serviceaccounttoken/{account}` with a TokenRequest as content. */
 export const requestToken: Handler = async ({ client }, request) => {
   const { namespace, name } = request.path;
