@@ -8,5 +8,11 @@ export default defineConfig({
     hookTimeout: 30_000,
     // A test that leaves something running is a fault; it must not end as a pass.
     teardownTimeout: 5_000,
+    coverage: {
+      provider: "v8",
+      include: ["{base,protocol,cloud,edge-sim,scenarios,cli}/**/*.ts"],
+      reporter: ["text-summary", "lcov"],
+      reportsDirectory: "coverage",
+    },
   },
 });

@@ -98,7 +98,10 @@ function suite(name: string, command: readonly string[], folders: readonly strin
       }
       if (code !== 0 && outcome.failed === 0) outcome.failed++;
       if (outcome.failed > 0) console.log(text.trimEnd());
-      for (const line of text.split("\n")) if (line.includes("contract:")) console.log(`  ${line.trim()}`);
+      for (const line of text.split("\n")) {
+        const isTold = line.includes("contract:") || /^(Statements|Branches|Functions|Lines) /.test(line);
+        if (isTold) console.log(`  ${line.trim()}`);
+      }
       return outcome;
     },
   };
@@ -142,7 +145,7 @@ const stages: readonly Stage[] = [
   check("lint", bin("deno"), "lint", "--quiet"),
   check("format", bin("deno"), "fmt", "--check", "--quiet"),
   check("lock file", "npm", "ci", "--dry-run", "--no-audit", "--no-fund", "--loglevel=error"),
-  suite("unit and wire on Node", onNode, ["test/unit", "test/wire", "test/fuzz"]),
+  suite("unit and wire on Node", onNode, ["test/unit", "test/wire", "test/fuzz", "--coverage"]),
   suite("unit and wire on Deno", onDeno, ["test/unit", "test/wire"]),
   suite("contracts", onNode, ["test/contract"]),
   suite("commands and interop", onNode, ["test/cli", "test/interop"]),

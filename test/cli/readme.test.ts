@@ -135,14 +135,18 @@ describe("examples", () => {
     const own = join(root, "test", ".examples");
     mkdirSync(own, { recursive: true });
     const isTest = text.includes('from "vitest"');
-    const file = join(own, isTest ? "example.test.ts" : "example.ts");
+    const isDeno = text.includes("Deno.test");
+    const file = join(own, isTest || isDeno ? "example.test.ts" : "example.ts");
     writeFileSync(file, text.replace('from "skep"', `from ${JSON.stringify(join(root, "index.ts"))}`));
     try {
       const args = isTest
         ? [join("node_modules", "vitest", "vitest.mjs"), "run", file]
         : ["bin/skep.mjs", "run", file, "--port", "0", "--report", join(folder, "report")];
-      const { stdout } = await exec(process.execPath, args, { cwd: root, env: { ...process.env, NO_COLOR: "1" } });
-      expect(stdout).toMatch(isTest ? /Tests +1 passed/ : /1 held, 0 failed/);
+      const [program, ...given] = isDeno
+        ? [join("node_modules", ".bin", "deno"), "test", "-A", "--no-check", file]
+        : [process.execPath, ...args];
+      const { stdout } = await exec(program, given, { cwd: root, env: { ...process.env, NO_COLOR: "1" } });
+      expect(stdout).toMatch(isTest ? /Tests +1 passed/ : isDeno ? /1 passed/ : /1 held, 0 failed/);
     } finally {
       rmSync(own, { recursive: true, force: true });
     }
