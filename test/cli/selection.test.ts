@@ -74,7 +74,7 @@ describe("run", () => {
   });
 
   test("begins nothing more after a failure with --bail, and says what had no turn", async () => {
-    const { code } = await skep(folder.path, "run", many, "--bail", "--port", "0");
+    const { code } = await skep(folder.path, "run", many, "--bail", "--parallel", "1", "--port", "0");
     expect(code).toBe(1);
     expect(names()).toEqual(["one holds", "two fails"]);
     expect(report().notRun).toEqual(["three holds"]);
