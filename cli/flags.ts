@@ -45,7 +45,11 @@ const flags: Readonly<Record<string, (command: Command) => Command>> = {
     ),
   select: (c) =>
     c.option("--grep <pattern>", "only scenarios whose name fits the regular expression")
-      .option("--tag <tag...>", "only scenarios with this tag; with all of them, where there are several"),
+      .option(
+        "--tag <tag>",
+        "only scenarios with this tag; may be said several times, then with all of them",
+        (tag: string, before: readonly string[] = []) => [...before, tag],
+      ),
   quiet: (c) => c.option("--quiet", "say as little as possible"),
   verbose: (c) => c.option("--verbose", "say more, twice as much as usual"),
 };

@@ -73,11 +73,12 @@ export async function runCommand(files: readonly string[], flags: RunFlags): Pro
     if (made !== undefined) await rm(made, { recursive: true });
     throw error;
   });
-  const places = await writeReports(flags.report, run, command);
-  report.finish(run, places);
+  const written = await writeReports(flags.report, run, command).catch((error: unknown) => error);
+  report.finish(run, Array.isArray(written) ? written : []);
   if (process.env.GITHUB_ACTIONS !== undefined) await tellGitHub(run, command, (text) => void out.write(text));
   if (flags.json) process.stdout.write(jsonReport(run));
   if (impossible !== undefined) throw impossible;
+  if (!Array.isArray(written)) throw new UsageError(`the reports could not be written: ${reasonOf(written)}`);
   return code() ?? exitCodeOf(run);
 }
 
@@ -134,11 +135,12 @@ async function prepareReports(dir: string): Promise<string | undefined> {
 }
 
 async function writeReports(dir: string, run: RunResult, command: string): Promise<string[]> {
+  // The page last: whatever it may lack, CI has its files.
   const reports = {
-    "junit.xml": junitReport(run, command),
-    "report.json": jsonReport(run),
-    "report.html": htmlReport(run, command),
+    "junit.xml": () => junitReport(run, command),
+    "report.json": () => jsonReport(run),
+    "report.html": () => htmlReport(run, command),
   };
-  for (const [name, text] of Object.entries(reports)) await writeFile(join(dir, name), text);
+  for (const [name, text] of Object.entries(reports)) await writeFile(join(dir, name), text());
   return [`reports: ${Object.keys(reports).map((name) => join(dir, name)).join("  ")}`];
 }

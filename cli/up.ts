@@ -45,7 +45,14 @@ export async function upCommand(flags: UpFlags): Promise<number> {
   if (kubeconfig === undefined) {
     const listen = { host, ...portOfBlock(flags.port, 0, 6443) };
     const api = cleanup.use(
-      await ApiServer.start({ listen, clock, random: random.stream("apiserver"), logger, seed: kubeedgeCrds }),
+      await ApiServer.start({
+        listen,
+        clock,
+        random: random.stream("apiserver"),
+        logger,
+        seed: kubeedgeCrds,
+        timeScale,
+      }),
     );
     file = flags.writeKubeconfig ?? defaultKubeconfig;
     await writeKubeconfig(file, api.access);

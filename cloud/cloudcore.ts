@@ -78,7 +78,7 @@ export class CloudCore {
     const hub = new CloudHub({ ...shared, config, websocket: options.websocket, https: options.https });
     const modules = [
       new SyncController({ ...shared, interval: config.syncInterval }),
-      new EdgeController({ ...shared, localAddress: config.advertiseAddress[0] ?? "127.0.0.1" }),
+      new EdgeController({ ...shared, localAddress: localAddressOf(config.advertiseAddress) }),
       new DeviceController(shared),
       hub,
     ];
@@ -106,6 +106,12 @@ export class CloudCore {
   [Symbol.asyncDispose](): Promise<void> {
     return this.stop();
   }
+}
+
+/** The address that tells this cloudcore from others: one that is not only this machine's own, where there is one. */
+function localAddressOf(addresses: readonly string[]): string {
+  const isOwn = (address: string) => /^(127\.|localhost$|::1?$|0\.0\.0\.0$)/.test(address);
+  return addresses.find((address) => !isOwn(address)) ?? "127.0.0.1";
 }
 
 const cachedKinds = [

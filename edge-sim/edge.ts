@@ -98,7 +98,7 @@ export class Edge {
     return this.#isRunning;
   }
 
-  /** Whether the cloud has its Node, Ready, from the present connection. */
+  /** Whether it is connected, and has registered its Node since it started: a kubelet says so once. */
   get isReady(): boolean {
     return this.hub.isConnected && this.node.isRegistered;
   }

@@ -28,7 +28,7 @@ function before(): void {
     }
   }
   const source = readFileSync(manifest, "utf8");
-  const { dependencies, description, license, name, type, version } = JSON.parse(source);
+  const { dependencies, description, license, name, scripts, type, version } = JSON.parse(source);
   const published = {
     name,
     version,
@@ -38,6 +38,8 @@ function before(): void {
     engines: { node: ">=22.22" },
     bin: { skep: "bin/skep.mjs" },
     exports: { ".": { types: "./dist/index.d.ts", default: "./dist/index.js" }, "./package.json": "./package.json" },
+    // A pack that was broken off leaves this manifest: the next one must find its way back.
+    scripts: { prepack: scripts.prepack, postpack: scripts.postpack },
     files: ["bin", "dist", "docs", "CHANGELOG.md"],
     dependencies,
   };

@@ -1,11 +1,11 @@
-// Draws a run of the library as docs/run.svg, for the README: the real output, in a terminal's clothes.
+// Draws a run of the library's smoke scenarios as docs/run.svg, for the README: the real output, in a terminal's clothes.
 import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 
 const LINE = 19;
 const CHAR = 7.83;
-const { stdout } = spawnSync(process.execPath, ["bin/skep.mjs", "run"], { encoding: "utf8" });
-const lines = ["$ npm start", ...stdout.trimEnd().split("\n")];
+const { stdout } = spawnSync(process.execPath, ["bin/skep.mjs", "run", "--tag", "smoke"], { encoding: "utf8" });
+const lines = ["$ npm run -s skep -- run --tag smoke", ...stdout.trimEnd().split("\n")];
 const width = Math.ceil(Math.max(...lines.map((line) => line.length)) * CHAR) + 40;
 const height = lines.length * LINE + 44;
 

@@ -52,7 +52,7 @@ export class EdgeNode {
     this.#world = world;
   }
 
-  /** Whether the cloud has its Node and a Ready condition from this connection. */
+  /** Whether there is a connection, and the Node was registered since the edge started. */
   get isRegistered(): boolean {
     return this.#isRegistered;
   }
@@ -62,7 +62,7 @@ export class EdgeNode {
     return this.#renewals;
   }
 
-  /** The connection stands: register (again), report, renew. */
+  /** The connection stands: register, once for each start; report and renew. */
   connected(): void {
     const { clock, timings } = this.#world;
     void this.#attempt("register", () => this.#register());

@@ -24,12 +24,15 @@ export interface PodView {
   readonly restarts: ReadonlyMap<string, number>;
   /** The containers' last end, where there was one; without a time where nobody saw it. */
   readonly exit?: PodExit | undefined;
+  /** The end of the present run, once it is over for good. */
+  readonly end?: PodExit | undefined;
 }
 
-/** How containers ended. `at` is Unix milliseconds. */
+/** How containers ended. `at` and `startedAt` are Unix milliseconds. */
 export interface PodExit {
   readonly code: number;
   readonly at?: number;
+  readonly startedAt?: number;
 }
 
 /** The exit code of what ended while nobody looked. */
@@ -102,13 +105,13 @@ function containerStatus(container: unknown, view: PodView, now: number): Status
   const containerID = `skep://${name}`;
   const restartCount = view.restarts.get(name) ?? 0;
   const startedAt = secondsOf(view.startedAt);
-  const ended = ({ code, at }: PodExit) =>
+  const ended = ({ code, at, startedAt: from = view.startedAt }: PodExit) =>
     at === undefined ? { exitCode: code, finishedAt: null, ...lost, startedAt: null } : {
       containerID,
       exitCode: code,
       finishedAt: secondsOf(at),
       reason: code === 0 ? "Completed" : "Error",
-      startedAt,
+      startedAt: secondsOf(from),
     };
   const mounts = listAt(container, "volumeMounts").map(mountStatus);
   const common = {
@@ -139,7 +142,7 @@ function containerStatus(container: unknown, view: PodView, now: number): Status
     }
     case "stopped":
     case "failed": {
-      const state = { terminated: ended(exit?.at === undefined ? { code: 0, at: now } : exit) };
+      const state = { terminated: ended(view.end ?? { code: 0, at: now }) };
       return { ...common, ...pulled, ready: false, started: false, state };
     }
   }

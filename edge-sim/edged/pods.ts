@@ -32,6 +32,7 @@ interface Pod {
   /** By container: how often it was started again. */
   readonly restarts: Map<string, number>;
   exit: PodView["exit"];
+  end: PodView["end"];
   isEnding: boolean;
   /** The cloud has been told that the object may go. */
   isReleased: boolean;
@@ -126,11 +127,13 @@ export class EdgePods {
   #exit(pod: Pod, code: number): void {
     const { clock, timings } = this.#world;
     const policy = textAt(pod.object, "spec", "restartPolicy") || "Always";
-    pod.exit = { code, at: clock.now() };
+    const exit = { code, at: clock.now(), startedAt: pod.startedAt };
     if (policy === "Never" || (policy === "OnFailure" && code === 0)) {
+      pod.end = exit;
       pod.phase = code === 0 ? "stopped" : "failed";
       return;
     }
+    pod.exit = exit;
     pod.phase = "backoff";
     this.#later(timings.crashBackoff, () => {
       if (pod.phase !== "backoff") return;
@@ -162,6 +165,7 @@ export class EdgePods {
         addresses: { host: this.#world.address, pod: this.#nextAddress() },
         restarts: new Map(),
         exit: undefined,
+        end: undefined,
         isEnding: false,
         isReleased: false,
         isBusy: false,
@@ -192,6 +196,7 @@ export class EdgePods {
     this.#pods.delete(object.metadata.uid ?? "");
     if (!["running", "unready", "backoff"].includes(pod.phase) || !this.#world.isConnected()) return;
     pod.phase = "stopped";
+    pod.end = { code: 0, at: this.#world.clock.now(), startedAt: pod.startedAt };
     this.#report(pod).catch((error) => this.#notMoved(pod, error));
   }
 
@@ -205,6 +210,7 @@ export class EdgePods {
     pod.isEnding = true;
     const grace = (pod.object.metadata.deletionGracePeriodSeconds ?? 30) * 1000;
     this.#later(Math.min(grace, this.#world.timings.podStop), () => {
+      pod.end ??= { code: 0, at: this.#world.clock.now(), startedAt: pod.startedAt };
       if (pod.phase !== "failed") pod.phase = "stopped";
       void this.#advance(pod);
     });

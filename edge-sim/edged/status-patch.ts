@@ -9,7 +9,8 @@ export type Condition = Readonly<Record<string, unknown>> & { readonly type: str
 
 /**
  * What has to be patched to make `before` into `after`: changed fields whole, lost ones as null, of conditions only what
- * changed, with the order of all where there were some before. Other lists have no merge key and are written whole.
+ * changed, with the order of all where there were some before. Other lists are written whole:
+ * of those that have a merge key (addresses) an edge never changes single items.
  */
 export function statusPatch(before: Status, after: Status): Status {
   const patch: Record<string, unknown> = {};

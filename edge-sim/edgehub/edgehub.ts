@@ -133,6 +133,8 @@ export class EdgeHub {
     this.#wake?.();
     this.#socket?.close();
     await this.#running;
+    this.#rotation?.cancel();
+    this.#rotation = undefined;
     this.#running = undefined;
   }
 
@@ -254,10 +256,11 @@ export class EdgeHub {
   }
 
   async #rotate(): Promise<void> {
-    const { address, clock, logger, node, timings } = this.#world;
+    const { address, clock, link, logger, node, timings } = this.#world;
     const signal = this.#stop.signal;
     const options = { server: `https://${address.host}:${address.httpsPort}`, timeout: 30_000, signal };
     try {
+      if (!link.isUp) throw new DialError("the link is cut");
       this.#take(await renew(node, this.#credentials as EdgeCredentials, options));
       logger.debug("the certificate was renewed");
       this.#rotation = undefined;

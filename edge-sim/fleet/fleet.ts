@@ -47,6 +47,7 @@ export class Fleet {
   readonly #options: FleetOptions;
   #hub: HubAddress;
   #index = 0;
+  #isStopped = false;
 
   constructor(options: FleetOptions) {
     this.#options = options;
@@ -66,6 +67,7 @@ export class Fleet {
     }
     const joiner = async () => {
       for (let edge = waiting.shift(); edge !== undefined; edge = waiting.shift()) {
+        if (this.#isStopped) return;
         edge.start();
         await edge.hub.firstRound;
       }
@@ -78,14 +80,10 @@ export class Fleet {
    * says it is, its name where nothing is said.
    */
   add(name: string, hub: Partial<HubAddress> = {}, node = name): Edge {
-    // A token of its own comes with a CA of its own.
-    const { ca, ...own } = this.#hub;
-    const edge = this.#make(
-      name,
-      { ...own, ...(ca === undefined || hub.token !== undefined ? {} : { ca }), ...hub },
-      {},
-      node,
-    );
+    // Who comes with a token of its own trusts the CA that it names, and takes nobody's certificates.
+    const { ca, issue, ...own } = this.#hub;
+    const ways = { ...(ca === undefined ? {} : { ca }), ...(issue === undefined ? {} : { issue }) };
+    const edge = this.#make(name, { ...own, ...(hub.token === undefined ? ways : {}), ...hub }, {}, node);
     edge.start();
     return edge;
   }
@@ -141,6 +139,7 @@ export class Fleet {
   }
 
   async stop(): Promise<void> {
+    this.#isStopped = true;
     await Promise.all([...this.#edges.values()].map((edge) => edge.stop()));
   }
 

@@ -100,8 +100,15 @@ async function runWithRetries(
 ): Promise<ScenarioResult> {
   const { retries = 0, signal } = options;
   const earlier: ScenarioResult["failures"][number][] = [];
+  let last: ScenarioResult | undefined;
   for (let tried = 1;; tried++) {
-    const result = await runScenario(scenario, { ...options, opened });
+    const result = await runScenario(scenario, { ...options, opened }).catch((error) => {
+      // No world for another try: what the last one found stands.
+      if (last === undefined) throw error;
+      return undefined;
+    });
+    if (result === undefined) return last as ScenarioResult;
+    last = { ...result, tries: tried, earlier: [...earlier] };
     const isLast = result.verdict !== "failed" || tried > retries || signal.aborted;
     if (isLast) return { ...result, tries: tried, flaky: tried > 1 && result.verdict === "passed", earlier };
     earlier.push(...result.failures);

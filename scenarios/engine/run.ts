@@ -93,7 +93,8 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
   const invariants = options.signal.aborted ? [] : await run.judge();
   const metrics = world.metrics();
   const latencies = latenciesOf(world.hops.since(0));
-  const left = await world.stop();
+  // What can't be cleaned up is a finding too, and hides no other.
+  const left = await world.stop().catch((error) => [`the world could not be stopped: ${reasonOf(error)}`]);
   if (!options.signal.aborted) {
     invariants.push({ name: "nothing is left behind", verdict: left.length === 0 ? "held" : "broken", details: left });
   }
@@ -173,6 +174,11 @@ export class ScenarioRun {
   /** One step of a scenario in code; resolves with its value. */
   async step(step: Step): Promise<unknown> {
     return await this.#once(step, {}, this.#signal, true);
+  }
+
+  /** Waits for what goes on in the background. Rejects with the first of its failures. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#background);
   }
 
   async judge(): Promise<InvariantResult[]> {

@@ -20,7 +20,7 @@ import {
   ScenarioError,
   type Step,
 } from "./scenario.ts";
-import { parserDefs } from "./schema.ts";
+import { parserDefs, scenarioSchema } from "./schema.ts";
 
 /** Steps that only make sense in files: code has loops and promises. */
 type FileOnly = "repeat" | "parallel" | "run";
@@ -50,6 +50,7 @@ export interface Session extends StepFunctions {
 
 const fileOnly: ReadonlySet<string> = new Set(["repeat", "parallel", "run"] satisfies FileOnly[]);
 const ajv = new Ajv({ allErrors: true, strict: false });
+let checkOptions: ValidateFunction | undefined;
 const checks = new Map<string, ValidateFunction>();
 
 /** The session of a run: every function does its step there, as a step of a file is done. */
@@ -119,6 +120,10 @@ export function scenario(
 /** A coded scenario as the engine has them. */
 export function scenarioFromCode({ body, name, options }: CodedScenario, file: string): Scenario {
   const position = { file, line: 1, column: 1 };
+  checkOptions ??= ajv.compile({ ...scenarioSchema, $defs: parserDefs });
+  if (!checkOptions({ skep: 1, name, steps: [{ wait: "1ms" }], ...options })) {
+    throw new ScenarioError(position, ajv.errorsText(checkOptions.errors, { dataVar: "scenario" }));
+  }
   return {
     name,
     position,
@@ -172,6 +177,7 @@ export async function start(options: StartOptions = {}): Promise<Started> {
   const stop = () =>
     stopped ??= (async () => {
       controller.abort(new Error("stopped"));
+      await run.settled().catch(() => {});
       const left = await world.stop();
       await target.close();
       if (left.length > 0) throw new Error(`left behind: ${left.join(", ")}`);

@@ -1,5 +1,6 @@
 // The run for GitHub Actions: an annotation where a scenario failed, and the job's summary.
 import { appendFile } from "node:fs/promises";
+import { reasonOf } from "../../base/log/logger.ts";
 import { spoken } from "../engine/duration.ts";
 import type { RunResult, ScenarioResult } from "../engine/result.ts";
 import { failureLines, totalsLine } from "./terminal.ts";
@@ -8,7 +9,10 @@ import { failureLines, totalsLine } from "./terminal.ts";
 export async function tellGitHub(run: RunResult, command: string, write: (text: string) => void): Promise<void> {
   for (const line of annotations(run, command)) write(`${line}\n`);
   const file = process.env.GITHUB_STEP_SUMMARY;
-  if (file !== undefined && file !== "") await appendFile(file, summary(run, command));
+  if (file === undefined || file === "") return;
+  await appendFile(file, summary(run, command)).catch((error) =>
+    write(`::warning::skep: the job's summary could not be written: ${escapeData(reasonOf(error))}\n`)
+  );
 }
 
 /** One annotation for each scenario that failed, and a warning for each that is flaky. */

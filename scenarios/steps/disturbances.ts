@@ -167,11 +167,15 @@ export const restartStep = {
   },
   async run(context: StepContext, args: RestartArgs | RestartArgs["what"]) {
     const { what, down = "0ms", wait = true, kill = false } = typeof args === "string" ? { what: args } : args;
-    const { world } = context;
-    if (what === "apiserver") return await world.restartApiserver();
+    const { signal, world } = context;
+    if (what === "apiserver") {
+      const word = typeof args === "string" ? undefined : (["kill", "down", "wait"] as const).find((w) => w in args);
+      if (word !== undefined) throw new StepFailure(`restart: the API server restarts at once; leave \`${word}\` out`);
+      return await world.restartApiserver();
+    }
     await world.stopCloudcore(kill);
-    // It comes back also when the scenario has failed meanwhile: the next step of `finally` needs it.
-    const back = sleep(world.clock, milliseconds(down)).then(() => world.startCloudcore());
+    // It comes back also when the scenario has failed meanwhile, then at once: the next step of `finally` needs it.
+    const back = sleep(world.clock, milliseconds(down), signal).catch(() => {}).then(() => world.startCloudcore());
     if (wait) await back;
     else context.background(back);
   },

@@ -43,13 +43,13 @@ export class CloudProcess {
   }
 
   static async start(options: CloudProcessOptions): Promise<CloudProcess> {
-    const dir = await mkdtemp(join(tmpdir(), "skep-cloudcore-"));
-    await writeKubeconfig(join(dir, "kubeconfig"), options.access);
-    const cloud = new CloudProcess(options, dir, await freeBlock(options.bind));
+    const port = await freeBlock(options.bind);
+    const cloud = new CloudProcess(options, await mkdtemp(join(tmpdir(), "skep-cloudcore-")), port);
     try {
+      await writeKubeconfig(join(cloud.#dir, "kubeconfig"), options.access);
       await cloud.start();
     } catch (error) {
-      await cloud.stop(true);
+      await cloud[Symbol.asyncDispose]();
       throw error;
     }
     return cloud;
@@ -83,6 +83,13 @@ export class CloudProcess {
       ...flags,
     ], { stdio: ["ignore", "pipe", "pipe"] });
     this.#child = child;
+    // Whatever ends this process takes the child along.
+    const takeAlong = () => void child.kill("SIGKILL");
+    process.once("exit", takeAlong);
+    child.once("exit", () => {
+      process.off("exit", takeAlong);
+      if (this.#child === child) this.#child = undefined;
+    });
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     let said = "";
     child.stderr?.on("data", (chunk) => said += String(chunk));

@@ -82,7 +82,12 @@ export class RefusedError extends Error {
 export function localTarget(options: LocalOptions): Target {
   const isForeign = options.cloudcore !== undefined;
   const isCluster = options.kubeconfig !== undefined;
-  const lacking = new Set([...(isCluster ? ourApiOnly : []), ...(isForeign ? ourCloudOnly : [])]);
+  const lacking = new Set<Capability>([
+    ...(isCluster ? ourApiOnly : []),
+    ...(isForeign ? ourCloudOnly : []),
+    // Edges that come with certificates of ours don't enrol.
+    ...(isForeign && options.cloudcore?.token === undefined ? ["enrolment" as const] : []),
+  ]);
   // Ports of the worlds that stand: one whose cloudcore is away for a moment keeps its own.
   const taken = new Set<number>();
   const patience = isForeign ? FOREIGN_CLOUD_PATIENCE : isCluster ? CLUSTER_PATIENCE : 1;
@@ -199,10 +204,21 @@ async function openWorld(
     token: hub.token ?? "",
     owners: (path) => owners.get(path) ?? new Set(),
     metrics: () => cloud.metrics(),
-    stopCloudcore: (kill = false) => cloud.stop(kill),
+    async stopCloudcore(kill = false) {
+      if (options.cloudcore !== undefined) {
+        throw new StepFailure("this cloudcore is not ours to restart: say needs: [cloudcore-restart]");
+      }
+      if (kill && !scenario.cloudcore.process) {
+        throw new StepFailure("a cloudcore is killed that has a process of its own: say cloudcore: { process: true }");
+      }
+      await cloud.stop(kill);
+    },
     startCloudcore: () => cloud.start(),
     async restartApiserver() {
-      await api?.restart();
+      if (api === undefined) {
+        throw new StepFailure("this API server is not ours to restart: say needs: [apiserver-restart]");
+      }
+      await api.restart();
     },
     join: (name, how) => {
       const credentials = how.certificateOf === undefined ? undefined : fleet.get(how.certificateOf)?.hub.credentials;

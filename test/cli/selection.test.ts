@@ -3,7 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Ajv } from "ajv";
 import { afterAll, describe, expect, test } from "vitest";
-import { skep, workFolder } from "../support/command.ts";
+import { Command, skep, workFolder } from "../support/command.ts";
 
 const folder = workFolder();
 afterAll(() => folder.remove());
@@ -33,6 +33,8 @@ test("list shows the scenarios of files, and of the library where none are named
     "many.yaml  two fails  [fast]",
     "many.yaml  three holds",
   ]);
+  const some = await skep(folder.path, "list", "--tag", "fast", many);
+  expect(some.out.trim().split("\n")).toHaveLength(2);
   const library = await skep(folder.path, "list", "--tag", "device", "--json");
   const rows = JSON.parse(library.out) as { tags: string[] }[];
   expect(rows.length).toBeGreaterThan(5);
@@ -115,6 +117,14 @@ export default () => {
     const refused = await skep(folder.path, "run", slow, "--parallel", "2", "--port", "12000");
     expect(refused.code).toBe(2);
     expect(refused.err).toContain("one block of ports is not enough");
+  });
+
+  test("keeps its verdict where GitHub's summary can't be written, and says so", async () => {
+    const env = { GITHUB_ACTIONS: "true", GITHUB_STEP_SUMMARY: "/nonexistent/summary" };
+    const { code, out } = await new Command(folder.path, ["run", many, "--port", "0"], env).ended();
+    expect(code).toBe(1);
+    expect(out).toContain("::error file=many.yaml,line=11,title=two fails");
+    expect(out).toContain("::warning::skep: the job's summary could not be written");
   });
 
   test("writes a JSON report that its schema describes", async () => {

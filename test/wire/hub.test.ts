@@ -275,6 +275,20 @@ async function freePort(port = 0): Promise<number> {
   return found;
 }
 
+test("a Node says by which address others reach its cloudcore", async () => {
+  const advertiseAddress = ["127.0.0.1", "localhost", "192.0.2.10"];
+  const other = await startCloud({ config: { advertiseAddress } });
+  const metadata = { name: "told", labels: { "node-role.kubernetes.io/edge": "" } };
+  await other.kube.create(resources.nodes, { apiVersion: "v1", kind: "Node", metadata });
+  const edge = await rawEdge(other, "told");
+  await until("it is annotated", async () => {
+    const { annotations } = (await other.kube.get({ resource: resources.nodes, name: "told" })).metadata;
+    return annotations?.cloudcore === "192.0.2.10";
+  });
+  edge.close();
+  await other.stop();
+});
+
 describe("what the hub sends", () => {
   test("a pod is sent once, sent again until it is acknowledged, and recorded only then", async () => {
     const name = newName();

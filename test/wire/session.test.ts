@@ -1,6 +1,7 @@
 // Scenarios as code: a world in a few lines, the steps of files as functions.
 import { expect, test } from "vitest";
-import { start, StepFailure, type StepFunctions } from "../../index.ts";
+import { scenario, start, StepFailure, type StepFunctions } from "../../index.ts";
+import { scenarioFromCode } from "../../scenarios/engine/session.ts";
 import { stepTable } from "../../scenarios/steps/table.ts";
 
 const pod = {
@@ -38,4 +39,30 @@ test("there is a function for every step that code has no word of its own for", 
   await using skep = await start({ fleet: [{ cohort: "gw", count: 1 }] });
   const missing = [...stepTable.keys()].filter((name) => typeof skep[name as keyof StepFunctions] !== "function");
   expect(missing).toEqual(["repeat", "parallel", "run"]);
+});
+
+test("an edge that was restarted renews its certificate like any other", async () => {
+  await using skep = await start({ fleet: [{ cohort: "gw", count: 1 }], cloudcore: { edgeCertLifetime: "4s" } });
+  await skep.edge({ restart: "gw-0" });
+  await skep.expect({ at: "edge/gw-0", match: { ready: true, certificates: 1 }, within: "3s" });
+  await skep.expect({ at: "edge/gw-0", match: { certificates: 2 }, within: "6s" });
+});
+
+test("what can't be done to this cloudcore is a failure and not a thing that holds", async () => {
+  await using skep = await start({ fleet: [{ cohort: "gw", count: 1 }] });
+  await expect(skep.restart({ what: "cloudcore", kill: true })).rejects.toThrow(/process: true/);
+  await expect(skep.restart({ what: "apiserver", down: "1s" })).rejects.toThrow(/leave `down` out/);
+});
+
+test("stopping waits for what goes on in the background", async () => {
+  const skep = await start({ fleet: [{ cohort: "gw", count: 1 }] });
+  await skep.restart({ what: "cloudcore", down: "30s", wait: false });
+  await skep.stop();
+});
+
+test("options that are wrong are refused by name; a fleet that can't be had leaves nothing running", async () => {
+  const coded = scenario("x", { timeout: "10 s" }, () => Promise.resolve());
+  expect(() => scenarioFromCode(coded, "x.ts")).toThrow(/x\.ts:1:1: scenario\/timeout must match pattern/);
+  const devices = [{ model: "nope", perEdge: 1 }];
+  await expect(start({ fleet: [{ cohort: "gw", count: 20, devices }] })).rejects.toThrow(/nope/);
 });

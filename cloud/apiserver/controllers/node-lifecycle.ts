@@ -10,15 +10,25 @@ const GRACE_MS = 50_000;
 const LEASES = "kube-node-lease";
 const unreachable = "node.kubernetes.io/unreachable";
 
+/** What a node said last, and when that was seen: its own clock may be another one. */
+interface Heard {
+  readonly said: string;
+  readonly at: number;
+}
+
 /** Looks from time to time; nodes that have never said anything are nobody's business. Returns the way to stop. */
 export function followNodes(resources: Resources, clock: Clock, timeScale: number): () => void {
+  const heard = new Map<string, Heard>();
   const timer = every(clock, PERIOD_MS / timeScale, () => {
-    for (const node of resources.store.list("nodes")) look(resources, node, clock.now(), GRACE_MS / timeScale);
+    const nodes = resources.store.list("nodes");
+    const names = new Set(nodes.map(({ metadata }) => metadata.name));
+    for (const name of heard.keys()) if (!names.has(name)) heard.delete(name);
+    for (const node of nodes) look(resources, heard, node, clock.now(), GRACE_MS / timeScale);
   });
   return () => timer.cancel();
 }
 
-function look(resources: Resources, node: KubeObject, now: number, grace: number): void {
+function look(resources: Resources, heard: Map<string, Heard>, node: KubeObject, now: number, grace: number): void {
   const { name } = node.metadata;
   const lease = resources.store.get("leases.coordination.k8s.io", `${LEASES}/${name}`);
   const taints = listAt(node, "spec", "taints").filter((taint) => at(taint, "key") !== unreachable);
@@ -26,9 +36,11 @@ function look(resources: Resources, node: KubeObject, now: number, grace: number
   const conditions = listAt(node, "status", "conditions") as { readonly type: string; readonly status: string }[];
   const ready = conditions.find(({ type }) => type === "Ready");
   // The lease, or before there is one the node's own word.
-  const heard = Date.parse(textAt(lease, "spec", "renewTime") || textAt(ready, "lastHeartbeatTime"));
-  if (Number.isNaN(heard)) return;
-  const isLate = now - heard > grace;
+  const said = textAt(lease, "spec", "renewTime") || textAt(ready, "lastHeartbeatTime");
+  if (said === "") return;
+  const last = heard.get(name);
+  if (last?.said !== said) heard.set(name, { said, at: now });
+  const isLate = now - (heard.get(name)?.at ?? now) > grace;
   if (isLate === isTainted || ready === undefined || (!isLate && ready.status === "Unknown")) return;
   const time = secondsOf(now);
   const unknown = (condition: { readonly type: string }) => ({

@@ -4,11 +4,11 @@ import { podPatch, type PodPhase } from "../../../../edge-sim/edged/pod-status.t
 const spec = { containers: [{ name: "c", image: "nginx" }] };
 const pod = { metadata: { name: "p", uid: "u" }, spec, status: { phase: "Pending" } };
 const addresses = { host: "10.0.0.1", pod: "10.88.0.1" };
-const patch = (phase: PodPhase, before: object = pod, exit?: { code: number; at: number }) =>
+const patch = (phase: PodPhase, before: object = pod, end?: { code: number; at: number }) =>
   JSON.parse(
     podPatch(
       before as never,
-      { phase, addresses, startedAt: 0, restarts: new Map(), ...(exit && { exit }) },
+      { phase, addresses, startedAt: 0, restarts: new Map(), ...(end && { end }) },
       5000,
     ),
   );
@@ -52,4 +52,18 @@ test("a container that can't be pulled, crashed or failed says so", () => {
     phase: "Failed",
     containerStatuses: [{ state: { terminated: { exitCode: 3, reason: "Error" } } }],
   });
+});
+
+test("the end of a run is that run's, also where an earlier one had failed", () => {
+  const view = {
+    phase: "stopped",
+    addresses,
+    startedAt: 9000,
+    restarts: new Map([["c", 1]]),
+    exit: { code: 1, at: 2000, startedAt: 1000 },
+    end: { code: 0, at: 12_000, startedAt: 9000 },
+  } as const;
+  const [status] = JSON.parse(podPatch(pod, view, 12_000)).status.containerStatuses;
+  expect(status.state.terminated).toMatchObject({ exitCode: 0, startedAt: "1970-01-01T00:00:09Z" });
+  expect(status.lastState.terminated).toMatchObject({ exitCode: 1, startedAt: "1970-01-01T00:00:01Z" });
 });
