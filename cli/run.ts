@@ -5,8 +5,6 @@ import { reasonOf } from "../base/log/logger.ts";
 import { pinoLogger } from "../base/log/pino-logger.ts";
 import type { RunResult } from "../scenarios/engine/result.ts";
 import { runAll } from "../scenarios/engine/run-all.ts";
-import { tellGitHub } from "../scenarios/report/github.ts";
-import { htmlReport } from "../scenarios/report/html.ts";
 import { jsonReport } from "../scenarios/report/json.ts";
 import { junitReport } from "../scenarios/report/junit.ts";
 import { terminalReport } from "../scenarios/report/terminal.ts";
@@ -75,7 +73,10 @@ export async function runCommand(files: readonly string[], flags: RunFlags): Pro
   });
   const written = await writeReports(flags.report, run, command).catch((error: unknown) => error);
   report.finish(run, Array.isArray(written) ? written : []);
-  if (process.env.GITHUB_ACTIONS !== undefined) await tellGitHub(run, command, (text) => void out.write(text));
+  if (process.env.GITHUB_ACTIONS !== undefined) {
+    const { tellGitHub } = await import("../scenarios/report/github.ts");
+    await tellGitHub(run, command, (text) => void out.write(text));
+  }
   if (flags.json) process.stdout.write(jsonReport(run));
   if (impossible !== undefined) throw impossible;
   if (!Array.isArray(written)) throw new UsageError(`the reports could not be written: ${reasonOf(written)}`);
@@ -135,12 +136,12 @@ async function prepareReports(dir: string): Promise<string | undefined> {
 }
 
 async function writeReports(dir: string, run: RunResult, command: string): Promise<string[]> {
-  // The page last: whatever it may lack, CI has its files.
+  // The page last: whatever it may lack, CI has its files. Nothing before the first message waits for its modules.
   const reports = {
     "junit.xml": () => junitReport(run, command),
     "report.json": () => jsonReport(run),
-    "report.html": () => htmlReport(run, command),
+    "report.html": async () => (await import("../scenarios/report/html.ts")).htmlReport(run, command),
   };
-  for (const [name, text] of Object.entries(reports)) await writeFile(join(dir, name), text());
+  for (const [name, text] of Object.entries(reports)) await writeFile(join(dir, name), await text());
   return [`reports: ${Object.keys(reports).map((name) => join(dir, name)).join("  ")}`];
 }

@@ -130,8 +130,13 @@ export interface CertificateRequest {
   readonly publicKey: CryptoKey;
 }
 
+/** The first byte of every certificate request in DER. */
+const DER_SEQUENCE = 0x30;
+
 /** Reads a DER certificate request and checks that its signature is its own key's. Throws CsrError. */
 export async function readRequest(der: Uint8Array): Promise<CertificateRequest> {
+  // The library would read PEM too; KubeEdge takes DER alone.
+  if (der[0] !== DER_SEQUENCE) throw new CsrError("failed to parse csr, err: asn1: it is not DER");
   let request: Pkcs10CertificateRequest;
   try {
     request = new Pkcs10CertificateRequest(Buffer.from(der));

@@ -21,7 +21,6 @@ import { limits } from "../../protocol/limits.ts";
 import { milliseconds } from "../engine/duration.ts";
 import type { Scenario, ScenarioCloudcore, ScenarioCohort } from "../engine/scenario.ts";
 import { StepFailure } from "../steps/step.ts";
-import { CloudProcess } from "./cloud-process.ts";
 import { createDevices } from "./devices.ts";
 import { capabilities, type Capability, type StartTimes, type Target, type World } from "./target.ts";
 
@@ -327,6 +326,7 @@ async function processCloud(
   }
   const flags = nodeLimit === undefined ? [] : ["--node-limit", String(nodeLimit)];
   const { access } = api;
+  const { CloudProcess } = await import("./cloud-process.ts");
   const cloud = await CloudProcess.start({ access, bind: options.bind, timeScale: options.timeScale, flags });
   cleanup.use(cloud);
   return {
