@@ -31,7 +31,7 @@ export interface ScenarioCohort {
 /** What of our cloudcore is other than KubeEdge's defaults. */
 export interface ScenarioCloudcore {
   readonly nodeLimit?: number;
-  /** How long edges' certificates and bootstrap tokens are good for: durations. */
+  /** How long edges' certificates and bootstrap tokens are good for: durations; the first is divided by the time scale. */
   readonly edgeCertLifetime?: string;
   readonly tokenLifetime?: string;
   /** In a process of its own, which can be killed. */

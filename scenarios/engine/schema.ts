@@ -78,8 +78,14 @@ export const scenarioSchema: Schema = {
       description: "our cloudcore's settings; a scenario that has them needs the capability cloudcore-settings",
       properties: {
         nodeLimit: count,
-        edgeCertLifetime: { ...schemas.duration, description: "how long edges' certificates are good for" },
-        tokenLifetime: { ...schemas.duration, description: "how long bootstrap tokens are good for" },
+        edgeCertLifetime: {
+          ...schemas.duration,
+          description: "how long edges' certificates are good for; divided by the time scale, as the edges' pauses are",
+        },
+        tokenLifetime: {
+          ...schemas.duration,
+          description: "how long bootstrap tokens are good for; not scaled, as `wait` is not",
+        },
         process: { type: "boolean", description: "in a process of its own, so that it can be killed" },
       },
     },

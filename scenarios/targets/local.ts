@@ -276,7 +276,9 @@ function localCloud(
           ...scaled(defaultConfig, options.timeScale),
           advertiseAddress: ["127.0.0.1", "localhost", options.bind],
           ...(nodeLimit === undefined ? {} : { nodeLimit }),
-          ...(edgeCertLifetime === undefined ? {} : { edgeCertLifetime: milliseconds(edgeCertLifetime) }),
+          ...(edgeCertLifetime === undefined
+            ? {}
+            : { edgeCertLifetime: milliseconds(edgeCertLifetime) / options.timeScale }),
           ...(tokenLifetime === undefined ? {} : { tokenLifetime: milliseconds(tokenLifetime) }),
         },
         websocket: { host: options.bind, ...ports.websocket, avoid: taken },

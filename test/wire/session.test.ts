@@ -42,7 +42,7 @@ test("there is a function for every step that code has no word of its own for", 
 });
 
 test("an edge that was restarted renews its certificate like any other", async () => {
-  await using skep = await start({ fleet: [{ cohort: "gw", count: 1 }], cloudcore: { edgeCertLifetime: "4s" } });
+  await using skep = await start({ fleet: [{ cohort: "gw", count: 1 }], cloudcore: { edgeCertLifetime: "40s" } });
   await skep.edge({ restart: "gw-0" });
   await skep.expect({ at: "edge/gw-0", match: { ready: true, certificates: 1 }, within: "3s" });
   await skep.expect({ at: "edge/gw-0", match: { certificates: 2 }, within: "6s" });
