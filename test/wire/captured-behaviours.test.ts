@@ -509,6 +509,15 @@ describe("p1: older and rarer messages", () => {
   });
 });
 
+/** A connection that sends frames byte by byte, with the certificate of that node. */
+async function framesAs(name: string) {
+  const { authority } = cloud.core.hub.certificates;
+  const subject = { commonName: nodeCommonName(name), organization: nodeOrganization };
+  const pair = await issueClient(authority, subject, Date.now());
+  const port = cloud.core.hub.ports.websocket;
+  return await rawSocket({ port, node: name, ca: authority.certPem, cert: pair.certPem, key: pair.keyPem });
+}
+
 describe("f1: malformed and unusual messages, in the captured bytes", () => {
   /** Each case: the frames of its connection after the first keepalive, and what the note says of it. */
   const cases: { name: string; note: string; frames: typeof lines }[] = [];
@@ -525,11 +534,7 @@ describe("f1: malformed and unusual messages, in the captured bytes", () => {
   const recorded = cases.filter(({ name }) => !unrecorded.includes(name));
 
   test.each(recorded)("$name", async ({ frames, note }) => {
-    const { authority } = cloud.core.hub.certificates;
-    const subject = { commonName: nodeCommonName("n-f1"), organization: nodeOrganization };
-    const pair = await issueClient(authority, subject, Date.now());
-    const port = cloud.core.hub.ports.websocket;
-    const socket = await rawSocket({ port, node: "n-f1", ca: authority.certPem, cert: pair.certPem, key: pair.keyPem });
+    const socket = await framesAs("n-f1");
     for (const { frames: shape = [], payload_b64 = "" } of frames) {
       const payload = Buffer.from(payload_b64, "base64");
       socket.send({ opcode: shape[0]?.op ?? 1, fin: shape[0]?.fin ?? true, payload });
@@ -549,17 +554,7 @@ describe("f1: malformed and unusual messages, in the captured bytes", () => {
   test.each([["unmasked", { masked: false }], ["with RSV1 set", { rsv1: true }]])(
     "a frame that is %s ends the connection",
     async (_name, how) => {
-      const { authority } = cloud.core.hub.certificates;
-      const subject = { commonName: nodeCommonName("n-f2"), organization: nodeOrganization };
-      const pair = await issueClient(authority, subject, Date.now());
-      const port = cloud.core.hub.ports.websocket;
-      const socket = await rawSocket({
-        port,
-        node: "n-f2",
-        ca: authority.certPem,
-        cert: pair.certPem,
-        key: pair.keyPem,
-      });
+      const socket = await framesAs("n-f2");
       socket.send({ opcode: 1, payload: Buffer.from("{}"), ...how });
       await until("the connection is closed", () => socket.hasEnded());
     },
