@@ -42,7 +42,7 @@ export async function listen(server: NetServer, options: ListenOptions): Promise
     if (error === undefined) {
       const given = (server.address() as { port: number }).port;
       if (options.exact || !options.avoid?.has(given)) return given;
-      await new Promise((closed) => server.close(closed));
+      await closeServer(server);
       continue;
     }
     const taken = error.code === "EADDRINUSE" || error.code === "EACCES";

@@ -155,7 +155,7 @@ export class EdgeNode {
   #isDoubted(): boolean {
     const { clock, identity, store } = this.#world;
     const known = store.get(wirePath(noNamespace, resourceTypes.node, identity.name));
-    const conditions = (nodeOf(identity, clock.now()).status as { conditions: Condition[] }).conditions;
+    const conditions = conditionsAt(clock.now());
     return listAt(known, "status", "conditions").some((condition) =>
       conditions.some(({ type, status }) =>
         type === textAt(condition, "type") && status !== textAt(condition, "status")
@@ -188,8 +188,8 @@ export class EdgeNode {
   }
 }
 
-/** The Node as edgecore describes a machine. */
-function nodeOf({ name, labels, address, pods }: NodeIdentity, now: number): KubeObject {
+/** The conditions of a node that is well. */
+function conditionsAt(now: number): Condition[] {
   const time = secondsOf(now);
   const condition = (type: string, status: string, reason: string, message: string) => ({
     type,
@@ -199,6 +199,16 @@ function nodeOf({ name, labels, address, pods }: NodeIdentity, now: number): Kub
     reason,
     message,
   });
+  return [
+    condition("MemoryPressure", "False", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
+    condition("DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
+    condition("PIDPressure", "False", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
+    condition("Ready", "True", "EdgeReady", "edge is posting ready status"),
+  ];
+}
+
+/** The Node as edgecore describes a machine. */
+function nodeOf({ name, labels, address, pods }: NodeIdentity, now: number): KubeObject {
   const resources = { cpu: "4", memory: "3840Mi", "ephemeral-storage": "20Gi", pods: String(pods) };
   return {
     metadata: {
@@ -220,12 +230,7 @@ function nodeOf({ name, labels, address, pods }: NodeIdentity, now: number): Kub
     status: {
       capacity: resources,
       allocatable: resources,
-      conditions: [
-        condition("MemoryPressure", "False", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
-        condition("DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
-        condition("PIDPressure", "False", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
-        condition("Ready", "True", "EdgeReady", "edge is posting ready status"),
-      ],
+      conditions: conditionsAt(now),
       addresses: [{ type: "InternalIP", address }, { type: "Hostname", address: name }],
       daemonEndpoints: { kubeletEndpoint: { Port: 10350 } },
       nodeInfo: {

@@ -38,6 +38,11 @@ export interface PodExit {
 /** The exit code of what ended while nobody looked. */
 export const lostExit: PodExit = { code: 137 };
 
+/** Whether its containers have ever run, as far as the phase tells. */
+export function hasStarted(phase: PodPhase): boolean {
+  return phase !== "creating" && phase !== "unpulled";
+}
+
 const phases: Readonly<Record<PodPhase, string>> = {
   creating: "Pending",
   unpulled: "Pending",
@@ -61,7 +66,6 @@ function podStatus(pod: KubeObject, view: PodView, now: number): Status {
   const before = (pod.status ?? {}) as Status;
   const { addresses, phase, startedAt } = view;
   const { podIP: _ip, podIPs: _ips, message: _message, reason: _reason, ...rest } = before;
-  const hasAddress = phase !== "creating" && phase !== "unpulled";
   return {
     ...rest,
     conditions: withTransitions(before, conditionsOf(pod, phase), secondsOf(now)),
@@ -70,7 +74,7 @@ function podStatus(pod: KubeObject, view: PodView, now: number): Status {
     hostIPs: [{ ip: addresses.host }],
     // What ran before is Running also while it is started again.
     phase: phase === "creating" && view.exit !== undefined ? "Running" : phases[phase],
-    ...(hasAddress ? { podIP: addresses.pod, podIPs: [{ ip: addresses.pod }] } : {}),
+    ...(hasStarted(phase) ? { podIP: addresses.pod, podIPs: [{ ip: addresses.pod }] } : {}),
     startTime: (before.startTime as string | undefined) ?? secondsOf(startedAt),
   };
 }

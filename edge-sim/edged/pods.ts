@@ -8,7 +8,7 @@ import { wirePath } from "../../protocol/resource/path.ts";
 import { CloudError, type MetaManager } from "../metamanager/metamanager.ts";
 import type { EdgeStore } from "../metamanager/store.ts";
 import type { EdgeTimings } from "../timings.ts";
-import { lostExit, type PodAddresses, podPatch, type PodPhase, type PodView } from "./pod-status.ts";
+import { hasStarted, lostExit, type PodAddresses, podPatch, type PodPhase, type PodView } from "./pod-status.ts";
 
 /** What it needs from outside. */
 export interface PodsWorld {
@@ -242,26 +242,21 @@ export class EdgePods {
       await this.#report(pod);
       return true;
     }
-    if (pod.phase === "creating" || pod.phase === "unpulled") {
+    if (!hasStarted(pod.phase)) {
       if (pod.isEnding || !await this.#hasAllItNeeds(pod)) return false;
       const isMissing = listAt(pod.object, "spec", "containers").some((c) =>
         this.#missingImages.has(textAt(c, "image"))
       );
       const next = isMissing ? "unpulled" : "running";
-      if (pod.isEnding || pod.phase === next || this.#hasMovedOn(pod)) return false;
+      if (pod.isEnding || pod.phase === next || hasStarted(pod.phase)) return false;
       if (next === "running") pod.startedAt = this.#world.clock.now();
       pod.phase = next;
       return true;
     }
     if ((pod.phase === "stopped" || pod.phase === "failed") && pod.isEnding && !pod.isReleased) {
       await this.#confirmEnd(pod);
-      return false;
     }
     return false;
-  }
-
-  #hasMovedOn({ phase }: Pod): boolean {
-    return phase !== "creating" && phase !== "unpulled";
   }
 
   async #report(pod: Pod): Promise<void> {

@@ -116,6 +116,11 @@ export class Fleet {
     return this.#edges.get(name);
   }
 
+  /** The edges of a cohort; none where there is no such cohort. */
+  cohort(name: string): Edge[] {
+    return this.edges().filter((edge) => edge.name.replace(/-\d+$/, "") === name);
+  }
+
   edges(): Edge[] {
     return [...this.#edges.values()];
   }

@@ -12,10 +12,10 @@ import type { CodedScenario } from "./session.ts";
 import {
   type Position,
   type Scenario,
-  type ScenarioCloudcore,
-  type ScenarioCohort,
   ScenarioError,
+  type ScenarioFields,
   type Step,
+  withDefaults,
 } from "./scenario.ts";
 import { parserDefs, scenarioSchema, stepWords } from "./schema.ts";
 
@@ -90,12 +90,7 @@ class Parser {
     return {
       name: fields.name as unknown as string,
       position: this.#where([]),
-      tags: (fields.tags ?? []) as string[],
-      needs: (fields.needs ?? []) as string[],
-      seed: fields.seed as number | undefined,
-      timeout: (fields.timeout ?? "60s") as string,
-      fleet: (fields.fleet ?? []) as ScenarioCohort[],
-      cloudcore: (fields.cloudcore ?? {}) as ScenarioCloudcore,
+      ...withDefaults(fields as ScenarioFields),
       steps: this.#steps((fields.steps ?? []) as unknown[], ["steps"]),
       catch: this.#steps((fields.catch ?? []) as unknown[], ["catch"]),
       finally: this.#steps((fields.finally ?? []) as unknown[], ["finally"]),

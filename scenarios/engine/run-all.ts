@@ -102,16 +102,18 @@ async function runWithRetries(
   const earlier: ScenarioResult["failures"][number][] = [];
   let last: ScenarioResult | undefined;
   for (let tried = 1;; tried++) {
-    const result = await runScenario(scenario, { ...options, opened }).catch((error) => {
-      // No world for another try: what the last one found stands.
+    const found = await runScenario(scenario, { ...options, opened }).catch((error) => {
       if (last === undefined) throw error;
       return undefined;
     });
-    if (result === undefined) return last as ScenarioResult;
-    last = { ...result, tries: tried, earlier: [...earlier] };
+    // No world for another try: what the last one found stands.
+    if (found === undefined) return last as ScenarioResult;
+    const flaky = tried > 1 && found.verdict === "passed";
+    const result = { ...found, tries: tried, flaky, earlier: [...earlier] };
     const isLast = result.verdict !== "failed" || tried > retries || signal.aborted;
-    if (isLast) return { ...result, tries: tried, flaky: tried > 1 && result.verdict === "passed", earlier };
+    if (isLast) return result;
     earlier.push(...result.failures);
+    last = result;
   }
 }
 

@@ -154,7 +154,8 @@ export class ScenarioRun {
   }
 
   async steps(): Promise<void> {
-    const { scenario, total } = { scenario: this.#scenario, total: this.#scenario.steps.length };
+    const scenario = this.#scenario;
+    const total = scenario.steps.length;
     try {
       for (const [i, step] of scenario.steps.entries()) {
         this.#progress.step?.(scenario, nameOf(step), i, total);
@@ -277,9 +278,7 @@ export class ScenarioRun {
   }
 
   #edgesOf(cohort: string, step: Step): string[] {
-    const names = this.#world.fleet.edges().map((edge) => edge.name).filter((name) =>
-      name.replace(/-\d+$/, "") === cohort
-    );
+    const names = this.#world.fleet.cohort(cohort).map(({ name }) => name);
     if (names.length > 0) return names;
     throw new FailedStep(step, new StepFailure(`each: there is no cohort "${cohort}"`));
   }

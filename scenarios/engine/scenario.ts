@@ -68,6 +68,21 @@ export interface Scenario {
   readonly body?: (run: ScenarioRun, world: World) => Promise<void>;
 }
 
+/** What a scenario may say of itself beside its name and its steps. */
+export type ScenarioFields = Partial<Pick<Scenario, "tags" | "needs" | "seed" | "timeout" | "fleet" | "cloudcore">>;
+
+/** The fields, with what they are where nothing is said. */
+export function withDefaults(fields: ScenarioFields): Required<ScenarioFields> {
+  return {
+    tags: fields.tags ?? [],
+    needs: fields.needs ?? [],
+    seed: fields.seed,
+    timeout: fields.timeout ?? "60s",
+    fleet: fields.fleet ?? [],
+    cloudcore: fields.cloudcore ?? {},
+  };
+}
+
 /** Names one Kubernetes object; the namespace is the scenario's where none is given. */
 export interface ObjectName {
   readonly apiVersion: string;

@@ -15,10 +15,10 @@ import {
   defaultFleet,
   type Position,
   type Scenario,
-  type ScenarioCloudcore,
-  type ScenarioCohort,
   ScenarioError,
+  type ScenarioFields,
   type Step,
+  withDefaults,
 } from "./scenario.ts";
 import { parserDefs, scenarioSchema } from "./schema.ts";
 
@@ -89,14 +89,7 @@ function refuse(name: string, args: unknown, position: Position): void {
 }
 
 /** What a scenario says of itself, as in a file. */
-export interface ScenarioOptions {
-  readonly tags?: readonly string[];
-  readonly needs?: readonly string[];
-  readonly seed?: number;
-  readonly timeout?: string;
-  readonly fleet?: readonly ScenarioCohort[];
-  readonly cloudcore?: ScenarioCloudcore;
-}
+export type ScenarioOptions = Omit<ScenarioFields, "seed"> & { readonly seed?: number };
 
 /** A scenario in code: what `export default scenario(…)` of a module that `skep run` is given exports. */
 export interface CodedScenario {
@@ -127,12 +120,7 @@ export function scenarioFromCode({ body, name, options }: CodedScenario, file: s
   return {
     name,
     position,
-    tags: options.tags ?? [],
-    needs: options.needs ?? [],
-    seed: options.seed,
-    timeout: options.timeout ?? "60s",
-    fleet: options.fleet ?? [],
-    cloudcore: options.cloudcore ?? {},
+    ...withDefaults(options),
     steps: [],
     catch: [],
     finally: [],

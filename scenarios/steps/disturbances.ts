@@ -127,7 +127,7 @@ export const faultStep = {
 
 function linksOf({ world: { fleet } }: StepContext, { cohort, edge: name = "" }: FaultArgs): Link[] {
   if (cohort === undefined) return [edgeNamed(fleet.get(name), name, fleet.edges()).link];
-  const edges = fleet.edges().filter((edge) => edge.name.replace(/-\d+$/, "") === cohort);
+  const edges = fleet.cohort(cohort);
   if (edges.length === 0) throw new StepFailure(`fault: there is no cohort "${cohort}"`);
   return edges.map(({ link }) => link);
 }

@@ -6,11 +6,9 @@ import { Random } from "../../base/random/random.ts";
 import { type Clock, sleep } from "../../base/time/clock.ts";
 import { TimerWheel } from "../../base/time/timer-wheel.ts";
 import { ApiServer } from "../../cloud/apiserver/apiserver.ts";
-import { CloudCore } from "../../cloud/cloudcore.ts";
-import { defaultConfig, scaled } from "../../cloud/config/config.ts";
 import { hasCode, KubeClient } from "../../cloud/kube/client.ts";
 import { Informer, type InformerWorld } from "../../cloud/kube/informer.ts";
-import { loadKubeConfig, type PooledKubeConfig, tokenKubeConfig } from "../../cloud/kube/kubeconfig.ts";
+import { loadKubeConfig, tokenKubeConfig } from "../../cloud/kube/kubeconfig.ts";
 import { resources } from "../../cloud/kube/resource.ts";
 import type { HubAddress } from "../../edge-sim/edgehub/edgehub.ts";
 import { Fleet } from "../../edge-sim/fleet/fleet.ts";
@@ -19,8 +17,9 @@ import { kubeedgeCrds } from "../../protocol/apis/crds.ts";
 import { textAt } from "../../protocol/apis/kube-object.ts";
 import { limits } from "../../protocol/limits.ts";
 import { milliseconds } from "../engine/duration.ts";
-import type { Scenario, ScenarioCloudcore, ScenarioCohort } from "../engine/scenario.ts";
+import type { Scenario, ScenarioCohort } from "../engine/scenario.ts";
 import { StepFailure } from "../steps/step.ts";
+import { foreignCloud, localCloud, processCloud } from "./clouds.ts";
 import { createDevices } from "./devices.ts";
 import { capabilities, type Capability, type StartTimes, type Target, type World } from "./target.ts";
 
@@ -101,31 +100,6 @@ export function localTarget(options: LocalOptions): Target {
     patience,
     open: (scenario, seed, signal) => openWorld(options, taken, patience, scenario, seed, signal),
     close: () => Promise.resolve(),
-  };
-}
-
-/** Our cloudcore, in this process or in one of its own. */
-interface Cloud {
-  start(): Promise<void>;
-  stop(kill: boolean): Promise<void>;
-  address(kube: KubeClient): Promise<HubAddress>;
-  /** Milliseconds that its certificates took at the last start, as far as that can be told. */
-  readonly certificatesTook: number;
-  /** Its ports, as far as they are ours to choose. */
-  ports(): number[];
-  metrics(): Record<string, number>;
-}
-
-/** A cloudcore that is not ours: it comes and goes as it likes. */
-function foreignCloud(address: HubAddress): Cloud {
-  const nothing = () => Promise.resolve();
-  return {
-    start: nothing,
-    stop: nothing,
-    address: () => Promise.resolve(address),
-    certificatesTook: 0,
-    ports: () => [],
-    metrics: () => ({}),
   };
 }
 
@@ -252,93 +226,6 @@ function startApi(options: LocalOptions, taken: ReadonlySet<number>, clock: Cloc
     seed: kubeedgeCrds,
     timeScale: options.timeScale,
   });
-}
-
-/** Our cloudcore in this process: at free or stepped-around ports first, at the same ones again after a restart. */
-function localCloud(
-  options: LocalOptions,
-  taken: ReadonlySet<number>,
-  settings: ScenarioCloudcore,
-  access: () => PooledKubeConfig,
-  clock: Clock,
-  random: Random,
-  tap: HopRing["push"],
-): Cloud {
-  let ports = { websocket: portOfBlock(options.port, 1, 10000), https: portOfBlock(options.port, 2, 10002) };
-  let core: CloudCore | undefined;
-  const { nodeLimit, edgeCertLifetime, tokenLifetime } = settings;
-  return {
-    async start() {
-      if (core !== undefined) return;
-      core = await CloudCore.start({
-        kubeconfig: access(),
-        config: {
-          ...scaled(defaultConfig, options.timeScale),
-          advertiseAddress: ["127.0.0.1", "localhost", options.bind],
-          ...(nodeLimit === undefined ? {} : { nodeLimit }),
-          ...(edgeCertLifetime === undefined
-            ? {}
-            : { edgeCertLifetime: milliseconds(edgeCertLifetime) / options.timeScale }),
-          ...(tokenLifetime === undefined ? {} : { tokenLifetime: milliseconds(tokenLifetime) }),
-        },
-        websocket: { host: options.bind, ...ports.websocket, avoid: taken },
-        https: { host: options.bind, ...ports.https, avoid: taken },
-        clock,
-        random: random.stream("cloudcore"),
-        logger: options.logger,
-        tap,
-      });
-      ports = {
-        websocket: { port: core.hub.ports.websocket, exact: true },
-        https: { port: core.hub.ports.https, exact: true },
-      };
-    },
-    async stop() {
-      await core?.stop();
-      core = undefined;
-    },
-    address() {
-      const { ports, token } = (core as CloudCore).hub;
-      return Promise.resolve({
-        host: "127.0.0.1",
-        websocketPort: ports.websocket,
-        httpsPort: ports.https,
-        token,
-      });
-    },
-    get certificatesTook() {
-      return core?.hub.certificatesTook ?? 0;
-    },
-    ports: () => [ports.websocket.port, ports.https.port],
-    metrics: () => core?.hub.metrics() ?? {},
-  };
-}
-
-/** Our cloudcore in a process of its own, over the embedded API. What passes inside of it can't be seen from here. */
-async function processCloud(
-  options: LocalOptions,
-  { nodeLimit, edgeCertLifetime, tokenLifetime }: ScenarioCloudcore,
-  api: ApiServer,
-  cleanup: AsyncDisposableStack,
-): Promise<Cloud> {
-  if (edgeCertLifetime !== undefined || tokenLifetime !== undefined) {
-    throw new StepFailure(
-      "lifetimes of certificates and tokens can't be set for a cloudcore with a process of its own",
-    );
-  }
-  const flags = nodeLimit === undefined ? [] : ["--node-limit", String(nodeLimit)];
-  const { access } = api;
-  const { CloudProcess } = await import("./cloud-process.ts");
-  const cloud = await CloudProcess.start({ access, bind: options.bind, timeScale: options.timeScale, flags });
-  cleanup.use(cloud);
-  return {
-    start: () => cloud.start(),
-    stop: (kill) => cloud.stop(kill),
-    address: (kube) => cloud.address(kube),
-    certificatesTook: 0,
-    ports: () => [],
-    metrics: () => ({}),
-  };
 }
 
 function cohortOf({ cohort, count = 1, labels, link }: ScenarioCohort) {

@@ -2,8 +2,7 @@
 import { operations } from "../../../protocol/message/names.ts";
 import { at, type KubeObject, textAt } from "../../../protocol/apis/kube-object.ts";
 import { resources } from "../../kube/resource.ts";
-import { contentObject, type Handler } from "./request.ts";
-import { quietly } from "./node.ts";
+import { contentObject, type Handler, quietly } from "./request.ts";
 
 /** `insert|update|patch event/{name}`. A patch comes as `{"event": …, "patchData": "<json>"}`. Failures cost the event only. */
 export const takeEvent: Handler = async ({ client }, request) => {

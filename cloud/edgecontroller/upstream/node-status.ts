@@ -3,7 +3,7 @@ import { secondsOf } from "../../../protocol/apis/time.ts";
 import { type KubeObject, listAt } from "../../../protocol/apis/kube-object.ts";
 import { operations, resourceTypes } from "../../../protocol/message/names.ts";
 import { resources } from "../../kube/resource.ts";
-import { quietly, registerNode } from "./node.ts";
+import { registerNode } from "./node.ts";
 import {
   contentObject,
   contentPatch,
@@ -12,6 +12,7 @@ import {
   type EdgeRequest,
   type Handler,
   objectAnswer,
+  quietly,
   type UpstreamWorld,
   versionedAnswer,
 } from "./request.ts";

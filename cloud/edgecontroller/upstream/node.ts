@@ -2,8 +2,7 @@
 import { type KubeObject } from "../../../protocol/apis/kube-object.ts";
 import { cloudcoreAnnotation, resourceTypes } from "../../../protocol/message/names.ts";
 import { resources } from "../../kube/resource.ts";
-import { bareAnswer, contentObject, done, type EdgeAnswer, failure, type Handler, objectAnswer } from "./request.ts";
-import { KubeApiError } from "../../kube/client.ts";
+import { contentObject, done, type Handler, looked, objectAnswer, quietly } from "./request.ts";
 
 /** The zero Node that Go's client hands back with an error, with the labels of the request that it put back on it. */
 function emptyNode(labels: Record<string, string> | undefined): KubeObject {
@@ -66,11 +65,7 @@ export const registerNode: Handler = async ({ client, localAddress }, request) =
 
 /** `query node/{name}`. */
 export const queryNode: Handler = async ({ client }, { path }) => {
-  try {
-    return [bareAnswer(await client.get({ resource: resources.nodes, name: path.name }))];
-  } catch (error) {
-    return [{ content: failure(error) }];
-  }
+  return await looked(() => client.get({ resource: resources.nodes, name: path.name }));
 };
 
 /** `update node/{name}`: labels and annotations are laid over the stored ones. A failure is not answered, as with Go. */
@@ -84,13 +79,3 @@ export const updateNode: Handler = async ({ client }, request) => {
     return [{ ...done, version: node.metadata.resourceVersion ?? "", type: resourceTypes.node }];
   });
 };
-
-/** Requests whose API errors KubeEdge answers with silence: the edge repeats them by itself. */
-export async function quietly(run: () => Promise<readonly EdgeAnswer[]>): Promise<readonly EdgeAnswer[]> {
-  try {
-    return await run();
-  } catch (error) {
-    if (error instanceof KubeApiError) return [];
-    throw error;
-  }
-}

@@ -2,7 +2,7 @@
 import { operations } from "../../../protocol/message/names.ts";
 import { hasCode } from "../../kube/client.ts";
 import { type Resource, resources } from "../../kube/resource.ts";
-import { bareAnswer, contentObject, failure, type Handler, listerNotFound } from "./request.ts";
+import { bareAnswer, contentObject, failure, type Handler, listerNotFound, looked } from "./request.ts";
 
 /** `query {type}/{name}`: from the cache, or from the API where the cache may lag behind. Other operations get no answer. */
 function querier(resource: Resource, kind: string): Handler {
@@ -27,11 +27,7 @@ function volumeQuerier(resource: Resource): Handler {
   return async ({ client }, { operation, path }) => {
     const { namespace, name } = path;
     if (operation !== operations.query || name === "") return [];
-    try {
-      return [bareAnswer(await client.get({ resource, name, ...(resource.namespaced ? { namespace } : {}) }))];
-    } catch (error) {
-      return [{ content: failure(error) }];
-    }
+    return await looked(() => client.get({ resource, name, ...(resource.namespaced ? { namespace } : {}) }));
   };
 }
 

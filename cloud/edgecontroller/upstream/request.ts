@@ -73,6 +73,25 @@ export function failure(error: unknown): { readonly ErrStatus: KubeStatus } {
   };
 }
 
+/** What a look into the API finds: the object alone, or the error as the edge can read it. */
+export async function looked(get: () => Promise<KubeObject>): Promise<readonly EdgeAnswer[]> {
+  try {
+    return [bareAnswer(await get())];
+  } catch (error) {
+    return [{ content: failure(error) }];
+  }
+}
+
+/** Requests whose API errors KubeEdge answers with silence: the edge repeats them by itself. */
+export async function quietly(run: () => Promise<readonly EdgeAnswer[]>): Promise<readonly EdgeAnswer[]> {
+  try {
+    return await run();
+  } catch (error) {
+    if (error instanceof KubeApiError) return [];
+    throw error;
+  }
+}
+
 /** "Not found" as an informer's lister says it: with the kind in the singular. */
 export function listerNotFound(kind: string, group: string, name: string): { readonly ErrStatus: KubeStatus } {
   const qualified = group === "" ? kind : `${kind}.${group}`;

@@ -1,7 +1,7 @@
 // Certificate signing requests that an edge makes and looks at.
 import { operations } from "../../../protocol/message/names.ts";
 import { resources } from "../../kube/resource.ts";
-import { bareAnswer, contentObject, failure, type Handler, objectAnswer } from "./request.ts";
+import { contentObject, type Handler, looked, objectAnswer } from "./request.ts";
 
 /** `insert|query certificatesigningrequest/{name}`. */
 export const signingRequest: Handler = async ({ client }, request) => {
@@ -9,11 +9,7 @@ export const signingRequest: Handler = async ({ client }, request) => {
   if (name === "") return [];
   const resource = resources.certificatesigningrequests;
   if (request.operation === operations.query) {
-    try {
-      return [bareAnswer(await client.get({ resource, name }))];
-    } catch (error) {
-      return [{ content: failure(error) }];
-    }
+    return await looked(() => client.get({ resource, name }));
   }
   if (request.operation !== operations.insert) return [];
   const given = contentObject(request);
