@@ -1,47 +1,100 @@
 // `skep cloudcore`: our cloudcore on a cluster.
 import { pinoLogger } from "../base/log/pino-logger.ts";
-import { portOfBlock } from "../base/transport/listen.ts";
+import { type ListenOptions, portOfBlock } from "../base/transport/listen.ts";
 import { Random } from "../base/random/random.ts";
 import { TimerWheel } from "../base/time/timer-wheel.ts";
-import { CloudCore } from "../cloud/cloudcore.ts";
-import { defaultConfig, scaled } from "../cloud/config/config.ts";
-import { loadKubeConfig } from "../cloud/kube/kubeconfig.ts";
+import { CloudCore, type CloudCoreOptions } from "../cloud/cloudcore.ts";
+import { type CloudCoreConfig, defaultConfig, scaled } from "../cloud/config/config.ts";
+import type { Address, CloudCoreFile } from "../cloud/config/file.ts";
+import { clusterKubeConfig } from "../cloud/kube/kubeconfig.ts";
 import { UsageError } from "./failure.ts";
 import { interruption } from "./interrupt.ts";
 import { serveUntilInterrupted } from "./serving.ts";
 
 export interface CloudcoreFlags {
+  readonly config?: string;
+  readonly defaultconfig?: boolean;
+  readonly minconfig?: boolean;
   readonly kubeconfig?: string;
   readonly advertise?: readonly string[];
-  readonly nodeLimit: number;
+  readonly nodeLimit?: number;
   readonly timeScale?: number;
   readonly json?: boolean;
-  readonly bind: string;
+  /** Undefined where nobody asked for an address. */
+  readonly bind?: string;
   readonly port?: number;
   readonly quiet?: boolean;
   readonly verbose?: boolean;
 }
 
+/** Without a file: KubeEdge's own ports, stepped around when taken, on this machine only, and no socket for CSI. */
+const LOCAL = "127.0.0.1";
+
 export async function cloudcoreCommand(flags: CloudcoreFlags): Promise<number> {
-  if (flags.kubeconfig === undefined) {
+  if (flags.defaultconfig || flags.minconfig) {
+    const { defaultConfigText, minConfigText } = await import("../cloud/config/file.ts");
+    process.stdout.write(flags.defaultconfig ? defaultConfigText() : minConfigText());
+    return 0;
+  }
+  const logger = pinoLogger(flags.verbose ? "debug" : flags.quiet ? "error" : "info");
+  const file = flags.config === undefined ? undefined : await fromFile(flags.config);
+  for (const warning of file?.warnings ?? []) logger.warn(warning, { file: flags.config });
+  if (file === undefined && flags.kubeconfig === undefined) {
     throw new UsageError(
-      "--kubeconfig FILE is needed: the cluster whose edges this cloudcore serves (`skep up` brings an API of its own)",
+      "--config FILE or --kubeconfig FILE is needed: the cluster whose edges this cloudcore serves (`skep up` brings an API of its own)",
     );
   }
   const { signal, code } = interruption();
-  const config = { ...scaled(defaultConfig, flags.timeScale ?? 1), nodeLimit: flags.nodeLimit };
-  const host = flags.bind;
+  const asked = file?.config ?? defaultConfig;
+  const config: CloudCoreConfig = {
+    ...scaled(asked, flags.timeScale ?? 1),
+    nodeLimit: flags.nodeLimit ?? asked.nodeLimit,
+    advertiseAddress: [
+      ...asked.advertiseAddress,
+      ...(flags.bind === undefined ? [] : [flags.bind]),
+      ...flags.advertise ?? [],
+    ],
+  };
+  const servers = serversOf(flags, file);
   await using core = await CloudCore.start({
-    kubeconfig: loadKubeConfig(flags.kubeconfig),
-    config: { ...config, advertiseAddress: [...config.advertiseAddress, host, ...flags.advertise ?? []] },
-    websocket: { host, ...portOfBlock(flags.port, 1, 10000) },
-    https: { host, ...portOfBlock(flags.port, 2, 10002) },
+    kubeconfig: clusterKubeConfig({
+      file: flags.kubeconfig ?? file?.kubeconfig.file ?? "",
+      master: flags.kubeconfig === undefined ? file?.kubeconfig.master ?? "" : "",
+    }),
+    config,
+    ...servers,
     clock: new TimerWheel(),
     random: new Random(Date.now() % 2 ** 31),
-    logger: pinoLogger(flags.verbose ? "debug" : flags.quiet ? "error" : "info"),
+    logger,
   });
-  await serveUntilInterrupted(servingOf(core, host), flags.json === true, signal);
+  await serveUntilInterrupted(servingOf(core, servers.https.host), flags.json === true, signal);
   return code() ?? 0;
+}
+
+async function fromFile(path: string): Promise<CloudCoreFile> {
+  const { loadCloudCoreFile } = await import("../cloud/config/file.ts");
+  return await loadCloudCoreFile(path);
+}
+
+type Servers = Pick<CloudCoreOptions, "websocket" | "https" | "unixsocket" | "monitor">;
+
+/** A file's servers listen where it says, and nowhere else; `--bind` and `--port` say otherwise. */
+function serversOf(flags: CloudcoreFlags, file: CloudCoreFile | undefined): Servers {
+  const at = (offset: number, own: number, address?: Address): ListenOptions => {
+    const host = flags.bind ?? address?.host ?? LOCAL;
+    if (flags.port === undefined && address !== undefined) return { host, port: address.port, exact: true };
+    return { host, ...portOfBlock(flags.port, offset, own) };
+  };
+  if (file === undefined) {
+    return { websocket: at(1, 10000), https: at(2, 10002), monitor: { ...at(4, 9091), host: LOCAL } };
+  }
+  const { websocket, https, unixsocket, monitor } = file.servers;
+  return {
+    ...(websocket === undefined ? {} : { websocket: at(1, 10000, websocket) }),
+    https: at(2, 10002, https),
+    ...(unixsocket === undefined ? {} : { unixsocket }),
+    monitor: { ...at(4, 9091, monitor), host: monitor.host },
+  };
 }
 
 /** How edges reach a cloudcore. The token is in the cluster's secret, and in no log. */
@@ -53,6 +106,7 @@ export function servingOf(core: CloudCore, host: string) {
       websocket: `wss://${host}:${websocket}`,
       enrolment: `https://${host}:${https}`,
       token: "secret kubeedge/tokensecret",
+      ...(core.monitorPort === 0 ? {} : { metrics: `http://127.0.0.1:${core.monitorPort}/metrics` }),
     },
     hints: [
       "edges enrol with the token:",

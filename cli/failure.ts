@@ -20,6 +20,8 @@ const clear: ReadonlySet<string> = new Set([
   "UsageError",
   "ScenarioError",
   "KubeConfigError",
+  "ConfigFileError",
+  "KeyFileError",
   "KubeUnreachableError",
   "KubeApiError",
   "ModuleStartError",

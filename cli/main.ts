@@ -70,14 +70,22 @@ withFlags(up, [
   .action(async (options: UpFlags) => finish((await import("./up.ts")).upCommand(options)));
 
 const cloudcore = program.command("cloudcore").description("start a cloudcore on a cluster");
+cloudcore.option("--config <file>", "KubeEdge's own cloudcore.yaml, with our switches under `skep:`")
+  .option("--defaultconfig", "print one with every key at its default")
+  .option("--minconfig", "print one with the keys people change");
 withFlags(cloudcore, ["kubeconfig", "timeScale", "json", "bind", "port", "quiet", "verbose"])
   .option("--advertise <addr...>", "further names and addresses that edges reach it by")
-  .option("--node-limit <n>", "edges connected at once", integer(1, 1_000_000), 1000)
+  .option("--node-limit <n>", "edges connected at once (the file's, or 1000)", integer(1, 1_000_000))
   .addHelpText(
     "after",
-    "\nExample:\n  skep cloudcore --kubeconfig ~/.kube/config --bind 0.0.0.0 --advertise 192.0.2.10",
+    "\nExamples:\n  skep cloudcore --config /etc/kubeedge/config/cloudcore.yaml\n  skep cloudcore --kubeconfig ~/.kube/config --bind 0.0.0.0 --advertise 192.0.2.10",
   )
-  .action(async (options: CloudcoreFlags) => finish((await import("./cloudcore.ts")).cloudcoreCommand(options)));
+  .action(async ({ bind, ...options }: CloudcoreFlags & { readonly bind: string }, command: Command) => {
+    // An address nobody asked for is no reason to pass over the file's.
+    const isAsked = command.getOptionValueSource("bind") !== "default";
+    const asked = isAsked ? { ...options, bind } : options;
+    await finish((await import("./cloudcore.ts")).cloudcoreCommand(asked));
+  });
 
 const fleet = program.command("fleet").description("start simulated edges against a cloudcore, ours or the Go one");
 withFlags(fleet, ["cloudcore", "edges", "seed", "timeScale", "json", "quiet", "verbose"])

@@ -16,14 +16,20 @@ import { hasCode, KubeClient, KubeUnreachableError } from "./kube/client.ts";
 import type { PooledKubeConfig } from "./kube/kubeconfig.ts";
 import { resources } from "./kube/resource.ts";
 import { SyncIndex } from "./kube/sync-index.ts";
+import { serveMonitor } from "./monitor/monitor.ts";
 import { SyncController } from "./synccontroller/synccontroller.ts";
 
 /** What a cloudcore needs from outside. */
 export interface CloudCoreOptions {
   readonly kubeconfig: PooledKubeConfig;
   readonly config: CloudCoreConfig;
-  readonly websocket: ListenOptions;
+  /** The servers that are switched on; enrolment always is. */
+  readonly websocket?: ListenOptions;
   readonly https: ListenOptions;
+  /** Path of the CSI driver's socket. */
+  readonly unixsocket?: string;
+  /** Where health and metrics are served. */
+  readonly monitor?: ListenOptions;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -40,7 +46,11 @@ export class CloudCore {
   readonly client: KubeClient;
   readonly #stop: () => Promise<void>;
 
-  private constructor(hub: CloudHub, bus: Bus, client: KubeClient, stop: () => Promise<void>) {
+  /** Port of health and metrics, 0 where they are not served. */
+  readonly monitorPort: number;
+
+  private constructor(hub: CloudHub, bus: Bus, client: KubeClient, monitorPort: number, stop: () => Promise<void>) {
+    this.monitorPort = monitorPort;
     this.hub = hub;
     this.bus = bus;
     this.client = client;
@@ -75,20 +85,32 @@ export class CloudCore {
     const { config } = options;
     const { strictGo } = config;
     const shared = { ...world, bus, caches, index, tap, strictGo };
-    const hub = new CloudHub({ ...shared, config, websocket: options.websocket, https: options.https });
+    const { websocket, https, unixsocket } = options;
+    const servers = {
+      https,
+      ...(websocket === undefined ? {} : { websocket }),
+      ...(unixsocket === undefined ? {} : { unixsocket }),
+    };
+    const hub = new CloudHub({ ...shared, config, servers });
+    const on = config.controllers;
     const modules = [
-      new SyncController({ ...shared, interval: config.syncInterval }),
-      new EdgeController({ ...shared, localAddress: localAddressOf(config.advertiseAddress) }),
-      new DeviceController(shared),
+      ...(on.has("syncController") ? [new SyncController({ ...shared, interval: config.syncInterval })] : []),
+      ...(on.has("edgeController")
+        ? [new EdgeController({ ...shared, localAddress: localAddressOf(config.advertiseAddress) })]
+        : []),
+      ...(on.has("deviceController") ? [new DeviceController(shared)] : []),
       hub,
     ];
+    let monitor: Awaited<ReturnType<typeof serveMonitor>> | undefined;
     const close = async () => {
+      await monitor?.stop();
       await caches.stop();
       await client.close();
     };
     try {
+      if (options.monitor !== undefined) monitor = await serveMonitor(options.monitor, hub.monitored);
       const stopModules = await startModules(bus, modules, clock, logger);
-      return new CloudCore(hub, bus, client, async () => {
+      return new CloudCore(hub, bus, client, monitor?.port ?? 0, async () => {
         await stopModules();
         await close();
       });

@@ -12,10 +12,18 @@ export const limits = {
   jsonDepth: 64,
   /** Bytes of an enrolment request's body, KubeEdge's own (CVE-2022-31075). */
   httpBody: 1024 * 1024,
+  /** Bytes of an edge's report about a task, KubeEdge's own. */
+  taskReport: 3 * 1024 * 1024,
   /** Bytes of an API request's body: what kube-apiserver accepts (3 MiB). */
   apiBody: 3 * 1024 * 1024,
   /** Nesting of an API request's body; schemas of CRDs go deeper than messages do. */
   apiDepth: 256,
+  /** Bytes of what the CSI driver asks: what Go's server reads. */
+  csiDocument: 10_480,
+  /** CSI connections at once; the driver opens one a question. */
+  csiConnections: 64,
+  /** Bytes of a cloudcore.yaml; KubeEdge's own defaults are about 5 KiB. */
+  configFile: 1024 * 1024,
   /** Bytes of request headers. */
   headers: 16 * 1024,
   /** Messages in a beehive module's channel (KubeEdge: 1024). */

@@ -4,8 +4,11 @@
 export interface MessageSocket {
   /** Queues one message for sending; does nothing once the socket is closed. */
   send(text: string): void;
-  /** Ends the TCP connection without a close frame, as KubeEdge's two ends do. */
-  close(): void;
+  /**
+   * Ends the connection without a close frame, as KubeEdge's two ends do; with `farewell`, which the peer's person can read,
+   * after what was sent has left.
+   */
+  close(farewell?: string): void;
   /** Stops reading, so that the peer's sending comes to a halt, until `resume`. */
   pause(): void;
   resume(): void;

@@ -10,6 +10,12 @@ const CLIENT_CHUNK = 4096;
 const SERVER_CHUNK = 4082;
 const SERVER_STREAM_FROM = 8192;
 
+/** RFC 6455 §7.4.1: an endpoint that goes away; and what fits into a close frame beside the code. */
+const GOING_AWAY = 1001;
+const CLOSE_REASON_BYTES = 123;
+/** Milliseconds a peer has to take the farewell. */
+const FAREWELL_MS = 500;
+
 /**
  * The frames of one message as Go's library would send them: the pieces in order, all but the last without FIN.
  * A server sends what exceeds 8 KiB as one frame and an empty final continuation.
@@ -57,9 +63,13 @@ export function messageSocketOf(socket: WebSocket, role: WebSocketRole): Message
       const last = pieces.length - 1;
       pieces.forEach((piece, i) => socket.send(piece, { binary: false, fin: i === last }, ignoreSendError));
     },
-    close() {
+    close(farewell) {
       ended("closed here");
-      socket.terminate();
+      if (farewell === undefined || socket.readyState !== WebSocket.OPEN) return socket.terminate();
+      socket.close(GOING_AWAY, Buffer.from(farewell, "utf8").subarray(0, CLOSE_REASON_BYTES));
+      // A peer that does not answer would keep it open for half a minute.
+      const linger = setTimeout(() => socket.terminate(), FAREWELL_MS);
+      socket.once("close", () => clearTimeout(linger));
     },
     pause() {
       if (socket.readyState === WebSocket.OPEN) socket.pause();

@@ -16,8 +16,9 @@ export interface Module {
   stop(): Promise<void>;
 }
 
-/** Milliseconds all modules together have for stopping. */
-const STOP_DEADLINE_MS = 5000;
+/** Milliseconds all modules together have for stopping, and each in any case: five seconds are not reached. */
+const STOP_DEADLINE_MS = 4000;
+const STOP_LEAST_MS = 200;
 
 /** A module that could not start. */
 export class ModuleStartError extends Error {
@@ -37,12 +38,14 @@ export async function startModules(
   for (const module of modules) bus.addModule(module.name, module.group);
   const started: Module[] = [];
   const stop = async () => {
+    const until = performance.now() + STOP_DEADLINE_MS;
     for (const module of started.toReversed()) {
       const stopped = new AbortController();
       const stopping = module.stop()
         .catch((error) => logger.error("a module failed to stop", { module: module.name, error: reasonOf(error) }))
         .finally(() => stopped.abort());
-      await Promise.race([stopping, sleep(clock, STOP_DEADLINE_MS / modules.length, stopped.signal).catch(() => {})]);
+      const left = Math.max(STOP_LEAST_MS, until - performance.now());
+      await Promise.race([stopping, sleep(clock, left, stopped.signal).catch(() => {})]);
       bus.cleanup(module.name);
     }
   };

@@ -1,13 +1,19 @@
 // The hub's certificates and bootstrap token, kept in the cluster's secrets so that every cloudcore has the same ones.
+import { readFile } from "node:fs/promises";
 import { type KubeObject, textAt } from "../../protocol/apis/kube-object.ts";
 import {
   type CertificateAuthority,
   createAuthority,
   issueServer,
+  KeyFileError,
   type KeyPair,
   loadAuthority,
+  loadKeyPair,
+  pairFromPem,
+  servesAs,
 } from "../../protocol/pki/ca.ts";
 import { createToken } from "../../protocol/pki/token.ts";
+import type { CertificateFiles } from "../config/config.ts";
 import { hasCode, type KubeClient } from "../kube/client.ts";
 import { resources } from "../kube/resource.ts";
 
@@ -29,24 +35,103 @@ export interface HubCertificates {
 export interface CertificateWishes {
   readonly advertiseAddress: readonly string[];
   readonly tokenLifetime: number;
+  readonly certificateFiles: CertificateFiles | undefined;
   readonly now: number;
 }
 
 /**
- * Reads the CA from its secret, or makes and stores one. Two cloudcores that start together end up with the same: whoever
- * loses the race to create the secret takes what the winner stored. The server's certificate is made anew at each start,
- * for the addresses of that start.
+ * Reads the CA from its files or its secret, or makes and stores one. Two cloudcores that start together end up with the
+ * same: whoever loses the race to create the secret takes what the winner stored. The server's certificate likewise; one
+ * that does not serve all addresses of this start is replaced by one for them and for those it served. What comes from
+ * files is written to the secrets, where edges' tokens and other cloudcores look for it. Rejects with KeyFileError.
  */
 export async function prepareCertificates(client: KubeClient, wishes: CertificateWishes): Promise<HubCertificates> {
-  const authority = await sharedAuthority(client, wishes.now);
-  const subject = { commonName: "KubeEdge", organization: "KubeEdge" };
-  const server = await issueServer(authority, subject, wishes.advertiseAddress, wishes.now);
-  const token = await createToken(authority, wishes.now + wishes.tokenLifetime);
-  await Promise.all([
-    store(client, SERVER_SECRET, { cloudcoredata: server.certDer, cloudcorekeydata: server.keyDer }),
+  const { certificateFiles: files, now } = wishes;
+  const fromFiles = files && await readPair(files.ca, files.caKey, "tlsCAFile and tlsCAKeyFile");
+  const authority = fromFiles === undefined
+    ? await sharedAuthority(client, now)
+    : await loadAuthority(fromFiles.certDer, fromFiles.keyDer);
+  if (fromFiles !== undefined) await store(client, CA_SECRET, caData(fromFiles));
+  const ownServer = files && await readPair(files.cert, files.key, "tlsCertFile and tlsPrivateKeyFile");
+  const token = await createToken(authority, now + wishes.tokenLifetime);
+  const [server] = await Promise.all([
+    ownServer === undefined ? sharedServer(client, authority, wishes) : ownServer,
     store(client, TOKEN_SECRET, { tokendata: Buffer.from(token, "utf8") }),
+    ...(ownServer === undefined ? [] : [store(client, SERVER_SECRET, serverData(ownServer))]),
   ]);
   return { authority, server, token };
+}
+
+/** Both files, or neither: undefined where neither is there. */
+async function readPair(certFile: string, keyFile: string, names: string): Promise<KeyPair | undefined> {
+  const [certPem, keyPem] = await Promise.all([readIfThere(certFile), readIfThere(keyFile)]);
+  if (certPem === undefined && keyPem === undefined) return undefined;
+  if (certPem === undefined || keyPem === undefined) {
+    const missing = certPem === undefined ? certFile : keyFile;
+    throw new KeyFileError(`${names} must both be there, or neither: ${missing || "the other path"} is missing`);
+  }
+  try {
+    return pairFromPem(certPem, keyPem);
+  } catch (error) {
+    throw error instanceof KeyFileError ? new KeyFileError(`${certFile}, ${keyFile}: ${error.message}`) : error;
+  }
+}
+
+async function readIfThere(file: string): Promise<string | undefined> {
+  if (file === "") return undefined;
+  try {
+    return await readFile(file, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw new KeyFileError(`can't read ${file}: ${(error as Error).message}`);
+  }
+}
+
+/** Rounds in which two cloudcores with different addresses may overwrite each other's certificate before we take the last. */
+const SERVER_ROUNDS = 5;
+
+async function sharedServer(
+  client: KubeClient,
+  authority: CertificateAuthority,
+  { advertiseAddress, now }: CertificateWishes,
+): Promise<KeyPair> {
+  const ref = { resource: resources.secrets, namespace: NAMESPACE, name: SERVER_SECRET };
+  const wanted = advertiseAddress.filter((name) => name !== "");
+  for (let round = 1;; round++) {
+    const stored = await client.find(ref);
+    const pair = stored === undefined ? undefined : serverIn(stored);
+    const names = pair === undefined ? [] : await servesAs(authority, pair.certDer, now);
+    if (pair !== undefined && wanted.every((name) => names.includes(name))) return pair;
+    const subject = { commonName: "KubeEdge", organization: "KubeEdge" };
+    const made = await issueServer(authority, subject, [...new Set([...names, ...wanted])], now);
+    const data = serverData(made);
+    try {
+      if (stored === undefined) await createSecret(client, SERVER_SECRET, data);
+      else await client.update(resources.secrets, { ...stored, data: encoded(data) });
+      return made;
+    } catch (error) {
+      // Another cloudcore was faster: what it stored may do for us too.
+      if (!hasCode(error, 409)) throw error;
+      if (round === SERVER_ROUNDS) return made;
+    }
+  }
+}
+
+/** What a secret holds; undefined where that can't be used. */
+function serverIn(secret: KubeObject): KeyPair | undefined {
+  try {
+    return loadKeyPair(bytesIn(secret, "cloudcoredata"), bytesIn(secret, "cloudcorekeydata"));
+  } catch {
+    return undefined;
+  }
+}
+
+function caData({ certDer, keyDer }: KeyPair) {
+  return { cadata: certDer, cakeydata: keyDer };
+}
+
+function serverData({ certDer, keyDer }: KeyPair) {
+  return { cloudcoredata: certDer, cloudcorekeydata: keyDer };
 }
 
 /** A new token, stored for those who look for it with kubectl. */
@@ -66,7 +151,7 @@ async function sharedAuthority(client: KubeClient, now: number): Promise<Certifi
   if (stored !== undefined) return authorityIn(stored);
   const made = await createAuthority("KubeEdge", now);
   try {
-    await createSecret(client, CA_SECRET, { cadata: made.certDer, cakeydata: made.keyDer });
+    await createSecret(client, CA_SECRET, caData(made));
     return made;
   } catch (error) {
     if (!hasCode(error, 409)) throw error;
@@ -75,8 +160,11 @@ async function sharedAuthority(client: KubeClient, now: number): Promise<Certifi
 }
 
 function authorityIn(secret: KubeObject): Promise<CertificateAuthority> {
-  const bytes = (key: string) => Buffer.from(textAt(secret, "data", key), "base64");
-  return loadAuthority(bytes("cadata"), bytes("cakeydata"));
+  return loadAuthority(bytesIn(secret, "cadata"), bytesIn(secret, "cakeydata"));
+}
+
+function bytesIn(secret: KubeObject, key: string): Uint8Array {
+  return Buffer.from(textAt(secret, "data", key), "base64");
 }
 
 async function store(client: KubeClient, name: string, data: Record<string, Uint8Array>): Promise<void> {

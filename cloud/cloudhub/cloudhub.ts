@@ -1,25 +1,33 @@
 // CloudHub: the module that edges connect to. It enrols them, keeps their sessions, and moves messages both ways.
+import type { Monitored } from "../monitor/monitor.ts";
 import { hopOf, type Tap } from "../../base/hop/hop.ts";
 import { type Logger, reasonOf } from "../../base/log/logger.ts";
 import { type Clock, every, type Timer } from "../../base/time/clock.ts";
 import type { ListenOptions } from "../../base/transport/listen.ts";
+import type { Refusal } from "../../base/transport/websocket-server.ts";
 import type { MessageSocket } from "../../base/transport/message-socket.ts";
 import { decodeMessage } from "../../protocol/message/codec.ts";
 import { limits } from "../../protocol/limits.ts";
 import { modules } from "../../protocol/message/names.ts";
+import type { Message } from "../../protocol/message/message.ts";
+import { withResource } from "../../protocol/message/message.ts";
+import { nodeOf, trimNode } from "../../protocol/resource/path.ts";
 import type { Bus, BusMessage } from "../beehive/bus.ts";
 import type { Module } from "../beehive/modules.ts";
 import type { CloudCoreConfig } from "../config/config.ts";
 import type { Caches } from "../kube/caches.ts";
 import { resources } from "../kube/resource.ts";
+import { NodeAuthoriser } from "./authoriser/authoriser.ts";
 import { type HubCertificates, prepareCertificates, refreshToken } from "./certificates.ts";
 import { dispatchDownstream } from "./dispatcher/downstream.ts";
 import { connectionMessage, dispatchUpstream } from "./dispatcher/upstream.ts";
 import { serveEnrolment } from "./servers/https.ts";
 import { serveEdges } from "./servers/websocket.ts";
-import { type DeliveryTotals, NodeSession } from "./session/session.ts";
+import { serveCsi } from "./servers/uds.ts";
+import { DeliveryTotals, NodeSession } from "./session/session.ts";
 import { Sessions } from "./session/sessions.ts";
 import { SyncRecords } from "./session/sync-records.ts";
+import { VolumeError, VolumeRequests } from "./volumes.ts";
 
 /** What the hub needs from outside. */
 export interface CloudHubWorld {
@@ -28,17 +36,33 @@ export interface CloudHubWorld {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly config: CloudCoreConfig;
-  readonly websocket: ListenOptions;
-  readonly https: ListenOptions;
+  readonly servers: HubServers;
   readonly tap: Tap | undefined;
 }
+
+/** Where the hub listens; a server that isn't there is switched off. */
+export interface HubServers {
+  readonly websocket?: ListenOptions;
+  readonly https: ListenOptions;
+  /** Path of the CSI driver's socket. */
+  readonly unixsocket?: string;
+}
+
+/** Milliseconds that stopping waits for what edges still have to acknowledge. */
+const DRAIN_MS = 2000;
+const DRAIN_LOOK_MS = 20;
+/** Milliseconds more for writing down what they have acknowledged. */
+const RECORDS_MS = 1000;
 
 export class CloudHub implements Module {
   readonly name = modules.cloudhub;
   readonly sessions = new Sessions();
-  readonly totals: DeliveryTotals = { sent: 0, acked: 0, resent: 0, dropped: 0 };
+  readonly totals = new DeliveryTotals();
   readonly #world: CloudHubWorld;
   readonly #records: SyncRecords;
+  readonly #authoriser: NodeAuthoriser | undefined;
+  readonly #volumes: VolumeRequests;
+  #isStopping = false;
   #certificates: HubCertificates | undefined;
   #token = "";
   #certificatesTook = 0;
@@ -49,6 +73,8 @@ export class CloudHub implements Module {
   constructor(world: CloudHubWorld) {
     this.#world = world;
     this.#records = new SyncRecords(world.caches, world.logger);
+    this.#authoriser = world.config.authorization === "off" ? undefined : new NodeAuthoriser(world.caches);
+    this.#volumes = new VolumeRequests(world.clock);
   }
 
   get ports() {
@@ -71,7 +97,7 @@ export class CloudHub implements Module {
   }
 
   async start(): Promise<void> {
-    const { caches, clock, config, logger } = this.#world;
+    const { caches, clock, config, logger, servers } = this.#world;
     const began = performance.now();
     const certificates = await prepareCertificates(caches.client, { ...config, now: clock.now() });
     this.#certificatesTook = performance.now() - began;
@@ -79,48 +105,99 @@ export class CloudHub implements Module {
     this.#token = certificates.token;
     const { authority, server } = certificates;
     const enrolment = await serveEnrolment({
-      listen: this.#world.https,
+      listen: servers.https,
       authority,
       server,
       certLifetime: config.edgeCertLifetime,
+      identity: config.identity,
       now: () => clock.now(),
       logger,
       nodeExists: async (name) => await caches.client.find({ resource: resources.nodes, name }) !== undefined,
     });
     this.#stops.push(enrolment.stop);
-    const edges = await serveEdges({
-      listen: this.#world.websocket,
+    const doors = {
       authority,
       server,
       identity: config.identity,
-      refuse: (node) => {
-        // A known node that comes back takes its own place, also at the limit.
-        if (this.sessions.size < config.nodeLimit || this.sessions.of(node) !== undefined) return undefined;
-        return { status: 503, reason: `the limit of ${config.nodeLimit} connected nodes is reached` };
-      },
-      accept: (node, socket) => this.#connect(node, socket),
-    });
-    this.#stops.push(edges.stop);
-    this.#ports = { websocket: edges.port, https: enrolment.port };
+      refuse: (node: string) => this.#refusal(node),
+      accept: (node: string, socket: MessageSocket) => this.#connect(node, socket),
+    };
+    this.#ports = { websocket: 0, https: enrolment.port };
+    if (servers.websocket !== undefined) {
+      const edges = await serveEdges({ ...doors, listen: servers.websocket });
+      this.#stops.push(edges.stop);
+      this.#ports = { ...this.#ports, websocket: edges.port };
+    }
+    if (servers.unixsocket !== undefined) {
+      const csi = await serveCsi({
+        path: servers.unixsocket,
+        now: () => clock.now(),
+        forward: (message) => this.#askEdge(message),
+      });
+      this.#stops.push(csi.stop);
+    }
     this.#refresh = every(clock, config.tokenLifetime / 2, () => void this.#refreshToken());
   }
 
   /** A message from a module of the cloud, for one node or for several. */
   receive(message: BusMessage): void {
-    dispatchDownstream({ ...this.#world, sessions: this.sessions }, message);
+    dispatchDownstream({ ...this.#world, sessions: this.sessions, totals: this.totals }, message);
   }
 
-  /** Counters and gauges, by their names in the metrics. */
-  metrics(): Record<string, number> {
+  /** What the monitor shows of the hub. */
+  get monitored(): Monitored {
+    return {
+      gauges: () => {
+        const { waiting, fullest, unacknowledged, oldest } = this.#laneGauges();
+        const depths = [modules.edgecontroller, modules.devicecontroller, modules.cloudhub].map((name) =>
+          this.#world.bus.depth(name)
+        );
+        return {
+          KubeEdge_CloudHub_connected_nodes: this.sessions.size,
+          skep_hub_lane_messages: waiting,
+          skep_hub_lane_depth_max: fullest,
+          skep_hub_unacked_messages: unacknowledged,
+          skep_hub_unacked_age_seconds_max: oldest / 1000,
+          skep_bus_depth: Math.max(...depths),
+        };
+      },
+      counters: () => {
+        const { sent, acked, resent, drops, refusals, bytesDown, bytesUp } = this.totals;
+        return {
+          skep_hub_sent_total: sent,
+          skep_hub_acked_total: acked,
+          skep_hub_resends_total: resent,
+          skep_hub_drops_total: { label: "reason", values: drops },
+          skep_hub_refusals_total: { label: "reason", values: refusals },
+          skep_hub_bytes_down_total: bytesDown,
+          skep_hub_bytes_up_total: bytesUp,
+        };
+      },
+      notReady: () => {
+        if (this.#isStopping) return "it is stopping";
+        return this.#ports.https === 0 ? "it has not started yet" : undefined;
+      },
+    };
+  }
+
+  #laneGauges() {
     let waiting = 0;
+    let fullest = 0;
     let unacknowledged = 0;
     let oldest = 0;
     for (const session of this.sessions.all()) {
       const gauges = session.gauges();
       waiting += gauges.waiting;
+      fullest = Math.max(fullest, gauges.waiting);
       unacknowledged += gauges.inFlight;
       oldest = Math.max(oldest, gauges.oldest);
     }
+    return { waiting, fullest, unacknowledged, oldest };
+  }
+
+  /** Counters and gauges, by their names in scenarios. */
+  metrics(): Record<string, number> {
+    const { waiting, unacknowledged, oldest } = this.#laneGauges();
     const { sent, acked, resent, dropped } = this.totals;
     return {
       connected_nodes: this.sessions.size,
@@ -138,9 +215,47 @@ export class CloudHub implements Module {
   }
 
   async stop(): Promise<void> {
+    this.#isStopping = true;
     this.#refresh?.cancel();
-    for (const session of [...this.sessions.all()]) session.end("cloudcore is stopping");
+    await this.#drain();
+    for (const session of [...this.sessions.all()]) session.end("cloudcore is stopping", true);
     await Promise.all(this.#stops.splice(0).map((stop) => stop()));
+  }
+
+  /** Lets what is on its way arrive and be recorded; what an edge doesn't acknowledge in time is sent by the next cloudcore. */
+  async #drain(): Promise<void> {
+    const until = performance.now() + DRAIN_MS;
+    const isDrained = () => [...this.sessions.all()].every((session) => session.isDrained);
+    while (!isDrained() && performance.now() < until) await pause(DRAIN_LOOK_MS);
+    await Promise.race([this.#records.settled(), pause(RECORDS_MS)]);
+  }
+
+  #refusal(node: string): Refusal | undefined {
+    const { nodeLimit } = this.#world.config;
+    if (this.#isStopping) return { status: 503, reason: "cloudcore is stopping" };
+    // A known node that comes back takes its own place, also at the limit.
+    if (this.sessions.size < nodeLimit || this.sessions.of(node) !== undefined) return undefined;
+    return { status: 503, reason: `the limit of ${nodeLimit} connected nodes is reached` };
+  }
+
+  /** Forwards what the CSI driver asks; resolves with the edge's answer, rejects with VolumeError. */
+  async #askEdge(message: Message): Promise<Message> {
+    const resource = message.route.resource ?? "";
+    const node = nodeOf(resource);
+    const session = this.sessions.of(node);
+    if (session === undefined) throw new VolumeError(`node ${node} is not connected`);
+    const answer = this.#volumes.answerTo(message.header.msg_id, node);
+    session.sendUnacknowledged(withResource(message, trimNode(resource)));
+    return await answer;
+  }
+
+  #isOfOldEra(node: string): boolean {
+    const { caches, config } = this.#world;
+    if (config.eras.length === 0) return false;
+    const labels = caches.of(resources.nodes).get("", node)?.metadata.labels ?? {};
+    return config.eras.some(({ nodeSelector }) =>
+      Object.entries(nodeSelector).every(([label, value]) => labels[label] === value)
+    );
   }
 
   #connect(node: string, socket: MessageSocket): void {
@@ -148,14 +263,29 @@ export class CloudHub implements Module {
     const records = this.#records;
     const ended = (gone: NodeSession, reason: string) => {
       logger.debug("an edge has gone", { node, reason });
-      if (this.sessions.remove(gone)) this.#announce(node, "disconnected");
+      if (!this.sessions.remove(gone)) return;
+      this.#volumes.nodeGone(node);
+      this.#announce(node, "disconnected");
     };
     const behind = () => this.#announce(node, "connected");
-    const session = new NodeSession(node, socket, { clock, logger, records, config, tap, behind, ended }, this.totals);
+    const isOfOldEra = this.#isOfOldEra(node);
+    const session = new NodeSession(
+      node,
+      socket,
+      { clock, logger, records, config, tap, isOfOldEra, behind, ended },
+      this.totals,
+    );
     this.sessions.add(session);
     logger.debug("an edge has connected", { node });
     this.#announce(node, "connected");
-    const upstream = { bus, logger, now: () => clock.now(), kubeCa: () => kubeCaOf(this.#world.caches) };
+    const upstream = {
+      bus,
+      logger,
+      now: () => clock.now(),
+      kubeCa: () => kubeCaOf(this.#world.caches),
+      answerVolume: (answer: Message) => this.#volumes.take(node, answer),
+      refusal: this.#authoriser === undefined ? undefined : (m: Message) => this.#refused(node, m),
+    };
 
     // One edge's requests are its own affair: when it has enough under way, it is read no further, and no other waits.
     const pending = { messages: 0, bytes: 0 };
@@ -172,6 +302,7 @@ export class CloudHub implements Module {
       const id = message.header.msg_id;
       tap?.(hopOf(message, { time: clock.now(), hop: "hub.read", direction: "up", node, size: text.length }));
       const { length } = text;
+      this.totals.bytesUp += length;
       pending.messages++;
       pending.bytes += length;
       if (isTooMuch()) socket.pause();
@@ -186,6 +317,24 @@ export class CloudHub implements Module {
         logger.error("an edge's message could not be handed on", { node, id, error: reasonOf(error) });
       });
     });
+  }
+
+  /** Whether a message is not carried out, because its node may not ask that. */
+  async #refused(node: string, message: Message): Promise<boolean> {
+    const { config, logger } = this.#world;
+    let why: string | undefined;
+    try {
+      why = await this.#authoriser?.refusal(node, message);
+    } catch (error) {
+      why = `it could not be checked: ${reasonOf(error)}`;
+    }
+    if (why === undefined) return false;
+    const { operation, resource } = message.route;
+    const isOn = config.authorization === "on";
+    const facts = { node, operation, resource, why, id: message.header.msg_id };
+    logger.warn(isOn ? "an edge asked for what it may not" : "an edge asked for what it may not, and is served", facts);
+    if (isOn) this.totals.refuse("not allowed");
+    return isOn;
   }
 
   /** Tells the controllers; they look at what the node lacks. */
@@ -207,6 +356,11 @@ export class CloudHub implements Module {
       });
     }
   }
+}
+
+/** Stopping waits by the wall clock: a scaled or a hand-driven one may stand still meanwhile. */
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 /** The CA of the cluster as its kubeconfig has it. */

@@ -1,4 +1,5 @@
 // What a cloudcore can be told, with KubeEdge's own defaults. Times are milliseconds.
+import { type EraRule, type StrictGo, strictGoWays } from "../../protocol/apis/cloudcore-config.ts";
 
 /** The settings of one cloudcore. */
 export interface CloudCoreConfig {
@@ -22,15 +23,29 @@ export interface CloudCoreConfig {
   readonly identity: "certificate" | "header";
   /** Where Go's own way is wanted although ours is better (docs/deviations.md). */
   readonly strictGo: ReadonlySet<StrictGo>;
+  /**
+   * What edges ask is checked against what their node may do (`authorization.enable` and `debug`): not at all, with a line in
+   * the log for what would be refused, or with refusal.
+   */
+  readonly authorization: "off" | "log" | "on";
+  /** Nodes of another era of KubeEdge, told by their labels. */
+  readonly eras: readonly EraRule[];
+  /** The controllers that run. */
+  readonly controllers: ReadonlySet<"edgeController" | "deviceController" | "syncController">;
+  /** Certificates from files, in place of the cluster's secrets. Files that aren't there are passed over. */
+  readonly certificateFiles: CertificateFiles | undefined;
 }
 
-/**
- * Ways of Go that can be had back: `membership-on-connect` (a node that connects is not told its memberships again),
- * `sync-on-connect` (what it missed waits for the next round of the sync loop), `device-source` (the sync loop sends devices
- * in EdgeController's name, so that mappers are not told).
- */
-export const strictGoNames = ["membership-on-connect", "sync-on-connect", "device-source"] as const;
-export type StrictGo = typeof strictGoNames[number];
+/** Paths of PEM files. */
+export interface CertificateFiles {
+  readonly ca: string;
+  readonly caKey: string;
+  readonly cert: string;
+  readonly key: string;
+}
+
+export const strictGoNames = Object.keys(strictGoWays) as StrictGo[];
+export type { StrictGo };
 
 const SECOND = 1000;
 const DAY = 86_400 * SECOND;
@@ -46,6 +61,10 @@ export const defaultConfig: CloudCoreConfig = {
   tokenLifetime: DAY,
   identity: "certificate",
   strictGo: new Set(),
+  authorization: "off",
+  eras: [],
+  controllers: new Set(["edgeController", "deviceController", "syncController"]),
+  certificateFiles: undefined,
 };
 
 /** The same configuration with every protocol timer divided. */

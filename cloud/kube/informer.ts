@@ -35,6 +35,7 @@ export class Informer {
   readonly #handlers: ((event: CacheEvent) => void)[] = [];
   readonly #synced = Promise.withResolvers<void>();
   readonly #stop = new AbortController();
+  #isSynced = false;
   #lastError: string | undefined;
   #retry: Timer | undefined;
 
@@ -46,7 +47,10 @@ export class Informer {
     const list = async () => {
       const found = await client.list(resource, labelSelector === undefined ? {} : { labelSelector });
       // The cache is filled once client-node has gone through the list, which is right after this returns.
-      setImmediate(() => this.#synced.resolve());
+      setImmediate(() => {
+        this.#isSynced = true;
+        this.#synced.resolve();
+      });
       this.#backoff.reset();
       return found as unknown as KubernetesListObject<KubernetesObject>;
     };
@@ -72,6 +76,11 @@ export class Informer {
   start(): Promise<void> {
     this.#watchAgain();
     return this.#synced.promise;
+  }
+
+  /** Whether the cache has been filled once: before, what is not in it may well be there. */
+  get isSynced(): boolean {
+    return this.#isSynced;
   }
 
   /** Why the cache could not be filled so far, where it could not. */

@@ -81,6 +81,40 @@ export function loadKubeConfig(file: string): PooledKubeConfig {
   return pooled(config);
 }
 
+/**
+ * What `kubeAPIConfig` of a cloudcore.yaml says: a kubeconfig file, or none inside a cluster; `master` takes the place of
+ * the server's address. Throws KubeConfigError.
+ */
+export function clusterKubeConfig(
+  { file, master }: { readonly file: string; readonly master: string },
+): PooledKubeConfig {
+  if (file === "" && master === "") return inClusterKubeConfig();
+  const found = file === "" ? undefined : loadKubeConfig(file);
+  if (found === undefined) {
+    const config = new KubeConfig();
+    config.loadFromClusterAndUser({ name: "master", server: master, skipTLSVerify: false }, { name: "nobody" });
+    return pooled(config);
+  }
+  if (master === "") return found;
+  const { config } = found;
+  const current = config.getCurrentCluster()?.name;
+  config.clusters = config.clusters.map((cluster) =>
+    cluster.name === current ? { ...cluster, server: master } : cluster
+  );
+  return found;
+}
+
+function inClusterKubeConfig(): PooledKubeConfig {
+  const config = new KubeConfig();
+  if (!process.env.KUBERNETES_SERVICE_HOST) {
+    throw new KubeConfigError(
+      "kubeAPIConfig.kubeConfig is empty, and this is not inside a cluster: name a kubeconfig there, or with --kubeconfig",
+    );
+  }
+  config.loadFromCluster();
+  return pooled(config);
+}
+
 /** The configuration for a server reached with a token. */
 export function tokenKubeConfig(
   access: { readonly url: string; readonly ca: string; readonly token: string },

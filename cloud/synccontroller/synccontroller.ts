@@ -1,5 +1,5 @@
 // SyncController: compares what each connected node has acknowledged with what there is, and sends the difference.
-import type { Logger } from "../../base/log/logger.ts";
+import { type Logger, reasonOf } from "../../base/log/logger.ts";
 import { type Clock, every, type Timer } from "../../base/time/clock.ts";
 import { asTyped } from "../../protocol/apis/device.ts";
 import { isNewerVersion, type KubeObject, textAt } from "../../protocol/apis/kube-object.ts";
@@ -33,7 +33,8 @@ export class SyncController implements Module {
   readonly name = modules.synccontroller;
   readonly #world: SyncControllerWorld;
   readonly #connected = new Set<string>();
-  readonly #informers: ReadonlyMap<string, Informer>;
+  /** By `apiVersion/kind`; undefined while it is being found out what that is. */
+  readonly #informers: Map<string, Informer | undefined>;
   #timer: Timer | undefined;
 
   constructor(world: SyncControllerWorld) {
@@ -81,8 +82,8 @@ export class SyncController implements Module {
 
   async #lookAt(node: string): Promise<void> {
     for (const held of this.#world.index.of(node)) {
-      const informer = this.#informers.get(`${held.apiVersion}/${held.kind}`);
-      if (informer === undefined) continue;
+      const informer = this.#informerOf(held);
+      if (informer?.isSynced !== true) continue;
       const object = informer.get(held.namespace, held.name);
       if (object !== undefined && object.metadata.uid !== held.uid && goesByName(object, node)) {
         // Another object has the name now: the edge's store goes by name, and deleting the old one would take the new one.
@@ -98,6 +99,25 @@ export class SyncController implements Module {
         await this.#send(node, held, operations.update, object);
       }
     }
+  }
+
+  /**
+   * The cache of a kind. Edges may hold kinds that no controller here follows, such as volumes they asked for: these are
+   * followed from the first record on. A kind the API doesn't serve, or not to us, is left alone.
+   */
+  #informerOf({ apiVersion, kind }: Held): Informer | undefined {
+    const key = `${apiVersion}/${kind}`;
+    if (this.#informers.has(key)) return this.#informers.get(key);
+    const { caches, logger } = this.#world;
+    this.#informers.set(key, undefined);
+    caches.client.resourceOf({ apiVersion, kind }).then(
+      (resource) => this.#informers.set(key, caches.of(resource)),
+      (error) => {
+        this.#informers.delete(key);
+        logger.debug("what edges hold of a kind can't be followed", { apiVersion, kind, error: reasonOf(error) });
+      },
+    );
+    return undefined;
   }
 
   async #send(node: string, held: Held, operation: string, object: KubeObject): Promise<void> {

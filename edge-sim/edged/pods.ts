@@ -2,6 +2,7 @@
 import type { Clock, Timer } from "../../base/time/clock.ts";
 import { every } from "../../base/time/clock.ts";
 import { type Logger, reasonOf } from "../../base/log/logger.ts";
+import { referencesIn } from "../../protocol/apis/pod.ts";
 import { at, type KubeObject, listAt, textAt } from "../../protocol/apis/kube-object.ts";
 import { operations, resourceTypes } from "../../protocol/message/names.ts";
 import { wirePath } from "../../protocol/resource/path.ts";
@@ -336,38 +337,10 @@ function changedContainers(old: KubeObject, pod: KubeObject): string[] {
 }
 
 function needsOf(pod: KubeObject): Need[] {
-  const namespace = pod.metadata.namespace ?? "default";
-  const needs = new Map<string, Need>();
-  const add = (type: string, name: string, source: unknown) => {
-    if (name === "") return;
-    const path = wirePath(namespace, type, name);
-    const optional = at(source, "optional") === true;
-    needs.set(path, { path, optional: optional && needs.get(path)?.optional !== false });
-  };
-  for (const volume of listAt(pod, "spec", "volumes")) {
-    add(resourceTypes.configmap, textAt(volume, "configMap", "name"), at(volume, "configMap"));
-    add(resourceTypes.secret, textAt(volume, "secret", "secretName"), at(volume, "secret"));
-    for (const source of listAt(volume, "projected", "sources")) {
-      add(resourceTypes.configmap, textAt(source, "configMap", "name"), at(source, "configMap"));
-      add(resourceTypes.secret, textAt(source, "secret", "name"), at(source, "secret"));
-    }
-  }
-  for (const container of [...listAt(pod, "spec", "initContainers"), ...listAt(pod, "spec", "containers")]) {
-    for (const source of listAt(container, "envFrom")) {
-      add(resourceTypes.configmap, textAt(source, "configMapRef", "name"), at(source, "configMapRef"));
-      add(resourceTypes.secret, textAt(source, "secretRef", "name"), at(source, "secretRef"));
-    }
-    for (const variable of listAt(container, "env")) {
-      const from = at(variable, "valueFrom");
-      add(resourceTypes.configmap, textAt(from, "configMapKeyRef", "name"), at(from, "configMapKeyRef"));
-      add(resourceTypes.secret, textAt(from, "secretKeyRef", "name"), at(from, "secretKeyRef"));
-    }
-  }
-  // A missing pull secret is a warning of the kubelet, no obstacle.
-  for (const secret of listAt(pod, "spec", "imagePullSecrets")) {
-    add(resourceTypes.secret, textAt(secret, "name"), { optional: true });
-  }
-  return [...needs.values()];
+  return referencesIn(pod).map(({ kind, namespace, name, isOptional }) => ({
+    path: wirePath(namespace, kind, name),
+    optional: isOptional,
+  }));
 }
 
 function tokensOf(pod: KubeObject) {

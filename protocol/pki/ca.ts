@@ -77,6 +77,67 @@ export function loadKeyPair(certDer: Uint8Array, keyDer: Uint8Array): KeyPair {
   return pairOf(new X509Certificate(Buffer.from(certDer)), key);
 }
 
+/**
+ * A key pair from PEM files. Keys labelled `PRIVATE KEY` that hold SEC1, as KubeEdge's own code writes them, are read too.
+ * Throws KeyFileError, for a person, where it is no certificate, no EC key, or the two don't belong together.
+ */
+export function pairFromPem(certPem: string, keyPem: string): KeyPair {
+  let certificate: X509Certificate;
+  try {
+    certificate = new X509Certificate(Buffer.from(derOf(firstBlock(certPem, "CERTIFICATE"))));
+  } catch (error) {
+    throw new KeyFileError(`the certificate can't be read: ${(error as Error).message}`);
+  }
+  const key = keyFromPem(keyPem);
+  if (key.asymmetricKeyType !== "ec") {
+    throw new KeyFileError(
+      `the key is ${key.asymmetricKeyType ?? "no private key"}, and must be an EC key, such as P-256`,
+    );
+  }
+  const isIts = createPublicKey(key).export({ format: "der", type: "spki" }).equals(
+    Buffer.from(certificate.publicKey.rawData),
+  );
+  if (!isIts) throw new KeyFileError("the certificate is for another key");
+  return pairOf(certificate, key);
+}
+
+/** A certificate or key in a file that can't be used. */
+export class KeyFileError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = "KeyFileError";
+  }
+}
+
+function keyFromPem(pem: string): KeyObject {
+  const block = firstBlock(pem, "(?:EC )?PRIVATE KEY");
+  try {
+    return createPrivateKey(block);
+  } catch {
+    try {
+      return createPrivateKey({ key: Buffer.from(derOf(block)), format: "der", type: "sec1" });
+    } catch (error) {
+      throw new KeyFileError(`the key can't be read: ${(error as Error).message}`);
+    }
+  }
+}
+
+function firstBlock(pem: string, label: string): string {
+  const [found] = new RegExp(`-----BEGIN ${label}-----[^-]*-----END ${label}-----`).exec(pem) ?? [];
+  if (found === undefined) throw new KeyFileError(`there is no PEM block for it (${label.replace("(?:EC )?", "")})`);
+  return found;
+}
+
+/** The addresses and names a certificate is for, and whether this CA has signed it and its time is not over. */
+export async function servesAs(ca: CertificateAuthority, certDer: Uint8Array, now: number): Promise<readonly string[]> {
+  const certificate = new X509Certificate(Buffer.from(certDer));
+  const isGood = certificate.notAfter.getTime() > now &&
+    await certificate.verify({ publicKey: ca.certificate, signatureOnly: true });
+  if (!isGood) return [];
+  const names = certificate.getExtension(SubjectAlternativeNameExtension)?.names.toJSON() ?? [];
+  return names.map(({ value }) => value);
+}
+
 /** A server certificate for these addresses: IP literals become IP names, the rest DNS names; empty ones are left out. */
 export async function issueServer(
   ca: CertificateAuthority,
@@ -128,6 +189,38 @@ export class CsrError extends Error {
 export interface CertificateRequest {
   readonly subject: Subject;
   readonly publicKey: CryptoKey;
+  /** DNS names and addresses; other kinds of names are left out, as Go's server leaves them. */
+  readonly names: readonly { readonly type: "dns" | "ip"; readonly value: string }[];
+}
+
+/** What a certificate may be used for, by Go's `x509.ExtKeyUsage` numbers, which edges send. */
+const usagesByNumber: Readonly<Record<number, string>> = {
+  0: "2.5.29.37.0",
+  1: usage.server,
+  2: usage.client,
+  3: "1.3.6.1.5.5.7.3.3",
+  4: "1.3.6.1.5.5.7.3.4",
+  5: "1.3.6.1.5.5.7.3.5",
+  6: "1.3.6.1.5.5.7.3.6",
+  7: "1.3.6.1.5.5.7.3.7",
+  8: "1.3.6.1.5.5.7.3.8",
+  9: "1.3.6.1.5.5.7.3.9",
+};
+
+/** The usages of an `ExtKeyUsages` header, a JSON list of numbers; client authentication where it is empty. Throws CsrError. */
+export function usagesIn(header: string): readonly string[] {
+  if (header === "") return [usage.client];
+  const failed = (why: string) => new CsrError(`unmarshal http header ExtKeyUsages fail, err: ${why}`);
+  let numbers: unknown;
+  try {
+    numbers = JSON.parse(header);
+  } catch (error) {
+    throw failed((error as Error).message);
+  }
+  if (!Array.isArray(numbers)) throw failed("a list of numbers was expected");
+  const usages = numbers.map((number) => usagesByNumber[number as number]);
+  if (usages.some((found) => found === undefined)) throw failed(`${header} has an unknown usage`);
+  return usages.length === 0 ? [usage.client] : usages as string[];
 }
 
 /** The first byte of every certificate request in DER. */
@@ -148,15 +241,27 @@ export async function readRequest(der: Uint8Array): Promise<CertificateRequest> 
   if (!await request.verify()) throw new CsrError("the signature of the request is not its key's");
   const organization = request.subjectName.getField("O")[0];
   const publicKey = await request.publicKey.export(algorithm, ["verify"]);
-  return { subject: { commonName, ...(organization === undefined ? {} : { organization }) }, publicKey };
+  return {
+    subject: { commonName, ...(organization === undefined ? {} : { organization }) },
+    publicKey,
+    names: namesIn(request),
+  };
 }
 
-/** Signs a request: common name and organization from it, the rest ours. Returns the certificate's DER. */
+function namesIn(request: Pkcs10CertificateRequest): CertificateRequest["names"] {
+  const asked = request.getExtension("2.5.29.17");
+  if (asked === null) return [];
+  const { names } = new SubjectAlternativeNameExtension(asked.rawData);
+  return names.toJSON().flatMap(({ type, value }) => type === "dns" || type === "ip" ? [{ type, value }] : []);
+}
+
+/** Signs a request: common name, organization and names from it, the rest ours. Returns the certificate's DER. */
 export async function signRequest(
   ca: CertificateAuthority,
   request: CertificateRequest,
   now: number,
   lifetimeMs: number,
+  usages: readonly string[] = [usage.client],
 ): Promise<Uint8Array> {
   const certificate = await sign(
     ca,
@@ -164,7 +269,10 @@ export async function signRequest(
     request.publicKey,
     now,
     lifetimeMs,
-    clientExtensions([usage.client]),
+    [
+      ...clientExtensions(usages),
+      ...(request.names.length === 0 ? [] : [new SubjectAlternativeNameExtension([...request.names])]),
+    ],
   );
   return new Uint8Array(certificate.rawData);
 }
@@ -213,10 +321,10 @@ export function derOf(pem: string): Uint8Array {
   return Buffer.from(pem.replace(/-----[^-]+-----/g, ""), "base64");
 }
 
-function clientExtensions(usages: ExtendedKeyUsage[]): Extension[] {
+function clientExtensions(usages: readonly string[]): Extension[] {
   return [
     new KeyUsagesExtension(KeyUsageFlags.digitalSignature | KeyUsageFlags.keyEncipherment, true),
-    new ExtendedKeyUsageExtension(usages),
+    new ExtendedKeyUsageExtension([...usages]),
   ];
 }
 

@@ -24,9 +24,11 @@ export interface CloudProcessOptions {
 
 /** Milliseconds in which it must be ready. */
 const READY_MS = 20_000;
-/** Blocks of three ports that there are, and that are tried. */
+/** Ports of a block: API, hub, enrolment, console, metrics. */
+const BLOCK = 5;
+/** Blocks that there are, and that are tried. */
 const LOWEST_PORT = 20_000;
-const BLOCKS = 4_000;
+const BLOCKS = 2_400;
 const PORT_TRIES = 50;
 
 /** A cloudcore that comes and goes, always at the same ports. */
@@ -125,13 +127,13 @@ function selfCommand(): string[] {
 }
 
 /**
- * The first of three ports in a row that are free now. They are below those that connections going out get (32768 on
+ * The first of a block of ports that are free now. They are below those that connections going out get (32768 on
  * Linux): one of these would take a port while the cloudcore is away.
  */
 async function freeBlock(host: string): Promise<number> {
   for (let tries = 0; tries < PORT_TRIES; tries++) {
-    const port = LOWEST_PORT + 3 * randomInt(BLOCKS);
-    const servers = [createServer(), createServer(), createServer()];
+    const port = LOWEST_PORT + BLOCK * randomInt(BLOCKS);
+    const servers = Array.from({ length: BLOCK }, () => createServer());
     try {
       for (const [i, server] of servers.entries()) await listen(server, { host, port: port + i, exact: true });
       return port;
@@ -141,5 +143,5 @@ async function freeBlock(host: string): Promise<number> {
       for (const server of servers) if (server.listening) await closeServer(server);
     }
   }
-  throw new StepFailure("there are no three free ports in a row");
+  throw new StepFailure(`there are no ${BLOCK} free ports in a row`);
 }

@@ -5,7 +5,7 @@ import { applyJsonPatch, applyMergePatch } from "../../cloud/apiserver/patch/jso
 import { applyStrategicPatch } from "../../cloud/apiserver/patch/strategic.ts";
 import { ApiError } from "../../cloud/apiserver/status.ts";
 import { mergeTwins, ReportError } from "../../cloud/devicecontroller/upstream/reports.ts";
-import { referencesOf } from "../../cloud/edgecontroller/downstream/location.ts";
+import { referencesOf } from "../../protocol/apis/pod.ts";
 import { decodeMessage, encodeMessage, MessageFormatError } from "../../protocol/message/codec.ts";
 import type { Message } from "../../protocol/message/message.ts";
 import { CsrError, readRequest } from "../../protocol/pki/ca.ts";

@@ -8,6 +8,7 @@ import type { Message } from "../../../protocol/message/message.ts";
 import { operations, resourceTypes } from "../../../protocol/message/names.ts";
 import { nodeOf, trimNode } from "../../../protocol/resource/path.ts";
 import type { BusMessage } from "../../beehive/bus.ts";
+import type { DeliveryTotals } from "../session/session.ts";
 import type { Sessions } from "../session/sessions.ts";
 import { recordedOf } from "../session/sync-records.ts";
 import { needsAck } from "./ack-class.ts";
@@ -15,6 +16,7 @@ import { needsAck } from "./ack-class.ts";
 /** What dispatching needs from outside. */
 export interface DownstreamWorld {
   readonly sessions: Sessions;
+  readonly totals: DeliveryTotals;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly tap: Tap | undefined;
@@ -39,10 +41,11 @@ export function dispatchDownstream(world: DownstreamWorld, message: BusMessage):
   toNode(world, node, withResource(message, trimNode(resource)));
 }
 
-function toNode({ sessions, clock, tap }: DownstreamWorld, node: string, message: Message): void {
+function toNode({ sessions, clock, tap, totals }: DownstreamWorld, node: string, message: Message): void {
   const wire = message.route.resource ?? "";
   const session = sessions.of(node);
   if (session === undefined) {
+    totals.drop("not connected");
     tap?.(
       hopOf(message, {
         time: clock.now(),

@@ -13,6 +13,10 @@ export interface UpstreamWorld {
   readonly now: () => number;
   /** PEM of the cluster's CA, which edges may ask for. */
   readonly kubeCa: () => string;
+  /** Takes an edge's answer to the CSI driver; false where nobody waits for it. */
+  readonly answerVolume: (answer: Message) => boolean;
+  /** Whether the edge may not ask that; absent where nobody checks. */
+  readonly refusal: ((message: Message) => Promise<boolean>) | undefined;
 }
 
 /** Sources no edge may claim: they are the cloud's own modules. */
@@ -49,7 +53,12 @@ const table: readonly Row[] = [
     act: (world, session, m) => session.sendUnacknowledged(responseTo(world.now(), m, "ack")),
   },
   { matches: has(operations.keepalive), act: (_world, session) => session.keepalive() },
-  { matches: (_m, resource) => volume.test(resource), act: ({ bus }, _session, m) => bus.sendResp(m) },
+  {
+    matches: (_m, resource) => volume.test(resource),
+    act: ({ bus, answerVolume }, _session, m) => {
+      if (!answerVolume(m)) bus.sendResp(m);
+    },
+  },
   { matches: has(operations.response), act: (_world, session, m) => session.acknowledge(m) },
   {
     matches: has(operations.error),
@@ -106,6 +115,7 @@ const table: readonly Row[] = [
 /** Resolves when the message has been handed on; a full module makes it wait, and so the node's next message. */
 export async function dispatchUpstream(world: UpstreamWorld, session: NodeSession, message: BusMessage): Promise<void> {
   const resource = message.route.resource ?? "";
+  if (world.refusal !== undefined && await world.refusal(message)) return message.settled?.();
   for (const row of table) {
     if (!row.matches(message, resource)) continue;
     await row.act(world, session, message, resource);

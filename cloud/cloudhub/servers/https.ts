@@ -13,8 +13,9 @@ import {
   readRequest,
   signRequest,
   subjectOf,
+  usagesIn,
 } from "../../../protocol/pki/ca.ts";
-import { nodeCommonName, nodeOrganization } from "../../../protocol/pki/request.ts";
+import { legacySubject, nodeCommonName, nodeOrganization } from "../../../protocol/pki/request.ts";
 import { refuseJwt } from "../../../protocol/pki/token.ts";
 
 /** What the server needs from outside. */
@@ -26,11 +27,15 @@ export interface EnrolmentWorld {
   readonly now: () => number;
   readonly logger: Logger;
   readonly nodeExists: (node: string) => Promise<boolean>;
+  /** `header`: the one certificate that all edges of KubeEdge v1.1 share may renew for any of them. */
+  readonly identity: "certificate" | "header";
 }
 
 interface Answer {
   readonly status: number;
   readonly body: string | Uint8Array;
+  /** Methods there are instead, where the method was wrong. */
+  readonly allow?: string;
 }
 
 /** Starts it; resolves with the port and the way to stop. */
@@ -69,7 +74,7 @@ async function serve(world: EnrolmentWorld, request: IncomingMessage, response: 
   response.writeHead(answer.status, {
     "content-type": isBytes ? "application/octet-stream" : "text/plain; charset=utf-8",
     "content-length": body.length,
-    ...(answer.status === 405 ? { allow: "GET" } : {}),
+    ...(answer.status === 405 ? { allow: answer.allow ?? "GET" } : {}),
     // What was not read of a refused body is not waited for.
     ...(answer.status >= 400 ? { connection: "close" } : {}),
   });
@@ -79,10 +84,7 @@ async function serve(world: EnrolmentWorld, request: IncomingMessage, response: 
 async function route(world: EnrolmentWorld, request: IncomingMessage): Promise<Answer> {
   const path = new URL(request.url ?? "/", "https://hub").pathname;
   const node = /^\/node\/([^/]+)$/.exec(path)?.[1];
-  // Edges of older versions tell how their upgrade went; nobody here has asked them to.
-  if (/^\/task\/[^/]+\/name\/[^/]+\/node\/[^/]+\/status$/.test(path) && request.method === "POST") {
-    return { status: 200, body: "ok" };
-  }
+  if (path === "/nodeupgrade" || taskStatus.test(path)) return await takeReport(request);
   if (path !== "/ca.crt" && path !== "/edge.crt" && node === undefined) {
     return { status: 404, body: "404: Page Not Found" };
   }
@@ -92,8 +94,30 @@ async function route(world: EnrolmentWorld, request: IncomingMessage): Promise<A
   }
   if (path === "/ca.crt") return { status: 200, body: world.authority.certDer };
   if (path === "/edge.crt") return await sign(world, request);
-  const found = await world.nodeExists(decodeURIComponent(node as string));
+  let found: boolean;
+  try {
+    found = await world.nodeExists(decodeURIComponent(node as string));
+  } catch (error) {
+    world.logger.warn("whether a node exists could not be found out", { node, error: reasonOf(error) });
+    return { status: 500, body: "Failed to query node information" };
+  }
   return found ? { status: 200, body: "Node founded" } : { status: 404, body: "Node not found" };
+}
+
+const taskStatus = /^\/task\/[^/]+\/name\/[^/]+\/node\/[^/]+\/status$/;
+
+/** Edges of older versions tell how their upgrade went; nobody here has asked them to, so it is read and no more. */
+async function takeReport(request: IncomingMessage): Promise<Answer> {
+  if (request.method !== "POST") return { status: 405, body: "405: Method Not Allowed", allow: "POST" };
+  const body = await readBody(request, limits.taskReport);
+  if (body === undefined) return { status: 400, body: `the request body can only be up to ${limits.taskReport} bytes` };
+  try {
+    const report: unknown = JSON.parse(Buffer.from(body).toString("utf8"));
+    if (typeof report !== "object" || report === null) throw new Error("an object was expected");
+  } catch (error) {
+    return { status: 400, body: `the report can't be read: ${reasonOf(error)}` };
+  }
+  return { status: 200, body: "ok" };
 }
 
 /** Whether the asker takes that kind of answer; who says nothing takes any. */
@@ -112,7 +136,7 @@ async function sign(world: EnrolmentWorld, request: IncomingMessage): Promise<An
   // A certificate decides alone; a token beside it is not looked at. Who may ask is known before the body is read.
   const refused = presented?.raw === undefined
     ? await refuseToken(world, headerOf(request, "authorization"))
-    : refuseCertificate(request.socket as TLSSocket, presented.raw, node);
+    : refuseCertificate(request.socket as TLSSocket, presented.raw, node, world.identity);
   if (refused !== undefined) return { status: 401, body: refused };
   const failed = (why: string): Answer => ({
     status: 500,
@@ -121,6 +145,7 @@ async function sign(world: EnrolmentWorld, request: IncomingMessage): Promise<An
   const csr = await readBody(request, limits.httpBody);
   if (csr === undefined) return failed(`the request body can only be up to ${limits.httpBody} bytes`);
   try {
+    const usages = usagesIn(headerOf(request, "extkeyusages"));
     const wanted = await readRequest(csr);
     const { commonName, organization } = wanted.subject;
     if (node !== "" && (commonName !== nodeCommonName(node) || organization !== nodeOrganization)) {
@@ -130,12 +155,13 @@ async function sign(world: EnrolmentWorld, request: IncomingMessage): Promise<An
         }/${commonName}, not ${nodeOrganization}/${nodeCommonName(node)}`,
       );
     }
-    const certificate = await signRequest(world.authority, wanted, world.now(), world.certLifetime);
+    const certificate = await signRequest(world.authority, wanted, world.now(), world.certLifetime, usages);
     world.logger.debug("signed a certificate", { node });
     return { status: 200, body: certificate };
   } catch (error) {
-    if (error instanceof CsrError) return failed(`fail to signCerts, err: ${error.message}`);
-    throw error;
+    if (!(error instanceof CsrError)) throw error;
+    const isHeader = error.message.startsWith("unmarshal http header");
+    return failed(isHeader ? error.message : `fail to signCerts, err: ${error.message}`);
   }
 }
 
@@ -147,11 +173,18 @@ async function refuseToken(world: EnrolmentWorld, authorization: string): Promis
   return refused === undefined ? undefined : `token validation failure, err: ${refused}`;
 }
 
-function refuseCertificate(socket: TLSSocket, der: Uint8Array, node: string): string | undefined {
+function refuseCertificate(
+  socket: TLSSocket,
+  der: Uint8Array,
+  node: string,
+  identity: EnrolmentWorld["identity"],
+): string | undefined {
   const failure = (why: string) => `failed to verify the certificate for edgenode: ${node}, err: ${why}`;
   if (!socket.authorized) return failure("it was not signed by this CA, or its time is over");
   const { commonName, organization } = subjectOf(der);
   if (organization === nodeOrganization && commonName === nodeCommonName(node)) return undefined;
+  const isShared = organization === legacySubject.organization && commonName === legacySubject.commonName;
+  if (isShared && identity === "header") return undefined;
   return failure("request node name is not match with the certificate");
 }
 

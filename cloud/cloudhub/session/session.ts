@@ -21,6 +21,8 @@ export interface SessionWorld {
   readonly records: SyncRecords;
   readonly config: CloudCoreConfig;
   readonly tap: Tap | undefined;
+  /** A node of KubeEdge v1.1: it gets every message once, and its acknowledgements say nothing. */
+  readonly isOfOldEra: boolean;
   /** Called when the lane has room again after it was full: the node lacks what was dropped, and must be looked at anew. */
   readonly behind: (session: NodeSession) => void;
   /** Called once, when the session has ended. */
@@ -30,12 +32,39 @@ export interface SessionWorld {
 /** Rounds of five sends (KubeEdge: 4 retries); after one, what waits has its turn. */
 const SENDS_PER_ROUND = 5;
 
-/** Totals of all sessions, for the metrics. */
-export interface DeliveryTotals {
-  sent: number;
-  acked: number;
-  resent: number;
-  dropped: number;
+/** Why a message for a node was not sent. */
+export type DropReason =
+  | "not connected"
+  | "no uid"
+  | "no version"
+  | "stale"
+  | "coalesced"
+  | "lane full"
+  | "never acknowledged";
+
+/** Totals of all sessions, for the metrics. Bytes are of the messages' JSON. */
+export class DeliveryTotals {
+  sent = 0;
+  acked = 0;
+  resent = 0;
+  bytesDown = 0;
+  bytesUp = 0;
+  /** Messages not sent, by reason. */
+  readonly drops = new Map<DropReason, number>();
+  /** Messages of edges that were not carried out, by reason. */
+  readonly refusals = new Map<string, number>();
+
+  drop(reason: DropReason): void {
+    this.drops.set(reason, (this.drops.get(reason) ?? 0) + 1);
+  }
+
+  refuse(reason: string): void {
+    this.refusals.set(reason, (this.refusals.get(reason) ?? 0) + 1);
+  }
+
+  get dropped(): number {
+    return this.drops.values().reduce((sum, n) => sum + n, 0);
+  }
 }
 
 export class NodeSession {
@@ -98,18 +127,19 @@ export class NodeSession {
    */
   sendAcknowledged(message: Message, object: KubeObject): void {
     if (this.#ended) return;
+    if (this.#world.isOfOldEra) return this.sendUnacknowledged(message);
     const recorded = recordedOf(object);
     const version = message.header.resourceversion ?? "";
-    if (recorded === undefined) return this.#drop(message, "it has no uid to be recorded by");
+    if (recorded === undefined) return this.#drop(message, "no uid", "it has no uid to be recorded by");
     const isDelete = isDeletion({ message });
     const isAnswer = message.route.operation === operations.response;
-    if (version === "" && !isDelete) return this.#drop(message, "it has no version");
+    if (version === "" && !isDelete) return this.#drop(message, "no version", "it has no version");
     // A device that leaves and comes back meets its own deletion in the lane: its record is about to go.
     const acknowledged = this.#lane.hasDeletionOf(recorded.uid)
       ? undefined
       : this.#world.records.acknowledged(this.node, recorded);
     if (!isDelete && !isAnswer && acknowledged !== undefined && !isNewerVersion(version, acknowledged)) {
-      return this.#drop(message, `stale: the node has acknowledged version ${acknowledged}`);
+      return this.#drop(message, "stale", `stale: the node has acknowledged version ${acknowledged}`);
     }
     const item: LaneItem = {
       message,
@@ -123,11 +153,13 @@ export class NodeSession {
       attempts: 0,
     };
     const { offer, replaced } = this.#lane.offer(item);
-    if (replaced !== undefined) this.#drop(replaced.message, "coalesced: a newer version took its place");
-    if (offer === "stale") return this.#drop(message, "stale: this or a newer version is under way");
+    if (replaced !== undefined) {
+      this.#drop(replaced.message, "coalesced", "coalesced: a newer version took its place");
+    }
+    if (offer === "stale") return this.#drop(message, "stale", "stale: this or a newer version is under way");
     if (offer === "full") {
       this.#isBehind = true;
-      return this.#drop(message, "the lane is full; the node will be looked at again");
+      return this.#drop(message, "lane full", "the lane is full; the node will be looked at again");
     }
     this.#tapAt("hub.enqueue", message);
     if (item.recorded) this.#pump();
@@ -154,14 +186,19 @@ export class NodeSession {
     this.#catchUp();
   }
 
-  /** Ends session and socket; later calls do nothing. */
-  end(reason: string): void {
+  /** Whether nothing waits and everything has been acknowledged. */
+  get isDrained(): boolean {
+    return this.#ended || this.#lane.waiting + this.#lane.inFlight === 0;
+  }
+
+  /** Ends session and socket; later calls do nothing. With `isFarewell` the edge is told the reason. */
+  end(reason: string, isFarewell = false): void {
     if (this.#ended) return;
     this.#ended = true;
     this.#keepalive.cancel();
     for (const timer of this.#retries.values()) timer.cancel();
     this.#retries.clear();
-    this.#socket.close();
+    this.#socket.close(isFarewell ? reason : undefined);
     this.#world.ended(this, reason);
   }
 
@@ -237,8 +274,8 @@ export class NodeSession {
       ? this.#lane.giveUp(item.message.header.msg_id)
       : "stays" as const;
     if (outcome === "stays") return this.#send(item);
-    if (outcome === "superseded") this.#drop(item.message, "never acknowledged, and a newer version waits");
-    if (outcome === "unanswered") this.#drop(item.message, "never acknowledged, and who asked has given up");
+    const why = outcome === "superseded" ? "a newer version waits" : "who asked has given up";
+    if (outcome !== "set back") this.#drop(item.message, "never acknowledged", `never acknowledged, and ${why}`);
     this.#pump();
     this.#catchUp();
   }
@@ -246,12 +283,13 @@ export class NodeSession {
   #write(message: Message, at: Partial<HopRecord>): void {
     const text = encodeWith(message, encodedContent(message.content));
     this.#socket.send(text);
+    this.#totals.bytesDown += text.length;
     this.#tapAt("hub.write", message, { size: text.length, outcome: "sent", ...at });
     if (this.#socket.buffered > limits.laneBytes) this.end("it reads too slowly: its socket's buffer is full");
   }
 
-  #drop(message: Message, why: string): void {
-    this.#totals.dropped++;
+  #drop(message: Message, reason: DropReason, why: string): void {
+    this.#totals.drop(reason);
     this.#tapAt("hub.drop", message, { outcome: why });
   }
 

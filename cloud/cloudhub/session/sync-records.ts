@@ -113,6 +113,11 @@ export class SyncRecords {
     });
   }
 
+  /** Settles when everything that is being written has been. */
+  async settled(): Promise<void> {
+    while (this.#turns.size > 0) await Promise.all(this.#turns.values());
+  }
+
   async #create(record: KubeObject, { namespace }: Recorded): Promise<void> {
     try {
       await this.#caches.client.create(this.#informer(namespace).resource, record);

@@ -1,40 +1,6 @@
 // LocationCache: which nodes use which configmaps and secrets, by the pods that are on them.
-import { type KubeObject, listAt, textAt } from "../../../protocol/apis/kube-object.ts";
-
-/** The kinds that pods refer to. */
-export type Referenced = "configmap" | "secret";
-
-/** `kind/namespace/name` of everything a pod refers to, init containers and projected volumes included. */
-export function referencesOf(pod: KubeObject): Set<string> {
-  const namespace = pod.metadata.namespace ?? "default";
-  const found = new Set<string>();
-  const add = (kind: Referenced, name: string) => {
-    if (name !== "") found.add(`${kind}/${namespace}/${name}`);
-  };
-  for (const volume of listAt(pod, "spec", "volumes")) {
-    add("configmap", textAt(volume, "configMap", "name"));
-    add("secret", textAt(volume, "secret", "secretName"));
-    for (const source of listAt(volume, "projected", "sources")) {
-      add("configmap", textAt(source, "configMap", "name"));
-      add("secret", textAt(source, "secret", "name"));
-    }
-  }
-  const containers = ["containers", "initContainers", "ephemeralContainers"].flatMap((field) =>
-    listAt(pod, "spec", field)
-  );
-  for (const container of containers) {
-    for (const source of listAt(container, "envFrom")) {
-      add("configmap", textAt(source, "configMapRef", "name"));
-      add("secret", textAt(source, "secretRef", "name"));
-    }
-    for (const variable of listAt(container, "env")) {
-      add("configmap", textAt(variable, "valueFrom", "configMapKeyRef", "name"));
-      add("secret", textAt(variable, "valueFrom", "secretKeyRef", "name"));
-    }
-  }
-  for (const secret of listAt(pod, "spec", "imagePullSecrets")) add("secret", textAt(secret, "name"));
-  return found;
-}
+import { type KubeObject, textAt } from "../../../protocol/apis/kube-object.ts";
+import { type Referenced, referencesOf } from "../../../protocol/apis/pod.ts";
 
 /**
  * Follows pods. Unlike Go's cache, which only grows and forgets a re-created object's users, this one is what the pods

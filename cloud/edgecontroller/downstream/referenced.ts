@@ -5,7 +5,7 @@ import type { Informer } from "../../kube/informer.ts";
 import { type Resource, resources } from "../../kube/resource.ts";
 import { WorkQueue } from "../../kube/work-queue.ts";
 import { type DownstreamWorld, type Follower, sendDown } from "./downstream.ts";
-import { type Referenced, referencesOf } from "./location.ts";
+import { type Referenced, referencesOf } from "../../../protocol/apis/pod.ts";
 
 /**
  * An object goes to the nodes that use it by the pods on them, and to those that have it by the sync records. A pod that

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { isPodUpdated } from "../../../../cloud/edgecontroller/downstream/pod.ts";
-import { LocationCache, referencesOf } from "../../../../cloud/edgecontroller/downstream/location.ts";
+import { LocationCache } from "../../../../cloud/edgecontroller/downstream/location.ts";
+import { referencesOf } from "../../../../protocol/apis/pod.ts";
 
 const pod = (uid: string, node: string, configmaps: string[]) => ({
   metadata: { name: uid, namespace: "ns", uid },

@@ -1,0 +1,253 @@
+// What a node may ask for: the rules of Kubernetes' Node authoriser, and of its NodeRestriction where the authoriser alone would
+// let one node write for another (protocol notes 1, §3.4).
+import { type KubeObject, listAt, textAt } from "../../../protocol/apis/kube-object.ts";
+import { referencesOf } from "../../../protocol/apis/pod.ts";
+import { contentJson, type Message } from "../../../protocol/message/message.ts";
+import { operations, resourceTypes } from "../../../protocol/message/names.ts";
+import { CsrError, derOf, readRequest } from "../../../protocol/pki/ca.ts";
+import { nodeCommonName, nodeOrganization } from "../../../protocol/pki/request.ts";
+import { parseWirePath, type ResourcePath } from "../../../protocol/resource/path.ts";
+import type { Caches } from "../../kube/caches.ts";
+import { type Resource, resources } from "../../kube/resource.ts";
+
+/** What is served whoever asks: it is about the connection, or its receiver looks at whose it is. */
+const openOperations: ReadonlySet<string> = new Set([
+  operations.response,
+  operations.error,
+  operations.upload,
+  operations.keepalive,
+  "prepull",
+  "upgrade",
+  "ping",
+  "pong",
+  "config",
+]);
+const openSources: ReadonlySet<string> = new Set(["metaserver", "twin"]);
+const openTypes: ReadonlySet<string> = new Set(["volume", "rulestatus"]);
+
+/** Where every node's lease is. */
+const LEASES = "kube-node-lease";
+/** What marks a pod that only its node knows. */
+const mirrorAnnotation = "kubernetes.io/config.mirror";
+
+/** One question: may this node do this? */
+interface Ask {
+  readonly node: string;
+  readonly operation: string;
+  readonly path: ResourcePath;
+  readonly message: Message;
+}
+
+/** Undefined where the node may, else why not, for a person. */
+type Rule = (look: Look, ask: Ask) => Promise<string | undefined> | string | undefined;
+
+const { insert, query, update, patch, delete: remove } = operations;
+
+const ownName: Rule = (_look, { node, path }) =>
+  path.name === node ? undefined : `${path.name || "nothing"} is not ${node}`;
+
+const ownPod: Rule = async (look, { node, path: { namespace, name } }) => {
+  const pod = await look.pod(node, namespace, name);
+  return pod === undefined ? `no pod ${namespace}/${name} is bound to it` : undefined;
+};
+
+const mirrorOfOwn: Rule = (_look, { node, message }) => {
+  const pod = objectIn(message);
+  if (textAt(pod, "spec", "nodeName") !== node) return "the pod is not bound to it";
+  if (textAt(pod, "metadata", "annotations", mirrorAnnotation) === "") return "the pod is no mirror of one of its own";
+  const refers = textAt(pod, "spec", "serviceAccountName") !== "" || referencesOf(pod as KubeObject).size > 0;
+  return refers ? "a mirror pod refers to no service account, configmap or secret" : undefined;
+};
+
+const usedByPod: Rule = async (look, { node, path: { namespace, type, name } }) => {
+  const used = `${type}/${namespace}/${name}`;
+  const isUsed = await look.isUsed(node, (pod) => referencesOf(pod).has(used)) ||
+    (type === resourceTypes.secret && await look.isSecretOfVolume(node, namespace, name));
+  return isUsed ? undefined : "no pod bound to it uses that";
+};
+
+const claimOfPod: Rule = async (look, { node, path: { namespace, name } }) =>
+  await look.usesClaim(node, namespace, name) ? undefined : "no pod bound to it claims that";
+
+const volumeOfPod: Rule = async (look, { node, path }) => {
+  const volume = await look.get(resources.persistentvolumes, "", path.name);
+  const claim = [textAt(volume, "spec", "claimRef", "namespace"), textAt(volume, "spec", "claimRef", "name")] as const;
+  return await look.usesClaim(node, ...claim) ? undefined : "no pod bound to it claims that";
+};
+
+const ownAttachment: Rule = async (look, { node, path }) => {
+  const attachment = await look.get(resources.volumeattachments, "", path.name);
+  return textAt(attachment, "spec", "nodeName") === node ? undefined : "that is attached to no such node";
+};
+
+const ownLease: Rule = (look, ask) =>
+  ask.path.namespace === LEASES ? ownName(look, ask) : `leases of nodes are in ${LEASES}`;
+
+const tokenOfPod: Rule = async (look, { node, path, message }) => {
+  const bound = (objectIn(message).spec as { readonly boundObjectRef?: Record<string, string> } | undefined)
+    ?.boundObjectRef;
+  if (bound?.kind !== "Pod") return "the token is not bound to a pod";
+  const pod = await look.pod(node, path.namespace, bound.name ?? "");
+  const isIt = pod !== undefined && pod.metadata.uid === bound.uid &&
+    (textAt(pod, "spec", "serviceAccountName") || "default") === path.name;
+  return isIt ? undefined : "no such pod of that account is bound to it";
+};
+
+const ownRequest: Rule = async (look, { node, operation, path, message }) => {
+  const asked = operation === insert
+    ? objectIn(message)
+    : await look.get(resources.certificatesigningrequests, "", path.name);
+  // Whether it is there is nobody's secret: who asks is told so by the API.
+  if (asked === undefined) return undefined;
+  const pem = Buffer.from(textAt(asked, "spec", "request"), "base64").toString("latin1");
+  try {
+    const { subject } = await readRequest(derOf(pem));
+    const isIts = subject.commonName === nodeCommonName(node) && subject.organization === nodeOrganization;
+    return isIts ? undefined : `the request is for ${subject.commonName}`;
+  } catch (error) {
+    if (error instanceof CsrError) return error.message;
+    throw error;
+  }
+};
+
+/** What a node may do, by resource type and operation. What is not here it may not. */
+const rules: Readonly<Record<string, Readonly<Record<string, Rule>>>> = {
+  [resourceTypes.node]: { [insert]: ownName, [query]: ownName, [update]: ownName, [patch]: ownName },
+  [resourceTypes.nodestatus]: { [insert]: ownName, [update]: ownName, [patch]: ownName },
+  [resourceTypes.nodepatch]: { [insert]: ownName, [update]: ownName, [patch]: ownName },
+  [resourceTypes.pod]: { [insert]: mirrorOfOwn, [query]: ownPod, [remove]: ownPod },
+  [resourceTypes.podstatus]: { [update]: ownPod, [patch]: ownPod },
+  [resourceTypes.podpatch]: { [update]: ownPod, [patch]: ownPod },
+  [resourceTypes.configmap]: { [query]: usedByPod },
+  [resourceTypes.secret]: { [query]: usedByPod },
+  [resourceTypes.persistentvolume]: { [query]: volumeOfPod },
+  [resourceTypes.persistentvolumeclaim]: { [query]: claimOfPod },
+  [resourceTypes.volumeattachment]: { [query]: ownAttachment },
+  [resourceTypes.lease]: {
+    [insert]: ownLease,
+    [query]: ownLease,
+    [update]: ownLease,
+    [patch]: ownLease,
+    [remove]: ownLease,
+  },
+  [resourceTypes.serviceaccounttoken]: { [query]: tokenOfPod },
+  [resourceTypes.certificatesigningrequest]: { [insert]: ownRequest, [query]: ownRequest },
+};
+
+export class NodeAuthoriser {
+  readonly #look: Look;
+
+  constructor(caches: Caches) {
+    this.#look = new Look(caches);
+  }
+
+  /** Why the node may not do what the message asks; undefined where it may. Rejects where the API can't be asked. */
+  async refusal(node: string, message: Message): Promise<string | undefined> {
+    const { operation = "", resource = "", source = "" } = message.route;
+    if (openOperations.has(operation) || openSources.has(source) || resource === "k8s/ca.crt") return undefined;
+    const path = parseWirePath(resource);
+    if (path === undefined) return "the path means nothing";
+    if (openTypes.has(path.type)) return undefined;
+    const ask: Ask = { node, operation, path, message };
+    if (path.type === resourceTypes.podstatus && path.name === "") return await this.#reports(ask);
+    const ofType = Object.hasOwn(rules, path.type) ? rules[path.type] : undefined;
+    const rule = ofType !== undefined && Object.hasOwn(ofType, operation) ? ofType[operation] : undefined;
+    if (rule === undefined) return `no node may ${operation || "do nothing with"} a ${path.type}`;
+    return await rule(this.#look, ask);
+  }
+
+  /** Old edges report many pods in one message: each that is there must be the node's. */
+  async #reports({ node, path, message }: Ask): Promise<string | undefined> {
+    const reports = Array.isArray(message.content) ? message.content : [objectIn(message)];
+    for (const report of reports) {
+      const name = textAt(report, "Name");
+      if (await this.#look.isElsewhere(node, path.namespace, name)) {
+        return `pod ${path.namespace}/${name} is not its own`;
+      }
+    }
+    return undefined;
+  }
+}
+
+/** Looks into the caches, and into the API where they may lag behind or don't reach. */
+class Look {
+  readonly #caches: Caches;
+  readonly #podsOf = new Map<string, Map<string, KubeObject>>();
+
+  constructor(caches: Caches) {
+    this.#caches = caches;
+    caches.of(resources.pods).subscribe((event) => {
+      const { metadata } = event.object;
+      const key = `${metadata.namespace}/${metadata.name}`;
+      const before = event.type === "modified" ? event.previous : event.object;
+      this.#podsOf.get(textAt(before, "spec", "nodeName"))?.delete(key);
+      const node = textAt(event.object, "spec", "nodeName");
+      if (event.type === "deleted" || node === "") return;
+      const pods = this.#podsOf.get(node) ?? new Map<string, KubeObject>();
+      pods.set(key, event.object);
+      this.#podsOf.set(node, pods);
+    });
+  }
+
+  async get(resource: Resource, namespace: string, name: string): Promise<KubeObject | undefined> {
+    if (name === "") return undefined;
+    return await this.#caches.client.find({ resource, name, ...(resource.namespaced ? { namespace } : {}) });
+  }
+
+  /** The pod, if it is bound to the node. */
+  async pod(node: string, namespace: string, name: string): Promise<KubeObject | undefined> {
+    const known = this.#podsOf.get(node)?.get(`${namespace}/${name}`);
+    if (known !== undefined) return known;
+    const live = await this.get(resources.pods, namespace, name);
+    return textAt(live, "spec", "nodeName") === node ? live : undefined;
+  }
+
+  async isElsewhere(node: string, namespace: string, name: string): Promise<boolean> {
+    if (await this.pod(node, namespace, name) !== undefined) return false;
+    return await this.get(resources.pods, namespace, name) !== undefined;
+  }
+
+  /** Whether a pod of the node is as described; the node knows of none before the cache does. */
+  isUsed(node: string, does: (pod: KubeObject) => boolean): Promise<boolean> {
+    return Promise.resolve(this.#podsOf.get(node)?.values().some(does) === true);
+  }
+
+  async usesClaim(node: string, namespace: string, name: string): Promise<boolean> {
+    if (name === "") return false;
+    return await this.isUsed(node, (pod) => pod.metadata.namespace === namespace && claimsOf(pod).includes(name));
+  }
+
+  /** Whether a volume of the node's pods names the secret for mounting it. */
+  async isSecretOfVolume(node: string, namespace: string, name: string): Promise<boolean> {
+    for (const pod of this.#podsOf.get(node)?.values() ?? []) {
+      for (const claimName of claimsOf(pod)) {
+        const claim = await this.get(resources.persistentvolumeclaims, pod.metadata.namespace ?? "", claimName);
+        const volume = await this.get(resources.persistentvolumes, "", textAt(claim, "spec", "volumeName"));
+        if (mountSecretsOf(volume).includes(`${namespace}/${name}`)) return true;
+      }
+    }
+    return false;
+  }
+}
+
+function claimsOf(pod: KubeObject): string[] {
+  return listAt(pod, "spec", "volumes").map((volume) => textAt(volume, "persistentVolumeClaim", "claimName"))
+    .filter((name) => name !== "");
+}
+
+function mountSecretsOf(volume: KubeObject | undefined): string[] {
+  return ["nodePublishSecretRef", "nodeStageSecretRef", "controllerPublishSecretRef", "nodeExpandSecretRef"]
+    .map((field) =>
+      `${textAt(volume, "spec", "csi", field, "namespace")}/${textAt(volume, "spec", "csi", field, "name")}`
+    );
+}
+
+/** The content as an object; what is none has no fields. */
+function objectIn(message: Message): Readonly<Record<string, unknown>> {
+  try {
+    const value = contentJson(message);
+    return typeof value === "object" && value !== null ? value as Record<string, unknown> : {};
+  } catch {
+    return {};
+  }
+}

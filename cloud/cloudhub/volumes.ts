@@ -1,0 +1,60 @@
+// What the CSI driver asks of an edge, and which edge's answer belongs to which question.
+import { type Clock } from "../../base/time/clock.ts";
+import type { Message } from "../../protocol/message/message.ts";
+
+/** Milliseconds an edge has to answer (KubeEdge: 1 min). */
+const ANSWER_MS = 60_000;
+
+/** An edge that did not answer; the message goes to whoever asked. */
+export class VolumeError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = "VolumeError";
+  }
+}
+
+interface Waiter {
+  readonly node: string;
+  readonly resolve: (answer: Message) => void;
+  readonly reject: (error: VolumeError) => void;
+}
+
+export class VolumeRequests {
+  readonly #clock: Clock;
+  readonly #waiters = new Map<string, Waiter>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Waits for the answer to `id` from `node`. Rejects with VolumeError when it is late, or the edge has gone. */
+  async answerTo(id: string, node: string): Promise<Message> {
+    const { promise, resolve, reject } = Promise.withResolvers<Message>();
+    if (this.#waiters.has(id)) throw new VolumeError(`message ${id} is being waited for already`);
+    this.#waiters.set(id, { node, resolve, reject });
+    const timer = this.#clock.after(ANSWER_MS, () => {
+      reject(new VolumeError(`timeout to get response for message ${id}`));
+    });
+    try {
+      return await promise;
+    } finally {
+      timer.cancel();
+      this.#waiters.delete(id);
+    }
+  }
+
+  /** Takes an edge's answer; false where nobody waits for it from this edge. */
+  take(node: string, answer: Message): boolean {
+    const waiter = this.#waiters.get(answer.header.parent_msg_id ?? "");
+    if (waiter?.node !== node) return false;
+    waiter.resolve(answer);
+    return true;
+  }
+
+  /** An edge has gone; nobody need wait a minute to hear it. */
+  nodeGone(node: string): void {
+    for (const waiter of this.#waiters.values()) {
+      if (waiter.node === node) waiter.reject(new VolumeError(`node ${node} has gone without an answer`));
+    }
+  }
+}

@@ -1,0 +1,339 @@
+// KubeEdge's own `cloudcore.yaml`: read with every mistake named by line and key, and printed with its defaults.
+import { readFile, stat } from "node:fs/promises";
+import { isIPv4 } from "node:net";
+import { networkInterfaces } from "node:os";
+import { Ajv, type ValidateFunction } from "ajv";
+import { type Document, isMap, isNode, LineCounter, parseDocument, stringify, type YAMLMap } from "yaml";
+import { reasonOf } from "../../base/log/logger.ts";
+import {
+  cloudcoreKeys,
+  type ConfigKey,
+  type ConfigSection,
+  type EraRule,
+  isKey,
+  skepKeys,
+  type StrictGo,
+  type ValueSchema,
+} from "../../protocol/apis/cloudcore-config.ts";
+import { limits } from "../../protocol/limits.ts";
+import { type CloudCoreConfig, defaultConfig } from "./config.ts";
+
+/** Where a server listens. */
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** What a file says, ready to start with. */
+export interface CloudCoreFile {
+  readonly config: CloudCoreConfig;
+  /** The kubeconfig's path and the API server's address; both empty inside a cluster. */
+  readonly kubeconfig: { readonly file: string; readonly master: string };
+  /** The servers that are switched on; enrolment always is, as with Go. */
+  readonly servers: {
+    readonly websocket?: Address;
+    readonly https: Address;
+    readonly quic?: Address & { readonly maxIncomingStreams: number };
+    /** Path of the CSI driver's socket. */
+    readonly unixsocket?: string;
+    readonly monitor: Address;
+  };
+  /** What the file asks for in vain, for people: one sentence each. */
+  readonly warnings: readonly string[];
+}
+
+/** A file that can't be used; the message has a line for each mistake. */
+export class ConfigFileError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = "ConfigFileError";
+  }
+}
+
+const API_VERSION = "cloudcore.config.kubeedge.io/v1alpha1";
+const KIND = "CloudCore";
+const SECOND = 1000;
+const HOUR = 3600 * SECOND;
+const DAY = 24 * HOUR;
+
+/** Reads a file. Throws ConfigFileError. */
+export async function loadCloudCoreFile(file: string): Promise<CloudCoreFile> {
+  let text: string;
+  try {
+    const { size } = await stat(file);
+    if (size > limits.configFile) throw new ConfigFileError(`${file} is longer than ${limits.configFile} bytes`);
+    text = await readFile(file, "utf8");
+  } catch (error) {
+    if (error instanceof ConfigFileError) throw error;
+    throw new ConfigFileError(
+      `can't read the config file ${file}: ${reasonOf(error)}; \`skep cloudcore --minconfig\` prints one to begin with`,
+    );
+  }
+  return parseCloudCoreFile(text, file);
+}
+
+/** What a text says; `file` is for the messages. Throws ConfigFileError. */
+export function parseCloudCoreFile(text: string, file: string): CloudCoreFile {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines });
+  const at = (offset: number) => {
+    const { line, col } = lines.linePos(offset);
+    return `${file}:${line}:${col}`;
+  };
+  const [broken] = document.errors;
+  if (broken !== undefined) {
+    throw new ConfigFileError(`${at(broken.pos[0])}: not YAML: ${broken.message.split("\n")[0]}`);
+  }
+  if (document.contents !== null && !isMap(document.contents)) {
+    throw new ConfigFileError(
+      `${file}:1:1: a mapping of keys was expected, as \`skep cloudcore --minconfig\` prints one`,
+    );
+  }
+  const reader = new Reader(document, at);
+  const values = reader.read();
+  if (reader.mistakes.length > 0) throw new ConfigFileError(reader.mistakes.join("\n"));
+  return settingsOf(values, reader);
+}
+
+type Values = { readonly [key: string]: unknown };
+
+/** One file's keys against the tables. */
+class Reader {
+  readonly mistakes: string[] = [];
+  /** Paths of keys that are KubeEdge's, are set to something else than their default, and do nothing here. */
+  readonly inert: string[] = [];
+  /** Paths of keys nobody knows. */
+  readonly unknown: string[] = [];
+  readonly #document: Document;
+  readonly #at: (offset: number) => string;
+
+  constructor(document: Document, at: (offset: number) => string) {
+    this.#document = document;
+    this.#at = at;
+  }
+
+  read(): Values {
+    const top = {
+      ...cloudcoreKeys(localAddress()),
+      apiVersion: headKey(API_VERSION),
+      kind: headKey(KIND),
+      skep: skepKeys,
+    };
+    return this.#section(this.#document.contents as YAMLMap | null, top, []);
+  }
+
+  /** The values of a section, defaults filled in. Keys are found in any letter case, as Go finds them. */
+  #section(map: YAMLMap | null, section: ConfigSection, path: readonly string[]): Values {
+    const names = new Map(Object.keys(section).map((name) => [name.toLowerCase(), name]));
+    const present = new Map<string, { readonly node: unknown; readonly from: number }>();
+    for (const pair of map?.items ?? []) {
+      const written = String(pair.key);
+      const from = isNode(pair.key) ? pair.key.range?.[0] ?? 0 : 0;
+      const name = names.get(written.toLowerCase());
+      if (name === undefined) this.#takeUnknown([...path, written], section, from);
+      else if (present.has(name)) this.#mistake(from, [...path, name], "it is there twice");
+      else present.set(name, { node: pair.value, from });
+    }
+    const values: Record<string, unknown> = {};
+    for (const [name, entry] of Object.entries(section)) {
+      const found = present.get(name);
+      const inner = [...path, name];
+      if (isKey(entry)) values[name] = this.#value(found, entry, inner);
+      else values[name] = this.#section(this.#mapIn(found, inner), entry, inner);
+    }
+    return values;
+  }
+
+  #takeUnknown(path: readonly string[], section: ConfigSection, from: number): void {
+    if (path[0] !== "skep") this.unknown.push(path.join("."));
+    else this.#mistake(from, path, `there is no such key; there are ${Object.keys(section).join(", ")}`);
+  }
+
+  #mapIn(
+    found: { readonly node: unknown; readonly from: number } | undefined,
+    path: readonly string[],
+  ): YAMLMap | null {
+    const node = found?.node;
+    if (isMap(node)) return node;
+    const value = isNode(node) ? node.toJS(this.#document) : node;
+    if (value !== null && value !== undefined) {
+      this.#mistake(found?.from ?? 0, path, `it is ${shown(value)}; it must be a section with keys of its own`);
+    }
+    return null;
+  }
+
+  #value(
+    found: { readonly node: unknown; readonly from: number } | undefined,
+    key: ConfigKey,
+    path: readonly string[],
+  ) {
+    if (found === undefined) return key.default;
+    const value = isNode(found.node) ? found.node.toJS(this.#document) as unknown : found.node;
+    if (value === null || value === undefined) return key.default;
+    if (!isValid(key.schema, value)) {
+      const from = isNode(found.node) ? found.node.range?.[0] ?? found.from : found.from;
+      this.#mistake(from, path, `it is ${shown(value)}; it must be ${key.schema.description}`);
+    } else if (!key.hasEffect && JSON.stringify(value) !== JSON.stringify(key.default)) this.inert.push(path.join("."));
+    return value;
+  }
+
+  #mistake(offset: number, path: readonly string[], what: string): void {
+    this.mistakes.push(`${this.#at(offset)}: ${path.join(".")}: ${what}`);
+  }
+}
+
+function headKey(value: string): ConfigKey {
+  return { schema: { const: value, description: value }, default: value, hasEffect: true, about: "" };
+}
+
+const ajv = new Ajv({ strict: false });
+const checks = new WeakMap<ValueSchema, ValidateFunction>();
+
+function isValid(schema: ValueSchema, value: unknown): boolean {
+  let check = checks.get(schema);
+  if (check === undefined) {
+    check = ajv.compile(schema);
+    checks.set(schema, check);
+  }
+  return check(value) === true;
+}
+
+function shown(value: unknown): string {
+  const text = JSON.stringify(value) ?? String(value);
+  return text.length > 80 ? `${text.slice(0, 77)}...` : text;
+}
+
+/** The values of a file, of the shapes their schemas promise. */
+interface CloudHubValues {
+  readonly keepaliveInterval: number;
+  readonly nodeLimit: number;
+  readonly advertiseAddress: string[];
+  readonly dnsNames: string[];
+  readonly edgeCertSigningDuration: number;
+  readonly tokenRefreshDuration: number;
+  readonly tlsCAFile: string;
+  readonly tlsCAKeyFile: string;
+  readonly tlsCertFile: string;
+  readonly tlsPrivateKeyFile: string;
+  readonly websocket: ServerValues;
+  readonly quic: ServerValues & { readonly maxIncomingStreams: number };
+  readonly https: ServerValues;
+  readonly unixsocket: { readonly enable: boolean; readonly address: string };
+  readonly authorization: { readonly enable: boolean; readonly debug: boolean };
+}
+
+interface ServerValues {
+  readonly enable: boolean;
+  readonly address: string;
+  readonly port: number;
+}
+
+interface FileValues {
+  readonly commonConfig: { readonly monitorServer: { readonly bindAddress: string } };
+  readonly kubeAPIConfig: { readonly master: string; readonly kubeConfig: string };
+  readonly modules:
+    & { readonly cloudHub: CloudHubValues }
+    & Readonly<Record<"edgeController" | "deviceController" | "syncController", { readonly enable: boolean }>>;
+  readonly skep: {
+    readonly identity: CloudCoreConfig["identity"];
+    readonly ackWindow: number;
+    readonly strictGo: StrictGo[];
+    readonly eras: EraRule[];
+  };
+}
+
+function settingsOf(values: Values, { inert, unknown }: Reader): CloudCoreFile {
+  const { commonConfig, kubeAPIConfig, modules, skep } = values as unknown as FileValues;
+  const hub = modules.cloudHub;
+  const { authorization } = hub;
+  const on = (["edgeController", "deviceController", "syncController"] as const).filter((name) => modules[name].enable);
+  const isOrAre = (list: readonly string[], what: string) => `${list.join(", ")}: ${what}`;
+  return {
+    config: {
+      ...defaultConfig,
+      advertiseAddress: [...hub.advertiseAddress, ...hub.dnsNames].filter((name) => name !== ""),
+      nodeLimit: hub.nodeLimit,
+      keepaliveInterval: hub.keepaliveInterval * SECOND,
+      edgeCertLifetime: hub.edgeCertSigningDuration * DAY,
+      tokenLifetime: 2 * hub.tokenRefreshDuration * HOUR,
+      identity: skep.identity,
+      ackWindow: skep.ackWindow,
+      strictGo: new Set(skep.strictGo),
+      eras: skep.eras,
+      authorization: authorization.enable ? authorization.debug ? "log" : "on" : "off",
+      controllers: new Set(on),
+      certificateFiles: {
+        ca: hub.tlsCAFile,
+        caKey: hub.tlsCAKeyFile,
+        cert: hub.tlsCertFile,
+        key: hub.tlsPrivateKeyFile,
+      },
+    },
+    kubeconfig: { file: kubeAPIConfig.kubeConfig, master: kubeAPIConfig.master },
+    servers: {
+      ...(hub.websocket.enable ? { websocket: addressOf(hub.websocket) } : {}),
+      https: addressOf(hub.https),
+      ...(hub.quic.enable ? { quic: { ...addressOf(hub.quic), maxIncomingStreams: hub.quic.maxIncomingStreams } } : {}),
+      ...(hub.unixsocket.enable ? { unixsocket: hub.unixsocket.address.slice("unix://".length) } : {}),
+      monitor: hostAndPort(commonConfig.monitorServer.bindAddress),
+    },
+    warnings: [
+      ...(inert.length === 0 ? [] : [isOrAre(inert, "no effect here, and passed over")]),
+      ...(unknown.length === 0 ? [] : [isOrAre(unknown, "not known, and passed over")]),
+    ],
+  };
+}
+
+function addressOf({ address, port }: ServerValues): Address {
+  return { host: address, port };
+}
+
+function hostAndPort(text: string): Address {
+  const colon = text.lastIndexOf(":");
+  return { host: text.slice(0, colon).replace(/^\[|\]$/g, ""), port: Number(text.slice(colon + 1)) };
+}
+
+/** This host's first address that others can reach, as KubeEdge takes it for `advertiseAddress`. */
+function localAddress(): string {
+  const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
+  return all.find(({ address, internal }) => !internal && isIPv4(address))?.address ?? "127.0.0.1";
+}
+
+/** A file with every key at its default. */
+export function defaultConfigText(): string {
+  return configText(defaultsOf({ ...cloudcoreKeys(localAddress()), skep: skepKeys }));
+}
+
+/** A file with the keys people change. */
+export function minConfigText(): string {
+  const { kubeAPIConfig, modules } = defaultsOf(cloudcoreKeys(localAddress())) as unknown as {
+    readonly kubeAPIConfig: Values;
+    readonly modules: { readonly cloudHub: Values };
+  };
+  const pick = (from: Values, names: readonly string[]) => Object.fromEntries(names.map((name) => [name, from[name]]));
+  const hub = [
+    "nodeLimit",
+    "tlsCAFile",
+    "tlsCAKeyFile",
+    "tlsCertFile",
+    "tlsPrivateKeyFile",
+    "unixsocket",
+    "websocket",
+    "https",
+    "advertiseAddress",
+  ];
+  return configText({
+    kubeAPIConfig: pick(kubeAPIConfig, ["master", "kubeConfig"]),
+    modules: { cloudHub: { ...pick(modules.cloudHub, hub), nodeLimit: 1000 } },
+  });
+}
+
+function configText(values: Values): string {
+  return stringify({ apiVersion: API_VERSION, kind: KIND, ...values });
+}
+
+function defaultsOf(section: ConfigSection): Values {
+  return Object.fromEntries(
+    Object.entries(section).map(([name, entry]) => [name, isKey(entry) ? entry.default : defaultsOf(entry)]),
+  );
+}

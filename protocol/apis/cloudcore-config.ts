@@ -1,0 +1,301 @@
+// KubeEdge's configuration of a cloudcore (`cloudcore.config.kubeedge.io/v1alpha1`, kind CloudCore): every key, its default and
+// what it may hold (protocol notes 1, §7.1), and beside them our own under `skep`.
+
+/** A JSON schema; `description` says to people what is allowed. */
+export type ValueSchema = Readonly<Record<string, unknown>> & { readonly description: string };
+
+/** One key that holds a value. */
+export interface ConfigKey {
+  readonly schema: ValueSchema;
+  /** What holds where the file is silent. */
+  readonly default: unknown;
+  /** False where the key is KubeEdge's and does nothing here: it is taken, and said so. */
+  readonly hasEffect: boolean;
+  /** For the documentation: what it does. */
+  readonly about: string;
+}
+
+/** Keys by name; a section holds further ones. */
+export interface ConfigSection {
+  readonly [name: string]: ConfigKey | ConfigSection;
+}
+
+export function isKey(entry: ConfigKey | ConfigSection): entry is ConfigKey {
+  return "schema" in entry && "hasEffect" in entry;
+}
+
+const yesOrNo: ValueSchema = { type: "boolean", description: "true or false" };
+const text: ValueSchema = { type: "string", description: "a text" };
+const texts: ValueSchema = { type: "array", items: { type: "string" }, description: "a list of texts" };
+const count: ValueSchema = { type: "integer", minimum: 0, description: "a whole number, 0 or more" };
+const above0: ValueSchema = { type: "integer", minimum: 1, description: "a whole number above 0" };
+const port: ValueSchema = {
+  type: "integer",
+  minimum: 1,
+  maximum: 65_535,
+  description: "a port: a whole number from 1 to 65535",
+};
+const ip: ValueSchema = {
+  type: "string",
+  pattern: String.raw`^(\d{1,3}(\.\d{1,3}){3}|[0-9a-fA-F:]*:[0-9a-fA-F:.]*)$`,
+  description: "an IP address, such as 0.0.0.0",
+};
+const path: ValueSchema = { type: "string", pattern: "^(/.*)?$", description: "an absolute path, or nothing" };
+
+const key = (schema: ValueSchema, value: unknown, about: string): ConfigKey => ({
+  schema,
+  default: value,
+  hasEffect: true,
+  about,
+});
+/** Taken and without effect. */
+const inert = (schema: ValueSchema, value: unknown): ConfigKey => ({
+  schema,
+  default: value,
+  hasEffect: false,
+  about: "",
+});
+const inertCounts = (values: Readonly<Record<string, number>>): ConfigSection =>
+  Object.fromEntries(Object.entries(values).map(([name, value]) => [name, inert(count, value)]));
+
+const server = (value: { readonly enable: boolean; readonly port: number }, what: string) => ({
+  enable: key(yesOrNo, value.enable, `whether ${what} runs`),
+  address: key(ip, "0.0.0.0", `the address ${what} listens on`),
+  port: key(port, value.port, `the port ${what} listens on`),
+});
+
+/** The file, but for `apiVersion` and `kind`. `localAddress` is this host's own, the default of `advertiseAddress`. */
+export function cloudcoreKeys(localAddress: string): ConfigSection {
+  return {
+    commonConfig: {
+      tunnelPort: inert(port, 10350),
+      monitorServer: {
+        bindAddress: key(
+          { type: "string", pattern: String.raw`^\S+:\d{1,5}$`, description: "ADDRESS:PORT, such as 127.0.0.1:9091" },
+          "127.0.0.1:9091",
+          "where `/metrics`, `/healthz` and `/readyz` are served",
+        ),
+        enableProfiling: inert(yesOrNo, false),
+      },
+    },
+    kubeAPIConfig: {
+      master: key(text, "", "the API server's address, in place of the kubeconfig's"),
+      kubeConfig: key(path, "", "the kubeconfig file; empty inside a cluster"),
+      contentType: inert(text, "application/vnd.kubernetes.protobuf"),
+      qps: inert(count, 2500),
+      burst: inert(count, 5000),
+    },
+    featureGates: {
+      requireAuthorization: inert(yesOrNo, false),
+      moduleRestart: inert(yesOrNo, false),
+      disableNodeTaskV1alpha2: inert(yesOrNo, false),
+    },
+    modules: {
+      cloudHub: {
+        enable: inert(yesOrNo, true),
+        keepaliveInterval: key(above0, 30, "seconds without a keepalive after which a session ends"),
+        nodeLimit: key(above0, 500, "edges connected at once"),
+        writeTimeout: inert(count, 30),
+        advertiseAddress: key(
+          { type: "array", items: { type: "string", minLength: 1 }, minItems: 1, description: "a list of addresses" },
+          [localAddress],
+          "addresses edges reach the hub by: they stand in its certificate",
+        ),
+        dnsNames: key(texts, [""], "names edges reach the hub by, likewise"),
+        edgeCertSigningDuration: key(above0, 365, "days an edge's certificate is good for"),
+        tokenRefreshDuration: key(
+          above0,
+          12,
+          "hours after which the bootstrap token is renewed; it is good for twice that",
+        ),
+        tlsCAFile: key(
+          path,
+          "/etc/kubeedge/ca/rootCA.crt",
+          "the CA's certificate, PEM; with its key, in place of the secret's",
+        ),
+        tlsCAKeyFile: key(path, "/etc/kubeedge/ca/rootCA.key", "the CA's key, PEM"),
+        tlsCertFile: key(
+          path,
+          "/etc/kubeedge/certs/server.crt",
+          "the hub's certificate, PEM; with its key, in place of a new one",
+        ),
+        tlsPrivateKeyFile: key(path, "/etc/kubeedge/certs/server.key", "the hub's key, PEM"),
+        websocket: server({ enable: true, port: 10000 }, "the WebSocket server"),
+        quic: {
+          ...server({ enable: false, port: 10001 }, "the QUIC server (Node on Linux x64)"),
+          maxIncomingStreams: key(above0, 10000, "streams an edge may have open"),
+        },
+        https: server({ enable: true, port: 10002 }, "the enrolment server"),
+        unixsocket: {
+          enable: key(yesOrNo, true, "whether the CSI driver's socket is served"),
+          address: key(
+            { type: "string", pattern: "^unix:///", description: "unix:// and an absolute path" },
+            "unix:///var/lib/kubeedge/kubeedge.sock",
+            "where",
+          ),
+        },
+        authorization: {
+          enable: key(yesOrNo, false, "whether what edges ask is checked against what their node may do"),
+          debug: key(yesOrNo, true, "with `enable`: only log what would be refused"),
+          modes: inert({ type: "array", description: "a list of modes" }, [{ node: { enable: true } }]),
+        },
+      },
+      edgeController: {
+        enable: key(yesOrNo, true, "whether pods, configmaps, secrets, nodes and leases are served"),
+        nodeUpdateFrequency: inert(above0, 10),
+        buffer: inertCounts({
+          podEvent: 1,
+          configMapEvent: 1,
+          secretEvent: 1,
+          rulesEvent: 1,
+          ruleEndpointsEvent: 1,
+          patchNode: 1274,
+          queryNode: 1524,
+          createLease: 1524,
+          processEvent: 1024,
+          updatePodStatus: 1024,
+          updateNodeStatus: 1024,
+          queryConfigMap: 1024,
+          querySecret: 1024,
+          queryPersistentVolume: 1024,
+          queryPersistentVolumeClaim: 1024,
+          queryVolumeAttachment: 1024,
+          createNode: 1024,
+          updateNode: 1024,
+          patchPod: 1024,
+          deletePod: 1024,
+          queryLease: 1024,
+          serviceAccountToken: 1024,
+          createPod: 1024,
+          certificateSigningRequest: 1024,
+        }),
+        load: inertCounts({
+          processEventWorkers: 4,
+          updatePodStatusWorkers: 1,
+          updateNodeStatusWorkers: 1,
+          queryConfigMapWorkers: 100,
+          querySecretWorkers: 100,
+          queryPersistentVolumeWorkers: 4,
+          queryPersistentVolumeClaimWorkers: 4,
+          queryVolumeAttachmentWorkers: 4,
+          createNodeWorkers: 100,
+          patchNodeWorkers: 110,
+          queryNodeWorkers: 500,
+          updateNodeWorkers: 4,
+          patchPodWorkers: 100,
+          deletePodWorkers: 100,
+          createLeaseWorkers: 500,
+          queryLeaseWorkers: 100,
+          UpdateRuleStatusWorkers: 4,
+          ServiceAccountTokenWorkers: 100,
+          CreatePodWorks: 4,
+          certificateSigningRequestWorkers: 4,
+        }),
+      },
+      deviceController: {
+        enable: key(yesOrNo, true, "whether devices and their models are served"),
+        buffer: inertCounts({
+          updateDeviceTwins: 1024,
+          updateDeviceStatus: 1024,
+          deviceEvent: 1,
+          deviceModelEvent: 1,
+          deviceStatusEvent: 0,
+        }),
+        load: inertCounts({ updateDeviceStatusWorkers: 1 }),
+      },
+      taskManager: {
+        enable: inert(yesOrNo, false),
+        buffer: inertCounts({ taskStatus: 1024, taskEvent: 1 }),
+        load: inertCounts({ taskWorkers: 1 }),
+      },
+      syncController: { enable: key(yesOrNo, true, "whether edges are compared with the API again and again") },
+      dynamicController: { enable: inert(yesOrNo, false) },
+      cloudStream: {
+        enable: inert(yesOrNo, false),
+        tlsTunnelCAFile: inert(path, "/etc/kubeedge/ca/rootCA.crt"),
+        tlsTunnelCertFile: inert(path, "/etc/kubeedge/certs/server.crt"),
+        tlsTunnelPrivateKeyFile: inert(path, "/etc/kubeedge/certs/server.key"),
+        tunnelPort: inert(port, 10004),
+        tlsStreamCAFile: inert(path, "/etc/kubeedge/ca/streamCA.crt"),
+        tlsStreamCertFile: inert(path, "/etc/kubeedge/certs/stream.crt"),
+        tlsStreamPrivateKeyFile: inert(path, "/etc/kubeedge/certs/stream.key"),
+        streamPort: inert(port, 10003),
+      },
+      router: {
+        enable: inert(yesOrNo, false),
+        address: inert(ip, "0.0.0.0"),
+        port: inert(port, 9443),
+        restTimeout: inert(count, 60),
+      },
+      iptablesManager: {
+        enable: inert(yesOrNo, true),
+        mode: inert(
+          { type: "string", enum: ["internal", "external"], description: "internal or external" },
+          "internal",
+        ),
+      },
+    },
+  };
+}
+
+/** Ways of Go that can be had back, by name, and what each means (docs/deviations.md). */
+export const strictGoWays = {
+  "membership-on-connect": "a node that connects is not told its memberships again",
+  "sync-on-connect": "what a node missed waits for the next round of the sync loop",
+  "device-source": "the sync loop sends devices in EdgeController's name, so that mappers are not told",
+} as const;
+export type StrictGo = keyof typeof strictGoWays;
+
+/** KubeEdge's version that nodes with these labels run. */
+export interface EraRule {
+  /** Labels a Node must have, all of them, as in a pod's `nodeSelector`. */
+  readonly nodeSelector: Readonly<Record<string, string>>;
+  readonly era: "v1.1";
+}
+
+const strictGoNames = Object.keys(strictGoWays);
+
+/** Our own keys, under `skep`. Unknown ones are refused. */
+export const skepKeys = {
+  identity: key(
+    { type: "string", enum: ["certificate", "header"], description: "certificate or header" },
+    "certificate",
+    "`certificate`: an edge is who its certificate says; `header`: who its header `node_id` says, as with Go",
+  ),
+  ackWindow: key(
+    {
+      type: "integer",
+      minimum: 1,
+      maximum: 90,
+      description: "a whole number from 1 to 90 (an edge's inbox holds 100)",
+    },
+    32,
+    "messages a node may have unacknowledged at once; 1 is Go's behaviour",
+  ),
+  strictGo: key(
+    {
+      type: "array",
+      items: { type: "string", enum: strictGoNames },
+      description: `a list of ${strictGoNames.join(", ")}`,
+    },
+    [],
+    "ways of Go to have back (see docs/deviations.md)",
+  ),
+  eras: key(
+    {
+      type: "array",
+      items: {
+        type: "object",
+        properties: {
+          nodeSelector: { type: "object", additionalProperties: { type: "string" }, minProperties: 1 },
+          era: { enum: ["v1.1"] },
+        },
+        required: ["nodeSelector", "era"],
+        additionalProperties: false,
+      },
+      description: "a list of { nodeSelector: { LABEL: VALUE }, era: v1.1 }",
+    },
+    [],
+    "nodes that run KubeEdge of another era, told by labels: nodes of `v1.1` are sent every message once",
+  ),
+} satisfies ConfigSection;
