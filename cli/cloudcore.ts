@@ -76,7 +76,7 @@ async function fromFile(path: string): Promise<CloudCoreFile> {
   return await loadCloudCoreFile(path);
 }
 
-type Servers = Pick<CloudCoreOptions, "websocket" | "https" | "unixsocket" | "monitor">;
+type Servers = Pick<CloudCoreOptions, "websocket" | "https" | "quic" | "unixsocket" | "monitor">;
 
 /** A file's servers listen where it says, and nowhere else; `--bind` and `--port` say otherwise. */
 function serversOf(flags: CloudcoreFlags, file: CloudCoreFile | undefined): Servers {
@@ -88,10 +88,12 @@ function serversOf(flags: CloudcoreFlags, file: CloudCoreFile | undefined): Serv
   if (file === undefined) {
     return { websocket: at(1, 10000), https: at(2, 10002), monitor: { ...at(4, 9091), host: LOCAL } };
   }
-  const { websocket, https, unixsocket, monitor } = file.servers;
+  const { websocket, https, quic, unixsocket, monitor } = file.servers;
   return {
     ...(websocket === undefined ? {} : { websocket: at(1, 10000, websocket) }),
     https: at(2, 10002, https),
+    // Over UDP: it may have the hub's own number in a block.
+    ...(quic === undefined ? {} : { quic: { ...at(1, 10001, quic), maxIncomingStreams: quic.maxIncomingStreams } }),
     ...(unixsocket === undefined ? {} : { unixsocket }),
     monitor: { ...at(4, 9091, monitor), host: monitor.host },
   };
@@ -99,11 +101,12 @@ function serversOf(flags: CloudcoreFlags, file: CloudCoreFile | undefined): Serv
 
 /** How edges reach a cloudcore. The token is in the cluster's secret, and in no log. */
 export function servingOf(core: CloudCore, host: string) {
-  const { websocket, https } = core.hub.ports;
+  const { websocket, https, quic } = core.hub.ports;
   const at = host === "0.0.0.0" || host === "::" ? "HOST" : host;
   return {
     facts: {
-      websocket: `wss://${host}:${websocket}`,
+      ...(websocket === 0 ? {} : { websocket: `wss://${host}:${websocket}` }),
+      ...(quic === 0 ? {} : { quic: `${host}:${quic}/udp` }),
       enrolment: `https://${host}:${https}`,
       token: "secret kubeedge/tokensecret",
       ...(core.monitorPort === 0 ? {} : { metrics: `http://127.0.0.1:${core.monitorPort}/metrics` }),

@@ -22,6 +22,7 @@ const clear: ReadonlySet<string> = new Set([
   "KubeConfigError",
   "ConfigFileError",
   "KeyFileError",
+  "QuicMissingError",
   "KubeUnreachableError",
   "KubeApiError",
   "ModuleStartError",

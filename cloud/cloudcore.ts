@@ -16,7 +16,6 @@ import { hasCode, KubeClient, KubeUnreachableError } from "./kube/client.ts";
 import type { PooledKubeConfig } from "./kube/kubeconfig.ts";
 import { resources } from "./kube/resource.ts";
 import { SyncIndex } from "./kube/sync-index.ts";
-import { serveMonitor } from "./monitor/monitor.ts";
 import { SyncController } from "./synccontroller/synccontroller.ts";
 
 /** What a cloudcore needs from outside. */
@@ -26,6 +25,7 @@ export interface CloudCoreOptions {
   /** The servers that are switched on; enrolment always is. */
   readonly websocket?: ListenOptions;
   readonly https: ListenOptions;
+  readonly quic?: ListenOptions & { readonly maxIncomingStreams: number };
   /** Path of the CSI driver's socket. */
   readonly unixsocket?: string;
   /** Where health and metrics are served. */
@@ -85,10 +85,11 @@ export class CloudCore {
     const { config } = options;
     const { strictGo } = config;
     const shared = { ...world, bus, caches, index, tap, strictGo };
-    const { websocket, https, unixsocket } = options;
+    const { websocket, https, quic, unixsocket } = options;
     const servers = {
       https,
       ...(websocket === undefined ? {} : { websocket }),
+      ...(quic === undefined ? {} : { quic }),
       ...(unixsocket === undefined ? {} : { unixsocket }),
     };
     const hub = new CloudHub({ ...shared, config, servers });
@@ -101,14 +102,17 @@ export class CloudCore {
       ...(on.has("deviceController") ? [new DeviceController(shared)] : []),
       hub,
     ];
-    let monitor: Awaited<ReturnType<typeof serveMonitor>> | undefined;
+    let monitor: { readonly port: number; stop(): Promise<void> } | undefined;
     const close = async () => {
       await monitor?.stop();
       await caches.stop();
       await client.close();
     };
     try {
-      if (options.monitor !== undefined) monitor = await serveMonitor(options.monitor, hub.monitored);
+      if (options.monitor !== undefined) {
+        const { serveMonitor } = await import("./monitor/monitor.ts");
+        monitor = await serveMonitor(options.monitor, hub.monitored);
+      }
       const stopModules = await startModules(bus, modules, clock, logger);
       return new CloudCore(hub, bus, client, monitor?.port ?? 0, async () => {
         await stopModules();

@@ -8,9 +8,10 @@ import type { Device } from "../protocol/apis/device.ts";
 import type { Message } from "../protocol/message/message.ts";
 import { groups, resourceTypes } from "../protocol/message/names.ts";
 import { DeviceTwin } from "./devicetwin/devicetwin.ts";
-import { EdgeHub, type HubAddress } from "./edgehub/edgehub.ts";
+import { EdgeHub, type HubAddress, type Transport } from "./edgehub/edgehub.ts";
 import { EdgeNode } from "./edged/node.ts";
 import { EdgePods } from "./edged/pods.ts";
+import { EdgeVolumes } from "./edged/volumes.ts";
 import { MetaManager, type StoreChange } from "./metamanager/metamanager.ts";
 import { EdgeStore } from "./metamanager/store.ts";
 import type { EdgeTimings } from "./timings.ts";
@@ -24,6 +25,8 @@ export interface EdgeOptions {
   /** Pods the node takes; 110 where nothing is said, as a kubelet. */
   readonly pods?: number;
   readonly hub: HubAddress;
+  /** WebSocket where nothing is said. */
+  readonly transport?: Transport;
   readonly timings: EdgeTimings;
   readonly clock: Clock;
   readonly random: Random;
@@ -43,6 +46,7 @@ export class Edge {
   readonly node: EdgeNode;
   readonly pods: EdgePods;
   readonly twin: DeviceTwin;
+  readonly volumes: EdgeVolumes;
   readonly #meta: MetaManager;
   readonly #logger: Logger;
   #isRunning = false;
@@ -57,6 +61,7 @@ export class Edge {
     this.hub = new EdgeHub({
       node: name,
       address: options.hub,
+      transport: options.transport ?? "websocket",
       timings,
       clock,
       logger,
@@ -82,6 +87,7 @@ export class Edge {
       logger,
       isConnected: () => hub.isConnected,
     });
+    this.volumes = new EdgeVolumes({ hub, clock });
     this.twin = new DeviceTwin({
       node: name,
       hub,
@@ -139,7 +145,7 @@ export class Edge {
   #receive(message: Message): void {
     switch (message.route.group) {
       case groups.resource:
-        return this.#meta.receive(message);
+        return EdgeVolumes.takes(message) ? this.volumes.receive(message) : this.#meta.receive(message);
       case groups.twin:
         return this.twin.receive(message);
       default:

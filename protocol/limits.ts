@@ -4,6 +4,8 @@
 export const limits = {
   /** Bytes of one hub message. KubeEdge 1.23.1 caps a QUIC payload at 32 MiB (CVE-2026-62370); ours holds for WebSocket too. */
   message: 32 * 1024 * 1024 + 64 * 1024,
+  /** Bytes of a QUIC frame's payload, KubeEdge's own. */
+  quicPayload: 32 * 1024 * 1024,
   /** Fragments of one WebSocket message. A Go client cuts at 4 KiB, so 32 MiB would be 8,192; objects end at about 1.5 MiB. */
   fragments: 8_320,
   /** Characters of an id or of a word of the route: a URL at most. They are logged and kept in hop records. */

@@ -44,6 +44,7 @@ export interface CloudHubWorld {
 export interface HubServers {
   readonly websocket?: ListenOptions;
   readonly https: ListenOptions;
+  readonly quic?: ListenOptions & { readonly maxIncomingStreams: number };
   /** Path of the CSI driver's socket. */
   readonly unixsocket?: string;
 }
@@ -66,7 +67,7 @@ export class CloudHub implements Module {
   #certificates: HubCertificates | undefined;
   #token = "";
   #certificatesTook = 0;
-  #ports = { websocket: 0, https: 0 };
+  #ports = { websocket: 0, quic: 0, https: 0 };
   #stops: (() => Promise<void>)[] = [];
   #refresh: Timer | undefined;
 
@@ -77,6 +78,7 @@ export class CloudHub implements Module {
     this.#volumes = new VolumeRequests(world.clock);
   }
 
+  /** Ports that are open, 0 for a server that is switched off. */
   get ports() {
     return this.#ports;
   }
@@ -122,11 +124,19 @@ export class CloudHub implements Module {
       refuse: (node: string) => this.#refusal(node),
       accept: (node: string, socket: MessageSocket) => this.#connect(node, socket),
     };
-    this.#ports = { websocket: 0, https: enrolment.port };
+    this.#ports = { websocket: 0, quic: 0, https: enrolment.port };
     if (servers.websocket !== undefined) {
       const edges = await serveEdges({ ...doors, listen: servers.websocket });
       this.#stops.push(edges.stop);
       this.#ports = { ...this.#ports, websocket: edges.port };
+    }
+    if (servers.quic !== undefined) {
+      // Loaded where it is wanted: most hubs have no use for it.
+      const { serveQuicEdges } = await import("./servers/quic.ts");
+      const { maxIncomingStreams, ...where } = servers.quic;
+      const edges = await serveQuicEdges({ ...doors, listen: where, maxIncomingStreams, now: () => clock.now() });
+      this.#stops.push(edges.stop);
+      this.#ports = { ...this.#ports, quic: edges.port };
     }
     if (servers.unixsocket !== undefined) {
       const csi = await serveCsi({

@@ -20,6 +20,8 @@ export interface HubAddress {
   readonly host: string;
   readonly websocketPort: number;
   readonly httpsPort: number;
+  /** Where QUIC is served (UDP). */
+  readonly quicPort?: number;
   readonly token?: string;
   readonly credentials?: EdgeCredentials;
   /** Makes a node's certificate, where we hold the CA ourselves. */
@@ -28,10 +30,14 @@ export interface HubAddress {
   readonly ca?: string;
 }
 
+/** How an edge reaches the hub. QUIC needs Node on Linux x64. */
+export type Transport = "websocket" | "quic";
+
 /** What EdgeHub needs from outside. */
 export interface EdgeHubWorld {
   readonly node: string;
   readonly address: HubAddress;
+  readonly transport: Transport;
   readonly timings: EdgeTimings;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -273,8 +279,14 @@ export class EdgeHub {
   }
 
   async #dial(): Promise<MessageSocket> {
-    const { address, node } = this.#world;
+    const { address, clock, node, transport } = this.#world;
     const { ca, cert, key } = this.#credentials as EdgeCredentials;
+    if (transport === "quic") {
+      if (address.quicPort === undefined) throw new DialError("the cloud serves no QUIC, or nobody has said where");
+      const { dialHubByQuic } = await import("./quic.ts");
+      const where = { host: address.host, port: address.quicPort, signal: this.#stop.signal };
+      return await dialHubByQuic(where, { ca, cert, key }, node, clock.now());
+    }
     this.#secureContext ??= createSecureContext({ ca, cert, key });
     return await dialWebSocket({
       url: `wss://${address.host}:${address.websocketPort}/${defaultProjectId}/${node}/events`,

@@ -4,7 +4,7 @@ import type { Logger } from "../../base/log/logger.ts";
 import type { Random } from "../../base/random/random.ts";
 import type { Clock } from "../../base/time/clock.ts";
 import { Edge } from "../edge.ts";
-import type { HubAddress } from "../edgehub/edgehub.ts";
+import type { HubAddress, Transport } from "../edgehub/edgehub.ts";
 import { EnrolmentError, fetchCa } from "../edgehub/enrolment.ts";
 import type { EdgeTimings } from "../timings.ts";
 
@@ -16,6 +16,8 @@ export interface Cohort {
   readonly link?: { readonly latency?: number; readonly jitter?: number };
   /** Pods a node takes. */
   readonly pods?: number;
+  /** How its edges reach the hub. */
+  readonly transport?: Transport;
 }
 
 /** What a fleet needs. */
@@ -88,7 +90,12 @@ export class Fleet {
     return edge;
   }
 
-  #make(name: string, hub: HubAddress, alike: Pick<Cohort, "labels" | "link" | "pods">, node = name): Edge {
+  #make(
+    name: string,
+    hub: HubAddress,
+    alike: Pick<Cohort, "labels" | "link" | "pods" | "transport">,
+    node = name,
+  ): Edge {
     const { cohorts: _cohorts, ...world } = this.#options;
     const index = ++this.#index;
     const address = `10.${(index >> 16) & 255}.${(index >> 8) & 255}.${index & 255}`;

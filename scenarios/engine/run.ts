@@ -9,7 +9,7 @@ import { milliseconds } from "./duration.ts";
 import { judgeInvariants } from "./invariants.ts";
 import { latenciesOf } from "./latencies.ts";
 import type { Failure, InvariantResult, ScenarioResult, Shown, StepResult } from "./result.ts";
-import { defaultFleet, type Scenario, type Step } from "./scenario.ts";
+import { defaultFleet, type Scenario, type Step, usesQuic } from "./scenario.ts";
 import { substitute, unknownVariable, valueAt } from "./variables.ts";
 
 /** What the run tells while it goes on. */
@@ -62,6 +62,7 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
     ...scenario.needs,
     ...(Object.keys(scenario.cloudcore).length > 0 ? ["cloudcore-settings"] : []),
     ...(scenario.cloudcore.process ? ["cloudcore-kill"] : []),
+    ...(usesQuic(scenario) ? ["quic"] : []),
   ]);
   const lacking = [...needs].filter((need) => !(target.capabilities as ReadonlySet<string>).has(need));
   if (lacking.length > 0) {

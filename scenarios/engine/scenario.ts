@@ -23,9 +23,15 @@ export interface ScenarioCohort {
   readonly cohort: string;
   readonly count?: number;
   readonly version?: "v1.23";
+  readonly transport?: "websocket" | "quic";
   readonly labels?: Readonly<Record<string, string>>;
   readonly link?: { readonly latency?: string; readonly jitter?: string };
   readonly devices?: readonly CohortDevices[];
+}
+
+/** Whether any edge of a scenario comes by QUIC. */
+export function usesQuic({ fleet }: { readonly fleet: readonly ScenarioCohort[] }): boolean {
+  return fleet.some(({ transport }) => transport === "quic");
 }
 
 /** What of our cloudcore is other than KubeEdge's defaults. */
@@ -34,6 +40,8 @@ export interface ScenarioCloudcore {
   /** How long edges' certificates and bootstrap tokens are good for: durations; the first is divided by the time scale. */
   readonly edgeCertLifetime?: string;
   readonly tokenLifetime?: string;
+  /** Whether what edges ask is checked: not, with a line in the log for what they may not, or with refusal. */
+  readonly authorization?: "off" | "log" | "on";
   /** In a process of its own, which can be killed. */
   readonly process?: boolean;
 }

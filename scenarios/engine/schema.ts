@@ -17,6 +17,10 @@ const cohort: Schema = {
     },
     count: { ...count, description: "edges; 1 where nothing is said" },
     version: { enum: ["v1.23"], description: "the KubeEdge version its edges speak" },
+    transport: {
+      enum: ["websocket", "quic"],
+      description: "how its edges reach the hub; websocket where nothing is said",
+    },
     labels: { type: "object", additionalProperties: { type: "string" } },
     link: {
       type: "object",
@@ -85,6 +89,10 @@ export const scenarioSchema: Schema = {
         tokenLifetime: {
           ...schemas.duration,
           description: "how long bootstrap tokens are good for; not scaled, as `wait` is not",
+        },
+        authorization: {
+          enum: ["off", "log", "on"],
+          description: "whether what edges ask is checked: not, with a line in the log, or with refusal",
         },
         process: { type: "boolean", description: "in a process of its own, so that it can be killed" },
       },

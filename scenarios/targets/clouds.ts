@@ -43,7 +43,7 @@ export function foreignCloud(address: HubAddress): Cloud {
 export function localCloud(
   options: LocalOptions,
   taken: ReadonlySet<number>,
-  settings: ScenarioCloudcore,
+  settings: ScenarioCloudcore & { readonly quic: boolean },
   access: () => PooledKubeConfig,
   clock: Clock,
   random: Random,
@@ -51,7 +51,8 @@ export function localCloud(
 ): Cloud {
   let ports = { websocket: portOfBlock(options.port, 1, 10000), https: portOfBlock(options.port, 2, 10002) };
   let core: CloudCore | undefined;
-  const { nodeLimit, edgeCertLifetime, tokenLifetime } = settings;
+  const { authorization, nodeLimit, edgeCertLifetime, tokenLifetime } = settings;
+  let quicPort = 0;
   return {
     async start() {
       if (core !== undefined) return;
@@ -61,6 +62,7 @@ export function localCloud(
           ...scaled(defaultConfig, options.timeScale),
           advertiseAddress: ["127.0.0.1", "localhost", options.bind],
           ...(nodeLimit === undefined ? {} : { nodeLimit }),
+          ...(authorization === undefined ? {} : { authorization }),
           ...(edgeCertLifetime === undefined
             ? {}
             : { edgeCertLifetime: milliseconds(edgeCertLifetime) / options.timeScale }),
@@ -68,11 +70,15 @@ export function localCloud(
         },
         websocket: { host: options.bind, ...ports.websocket, avoid: taken },
         https: { host: options.bind, ...ports.https, avoid: taken },
+        ...(settings.quic
+          ? { quic: { host: options.bind, port: quicPort, exact: quicPort !== 0, maxIncomingStreams: 100 } }
+          : {}),
         clock,
         random: random.stream("cloudcore"),
         logger: options.logger,
         tap,
       });
+      quicPort = core.hub.ports.quic;
       ports = {
         websocket: { port: core.hub.ports.websocket, exact: true },
         https: { port: core.hub.ports.https, exact: true },
@@ -88,6 +94,7 @@ export function localCloud(
         host: "127.0.0.1",
         websocketPort: ports.websocket,
         httpsPort: ports.https,
+        ...(ports.quic === 0 ? {} : { quicPort: ports.quic }),
         token,
       });
     },
@@ -102,13 +109,13 @@ export function localCloud(
 /** Our cloudcore in a process of its own, over the embedded API. What passes inside of it can't be seen from here. */
 export async function processCloud(
   options: LocalOptions,
-  { nodeLimit, edgeCertLifetime, tokenLifetime }: ScenarioCloudcore,
+  { authorization, nodeLimit, edgeCertLifetime, tokenLifetime }: ScenarioCloudcore,
   api: ApiServer,
   cleanup: AsyncDisposableStack,
 ): Promise<Cloud> {
-  if (edgeCertLifetime !== undefined || tokenLifetime !== undefined) {
+  if (edgeCertLifetime !== undefined || tokenLifetime !== undefined || authorization !== undefined) {
     throw new StepFailure(
-      "lifetimes of certificates and tokens can't be set for a cloudcore with a process of its own",
+      "lifetimes of certificates and tokens, and authorization, can't be set for a cloudcore with a process of its own",
     );
   }
   const flags = nodeLimit === undefined ? [] : ["--node-limit", String(nodeLimit)];

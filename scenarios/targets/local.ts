@@ -3,6 +3,7 @@ import { HopRing } from "../../base/hop/ring.ts";
 import type { Logger } from "../../base/log/logger.ts";
 import { portOfBlock } from "../../base/transport/listen.ts";
 import { Random } from "../../base/random/random.ts";
+import { quicProblem } from "../../base/transport/quic.ts";
 import { type Clock, sleep } from "../../base/time/clock.ts";
 import { TimerWheel } from "../../base/time/timer-wheel.ts";
 import { ApiServer } from "../../cloud/apiserver/apiserver.ts";
@@ -17,7 +18,7 @@ import { kubeedgeCrds } from "../../protocol/apis/crds.ts";
 import { textAt } from "../../protocol/apis/kube-object.ts";
 import { limits } from "../../protocol/limits.ts";
 import { milliseconds } from "../engine/duration.ts";
-import type { Scenario, ScenarioCohort } from "../engine/scenario.ts";
+import { type Scenario, type ScenarioCohort, usesQuic } from "../engine/scenario.ts";
 import { StepFailure } from "../steps/step.ts";
 import { foreignCloud, localCloud, processCloud } from "./clouds.ts";
 import { createDevices } from "./devices.ts";
@@ -43,6 +44,7 @@ const ourCloudOnly: readonly Capability[] = [
   "cloudcore-settings",
   "cloudcore-kill",
   "cloud-messages",
+  "quic",
 ];
 /** Patience with other people's programs (design: a real cluster 5, the Go cloudcore 15). */
 const CLUSTER_PATIENCE = 5;
@@ -83,6 +85,7 @@ export function localTarget(options: LocalOptions): Target {
   const lacking = new Set<Capability>([
     ...(isCluster ? ourApiOnly : []),
     ...(isForeign ? ourCloudOnly : []),
+    ...(quicProblem() === undefined ? [] : ["quic" as const]),
     // Edges that come with certificates of ours don't enrol.
     ...(isForeign && options.cloudcore?.token === undefined ? ["enrolment" as const] : []),
   ]);
@@ -136,7 +139,7 @@ async function openWorld(
     ? foreignCloud(options.cloudcore)
     : scenario.cloudcore.process
     ? await processCloud(options, scenario.cloudcore, api as ApiServer, cleanup)
-    : localCloud(options, taken, scenario.cloudcore, access, clock, random, hops.push);
+    : localCloud(options, taken, { ...scenario.cloudcore, quic: usesQuic(scenario) }, access, clock, random, hops.push);
   cleanup.defer(() => cloud.stop(false));
   await cloud.start();
   take(taken, cleanup, ...cloud.ports());
@@ -228,11 +231,12 @@ function startApi(options: LocalOptions, taken: ReadonlySet<number>, clock: Cloc
   });
 }
 
-function cohortOf({ cohort, count = 1, labels, link }: ScenarioCohort) {
+function cohortOf({ cohort, count = 1, labels, link, transport }: ScenarioCohort) {
   return {
     cohort,
     count,
     ...(labels === undefined ? {} : { labels }),
+    ...(transport === undefined ? {} : { transport }),
     ...(link === undefined ? {} : {
       link: {
         ...(link.latency === undefined ? {} : { latency: milliseconds(link.latency) }),

@@ -18,6 +18,7 @@ export const capabilities = [
   "apiserver-restart",
   "cloud-messages",
   "enrolment",
+  "quic",
 ] as const;
 export type Capability = typeof capabilities[number];
 

@@ -35,6 +35,11 @@ export async function startCloud(
     readonly config?: Partial<CloudCoreConfig>;
     readonly logger?: Logger;
     readonly api?: Partial<ApiServerOptions>;
+    /** With a QUIC door too. */
+    readonly quic?: boolean;
+    /** Path of a CSI socket. */
+    readonly unixsocket?: string;
+    readonly monitor?: boolean;
   } = {},
 ) {
   const cleanup = new AsyncDisposableStack();
@@ -49,6 +54,9 @@ export async function startCloud(
       config: { ...scaled(defaultConfig, 10), ...options.config },
       websocket: anyPort,
       https: anyPort,
+      ...(options.quic ? { quic: { ...anyPort, maxIncomingStreams: 100 } } : {}),
+      ...(options.unixsocket === undefined ? {} : { unixsocket: options.unixsocket }),
+      ...(options.monitor ? { monitor: anyPort } : {}),
       clock,
       random,
       logger,
@@ -62,6 +70,7 @@ export async function startCloud(
     host: "127.0.0.1",
     websocketPort: core.hub.ports.websocket,
     httpsPort: core.hub.ports.https,
+    quicPort: core.hub.ports.quic,
     token: core.hub.token,
   });
   return {

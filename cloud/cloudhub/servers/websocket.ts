@@ -3,21 +3,13 @@ import https from "node:https";
 import type { IncomingMessage } from "node:http";
 import type { TLSSocket } from "node:tls";
 import { closeServer, listen, type ListenOptions } from "../../../base/transport/listen.ts";
-import type { MessageSocket } from "../../../base/transport/message-socket.ts";
 import { acceptWebSockets, type Refusal } from "../../../base/transport/websocket-server.ts";
 import { limits } from "../../../protocol/limits.ts";
-import type { CertificateAuthority, KeyPair } from "../../../protocol/pki/ca.ts";
-import { nodeCommonName, nodeOrganization } from "../../../protocol/pki/request.ts";
+import { type HubDoor, refusalOf } from "./door.ts";
 
 /** What the server needs from outside. */
-export interface HubServerWorld {
+export interface HubServerWorld extends HubDoor {
   readonly listen: ListenOptions;
-  readonly authority: CertificateAuthority;
-  readonly server: KeyPair;
-  readonly identity: "certificate" | "header";
-  /** Says no for another reason, such as the node limit. */
-  readonly refuse: (node: string) => Refusal | undefined;
-  readonly accept: (node: string, socket: MessageSocket) => void;
 }
 
 /** KubeEdge's own suites for TLS 1.2; TLS 1.3 brings its own. */
@@ -29,9 +21,6 @@ const CIPHERS = [
   "TLS_AES_256_GCM_SHA384",
   "TLS_CHACHA20_POLY1305_SHA256",
 ].join(":");
-
-/** RFC 1123 subdomain, as node names are. */
-const nodeName = /^(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
 
 /** Starts it; resolves with the port and the way to stop. */
 export async function serveEdges(world: HubServerWorld): Promise<{ readonly port: number; stop(): Promise<void> }> {
@@ -50,7 +39,7 @@ export async function serveEdges(world: HubServerWorld): Promise<{ readonly port
   });
   server.on("tlsClientError", () => {});
   acceptWebSockets(server, { maxMessage: limits.message, maxFragments: limits.fragments }, {
-    refuse: (request) => refusalOf(world, request),
+    refuse: (request) => refuse(world, request),
     accept: (socket, request) => world.accept(nodeIdOf(request), socket),
   });
   const port = await listen(server, world.listen);
@@ -62,18 +51,10 @@ function nodeIdOf(request: IncomingMessage): string {
   return typeof value === "string" ? value : "";
 }
 
-function refusalOf(world: HubServerWorld, request: IncomingMessage): Refusal | undefined {
-  const node = nodeIdOf(request);
-  if (!nodeName.test(node)) return { status: 400, reason: "the header node_id must be the name of a node" };
-  if (request.headers.connectionuse !== "msg") return { status: 400, reason: "the header ConnectionUse must be msg" };
-  if (world.identity === "certificate") {
-    const { CN, O } = (request.socket as TLSSocket).getPeerCertificate().subject ?? {};
-    if (CN !== nodeCommonName(node) || O !== nodeOrganization) {
-      return {
-        status: 403,
-        reason: `the certificate is for ${String(CN)}, not for ${nodeCommonName(node)} (node_id is ${node})`,
-      };
-    }
-  }
-  return world.refuse(node);
+function refuse(world: HubServerWorld, request: IncomingMessage): Refusal | undefined {
+  const { CN, O } = (request.socket as TLSSocket).getPeerCertificate().subject ?? {};
+  const refusal = refusalOf(world, nodeIdOf(request), { commonName: CN as string, organization: O as string });
+  if (refusal !== undefined) return refusal;
+  if (request.headers.connectionuse === "msg") return undefined;
+  return { status: 400, reason: "the header ConnectionUse must be msg" };
 }

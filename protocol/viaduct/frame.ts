@@ -1,0 +1,166 @@
+// Viaduct's frames, which QUIC carries: a packer header of ten bytes and a message in protobuf (protocol notes 1, §2.4 and §2.5).
+import protobuf from "protobufjs/light.js";
+import { limits } from "../limits.ts";
+import { encodeContent } from "../message/codec.ts";
+import type { Message } from "../message/message.ts";
+
+const { Field, Root, Type } = protobuf;
+
+/** Version 1.1.1, package type "message", no flags. */
+const HEADER = Uint8Array.of(1, 1, 1, 0, 1, 0);
+const HEADER_BYTES = 10;
+const LENGTH_AT = 6;
+
+/** A frame that can't be one: the connection is of no use any more. */
+export class FrameError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = "FrameError";
+  }
+}
+
+// The names are those of KubeEdge's schema, its misspelling included.
+const root = new Root();
+const namespace = root.define("message");
+namespace.add(
+  new Type("MessageHeader").add(new Field("ID", 1, "string")).add(new Field("ParentID", 2, "string"))
+    .add(new Field("Timestamp", 3, "sint64")).add(new Field("Sync", 4, "bool"))
+    .add(new Field("MessageType", 5, "string")),
+);
+namespace.add(
+  new Type("MessageRouter").add(new Field("Source", 1, "string")).add(new Field("Group", 2, "string"))
+    .add(new Field("Operation", 3, "string")).add(new Field("Resouce", 4, "string")),
+);
+const wire = new Type("Message").add(new Field("header", 1, "MessageHeader")).add(
+  new Field("router", 2, "MessageRouter"),
+)
+  .add(new Field("Content", 3, "bytes"));
+namespace.add(wire);
+
+interface WireMessage {
+  readonly header?: {
+    readonly ID?: string;
+    readonly ParentID?: string;
+    readonly Timestamp?: { toNumber(): number } | number;
+    readonly Sync?: boolean;
+  } | null;
+  readonly router?: {
+    readonly Source?: string;
+    readonly Group?: string;
+    readonly Operation?: string;
+    readonly Resouce?: string;
+  } | null;
+  readonly Content?: Uint8Array;
+}
+
+/**
+ * A message as Go's encoder writes it. Version, type and destination are not carried; a text goes as its bytes, `null` not at
+ * all, anything else as JSON. Throws FrameError where it is longer than KubeEdge takes.
+ */
+export function encodeFrame(message: Message): Uint8Array {
+  const { header: h, route: r, content } = message;
+  const payload = wire.encode({
+    header: withoutZeros({ ID: h.msg_id, ParentID: h.parent_msg_id, Timestamp: h.timestamp, Sync: h.sync }),
+    router: withoutZeros({ Source: r.source, Group: r.group, Operation: r.operation, Resouce: r.resource }),
+    ...(content === null || content === undefined ? {} : { Content: bytesOf(content) }),
+  }).finish();
+  if (payload.length > limits.quicPayload) throw new FrameError(tooLong(payload.length));
+  const frame = new Uint8Array(HEADER_BYTES + payload.length);
+  frame.set(HEADER);
+  new DataView(frame.buffer).setUint32(LENGTH_AT, payload.length);
+  frame.set(payload, HEADER_BYTES);
+  return frame;
+}
+
+/**
+ * A payload as a message. The content is bytes on this transport: what looks like an object or a list is read as JSON, and
+ * anything else is a text. A missing header or router is an empty one. Throws FrameError.
+ */
+export function decodePayload(payload: Uint8Array): Message {
+  let decoded: WireMessage;
+  try {
+    decoded = wire.decode(payload) as unknown as WireMessage;
+  } catch (error) {
+    throw new FrameError(`not a message in protobuf: ${(error as Error).message}`);
+  }
+  const h = decoded.header ?? {};
+  const r = decoded.router ?? {};
+  const time = h.Timestamp ?? 0;
+  return {
+    header: {
+      msg_id: h.ID ?? "",
+      ...(h.ParentID ? { parent_msg_id: h.ParentID } : {}),
+      timestamp: typeof time === "number" ? time : time.toNumber(),
+      ...(h.Sync ? { sync: true } : {}),
+    },
+    route: {
+      ...(r.Source ? { source: r.Source } : {}),
+      ...(r.Group ? { group: r.Group } : {}),
+      ...(r.Operation ? { operation: r.Operation } : {}),
+      ...(r.Resouce ? { resource: r.Resouce } : {}),
+    },
+    content: decoded.Content === undefined || decoded.Content.length === 0 ? null : contentOf(decoded.Content),
+  };
+}
+
+/** Cuts a stream of bytes into payloads, however they are cut on the way. What a header announces is checked before it is kept. */
+export class FrameReader {
+  #parts: Uint8Array[] = [];
+  #size = 0;
+
+  /** The payloads that are whole now. Throws FrameError. */
+  *push(bytes: Uint8Array): Generator<Uint8Array> {
+    this.#parts.push(bytes);
+    this.#size += bytes.length;
+    for (;;) {
+      if (this.#size < HEADER_BYTES) return;
+      const head = this.#joined();
+      const length = new DataView(head.buffer, head.byteOffset).getUint32(LENGTH_AT);
+      if (length > limits.quicPayload) throw new FrameError(tooLong(length));
+      const end = HEADER_BYTES + length;
+      if (this.#size < end) return;
+      const payload = head.subarray(HEADER_BYTES, end);
+      this.#parts = [head.subarray(end)];
+      this.#size -= end;
+      yield payload;
+    }
+  }
+
+  /** Everything as one piece once a frame may be whole; the pieces of a long one are joined when they have all come. */
+  #joined(): Uint8Array {
+    const [first] = this.#parts;
+    if (this.#parts.length === 1 && first !== undefined) return first;
+    const known = first !== undefined && first.length >= HEADER_BYTES
+      ? new DataView(first.buffer, first.byteOffset).getUint32(LENGTH_AT)
+      : 0;
+    if (first !== undefined && first.length >= HEADER_BYTES && this.#size < HEADER_BYTES + known) return first;
+    const all = Buffer.concat(this.#parts);
+    this.#parts = [all];
+    return all;
+  }
+}
+
+function tooLong(length: number): string {
+  return `payload length ${length} exceeds maximum ${limits.quicPayload}`;
+}
+
+function withoutZeros(fields: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(fields).filter(([, value]) => value !== undefined && value !== "" && value !== 0 && value !== false),
+  );
+}
+
+function bytesOf(content: unknown): Uint8Array {
+  if (content instanceof Uint8Array) return content;
+  return Buffer.from(typeof content === "string" ? content : encodeContent(content), "utf8");
+}
+
+function contentOf(bytes: Uint8Array): unknown {
+  const text = Buffer.from(bytes).toString("utf8");
+  if (!/^\s*[[{]/.test(text)) return text;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
