@@ -1,4 +1,7 @@
 // `skep cloudcore`: our cloudcore on a cluster.
+import { openSync, writeSync } from "node:fs";
+import type { Tap } from "../base/hop/hop.ts";
+import { reasonOf } from "../base/log/logger.ts";
 import { pinoLogger } from "../base/log/pino-logger.ts";
 import { type ListenOptions, portOfBlock } from "../base/transport/listen.ts";
 import { Random } from "../base/random/random.ts";
@@ -18,6 +21,7 @@ export interface CloudcoreFlags {
   readonly kubeconfig?: string;
   readonly advertise?: readonly string[];
   readonly nodeLimit?: number;
+  readonly messages?: string;
   readonly timeScale?: number;
   readonly json?: boolean;
   /** Undefined where nobody asked for an address. */
@@ -56,6 +60,7 @@ export async function cloudcoreCommand(flags: CloudcoreFlags): Promise<number> {
     ],
   };
   const servers = serversOf(flags, file);
+  const tap = flags.messages === undefined ? undefined : hopFile(flags.messages);
   await using core = await CloudCore.start({
     kubeconfig: clusterKubeConfig({
       file: flags.kubeconfig ?? file?.kubeconfig.file ?? "",
@@ -63,6 +68,7 @@ export async function cloudcoreCommand(flags: CloudcoreFlags): Promise<number> {
     }),
     config,
     ...servers,
+    ...(tap === undefined ? {} : { tap }),
     clock: new TimerWheel(),
     random: new Random(Date.now() % 2 ** 31),
     logger,
@@ -74,6 +80,17 @@ export async function cloudcoreCommand(flags: CloudcoreFlags): Promise<number> {
 async function fromFile(path: string): Promise<CloudCoreFile> {
   const { loadCloudCoreFile } = await import("../cloud/config/file.ts");
   return await loadCloudCoreFile(path);
+}
+
+/** Appends every hop to a file as a line of JSON, before anything else happens: what was seen survives a kill. */
+function hopFile(path: string): Tap {
+  let file: number;
+  try {
+    file = openSync(path, "a");
+  } catch (error) {
+    throw new UsageError(`--messages ${path}: can't be written: ${reasonOf(error)}`);
+  }
+  return (record) => void writeSync(file, `${JSON.stringify(record)}\n`);
 }
 
 type Servers = Pick<CloudCoreOptions, "websocket" | "https" | "quic" | "unixsocket" | "monitor">;

@@ -74,6 +74,7 @@ cloudcore.option("--config <file>", "KubeEdge's own cloudcore.yaml, with our swi
   .option("--defaultconfig", "print one with every key at its default")
   .option("--minconfig", "print one with the keys people change");
 withFlags(cloudcore, ["kubeconfig", "timeScale", "json", "bind", "port", "quiet", "verbose"])
+  .option("--messages <file>", "append what happens to every message, at every hop, as lines of JSON")
   .option("--advertise <addr...>", "further names and addresses that edges reach it by")
   .option("--node-limit <n>", "edges connected at once (the file's, or 1000)", integer(1, 1_000_000))
   .addHelpText(

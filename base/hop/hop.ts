@@ -7,6 +7,7 @@ export type HopName =
   | "hub.drop" // it was not sent; `outcome` says why
   | "hub.write" // it was written to the socket (again, when `attempt` > 1)
   | "hub.ack" // the edge acknowledged it
+  | "hub.record" // what it acknowledged stands in its sync record
   | "hub.read" // a message from an edge was read and decoded
   | "controller.receive" // a controller took it from the bus
   | "edge.read" // the edge read it

@@ -179,8 +179,8 @@ export class NodeSession {
     if (message.route.group === groups.resource) {
       const recorded = recordedOf(object);
       if (isDeletion(item)) {
-        if (recorded !== undefined) this.#forget(recorded);
-      } else void this.#world.records.acknowledge(this.node, object, message.header.resourceversion ?? "");
+        if (recorded !== undefined) this.#forget(recorded, message);
+      } else void this.#recordVersion(object, message);
     }
     this.#pump();
     this.#catchUp();
@@ -223,9 +223,14 @@ export class NodeSession {
     this.#pump();
   }
 
+  async #recordVersion(object: KubeObject, message: Message): Promise<void> {
+    const isWritten = await this.#world.records.acknowledge(this.node, object, message.header.resourceversion ?? "");
+    if (isWritten) this.#tapAt("hub.record", message);
+  }
+
   /** The object is gone from the node, and so is its record; one that has come back meanwhile needs a new one. */
-  #forget(recorded: Recorded): void {
-    void this.#world.records.remove(this.node, recorded);
+  #forget(recorded: Recorded, message: Message): void {
+    void this.#world.records.remove(this.node, recorded).then((isGone) => isGone && this.#tapAt("hub.record", message));
     const next = this.#lane.waitingOf(recorded.uid);
     if (next === undefined || isDeletion(next)) return;
     next.recorded = false;

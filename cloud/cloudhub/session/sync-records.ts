@@ -67,10 +67,14 @@ export class SyncRecords {
     });
   }
 
-  /** Writes the version a node has acknowledged. A failure is logged: the next look finds the node behind and sends again. */
-  async acknowledge(node: string, object: KubeObject, version: string): Promise<void> {
+  /**
+   * Writes the version a node has acknowledged; resolves with whether it could. A failure is logged: the next look finds the
+   * node behind and sends again.
+   */
+  async acknowledge(node: string, object: KubeObject, version: string): Promise<boolean> {
     const recorded = recordedOf(object);
-    if (recorded === undefined) return;
+    if (recorded === undefined) return false;
+    let isWritten = false;
     const record = newObjectSync(node, object);
     const key = keyOf(record);
     const ref = { resource: this.#informer(recorded.namespace).resource, ...recorded, name: record.metadata.name };
@@ -86,16 +90,22 @@ export class SyncRecords {
           await patch();
           this.#written.set(key, written);
         });
+        isWritten = true;
       } catch (error) {
         // What we meant to write is not there: the cache is right again.
         if (this.#written.get(key) === written) this.#written.delete(key);
         this.#failed("acknowledge", node, ref.name, error);
       }
     });
+    return isWritten;
   }
 
-  /** Removes a record when the node has acknowledged the object's deletion. A failure is logged, and repeated likewise. */
-  async remove(node: string, { uid, namespace }: Recorded): Promise<void> {
+  /**
+   * Removes a record when the node has acknowledged the object's deletion; resolves with whether it is gone. A failure is
+   * logged, and repeated likewise.
+   */
+  async remove(node: string, { uid, namespace }: Recorded): Promise<boolean> {
+    let isGone = true;
     const name = syncNameOf(node, uid);
     const key = namespace === "" ? name : `${namespace}/${name}`;
     const resource = this.#informer(namespace).resource;
@@ -109,8 +119,10 @@ export class SyncRecords {
         const isForgotten = wasGone && this.#informer(namespace).get(namespace, name) === undefined;
         if (isOurs && (!wasGone || isForgotten)) this.#written.delete(key);
         if (!wasGone) this.#failed("remove", node, name, error);
+        isGone = wasGone;
       }
     });
+    return isGone;
   }
 
   /** Settles when everything that is being written has been. */

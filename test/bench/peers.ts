@@ -1,0 +1,245 @@
+// The other ends of a bench, each in a process of its own: many WebSocket clients, a bare `ws` server, an API, a cloudcore.
+import { type ChildProcess, fork } from "node:child_process";
+import https from "node:https";
+import { createSecureContext } from "node:tls";
+import { fileURLToPath } from "node:url";
+import { WebSocket, WebSocketServer } from "ws";
+import { silentLogger } from "../../base/log/logger.ts";
+import { Random } from "../../base/random/random.ts";
+import { TimerWheel } from "../../base/time/timer-wheel.ts";
+import { ApiServer, type ApiServerOptions } from "../../cloud/apiserver/apiserver.ts";
+import { CloudCore } from "../../cloud/cloudcore.ts";
+import { defaultConfig } from "../../cloud/config/config.ts";
+import { tokenKubeConfig } from "../../cloud/kube/kubeconfig.ts";
+import { kubeedgeCrds } from "../../protocol/apis/crds.ts";
+import type { KeyPair } from "../../protocol/pki/ca.ts";
+
+/** Milliseconds since the epoch, to a fraction: comparable between processes of one machine. */
+export function now(): number {
+  return performance.timeOrigin + performance.now();
+}
+
+/** A certificate and its key, as TLS takes them. */
+export interface Credentials {
+  readonly ca: string;
+  readonly cert: string;
+  readonly key: string;
+}
+
+export interface ClientOptions {
+  readonly port: number;
+  readonly nodes: readonly (Credentials & { readonly name: string })[];
+}
+
+/** When the clients had what was waited for: per client, by `now()`. */
+export interface Arrivals {
+  readonly times: readonly number[];
+}
+
+/** What the processes can be asked. */
+export interface Calls {
+  /** clients: connect all of them, then send a keepalive every ten seconds. */
+  connect(options: ClientOptions): void;
+  /** clients: settles when every one but `except` has had a message that contains `text`. */
+  arrived(text: string, except: readonly string[]): Arrivals;
+  /** clients: what these do from now on. `mute` acknowledges nothing, `deaf` does not even read. */
+  behave(names: readonly string[], how: "well" | "mute" | "deaf"): void;
+  /** bare: a server that sends texts to all its clients. */
+  serve(server: Credentials): { readonly port: number };
+  /** bare: sends; `$ID` in the text is a fresh id for each client. Settles when all have been written. */
+  broadcast(text: string): void;
+  /** api: an embedded API. */
+  api(): { readonly url: string; readonly ca: string; readonly token: string };
+  /** core: our cloudcore on that API. */
+  core(access: { readonly url: string; readonly ca: string; readonly token: string }): {
+    readonly port: number;
+    readonly authority: Pick<KeyPair, "certPem" | "keyPem">;
+    readonly server: Pick<KeyPair, "certPem" | "keyPem">;
+  };
+  /** Any: bytes of memory after a collection, and seconds of processor time so far. */
+  usage(): { readonly rss: number; readonly cpu: number };
+  /** Any: seconds of processor time so far. */
+  cpu(): number;
+  /** core: the hub's gauges. */
+  gauges(): Readonly<Record<string, number>>;
+}
+
+/** A process that answers calls. */
+export class Peer {
+  readonly #child: ChildProcess;
+  readonly #waiting = new Map<number, { resolve(value: never): void; reject(error: Error): void }>();
+  #calls = 0;
+
+  constructor() {
+    this.#child = fork(fileURLToPath(import.meta.url), [], { execArgv: ["--expose-gc", "--max-old-space-size=4096"] });
+    this.#child.on("message", ({ id, value, error }: { id: number; value: never; error?: string }) => {
+      const waiting = this.#waiting.get(id);
+      this.#waiting.delete(id);
+      if (error === undefined) waiting?.resolve(value);
+      else waiting?.reject(new Error(error));
+    });
+    this.#child.once("exit", (code) => {
+      for (const { reject } of this.#waiting.values()) reject(new Error(`the process ended with ${code}`));
+    });
+  }
+
+  call<Name extends keyof Calls>(name: Name, ...args: Parameters<Calls[Name]>): Promise<ReturnType<Calls[Name]>> {
+    const id = ++this.#calls;
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(id, { resolve, reject });
+      this.#child.send({ id, name, args });
+    });
+  }
+
+  [Symbol.dispose](): void {
+    this.#child.kill("SIGKILL");
+  }
+}
+
+if (process.send !== undefined) answerCalls();
+
+function answerCalls(): void {
+  const clients = new Map<string, Client>();
+  const sockets = new Set<WebSocket>();
+  let core: CloudCore | undefined;
+  const answers: {
+    readonly [Name in keyof Calls]: (...args: Parameters<Calls[Name]>) => Promise<ReturnType<Calls[Name]>>;
+  } = {
+    async connect({ port, nodes }) {
+      const waiting = [...nodes];
+      const joiner = async () => {
+        for (let node = waiting.shift(); node !== undefined; node = waiting.shift()) {
+          const client = new Client(node, port);
+          clients.set(node.name, client);
+          await client.open;
+        }
+      };
+      await Promise.all(Array.from({ length: 8 }, joiner));
+    },
+    async arrived(text, except) {
+      const awaited = [...clients].filter(([name]) => !except.includes(name)).map(([, client]) => client.has(text));
+      return { times: await Promise.all(awaited) };
+    },
+    behave(names, how) {
+      for (const name of names) clients.get(name)?.behave(how);
+      return Promise.resolve();
+    },
+    serve({ ca, cert, key }) {
+      const server = https.createServer({ ca, cert, key, requestCert: true, rejectUnauthorized: true });
+      const websockets = new WebSocketServer({ server, perMessageDeflate: false, clientTracking: false });
+      websockets.on("connection", (socket) => {
+        sockets.add(socket);
+        socket.on("error", () => {});
+        socket.on("message", () => {});
+      });
+      return new Promise((resolve) =>
+        server.listen(0, "127.0.0.1", () => resolve({ port: (server.address() as { port: number }).port }))
+      );
+    },
+    broadcast(text) {
+      for (const socket of sockets) socket.send(text.replace("$ID", crypto.randomUUID()));
+      return Promise.resolve();
+    },
+    async api() {
+      const options: ApiServerOptions = {
+        listen: { host: "127.0.0.1", port: 0, exact: false },
+        clock: new TimerWheel(),
+        random: new Random(1),
+        logger: silentLogger,
+        seed: kubeedgeCrds,
+      };
+      return (await ApiServer.start(options)).access;
+    },
+    async core(access) {
+      core = await CloudCore.start({
+        kubeconfig: tokenKubeConfig(access),
+        config: { ...defaultConfig, nodeLimit: 100_000 },
+        websocket: { host: "127.0.0.1", port: 0, exact: false },
+        https: { host: "127.0.0.1", port: 0, exact: false },
+        clock: new TimerWheel(),
+        random: new Random(1),
+        logger: silentLogger,
+      });
+      const { authority, server } = core.hub.certificates;
+      const pair = ({ certPem, keyPem }: KeyPair) => ({ certPem, keyPem });
+      return { port: core.hub.ports.websocket, authority: pair(authority), server: pair(server) };
+    },
+    async usage() {
+      for (let i = 0; i < 3; i++) {
+        (globalThis as { gc?: () => void }).gc?.();
+        await new Promise((resolve) => setTimeout(resolve, 100));
+      }
+      return { rss: process.memoryUsage().rss, cpu: cpuSeconds() };
+    },
+    cpu: () => Promise.resolve(cpuSeconds()),
+    gauges: () => Promise.resolve(core?.hub.metrics() ?? {}),
+  };
+  process.on("message", ({ id, name, args }: { id: number; name: keyof Calls; args: never[] }) => {
+    const run = answers[name] as (...args: never[]) => Promise<unknown>;
+    run(...args).then(
+      (value) => process.send?.({ id, value }),
+      (error) => process.send?.({ id, error: (error as Error).stack ?? String(error) }),
+    );
+  });
+}
+
+function cpuSeconds(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1e6;
+}
+
+/** One bare client: it reads what comes, remembers when, and acknowledges it. */
+class Client {
+  readonly open: Promise<void>;
+  readonly #socket: WebSocket;
+  readonly #awaited = new Map<string, (time: number) => void>();
+  #acknowledges = true;
+
+  constructor({ name, ca, cert, key }: ClientOptions["nodes"][number], port: number) {
+    this.#socket = new WebSocket(
+      `wss://127.0.0.1:${port}/p/${name}/events`,
+      {
+        secureContext: createSecureContext({ ca, cert, key }),
+        perMessageDeflate: false,
+        headers: { node_id: name, project_id: "p", ConnectionUse: "msg" },
+      } as ConstructorParameters<typeof WebSocket>[2],
+    );
+    this.open = new Promise((resolve, reject) => {
+      this.#socket.once("open", resolve);
+      this.#socket.once("error", reject);
+    });
+    this.#socket.on("message", (data) => this.#take(String(data)));
+    const beat = () =>
+      this.#socket.send(
+        `{"header":{"msg_id":"k","timestamp":1},"route":{"source":"websocket","group":"resource","operation":"keepalive","resource":"node"},"content":"ping"}\n`,
+      );
+    this.open.then(() => {
+      beat();
+      setInterval(() => this.#socket.readyState === WebSocket.OPEN && beat(), 10_000).unref();
+    }, () => {});
+  }
+
+  has(text: string): Promise<number> {
+    return new Promise((resolve) => this.#awaited.set(text, resolve));
+  }
+
+  behave(how: "well" | "mute" | "deaf"): void {
+    this.#acknowledges = how === "well";
+    if (how === "deaf") this.#socket.pause();
+    else this.#socket.resume();
+  }
+
+  #take(text: string): void {
+    const time = now();
+    for (const [awaited, tell] of this.#awaited) {
+      if (!text.includes(awaited)) continue;
+      this.#awaited.delete(awaited);
+      tell(time);
+    }
+    const id = /"msg_id":"([^"]+)"/.exec(text)?.[1];
+    if (!this.#acknowledges || id === undefined) return;
+    this.#socket.send(
+      `{"header":{"msg_id":"a","parent_msg_id":"${id}","timestamp":1},"route":{"source":"edgecontroller","group":"resource","operation":"response","resource":"r"},"content":"OK"}\n`,
+    );
+  }
+}
