@@ -18,8 +18,9 @@ export interface EdgeTimings {
   readonly podStop: number;
   /** After which a container that ended is started again (a kubelet's first back-off). */
   readonly crashBackoff: number;
-  /** After which the renewal of a certificate that failed is tried again (edgecore's last step). */
+  /** After which the renewal of a certificate that failed is tried again; doubled each time, up to the second. */
   readonly renewRetry: number;
+  readonly renewRetryCap: number;
   /** What an answer of the cloud may take (`remoteQueryTimeout`). */
   readonly answer: number;
   /** After which a report that was not confirmed is sent again. */
@@ -37,7 +38,8 @@ export const edgecoreTimings: EdgeTimings = {
   podSync: 10_000,
   podStop: 1_000,
   crashBackoff: 10_000,
-  renewRetry: 32_000,
+  renewRetry: 2_000,
+  renewRetryCap: 32_000,
   answer: 60_000,
   confirm: 60_000,
   deviceMillisecond: 1,

@@ -89,9 +89,13 @@ export function parseCloudCoreFile(text: string, file: string): CloudCoreFile {
       `${file}:1:1: a mapping of keys was expected, as \`skep cloudcore --minconfig\` prints one`,
     );
   }
-  const reader = new Reader(document, at);
+  const reader = new Reader(document);
   const values = reader.read();
-  if (reader.mistakes.length > 0) throw new ConfigFileError(reader.mistakes.join("\n"));
+  const { mistakes } = reader;
+  if (mistakes.length > 0) {
+    const inOrder = [...mistakes].sort((a, b) => a.offset - b.offset);
+    throw new ConfigFileError(inOrder.map(({ offset, text: what }) => `${at(offset)}: ${what}`).join("\n"));
+  }
   return settingsOf(values, reader);
 }
 
@@ -99,17 +103,15 @@ type Values = { readonly [key: string]: unknown };
 
 /** One file's keys against the tables. */
 class Reader {
-  readonly mistakes: string[] = [];
+  readonly mistakes: { readonly offset: number; readonly text: string }[] = [];
   /** Paths of keys that are KubeEdge's, are set to something else than their default, and do nothing here. */
   readonly inert: string[] = [];
   /** Paths of keys nobody knows. */
   readonly unknown: string[] = [];
   readonly #document: Document;
-  readonly #at: (offset: number) => string;
 
-  constructor(document: Document, at: (offset: number) => string) {
+  constructor(document: Document) {
     this.#document = document;
-    this.#at = at;
   }
 
   read(): Values {
@@ -178,7 +180,7 @@ class Reader {
   }
 
   #mistake(offset: number, path: readonly string[], what: string): void {
-    this.mistakes.push(`${this.#at(offset)}: ${path.join(".")}: ${what}`);
+    this.mistakes.push({ offset, text: `${path.join(".")}: ${what}` });
   }
 }
 

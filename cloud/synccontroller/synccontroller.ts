@@ -1,4 +1,5 @@
 // SyncController: compares what each connected node has acknowledged with what there is, and sends the difference.
+import { retried } from "../../base/backoff/retry.ts";
 import { type Logger, reasonOf } from "../../base/log/logger.ts";
 import { type Clock, every, type Timer } from "../../base/time/clock.ts";
 import { asTyped } from "../../protocol/apis/device.ts";
@@ -29,12 +30,16 @@ export interface SyncControllerWorld {
 /** Device kinds are sent as DeviceController sends them, so that the edge's twin and mapper hear of them. */
 const deviceKinds: ReadonlySet<string> = new Set(["Device", "DeviceModel"]);
 
+/** KubeEdge tries five times, from a second on. */
+const REMOVAL_WAITS_MS = [1000, 2000, 4000, 8000];
+
 export class SyncController implements Module {
   readonly name = modules.synccontroller;
   readonly #world: SyncControllerWorld;
   readonly #connected = new Set<string>();
   /** By `apiVersion/kind`; undefined while it is being found out what that is. */
   readonly #informers: Map<string, Informer | undefined>;
+  readonly #stopped = new AbortController();
   #timer: Timer | undefined;
 
   constructor(world: SyncControllerWorld) {
@@ -72,6 +77,7 @@ export class SyncController implements Module {
   }
 
   stop(): Promise<void> {
+    this.#stopped.abort();
     this.#timer?.cancel();
     return Promise.resolve();
   }
@@ -146,12 +152,16 @@ export class SyncController implements Module {
     const { client } = this.#world.caches;
     const { name } = record.metadata;
     const resource = knownResource(record) ?? resources.objectsyncs;
+    const remove = async () => {
+      await client.delete({ resource, namespace, name }, { gracePeriodSeconds: 0 }).catch((error) => {
+        if (!hasCode(error, 404)) throw error;
+      });
+    };
     try {
-      await client.delete({ resource, namespace, name }, { gracePeriodSeconds: 0 });
-    } catch (error) {
-      if (!hasCode(error, 404)) {
-        this.#world.logger.warn("a sync record that means nothing any more stays for now", { node, record: name });
-      }
+      await retried(this.#world.clock, REMOVAL_WAITS_MS, this.#stopped.signal, remove);
+    } catch {
+      if (this.#stopped.signal.aborted) return;
+      this.#world.logger.warn("a sync record that means nothing any more stays for now", { node, record: name });
     }
   }
 }

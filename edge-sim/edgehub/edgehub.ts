@@ -1,5 +1,6 @@
 // EdgeHub: the edge's connection. It dials, keeps alive, reconnects, and hands messages to whom they concern.
 import { createSecureContext, type SecureContext } from "node:tls";
+import { Backoff } from "../../base/backoff/backoff.ts";
 import { hopOf, type Tap } from "../../base/hop/hop.ts";
 import type { Link } from "../../base/link/link.ts";
 import { type Logger, reasonOf } from "../../base/log/logger.ts";
@@ -83,11 +84,14 @@ export class EdgeHub {
   #wake: (() => void) | undefined;
   #certificates = 0;
   #rotation: Timer | undefined;
+  readonly #renewals: Backoff;
   readonly #firstRound = Promise.withResolvers<void>();
 
   constructor(world: EdgeHubWorld) {
     this.#world = world;
     this.#credentials = world.address.credentials;
+    const { renewRetry, renewRetryCap } = world.timings;
+    this.#renewals = new Backoff({ initial: renewRetry, factor: 2, cap: renewRetryCap, jitter: 0.1 }, world.random);
   }
 
   get isConnected(): boolean {
@@ -262,7 +266,7 @@ export class EdgeHub {
   }
 
   async #rotate(): Promise<void> {
-    const { address, clock, link, logger, node, timings } = this.#world;
+    const { address, clock, link, logger, node } = this.#world;
     const signal = this.#stop.signal;
     const options = { server: `https://${address.host}:${address.httpsPort}`, timeout: 30_000, signal };
     try {
@@ -270,11 +274,12 @@ export class EdgeHub {
       this.#take(await renew(node, this.#credentials as EdgeCredentials, options));
       logger.debug("the certificate was renewed");
       this.#rotation = undefined;
+      this.#renewals.reset();
       this.#socket?.close();
     } catch (error) {
       if (signal.aborted) return;
       logger.warn("the certificate could not be renewed; trying again", { error: reasonOf(error) });
-      this.#rotation = clock.after(timings.renewRetry, () => void this.#rotate());
+      this.#rotation = clock.after(this.#renewals.next(), () => void this.#rotate());
     }
   }
 

@@ -194,18 +194,18 @@ export interface CertificateRequest {
 }
 
 /** What a certificate may be used for, by Go's `x509.ExtKeyUsage` numbers, which edges send. */
-const usagesByNumber: Readonly<Record<number, string>> = {
-  0: "2.5.29.37.0",
-  1: usage.server,
-  2: usage.client,
-  3: "1.3.6.1.5.5.7.3.3",
-  4: "1.3.6.1.5.5.7.3.4",
-  5: "1.3.6.1.5.5.7.3.5",
-  6: "1.3.6.1.5.5.7.3.6",
-  7: "1.3.6.1.5.5.7.3.7",
-  8: "1.3.6.1.5.5.7.3.8",
-  9: "1.3.6.1.5.5.7.3.9",
-};
+const usagesByNumber: readonly string[] = [
+  "2.5.29.37.0", // any
+  usage.server,
+  usage.client,
+  "1.3.6.1.5.5.7.3.3", // code signing
+  "1.3.6.1.5.5.7.3.4", // e-mail protection
+  "1.3.6.1.5.5.7.3.5", // IPsec end system
+  "1.3.6.1.5.5.7.3.6", // IPsec tunnel
+  "1.3.6.1.5.5.7.3.7", // IPsec user
+  "1.3.6.1.5.5.7.3.8", // time stamping
+  "1.3.6.1.5.5.7.3.9", // OCSP signing
+];
 
 /** The usages of an `ExtKeyUsages` header, a JSON list of numbers; client authentication where it is empty. Throws CsrError. */
 export function usagesIn(header: string): readonly string[] {
@@ -218,7 +218,7 @@ export function usagesIn(header: string): readonly string[] {
     throw failed((error as Error).message);
   }
   if (!Array.isArray(numbers)) throw failed("a list of numbers was expected");
-  const usages = numbers.map((number) => usagesByNumber[number as number]);
+  const usages = numbers.map((number) => typeof number === "number" ? usagesByNumber[number] : undefined);
   if (usages.some((found) => found === undefined)) throw failed(`${header} has an unknown usage`);
   return usages.length === 0 ? [usage.client] : usages as string[];
 }

@@ -81,7 +81,7 @@ describe("one clear message and code 2 for", () => {
       ["cloudcore", "--kubeconfig", nowhere, "--port", "0"],
       /skep: the Kubernetes API at https:\/\/127\.0\.0\.1:1 can't be reached/,
     ],
-    ["a cloudcore without a cluster", ["cloudcore"], /skep: --kubeconfig FILE is needed/],
+    ["a cloudcore without a cluster", ["cloudcore"], /skep: --config FILE or --kubeconfig FILE is needed/],
     ["a fleet without a cloudcore", ["fleet"], /skep: --cloudcore HOST\[:PORT\] is needed/],
     [
       "a fleet without a way in",

@@ -1,4 +1,5 @@
 // Each edge node's own Node to that node, always as `update`; its deletion ends the session instead of being sent.
+import { retried } from "../../../base/backoff/retry.ts";
 import { reasonOf } from "../../../base/log/logger.ts";
 import { cloudcoreAnnotation, operations, resourceTypes } from "../../../protocol/message/names.ts";
 import { noNamespace } from "../../../protocol/resource/path.ts";
@@ -8,7 +9,11 @@ import { resources } from "../../kube/resource.ts";
 import { WorkQueue } from "../../kube/work-queue.ts";
 import { type DownstreamWorld, type Follower, sendDown } from "./downstream.ts";
 
+/** KubeEdge tries three times, a second apart. */
+const ANNOTATION_WAITS_MS = [1000, 1000];
+
 export class NodeFollower implements Follower {
+  readonly #stopped = new AbortController();
   readonly #world: DownstreamWorld;
   readonly #nodes: Informer;
   readonly #queue: WorkQueue;
@@ -34,12 +39,15 @@ export class NodeFollower implements Follower {
     const annotations = this.#nodes.get("", name)?.metadata.annotations;
     if (this.#nodes.get("", name) === undefined || annotations?.[cloudcoreAnnotation] === localAddress) return;
     const patch = { metadata: { annotations: { [cloudcoreAnnotation]: localAddress } } };
-    caches.client.patch({ resource: resources.nodes, name }, "merge", patch).catch((error) =>
-      logger.warn("a Node could not be told which cloudcore it has", { node: name, error: reasonOf(error) })
-    );
+    const annotate = () => caches.client.patch({ resource: resources.nodes, name }, "merge", patch);
+    retried(this.#world.clock, ANNOTATION_WAITS_MS, this.#stopped.signal, annotate).catch((error) => {
+      if (this.#stopped.signal.aborted) return;
+      logger.warn("a Node could not be told which cloudcore it has", { node: name, error: reasonOf(error) });
+    });
   }
 
   stop(): void {
+    this.#stopped.abort();
     this.#queue.stop();
   }
 

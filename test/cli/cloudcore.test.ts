@@ -1,0 +1,236 @@
+// `skep cloudcore` with KubeEdge's own file: what it prints, what it serves, how it fails and how it ends.
+import { createServer } from "node:net";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { parse, stringify } from "yaml";
+import type { HopRecord } from "../../base/hop/hop.ts";
+import { writeKubeconfig } from "../../cloud/apiserver/kubeconfig.ts";
+import { KubeClient } from "../../cloud/kube/client.ts";
+import { tokenKubeConfig } from "../../cloud/kube/kubeconfig.ts";
+import { resources } from "../../cloud/kube/resource.ts";
+import { silentLogger } from "../../base/log/logger.ts";
+import { Random } from "../../base/random/random.ts";
+import { Fleet } from "../../edge-sim/fleet/fleet.ts";
+import { edgecoreTimings, scaledTimings } from "../../edge-sim/timings.ts";
+import { textAt } from "../../protocol/apis/kube-object.ts";
+import { createAuthority } from "../../protocol/pki/ca.ts";
+import { Command, skep, workFolder } from "../support/command.ts";
+import { until } from "../support/until.ts";
+import { startApi } from "../support/world.ts";
+
+const folder = workFolder();
+const cleanup = new AsyncDisposableStack();
+let kube: KubeClient;
+let started: Awaited<ReturnType<typeof startApi>>;
+const kubeconfig = join(folder.path, "kubeconfig");
+
+beforeAll(async () => {
+  started = await startApi();
+  cleanup.use(started.api);
+  await writeKubeconfig(kubeconfig, started.api.access);
+  kube = new KubeClient(tokenKubeConfig(started.api.access));
+  cleanup.defer(() => kube.close());
+});
+afterAll(async () => {
+  await cleanup.disposeAsync();
+  folder.remove();
+});
+
+/** So many ports that are free now. */
+async function freePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => createServer());
+  const ports = await Promise.all(
+    servers.map((server) =>
+      new Promise<number>((resolve) =>
+        server.listen(0, "127.0.0.1", () => resolve((server.address() as { port: number }).port))
+      )
+    ),
+  );
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
+}
+
+type Tree = { [key: string]: unknown };
+
+/** A file with ports of its own, and changes to it. */
+async function file(name: string, change: (hub: Tree, whole: Tree) => void = () => {}) {
+  const [websocket = 0, https = 0, monitor = 0] = await freePorts(3);
+  const hub: Tree = {
+    advertiseAddress: ["127.0.0.1"],
+    websocket: { address: "127.0.0.1", port: websocket },
+    https: { address: "127.0.0.1", port: https },
+    unixsocket: { address: `unix://${join(folder.path, `${name}.sock`)}` },
+  };
+  const whole: Tree = {
+    apiVersion: "cloudcore.config.kubeedge.io/v1alpha1",
+    kind: "CloudCore",
+    commonConfig: { monitorServer: { bindAddress: `127.0.0.1:${monitor}` } },
+    kubeAPIConfig: { kubeConfig: kubeconfig },
+    modules: { cloudHub: hub },
+  };
+  change(hub, whole);
+  const path = join(folder.path, `${name}.yaml`);
+  writeFileSync(path, stringify(whole));
+  return { path, websocket, https, monitor };
+}
+
+function edges(at: { websocket: number; https: number }, token: string) {
+  const fleet = new Fleet({
+    cohorts: [{ cohort: "filed", count: 2 }],
+    hub: { host: "127.0.0.1", websocketPort: at.websocket, httpsPort: at.https, token },
+    timings: scaledTimings(edgecoreTimings, 10),
+    clock: started.clock,
+    random: new Random(1),
+    logger: silentLogger,
+  });
+  return fleet;
+}
+
+async function token(): Promise<string> {
+  const secret = await kube.get({ resource: resources.secrets, namespace: "kubeedge", name: "tokensecret" });
+  return Buffer.from(textAt(secret, "data", "tokendata"), "base64").toString("utf8");
+}
+
+describe("skep cloudcore --config", () => {
+  test("prints its files, which it can read", async () => {
+    const { out, code } = await skep(folder.path, "cloudcore", "--defaultconfig");
+    expect(code).toBe(0);
+    expect(parse(out)).toMatchObject({
+      kind: "CloudCore",
+      modules: { cloudHub: { nodeLimit: 500 } },
+      skep: { ackWindow: 32 },
+    });
+    const { out: min } = await skep(folder.path, "cloudcore", "--minconfig");
+    expect(parse(min)).toMatchObject({ kubeAPIConfig: { kubeConfig: "" }, modules: { cloudHub: { nodeLimit: 1000 } } });
+  });
+
+  test("serves edges, the CSI driver and the monitor where the file says, nowhere else, and tells what has no effect", async () => {
+    const at = await file("serves", (_hub, whole) => (whole.modules as Tree).dynamicController = { enable: true });
+    const messages = join(folder.path, "hops.jsonl");
+    const command = new Command(folder.path, [
+      "cloudcore",
+      "--config",
+      at.path,
+      "--json",
+      "--messages",
+      messages,
+      "--time-scale",
+      "10",
+    ]);
+    await command.says('"ready":true');
+    expect(JSON.parse(command.out)).toMatchObject({
+      websocket: `wss://127.0.0.1:${at.websocket}`,
+      enrolment: `https://127.0.0.1:${at.https}`,
+      metrics: `http://127.0.0.1:${at.monitor}/metrics`,
+    });
+    expect(command.err).toContain("modules.dynamicController.enable: no effect here, and passed over");
+    expect(existsSync(join(folder.path, "serves.sock"))).toBe(true);
+    const fleet = edges(at, await token());
+    await fleet.start();
+    await until("both are Ready", () => fleet.edges().every((edge) => edge.isReady));
+    const metrics = await (await fetch(`http://127.0.0.1:${at.monitor}/metrics`)).text();
+    expect(metrics).toContain("KubeEdge_CloudHub_connected_nodes 2");
+    const { code } = await command.interrupt("SIGTERM");
+    expect(code).toBe(143);
+    await fleet.stop();
+    const hops = readFileSync(messages, "utf8").trimEnd().split("\n").map((line) => JSON.parse(line) as HopRecord);
+    expect(new Set(hops.map(({ hop }) => hop))).toContain("hub.record");
+  });
+
+  test.each(["SIGINT", "SIGTERM"] as const)("%s ends it soon, edges connected, one of them mute", async (signal) => {
+    const at = await file(`stops-${signal}`);
+    const command = new Command(folder.path, ["cloudcore", "--config", at.path, "--quiet"]);
+    await command.says("ready");
+    const fleet = edges(at, await token());
+    await fleet.start();
+    await until("both are Ready", () => fleet.edges().every((edge) => edge.isReady));
+    // Its acknowledgements take longer than a stop may.
+    fleet.get("filed-0")?.link.setQuality("up", { latency: 20_000 });
+    await kube.patch({ resource: resources.nodes, name: "filed-0" }, "merge", { metadata: { labels: { signal } } });
+    command.child.kill(signal);
+    // Five seconds are promised; a busy machine gets twice that.
+    await until("it has ended", () => command.child.exitCode !== null, 10_000);
+    const { code, err } = await command.ended();
+    expect(code).toBe(signal === "SIGINT" ? 130 : 143);
+    expect(err).not.toContain("fault of skep");
+    await fleet.stop();
+  });
+
+  test("flags go before the file: --port, --bind, --kubeconfig, --node-limit", async () => {
+    const at = await file("flags", (_hub, whole) => whole.kubeAPIConfig = { kubeConfig: "/nowhere/kubeconfig" });
+    const [first = 0] = await freePorts(1);
+    const args = ["--kubeconfig", kubeconfig, "--port", String(first), "--node-limit", "1", "--json", "--quiet"];
+    const command = new Command(folder.path, ["cloudcore", "--config", at.path, ...args]);
+    await command.says('"ready":true');
+    expect(JSON.parse(command.out)).toMatchObject({ websocket: `wss://127.0.0.1:${first + 1}` });
+    await command.interrupt();
+  });
+
+  describe("a start that fails ends with one clear message and code 2", () => {
+    const cases: [string, (hub: Tree, whole: Tree) => void | Promise<void>, RegExp][] = [
+      [
+        "a wrong value",
+        (hub) => void (hub.nodeLimit = "many"),
+        /^skep: .*wrong-value\.yaml:\d+:\d+: modules\.cloudHub\.nodeLimit: it is "many"; it must be a whole number above 0$/,
+      ],
+      [
+        "no kubeconfig",
+        (_hub, whole) => void (whole.kubeAPIConfig = {}),
+        /^skep: kubeAPIConfig\.kubeConfig is empty, and this is not inside a cluster/,
+      ],
+      [
+        "a kubeconfig that is not there",
+        (_hub, whole) => void (whole.kubeAPIConfig = { kubeConfig: "/nowhere/kubeconfig" }),
+        /^skep: can't read the kubeconfig \/nowhere\/kubeconfig/,
+      ],
+      [
+        "half a pair of certificates",
+        (hub) => void Object.assign(hub, { tlsCAFile: kubeconfig, tlsCAKeyFile: "/nowhere/ca.key" }),
+        /tlsCAFile and tlsCAKeyFile must both be there, or neither: \/nowhere\/ca\.key is missing/,
+      ],
+      [
+        "a CA that is none",
+        (hub) => void Object.assign(hub, { tlsCAFile: kubeconfig, tlsCAKeyFile: kubeconfig }),
+        /there is no PEM block for it/,
+      ],
+      [
+        "a socket that can't be had",
+        (hub) => void (hub.unixsocket = { address: "unix:///dev/null/x/y.sock" }),
+        /can't listen on unix:\/\/\/dev\/null/,
+      ],
+      [
+        "a port in use",
+        (hub) => void (hub.websocket = { address: "127.0.0.1", port: started.api.port }),
+        /can't listen on 127\.0\.0\.1:\d+: it is in use/,
+      ],
+    ];
+    test.each(cases)("%s", async (name, change, message) => {
+      const at = await file(name.replaceAll(" ", "-").replace("a-", ""), change as (hub: Tree, whole: Tree) => void);
+      const { code, err, out } = await skep(folder.path, "cloudcore", "--config", at.path, "--quiet");
+      expect(err.trimEnd()).toMatch(message);
+      expect(err.trimEnd().split("\n")).toHaveLength(1);
+      expect(out).toBe("");
+      expect(code).toBe(2);
+    });
+  });
+
+  test("a CA from files signs, and stands in the secret where tokens come from", async () => {
+    const { certPem, keyPem, certDer } = await createAuthority("KubeEdge", Date.now());
+    const [ca, key] = [join(folder.path, "rootCA.crt"), join(folder.path, "rootCA.key")];
+    writeFileSync(ca, certPem);
+    // Go's own code labels SEC1 keys so.
+    writeFileSync(key, keyPem.replaceAll("EC PRIVATE KEY", "PRIVATE KEY"));
+    const at = await file("own-ca", (hub) => Object.assign(hub, { tlsCAFile: ca, tlsCAKeyFile: key }));
+    const command = new Command(folder.path, ["cloudcore", "--config", at.path, "--quiet"]);
+    await command.says("ready");
+    const secret = await kube.get({ resource: resources.secrets, namespace: "kubeedge", name: "casecret" });
+    expect(textAt(secret, "data", "cadata")).toBe(Buffer.from(certDer).toString("base64"));
+    const fleet = edges(at, await token());
+    await fleet.start();
+    await until("both are connected", () => fleet.edges().every((edge) => edge.hub.isConnected));
+    expect(fleet.get("filed-0")?.hub.credentials?.ca.replaceAll("\n", "")).toBe(certPem.replaceAll("\n", ""));
+    await fleet.stop();
+    await command.interrupt();
+  });
+});

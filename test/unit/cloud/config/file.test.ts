@@ -1,0 +1,189 @@
+// cloudcore.yaml: what it sets, what it may leave out, and what a wrong one is told.
+import { describe, expect, test } from "vitest";
+import { parse, stringify } from "yaml";
+import { defaultConfigText, minConfigText, parseCloudCoreFile } from "../../../../cloud/config/file.ts";
+import { cloudcoreKeys, type ConfigSection, isKey, skepKeys } from "../../../../protocol/apis/cloudcore-config.ts";
+
+const read = (text: string) => parseCloudCoreFile(text, "cloudcore.yaml");
+const hub = (text: string) => read(`modules:\n  cloudHub:\n    ${text}\n`);
+
+describe("a cloudcore.yaml", () => {
+  test("may be empty: KubeEdge's defaults hold", () => {
+    const { config, servers, kubeconfig, warnings } = read("");
+    expect(config).toMatchObject({
+      nodeLimit: 500,
+      keepaliveInterval: 30_000,
+      edgeCertLifetime: 365 * 86_400_000,
+      tokenLifetime: 86_400_000,
+      identity: "certificate",
+      ackWindow: 32,
+      authorization: "off",
+    });
+    expect(servers).toEqual({
+      websocket: { host: "0.0.0.0", port: 10000 },
+      https: { host: "0.0.0.0", port: 10002 },
+      unixsocket: "/var/lib/kubeedge/kubeedge.sock",
+      monitor: { host: "127.0.0.1", port: 9091 },
+    });
+    expect(kubeconfig).toEqual({ file: "", master: "" });
+    expect(warnings).toEqual([]);
+  });
+
+  test("sets what it names; names are taken in any letter case, as Go takes them", () => {
+    const { config, servers, kubeconfig } = read(`
+apiVersion: cloudcore.config.kubeedge.io/v1alpha1
+kind: CloudCore
+kubeapiconfig: { KubeConfig: /root/.kube/config, master: "https://192.0.2.1:6443" }
+commonConfig: { monitorServer: { bindAddress: "[::1]:9999" } }
+modules:
+  cloudhub:
+    NodeLimit: 7
+    keepaliveInterval: 60
+    advertiseAddress: [192.0.2.10]
+    dnsNames: [hub.example]
+    edgeCertSigningDuration: 2
+    tokenRefreshDuration: 1
+    websocket: { enable: false }
+    quic: { enable: true, port: 20001, address: 127.0.0.1, maxIncomingStreams: 5 }
+    https: { port: 20002 }
+    unixsocket: { enable: false }
+    authorization: { enable: true, debug: false }
+    tlsCAFile: /ca.crt
+  deviceController: { enable: false }
+skep:
+  identity: header
+  ackWindow: 1
+  strictGo: [device-source]
+  eras: [{ nodeSelector: { era: old }, era: v1.1 }]
+`);
+    expect(config).toMatchObject({
+      nodeLimit: 7,
+      keepaliveInterval: 60_000,
+      advertiseAddress: ["192.0.2.10", "hub.example"],
+      edgeCertLifetime: 2 * 86_400_000,
+      tokenLifetime: 2 * 3_600_000,
+      authorization: "on",
+      identity: "header",
+      ackWindow: 1,
+      strictGo: new Set(["device-source"]),
+      eras: [{ nodeSelector: { era: "old" }, era: "v1.1" }],
+      controllers: new Set(["edgeController", "syncController"]),
+      certificateFiles: { ca: "/ca.crt" },
+    });
+    expect(servers).toEqual({
+      https: { host: "0.0.0.0", port: 20002 },
+      quic: { host: "127.0.0.1", port: 20001, maxIncomingStreams: 5 },
+      monitor: { host: "::1", port: 9999 },
+    });
+    expect(kubeconfig).toEqual({ file: "/root/.kube/config", master: "https://192.0.2.1:6443" });
+  });
+
+  test("authorisation is only logged where KubeEdge's debug is left at its default", () => {
+    expect(hub("authorization: { enable: true }").config.authorization).toBe("log");
+  });
+
+  test("keys that do nothing here are taken, and told in one line; so are keys nobody knows", () => {
+    const { warnings } = read(`
+modules:
+  dynamicController: { enable: true }
+  router: { port: 9444 }
+  edgeController: { load: { queryNodeWorkers: 3 } }
+  teapot: { enable: true }
+`);
+    expect(warnings).toEqual([
+      "modules.edgeController.load.queryNodeWorkers, modules.dynamicController.enable, modules.router.port: no effect here, and passed over",
+      "modules.teapot: not known, and passed over",
+    ]);
+  });
+
+  test.each([
+    ["nodeLimit: many", '3:16: modules.cloudHub.nodeLimit: it is "many"; it must be a whole number above 0'],
+    [
+      "websocket: { port: 70000 }",
+      "3:24: modules.cloudHub.websocket.port: it is 70000; it must be a port: a whole number from 1 to 65535",
+    ],
+    ["websocket: on", '3:5: modules.cloudHub.websocket: it is "on"; it must be a section with keys of its own'],
+    [
+      "https: { address: here }",
+      '3:23: modules.cloudHub.https.address: it is "here"; it must be an IP address, such as 0.0.0.0',
+    ],
+    ["advertiseAddress: []", "3:23: modules.cloudHub.advertiseAddress: it is []; it must be a list of addresses"],
+    [
+      "unixsocket: { address: /tmp/x }",
+      '3:28: modules.cloudHub.unixsocket.address: it is "/tmp/x"; it must be unix:// and an absolute path',
+    ],
+    ["tlsCAFile: ca.crt", '3:16: modules.cloudHub.tlsCAFile: it is "ca.crt"; it must be an absolute path, or nothing'],
+    ["{ nodeLimit: 1, NodeLimit: 2 }", "3:21: modules.cloudHub.nodeLimit: it is there twice"],
+    [
+      "tokenRefreshDuration: 0",
+      "3:27: modules.cloudHub.tokenRefreshDuration: it is 0; it must be a whole number above 0",
+    ],
+  ])("%s is refused with place, key, what was found and what is allowed", (text, message) => {
+    expect(() => hub(text)).toThrow(`cloudcore.yaml:${message}`);
+  });
+
+  test.each([
+    ["skep: { ackWindow: 0 }", "1:20: skep.ackWindow: it is 0; it must be a whole number from 1 to 90"],
+    ["skep: { identity: nobody }", '1:19: skep.identity: it is "nobody"; it must be certificate or header'],
+    ["skep: { strictGo: [everything] }", "1:19: skep.strictGo: it is"],
+    ["skep: { windows: 1 }", "1:9: skep.windows: there is no such key; there are identity, ackWindow, strictGo, eras"],
+    ["skep: { eras: [{ era: v1.1 }] }", "1:15: skep.eras: it is"],
+    ["kind: EdgeCore", '1:7: kind: it is "EdgeCore"; it must be CloudCore'],
+    ["kubeAPIConfig: { kubeConfig: config }", "1:30: kubeAPIConfig.kubeConfig: it is"],
+    ["a: [", "not YAML"],
+    ["- a", "1:1: a mapping of keys was expected"],
+  ])("%s is refused", (text, message) => {
+    expect(() => read(text)).toThrow(message);
+  });
+
+  test("every mistake is told at once, in the order of the file", () => {
+    const message = (() => {
+      try {
+        read("skep: { ackWindow: 0 }\nmodules:\n  cloudHub: { nodeLimit: x }\nkind: no\n");
+      } catch (error) {
+        return (error as Error).message;
+      }
+      return "";
+    })();
+    expect(message.split("\n").map((line) => line.split(": ")[1])).toEqual([
+      "skep.ackWindow",
+      "modules.cloudHub.nodeLimit",
+      "kind",
+    ]);
+  });
+});
+
+describe("the printed files", () => {
+  test("--defaultconfig holds every key, and reading it gives the defaults without a warning", () => {
+    const given = read(defaultConfigText());
+    expect(given).toEqual(read(""));
+    const printed: unknown = parse(defaultConfigText());
+    const check = (section: ConfigSection, values: unknown, path: string): void => {
+      for (const [name, entry] of Object.entries(section)) {
+        expect(values, path).toHaveProperty([name]);
+        if (!isKey(entry)) check(entry, (values as Record<string, unknown>)[name], `${path}.${name}`);
+      }
+    };
+    check({ ...cloudcoreKeys("192.0.2.1"), skep: skepKeys }, printed, "");
+  });
+
+  test("--minconfig switches the hub on, unlike KubeEdge's own, and can be read", () => {
+    const { config, warnings } = read(minConfigText());
+    expect(config.nodeLimit).toBe(1000);
+    expect(warnings).toEqual([]);
+    expect(minConfigText()).not.toContain("enable: false");
+  });
+
+  test("every default is a value that its own check takes", () => {
+    const check = (section: ConfigSection, path: string[]): void => {
+      for (const [name, entry] of Object.entries(section)) {
+        if (!isKey(entry)) check(entry, [...path, name]);
+        else {
+          const nested = [...path, name].reduceRight<unknown>((value, key) => ({ [key]: value }), entry.default);
+          expect(() => read(stringify(nested)), [...path, name].join(".")).not.toThrow();
+        }
+      }
+    };
+    check({ ...cloudcoreKeys("192.0.2.1"), skep: skepKeys }, []);
+  });
+});

@@ -1,0 +1,267 @@
+// Hub authorisation, for every kind an edge may ask about: what is a node's own is served, what is another's is not.
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Fields, Logger } from "../../base/log/logger.ts";
+import { type Resource, resources } from "../../cloud/kube/resource.ts";
+import type { KubeObject } from "../../protocol/apis/kube-object.ts";
+import { textAt } from "../../protocol/apis/kube-object.ts";
+import { pemOf } from "../../protocol/pki/ca.ts";
+import { createNodeRequest } from "../../protocol/pki/request.ts";
+import { type RawEdge, rawEdge } from "../support/raw-edge.ts";
+import { until } from "../support/until.ts";
+import { type Cloud, startCloud } from "../support/world.ts";
+
+const labels = { "node-role.kubernetes.io/edge": "" };
+const mirror = { "kubernetes.io/config.mirror": "x" };
+
+/** What there is of either node: `mine` and `theirs`, and things nobody uses. */
+async function furnish({ kube }: Cloud) {
+  const create = (resource: Resource, name: string, rest: Record<string, unknown> = {}) => {
+    const { apiVersion, kind, namespaced } = resource;
+    const metadata = { name, ...(namespaced ? { namespace: "default" } : { labels }) };
+    return kube.create(resource, { apiVersion, kind, metadata, ...rest });
+  };
+  const pods: Record<string, KubeObject> = {};
+  for (const node of ["mine", "theirs"]) {
+    await create(resources.nodes, node);
+    for (const kind of [resources.configmaps, resources.secrets]) await create(kind, `of-${node}`);
+    await create(resources.secrets, `mounts-${node}`);
+    await create(resources.persistentvolumes, `pv-${node}`, {
+      spec: {
+        capacity: { storage: "1Gi" },
+        accessModes: ["ReadWriteOnce"],
+        claimRef: { namespace: "default", name: `claim-${node}` },
+        csi: { driver: "d", volumeHandle: "h", nodePublishSecretRef: { namespace: "default", name: `mounts-${node}` } },
+      },
+    });
+    await create(resources.persistentvolumeclaims, `claim-${node}`, {
+      spec: {
+        accessModes: ["ReadWriteOnce"],
+        resources: { requests: { storage: "1Gi" } },
+        volumeName: `pv-${node}`,
+      },
+    });
+    await create(resources.volumeattachments, `va-${node}`, {
+      spec: { attacher: "d", nodeName: node, source: { persistentVolumeName: `pv-${node}` } },
+    });
+    await create(resources.serviceaccounts, `account-${node}`);
+    pods[node] = await create(resources.pods, `pod-${node}`, {
+      spec: {
+        nodeName: node,
+        serviceAccountName: `account-${node}`,
+        containers: [{ name: "c", image: "i", envFrom: [{ configMapRef: { name: `of-${node}` } }] }],
+        volumes: [
+          { name: "s", secret: { secretName: `of-${node}` } },
+          { name: "v", persistentVolumeClaim: { claimName: `claim-${node}` } },
+        ],
+      },
+    });
+    for (const kind of ["patched", "deleted"]) {
+      await create(resources.pods, `${kind}-${node}`, {
+        spec: { nodeName: node, containers: [{ name: "c", image: "i" }] },
+      });
+    }
+  }
+  return pods;
+}
+
+/** Everything an edge may ask, for a node: operation, path, content. */
+async function asksAbout(node: string, pod: KubeObject) {
+  const meta = (name: string, more: Record<string, unknown> = {}) => ({
+    metadata: { name, namespace: "default", ...more },
+  });
+  const token = {
+    spec: { boundObjectRef: { kind: "Pod", apiVersion: "v1", name: `pod-${node}`, uid: pod.metadata.uid } },
+  };
+  const { csr } = await createNodeRequest(node);
+  const request = Buffer.from(pemOf("CERTIFICATE REQUEST", csr)).toString("base64");
+  const signing = {
+    metadata: { name: `csr-${node}` },
+    spec: { request, signerName: "kubernetes.io/kube-apiserver-client-kubelet", usages: ["client auth"] },
+  };
+  const lease = {
+    metadata: { name: node, namespace: "kube-node-lease" },
+    spec: { holderIdentity: node, leaseDurationSeconds: 40 },
+  };
+  const bare = { spec: { nodeName: node, containers: [{ name: "c", image: "i" }] } };
+  const status = JSON.stringify({ status: { phase: "Running" } });
+  return [
+    ["query", `null/node/${node}`, null],
+    ["update", `null/node/${node}`, { metadata: { name: node, annotations: { touched: "yes" } } }],
+    ["patch", `null/nodepatch/${node}`, JSON.stringify({ status: { phase: "Running" } })],
+    ["update", `default/nodestatus/${node}`, { UID: "x", Status: { conditions: [] } }],
+    ["insert", `kube-node-lease/lease/${node}`, lease],
+    ["query", `kube-node-lease/lease/${node}`, null],
+    ["query", `default/configmap/of-${node}`, null],
+    ["query", `default/secret/of-${node}`, null],
+    ["query", `default/secret/mounts-${node}`, null],
+    ["query", `null/persistentvolume/pv-${node}`, null],
+    ["query", `default/persistentvolumeclaim/claim-${node}`, null],
+    ["query", `default/volumeattachment/va-${node}`, null],
+    ["query", `default/serviceaccounttoken/account-${node}`, token],
+    ["insert", `null/certificatesigningrequest/csr-${node}`, signing],
+    ["query", `null/certificatesigningrequest/csr-${node}`, null],
+    ["insert", `default/pod/mirror-${node}`, { ...meta(`mirror-${node}`, { annotations: mirror }), ...bare }],
+    ["patch", `default/podpatch/patched-${node}`, status],
+    ["update", `default/podstatus/patched-${node}`, { Name: `patched-${node}`, Status: { phase: "Running" } }],
+    ["update", "default/podstatus", [{ Name: `patched-${node}`, Status: { phase: "Running" } }]],
+    ["delete", `default/pod/deleted-${node}`, { gracePeriodSeconds: 0 }],
+  ] as [operation: string, resource: string, content: unknown][];
+}
+
+interface Line {
+  readonly message: string;
+  readonly fields: Fields;
+}
+
+function listening(): { readonly logger: Logger; readonly lines: Line[] } {
+  const lines: Line[] = [];
+  const take = (message: string, fields: Fields = {}) => void lines.push({ message, fields });
+  const logger: Logger = { debug() {}, info() {}, warn: take, error: take, with: () => logger };
+  return { logger, lines };
+}
+
+async function world(authorization: "off" | "log" | "on") {
+  const { lines, logger } = listening();
+  const cloud = await startCloud({ config: { authorization, syncInterval: 60_000 }, logger });
+  const pods = await furnish(cloud);
+  const edge = await rawEdge(cloud, "mine");
+  edge.acknowledgeAll();
+  return { cloud, edge, lines, pods };
+}
+
+/** Sends a request and something whose answer comes after it; tells whether the request was answered. */
+async function isAnswered(edge: RawEdge, operation: string, resource: string, content: unknown): Promise<boolean> {
+  const sent = edge.send({ operation, resource, content });
+  const after = edge.send({ operation: "query", resource: "null/node/mine", content: null });
+  await edge.expect("the answer to what came after", ({ header }) => header.parent_msg_id === after.header.msg_id);
+  return edge.received.some(({ header }) => header.parent_msg_id === sent.header.msg_id);
+}
+
+describe("authorisation on", () => {
+  let started: Awaited<ReturnType<typeof world>>;
+  beforeAll(async () => void (started = await world("on")));
+  afterAll(() => started.cloud.stop());
+
+  test("what is the node's own is served, kind by kind", async () => {
+    const { edge, pods } = started;
+    for (const [operation, resource, content] of await asksAbout("mine", pods.mine as KubeObject)) {
+      expect(await isAnswered(edge, operation, resource, content), `${operation} ${resource}`).toBe(true);
+    }
+  });
+
+  test("what is another node's is neither read nor written, kind by kind", async () => {
+    const { cloud, edge, pods, lines } = started;
+    const { csr } = await createNodeRequest("theirs");
+    await cloud.kube.create(resources.certificatesigningrequests, {
+      apiVersion: resources.certificatesigningrequests.apiVersion,
+      kind: "CertificateSigningRequest",
+      metadata: { name: "csr-theirs" },
+      spec: {
+        request: Buffer.from(pemOf("CERTIFICATE REQUEST", csr)).toString("base64"),
+        signerName: "kubernetes.io/kube-apiserver-client-kubelet",
+        usages: ["client auth"],
+      },
+    });
+    const before = await Promise.all(
+      [resources.nodes, resources.pods, resources.leases].map((resource) => cloud.kube.list(resource)),
+    );
+    const theirs = (lists: typeof before) =>
+      lists.flatMap(({ items }) => items).filter(({ metadata }) => metadata.name.includes("theirs"))
+        .map(({ kind, metadata }) => [kind, metadata.name, metadata.resourceVersion]);
+    const asks = await asksAbout("theirs", pods.theirs as KubeObject);
+    for (const [operation, resource, content] of asks) {
+      expect(await isAnswered(edge, operation, resource, content), `${operation} ${resource}`).toBe(false);
+    }
+    const after = await Promise.all(
+      [resources.nodes, resources.pods, resources.leases].map((resource) => cloud.kube.list(resource)),
+    );
+    expect(theirs(after)).toEqual(theirs(before));
+    const refused = lines.filter(({ message }) => message === "an edge asked for what it may not");
+    expect(refused.length).toBeGreaterThanOrEqual(asks.length);
+    expect(cloud.core.hub.totals.refusals.get("not allowed")).toBeGreaterThanOrEqual(asks.length);
+  });
+
+  test.each<[string, string, unknown]>([
+    ["insert", "null/node/new", { metadata: { name: "new" } }],
+    ["delete", "null/node/mine", null],
+    ["update", "default/configmap/of-mine", { metadata: { name: "of-mine" }, data: { a: "b" } }],
+    ["query", "default/configmap/nobodys", null],
+    ["query", "kube-system/secret/of-mine", null],
+    ["query", "default/serviceaccounttoken/account-mine", { spec: {} }],
+    ["query", "default/serviceaccounttoken/account-theirs", {
+      spec: { boundObjectRef: { kind: "Pod", name: "pod-mine" } },
+    }],
+    ["insert", "default/pod/free", { metadata: { name: "free" }, spec: { nodeName: "mine", containers: [] } }],
+    ["insert", "default/pod/eager", {
+      metadata: { name: "eager", annotations: mirror },
+      spec: { nodeName: "mine", serviceAccountName: "account-mine", containers: [] },
+    }],
+    ["insert", "default/event/e", { metadata: { name: "e", namespace: "default" } }],
+    ["insert", "default/lease/mine", { metadata: { name: "mine" } }],
+    ["query", "default/zebra/x", null],
+    ["query", "constructor/toString/x", null],
+    ["query", "no-path", null],
+  ])("%s %s is refused", async (operation, resource, content) => {
+    expect(await isAnswered(started.edge, operation, resource, content)).toBe(false);
+  });
+
+  test("device reports, keepalives, the CA and acknowledgements are let through", async () => {
+    const { edge } = started;
+    edge.send({ operation: "keepalive", source: "websocket", resource: "node", content: "ping" });
+    edge.send({ operation: "get", source: "twin", group: "twin", resource: "membership/detail", content: {} });
+    const query = edge.send({ operation: "query", resource: "k8s/ca.crt", content: null });
+    await edge.expect("the CA", ({ header }) => header.parent_msg_id === query.header.msg_id);
+    expect(edge.ended()).toBeUndefined();
+  });
+});
+
+describe("authorisation off, and only logged", () => {
+  test.each(["off", "log"] as const)("%s: what is another's is carried out; log says so", async (authorization) => {
+    const { cloud, edge, lines, pods } = await world(authorization);
+    try {
+      const [ask] = (await asksAbout("theirs", pods.theirs as KubeObject)).filter(([operation]) =>
+        operation === "update"
+      );
+      const [operation, resource, content] = ask as [string, string, unknown];
+      expect(await isAnswered(edge, operation, resource, content)).toBe(true);
+      const node = await until(
+        "their node has it",
+        () => cloud.kube.get({ resource: resources.nodes, name: "theirs" }),
+      );
+      expect(textAt(node, "metadata", "annotations", "touched")).toBe("yes");
+      const said = lines.filter(({ message }) => message === "an edge asked for what it may not, and is served");
+      expect(said.map(({ fields }) => fields.resource)).toEqual(authorization === "log" ? ["null/node/theirs"] : []);
+    } finally {
+      await cloud.stop();
+    }
+  });
+
+  test("a whole fleet lives under it: its pods run, its devices report", async () => {
+    const cloud = await startCloud({ config: { authorization: "on" } });
+    try {
+      const fleet = await cloud.fleet(2, "guarded");
+      await until("both are Ready", () => fleet.edges().every((edge) => edge.isReady));
+      await cloud.kube.create(resources.configmaps, {
+        apiVersion: "v1",
+        kind: "ConfigMap",
+        metadata: { name: "app", namespace: "default" },
+      });
+      await cloud.kube.create(resources.pods, {
+        apiVersion: "v1",
+        kind: "Pod",
+        metadata: { name: "p", namespace: "default" },
+        spec: {
+          nodeName: "guarded-0",
+          containers: [{ name: "c", image: "i", envFrom: [{ configMapRef: { name: "app" } }] }],
+        },
+      });
+      const ref = { resource: resources.pods, namespace: "default", name: "p" };
+      await until("the pod runs", async () => textAt(await cloud.kube.get(ref), "status", "phase") === "Running");
+      await cloud.kube.delete(ref);
+      await until("the pod is gone", async () => await cloud.kube.find(ref) === undefined);
+      expect(cloud.core.hub.totals.refusals.size).toBe(0);
+    } finally {
+      await cloud.stop();
+    }
+  });
+});

@@ -1,0 +1,408 @@
+// What goes down to an edge and stays in step: records, versions, repeats, records of nodes and kinds that come and go.
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { silentLogger } from "../../base/log/logger.ts";
+import { Random } from "../../base/random/random.ts";
+import { CloudCore } from "../../cloud/cloudcore.ts";
+import { defaultConfig, scaled } from "../../cloud/config/config.ts";
+import { KubeApiError, type KubeClient } from "../../cloud/kube/client.ts";
+import { tokenKubeConfig } from "../../cloud/kube/kubeconfig.ts";
+import { type Resource, resources } from "../../cloud/kube/resource.ts";
+import { type KubeObject, textAt } from "../../protocol/apis/kube-object.ts";
+import { newMessage } from "../../protocol/message/message.ts";
+import { ackOf, type RawEdge, rawEdge } from "../support/raw-edge.ts";
+import { rawSocket } from "../support/raw-frames.ts";
+import { until } from "../support/until.ts";
+import { issueClient } from "../../protocol/pki/ca.ts";
+import { nodeCommonName, nodeOrganization } from "../../protocol/pki/request.ts";
+import { anyPort, type Cloud, startApi, startCloud } from "../support/world.ts";
+
+let cloud: Cloud;
+beforeAll(async () => void (cloud = await startCloud()));
+afterAll(() => cloud.stop());
+
+const labels = { "node-role.kubernetes.io/edge": "" };
+let number = 0;
+
+/** A node that is there, connected, alive, and that has acknowledged its own Node. */
+async function client(name = `d-${++number}`): Promise<RawEdge> {
+  if (await cloud.kube.find({ resource: resources.nodes, name }) === undefined) {
+    await cloud.kube.create(resources.nodes, { apiVersion: "v1", kind: "Node", metadata: { name, labels } });
+  }
+  const edge = await rawEdge(cloud, name);
+  const beat = setInterval(() => edge.ended() ?? edge.send({ operation: "keepalive", resource: "node" }), 300);
+  edge.socket.onClose(() => clearInterval(beat));
+  return edge;
+}
+
+const podOn = (node: string, name: string) =>
+  cloud.kube.create(resources.pods, {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name, namespace: "default" },
+    spec: { nodeName: node, containers: [{ name: "c", image: "i" }] },
+  });
+const about = (resource: string, operation?: string) => ({ route }: RawEdge["received"][number]) =>
+  route.resource === resource && (operation === undefined || route.operation === operation);
+const recordRef = (node: string, object: KubeObject) => ({
+  resource: resources.objectsyncs as Resource,
+  namespace: "default",
+  name: `${node}.${object.metadata.uid}`,
+});
+const versionOf = async (node: string, object: KubeObject) =>
+  textAt(await cloud.kube.find(recordRef(node, object)), "status", "objectResourceVersion");
+const isRecorded = (node: string, object: KubeObject) => async () =>
+  await versionOf(node, object) === object.metadata.resourceVersion;
+
+/** Some calls of cloudcore's own client fail, as an overloaded API's do. */
+function failing(method: "create" | "patch" | "delete", plural: string, code: number, times = 1): { stop(): void } {
+  const own = cloud.core.client as unknown as Record<string, unknown>;
+  const real = Object.getPrototypeOf(own)[method] as (...args: unknown[]) => Promise<unknown>;
+  let left = times;
+  own[method] = (...args: unknown[]) => {
+    const [first] = args as [Resource & { resource?: Resource }];
+    if ((first.resource ?? first).plural !== plural || left-- <= 0) return Reflect.apply(real, own, args);
+    return Promise.reject(new KubeApiError({ status: "Failure", message: "no", reason: "Timeout", code }));
+  };
+  return { stop: () => delete own[method] };
+}
+
+describe("records", () => {
+  test("what an edge has acknowledged is not sent again when it comes back", async () => {
+    const edge = await client();
+    edge.acknowledgeAll();
+    const pod = await podOn(edge.node, "once");
+    await until("the version is recorded", isRecorded(edge.node, pod));
+    edge.close();
+    await until("it has gone", () => cloud.core.hub.sessions.of(edge.node) === undefined);
+    const back = await client(edge.node);
+    back.acknowledgeAll();
+    const next = await podOn(edge.node, "afterwards");
+    await until("what is new has come", isRecorded(edge.node, next));
+    expect(back.received.filter(about("default/pod/once"))).toEqual([]);
+    back.close();
+  });
+
+  test("a record that somebody else has made just now does for the message too", async () => {
+    const edge = await client();
+    edge.acknowledgeAll();
+    const failure = failing("create", "objectsyncs", 409);
+    const pod = await podOn(edge.node, "raced");
+    await edge.expect("the pod", about("default/pod/raced"));
+    failure.stop();
+    await until("its version is recorded all the same", isRecorded(edge.node, pod));
+    edge.close();
+  });
+
+  test("a record that is gone when the acknowledgement comes is made anew with its version", async () => {
+    const edge = await client();
+    const pod = await podOn(edge.node, "unrecorded");
+    const insert = await edge.expect("the pod", about("default/pod/unrecorded"));
+    await cloud.kube.delete(recordRef(edge.node, pod));
+    edge.send(ackOf(insert));
+    await until("the record is there", isRecorded(edge.node, pod));
+    edge.close();
+  });
+
+  test("a record without a status counts as nothing acknowledged (Go never sends the object then)", async () => {
+    const node = `d-${++number}`;
+    const pod = await podOn(node, "statusless");
+    await cloud.kube.create(resources.objectsyncs, {
+      apiVersion: resources.objectsyncs.apiVersion,
+      kind: "ObjectSync",
+      metadata: { name: `${node}.${pod.metadata.uid}`, namespace: "default" },
+      spec: { objectAPIVersion: "v1", objectKind: "Pod", objectName: "statusless" },
+    });
+    const edge = await client(node);
+    edge.acknowledgeAll();
+    await edge.expect("the pod", about("default/pod/statusless"));
+    await until("its version is recorded", isRecorded(node, pod));
+    edge.close();
+  });
+
+  test("a message that needs an acknowledgement and has no version is not sent, unless it deletes", async () => {
+    const edge = await client();
+    const say = (operation: string, name: string) =>
+      cloud.core.bus.send(
+        "cloudhub",
+        newMessage(Date.now(), {
+          source: "edgecontroller",
+          group: "resource",
+          operation,
+          resource: `node/${edge.node}/default/configmap/${name}`,
+          content: { metadata: { name, namespace: "default", uid: crypto.randomUUID() } },
+        }),
+      );
+    await say("update", "versionless");
+    await say("delete", "gone");
+    await edge.expect("the deletion", about("default/configmap/gone", "delete"));
+    expect(edge.received.filter(about("default/configmap/versionless"))).toEqual([]);
+    expect(cloud.core.hub.totals.drops.get("no version")).toBeGreaterThan(0);
+    edge.close();
+  });
+
+  test("a node whose name has dots is served and collected like any other", async () => {
+    const edge = await client("dot.ted.node-1");
+    edge.acknowledgeAll();
+    const pod = await podOn(edge.node, "dotted");
+    await until("the version is recorded", isRecorded(edge.node, pod));
+    await cloud.kube.delete({ resource: resources.pods, namespace: "default", name: "dotted" }, {
+      gracePeriodSeconds: 0,
+    });
+    await edge.expect("the deletion", about("default/pod/dotted", "delete"));
+    await until("the record is gone", async () => await cloud.kube.find(recordRef(edge.node, pod)) === undefined);
+    const other = await podOn(edge.node, "dotted-2");
+    await until("another is recorded", isRecorded(edge.node, other));
+    await cloud.kube.delete({ resource: resources.nodes, name: edge.node });
+    await until(
+      "its records are gone with it",
+      async () => await cloud.kube.find(recordRef(edge.node, other)) === undefined,
+    );
+  });
+});
+
+describe("the sync loop", () => {
+  test("sends devices and models in DeviceController's name", async () => {
+    const edge = await client();
+    edge.acknowledgeAll();
+    const device = await cloud.kube.create(resources.devices, {
+      apiVersion: resources.devices.apiVersion,
+      kind: "Device",
+      metadata: { name: "looped", namespace: "default" },
+      spec: { nodeName: edge.node, protocol: { protocolName: "p" } },
+    });
+    await until("it is recorded", isRecorded(edge.node, device));
+    // What the edge holds is older than what there is: only the loop looks at that.
+    await cloud.kube.patch(recordRef(edge.node, device), "merge", { status: { objectResourceVersion: "1" } }, "status");
+    const update = await edge.expect("the loop's update", about("default/device/looped", "update"));
+    expect(update.route.source).toBe("devicecontroller");
+    edge.close();
+  });
+
+  test("has a deletion sent again until it is acknowledged; then the record goes", async () => {
+    const edge = await client();
+    const gone = { metadata: { name: "vanished", namespace: "default", uid: crypto.randomUUID() } } as KubeObject;
+    await cloud.kube.create(resources.objectsyncs, {
+      apiVersion: resources.objectsyncs.apiVersion,
+      kind: "ObjectSync",
+      metadata: { name: `${edge.node}.${gone.metadata.uid}`, namespace: "default" },
+      spec: { objectAPIVersion: "v1", objectKind: "ConfigMap", objectName: "vanished" },
+      status: { objectResourceVersion: "5" },
+    });
+    const deletions = () => edge.received.filter(about("default/configmap/vanished", "delete"));
+    await until("it comes three times", () => deletions().length >= 3);
+    const [first] = deletions();
+    expect(first?.content).toEqual(gone);
+    expect(first?.header.resourceversion).toBeUndefined();
+    edge.send(ackOf(first as RawEdge["received"][number]));
+    await until("the record is gone", async () => await cloud.kube.find(recordRef(edge.node, gone)) === undefined);
+    edge.close();
+  });
+
+  test("has a pod of a former uid deleted at the edge by that uid; the present one stays", async () => {
+    const edge = await client();
+    edge.acknowledgeAll();
+    const pod = await podOn(edge.node, "again");
+    await until("it is recorded", isRecorded(edge.node, pod));
+    const former = crypto.randomUUID();
+    await cloud.kube.create(resources.objectsyncs, {
+      apiVersion: resources.objectsyncs.apiVersion,
+      kind: "ObjectSync",
+      metadata: { name: `${edge.node}.${former}`, namespace: "default" },
+      spec: { objectAPIVersion: "v1", objectKind: "Pod", objectName: "again" },
+      status: { objectResourceVersion: "5" },
+    });
+    const deletion = await edge.expect("the deletion", about("default/pod/again", "delete"));
+    expect(textAt(deletion.content, "metadata", "uid")).toBe(former);
+    await until("its record is gone", async () => {
+      return await cloud.kube.find({
+        resource: resources.objectsyncs,
+        namespace: "default",
+        name: `${edge.node}.${former}`,
+      }) === undefined;
+    });
+    expect(await versionOf(edge.node, pod)).toBe(pod.metadata.resourceVersion);
+    edge.close();
+  });
+
+  test("follows every kind that edges hold, also those no controller follows; unknown kinds are left alone", async () => {
+    const edge = await client();
+    edge.acknowledgeAll();
+    const attachment = await cloud.kube.create(resources.volumeattachments, {
+      apiVersion: resources.volumeattachments.apiVersion,
+      kind: "VolumeAttachment",
+      metadata: { name: "va" },
+      spec: { attacher: "d", nodeName: edge.node, source: { persistentVolumeName: "pv" } },
+    });
+    const query = edge.send({ operation: "query", resource: "default/volumeattachment/va", content: null });
+    const answer = await edge.expect("the answer", ({ header }) => header.parent_msg_id === query.header.msg_id);
+    edge.send(ackOf(answer));
+    const name = `${edge.node}.${attachment.metadata.uid}`;
+    const record = { resource: resources.clusterobjectsyncs, name };
+    await until("there is a record", async () => {
+      return textAt(await cloud.kube.find(record), "status", "objectResourceVersion") ===
+        attachment.metadata.resourceVersion;
+    });
+    await cloud.kube.patch({ resource: resources.volumeattachments, name: "va" }, "merge", {
+      metadata: { labels: { a: "b" } },
+    });
+    const update = await edge.expect("the change", about("null/volumeattachment/va", "update"));
+    expect(textAt(update.content, "metadata", "labels", "a")).toBe("b");
+    await cloud.kube.create(resources.clusterobjectsyncs, {
+      apiVersion: resources.clusterobjectsyncs.apiVersion,
+      kind: "ClusterObjectSync",
+      metadata: { name: `${edge.node}.${crypto.randomUUID()}` },
+      spec: { objectAPIVersion: "zoo.example/v1", objectKind: "Zebra", objectName: "z" },
+    });
+    await cloud.kube.delete({ resource: resources.volumeattachments, name: "va" });
+    await edge.expect("the deletion", about("null/volumeattachment/va", "delete"));
+    await until("the record is gone", async () => await cloud.kube.find(record) === undefined);
+    expect(edge.received.filter(({ route }) => route.resource?.includes("zebra"))).toEqual([]);
+    edge.close();
+  });
+
+  test("of a cloudcore that does not hold the node sends it nothing and writes none of its records", async () => {
+    const other = await CloudCore.start({
+      kubeconfig: tokenKubeConfig(cloud.api.access),
+      config: scaled(defaultConfig, 10),
+      https: anyPort,
+      clock: cloud.clock,
+      random: new Random(2),
+      logger: silentLogger,
+    });
+    try {
+      const edge = await client();
+      edge.acknowledgeAll();
+      const pod = await podOn(edge.node, "held");
+      await until("the version is recorded", isRecorded(edge.node, pod));
+      await until("the other has seen it too", () => (other.hub.totals.drops.get("not connected") ?? 0) > 0);
+      expect(other.hub.totals.sent).toBe(0);
+      const written = (await cloud.kube.get(recordRef(edge.node, pod))).metadata.resourceVersion;
+      await new Promise((resolve) => setTimeout(resolve, 1200));
+      expect((await cloud.kube.get(recordRef(edge.node, pod))).metadata.resourceVersion).toBe(written);
+      expect(edge.received.filter(about("default/pod/held"))).toHaveLength(1);
+      edge.close();
+    } finally {
+      await other.stop();
+    }
+  });
+});
+
+describe("records of nodes that are gone", () => {
+  const stray = (kube: KubeClient, name: string) =>
+    kube.create(resources.objectsyncs, {
+      apiVersion: resources.objectsyncs.apiVersion,
+      kind: "ObjectSync",
+      metadata: { name, namespace: "default" },
+      spec: { objectAPIVersion: "v1", objectKind: "Pod", objectName: "p" },
+    });
+
+  test("are removed at the start", async () => {
+    const { api, clock } = await startApi();
+    const config = tokenKubeConfig(api.access);
+    const { KubeClient } = await import("../../cloud/kube/client.ts");
+    const kube = new KubeClient(config);
+    const name = `long-gone.${crypto.randomUUID()}`;
+    await stray(kube, name);
+    const core = await CloudCore.start({
+      kubeconfig: tokenKubeConfig(api.access),
+      config: defaultConfig,
+      https: anyPort,
+      clock,
+      random: new Random(1),
+      logger: silentLogger,
+    });
+    await until("the record is gone", async () => {
+      return await kube.find({ resource: resources.objectsyncs, namespace: "default", name }) === undefined;
+    });
+    await core.stop();
+    await kube.close();
+    await api.stop();
+  });
+
+  test("are tried again where they can't be removed for the moment", async () => {
+    const node = `d-${++number}`;
+    await cloud.kube.create(resources.nodes, { apiVersion: "v1", kind: "Node", metadata: { name: node, labels } });
+    const edge = await client(node);
+    edge.acknowledgeAll();
+    const pod = await podOn(node, "sticky");
+    await until("it is recorded", isRecorded(node, pod));
+    const failure = failing("delete", "objectsyncs", 500, 2);
+    await cloud.kube.delete({ resource: resources.nodes, name: node });
+    await until(
+      "the record is gone at the third try",
+      async () => await cloud.kube.find(recordRef(node, pod)) === undefined,
+    );
+    failure.stop();
+  });
+});
+
+describe("the CRDs", () => {
+  test("of the records are created where they are missing, and left as they are where they are there", async () => {
+    const { api, clock } = await startApi({ seed: [] });
+    const { KubeClient } = await import("../../cloud/kube/client.ts");
+    const kube = new KubeClient(tokenKubeConfig(api.access));
+    const start = () =>
+      CloudCore.start({
+        kubeconfig: tokenKubeConfig(api.access),
+        config: defaultConfig,
+        https: anyPort,
+        clock,
+        random: new Random(1),
+        logger: silentLogger,
+      });
+    await (await start()).stop();
+    const crd = async (plural: string) =>
+      await kube.get({ resource: resources.customresourcedefinitions, name: `${plural}.reliablesyncs.kubeedge.io` });
+    const [namespaced, cluster] = [await crd("objectsyncs"), await crd("clusterobjectsyncs")];
+    expect([textAt(namespaced, "spec", "scope"), textAt(cluster, "spec", "scope")]).toEqual(["Namespaced", "Cluster"]);
+    await (await start()).stop();
+    expect((await crd("objectsyncs")).metadata.resourceVersion).toBe(namespaced.metadata.resourceVersion);
+    await kube.close();
+    await api.stop();
+  });
+});
+
+describe("the socket", () => {
+  async function frames(node: string) {
+    const { authority } = cloud.core.hub.certificates;
+    const subject = { commonName: nodeCommonName(node), organization: nodeOrganization };
+    const pair = await issueClient(authority, subject, Date.now());
+    const port = cloud.core.hub.ports.websocket;
+    return await rawSocket({ port, node, ca: authority.certPem, cert: pair.certPem, key: pair.keyPem });
+  }
+
+  test("carries no ping, and ends without a close frame where no keepalive comes; a hub that stops says so in one", async () => {
+    const quiet = await frames("no-ping");
+    await until("it is disconnected for want of a keepalive", () => quiet.hasEnded());
+    expect(quiet.opcodes.filter((opcode) => opcode >= 8)).toEqual([]);
+    const own = await startCloud();
+    const edge = await rawEdge(own, "stopped");
+    await own.core.stop();
+    expect(await until("it is told why", () => edge.ended())).toBe("closed with code 1001 (cloudcore is stopping)");
+    await own.stop();
+  });
+
+  test("of a node that does not read is closed once 8 MiB wait for it; others are served meanwhile", async () => {
+    const deaf = await client();
+    const well = await client();
+    well.acknowledgeAll();
+    deaf.socket.pause();
+    const big = "x".repeat(900_000);
+    const say = (i: number) =>
+      cloud.core.bus.send(
+        "cloudhub",
+        newMessage(Date.now(), {
+          source: "edgecontroller",
+          group: "resource",
+          operation: "response",
+          resource: `node/${deaf.node}/default/podlist/l${i}`,
+          content: { big },
+        }),
+      );
+    for (let i = 0; i < 24; i++) await say(i);
+    await until("its session has ended", () => cloud.core.hub.sessions.of(deaf.node) === undefined);
+    const pod = await podOn(well.node, "unhindered");
+    await until("the other got its pod", isRecorded(well.node, pod));
+    well.close();
+  });
+});

@@ -1,0 +1,190 @@
+// What comes up from an edge, seen on its socket and in the API: who may come how, what is served, and in which order.
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { KubeApiError, type KubeClient } from "../../cloud/kube/client.ts";
+import { resources } from "../../cloud/kube/resource.ts";
+import { dialWebSocket } from "../../base/transport/websocket-client.ts";
+import { createSecureContext } from "node:tls";
+import { textAt } from "../../protocol/apis/kube-object.ts";
+import { issueClient } from "../../protocol/pki/ca.ts";
+import { legacySubject, nodeCommonName, nodeOrganization } from "../../protocol/pki/request.ts";
+import { type RawEdge, rawEdge } from "../support/raw-edge.ts";
+import { until } from "../support/until.ts";
+import { type Cloud, startCloud } from "../support/world.ts";
+
+let cloud: Cloud;
+beforeAll(async () => void (cloud = await startCloud()));
+afterAll(() => cloud.stop());
+
+const labels = { "node-role.kubernetes.io/edge": "" };
+const addNode = (name: string, more: Record<string, unknown> = {}) =>
+  cloud.kube.create(resources.nodes, { apiVersion: "v1", kind: "Node", metadata: { name, labels, ...more } });
+
+/** A request whose answer shows that everything sent before it has been dealt with. */
+async function settle(edge: RawEdge): Promise<void> {
+  const query = edge.send({ operation: "query", resource: `kube-node-lease/lease/${edge.node}`, content: null });
+  await edge.expect("the answer to the lease query", ({ header }) => header.parent_msg_id === query.header.msg_id);
+}
+
+describe("the upgrade", () => {
+  test.each([["/", "p"], ["/any/where/at?all=1", ""], ["/e632aba927ea4ac2b575ec1603d56f10/x/events", "other"]])(
+    "path %s and project_id %j are served like any other",
+    async (path, project) => {
+      const { authority } = cloud.core.hub.certificates;
+      const subject = { commonName: nodeCommonName("paths"), organization: nodeOrganization };
+      const pair = await issueClient(authority, subject, Date.now());
+      const socket = await dialWebSocket({
+        url: `wss://127.0.0.1:${cloud.core.hub.ports.websocket}${path}`,
+        secureContext: createSecureContext({ ca: authority.certPem, cert: pair.certPem, key: pair.keyPem }),
+        headers: { node_id: "paths", ConnectionUse: "msg", ...(project === "" ? {} : { project_id: project }) },
+        handshakeTimeout: 5000,
+        maxMessage: 1024 * 1024,
+      });
+      await until("it has a session", () => cloud.core.hub.sessions.of("paths"));
+      socket.close();
+      await until("it has none any more", () => cloud.core.hub.sessions.of("paths") === undefined);
+    },
+  );
+
+  test("with the certificate that all edges of v1.1 share is refused, and taken where the header says who an edge is", async () => {
+    const open = await startCloud({ config: { identity: "header" } });
+    try {
+      for (const [at, status] of [[cloud, 403], [open, undefined]] as const) {
+        const { authority } = at.core.hub.certificates;
+        const pair = await issueClient(authority, legacySubject, Date.now());
+        const dialled = dialWebSocket({
+          url: `wss://127.0.0.1:${at.core.hub.ports.websocket}/p/old/events`,
+          secureContext: createSecureContext({ ca: authority.certPem, cert: pair.certPem, key: pair.keyPem }),
+          headers: { node_id: "old", ConnectionUse: "msg" },
+          handshakeTimeout: 5000,
+          maxMessage: 1024 * 1024,
+        });
+        if (status === undefined) (await dialled).close();
+        else await expect(dialled).rejects.toMatchObject({ status });
+      }
+    } finally {
+      await open.stop();
+    }
+  });
+
+  test("the Node is told its cloudcore only where it says another, and again where the API fails", async () => {
+    await addNode("told", { annotations: { cloudcore: "127.0.0.1" } });
+    const { metadata: { resourceVersion } } = await cloud.kube.get({ resource: resources.nodes, name: "told" });
+    const edge = await rawEdge(cloud, "told");
+    await settle(edge);
+    expect((await cloud.kube.get({ resource: resources.nodes, name: "told" })).metadata.resourceVersion).toBe(
+      resourceVersion,
+    );
+    await addNode("untold");
+    const client = cloud.core.client as unknown as Record<string, unknown>;
+    const real = Object.getPrototypeOf(client).patch as KubeClient["patch"];
+    let failures = 0;
+    client.patch = (...args: Parameters<KubeClient["patch"]>) => {
+      if (args[0].resource.plural !== "nodes" || failures++ > 0) return Reflect.apply(real, client, args);
+      return Promise.reject(new KubeApiError({ status: "Failure", message: "busy", reason: "Timeout", code: 500 }));
+    };
+    const other = await rawEdge(cloud, "untold");
+    await until("it is told at the second try", async () => {
+      const node = await cloud.kube.get({ resource: resources.nodes, name: "untold" });
+      return textAt(node, "metadata", "annotations", "cloudcore") === "127.0.0.1";
+    });
+    expect(failures).toBe(2);
+    delete client.patch;
+    edge.close();
+    other.close();
+  });
+});
+
+describe("a keepalive", () => {
+  test("is told by its operation alone", async () => {
+    const edge = await rawEdge(cloud, "alive");
+    const beat = setInterval(
+      () => edge.send({ operation: "keepalive", source: "x", group: "y", resource: "a/b/c/d", content: { any: 1 } }),
+      500,
+    );
+    await new Promise((resolve) => setTimeout(resolve, 4000));
+    clearInterval(beat);
+    expect(edge.ended()).toBeUndefined();
+    edge.close();
+  });
+});
+
+describe("a request", () => {
+  test.each([["edged", "meta"], ["anybody", "anything"], ["", ""], ["metamanager", "user"]])(
+    "of source %j and group %j is served",
+    async (source, group) => {
+      const edge = await rawEdge(cloud, "served");
+      const query = edge.send({
+        operation: "query",
+        resource: "kube-node-lease/lease/served",
+        source,
+        group,
+        content: null,
+      });
+      await edge.expect("an answer", ({ header }) => header.parent_msg_id === query.header.msg_id);
+      edge.close();
+    },
+  );
+
+  test.each([
+    ["prepull", "edged", "x/y/z"],
+    ["upgrade", "edged", "x/y/z"],
+    ["UpdateNodeActionStatus", "edged", "x/y/z"],
+    ["null", "metaserver", "null"],
+    ["explode", "edged", "default/pod/x"],
+    ["query", "edged", "default/zebra/x"],
+    ["query", "edged", "default"],
+    ["query", "edged", ""],
+    ["query", "edged", "//"],
+    ["query", "edged", "/configmap/x"],
+    ["list", "edged", "default/podlist"],
+    ["query", "edged", "default/pod/x"],
+  ])("%s of %s about %j gets no answer and ends nothing", async (operation, source, resource) => {
+    const edge = await rawEdge(cloud, "unserved");
+    const sent = edge.send({ operation, source, resource, content: null });
+    await settle(edge);
+    expect(edge.received.filter(({ header }) => header.parent_msg_id === sent.header.msg_id)).toEqual([]);
+    expect(edge.ended()).toBeUndefined();
+    edge.close();
+  });
+
+  test("is answered after those that came before it on the same connection", async () => {
+    const edge = await rawEdge(cloud, "orderly");
+    const ids: string[] = [];
+    for (let i = 0; i < 30; i++) {
+      const resource = ["kube-node-lease/lease/orderly", "default/configmap/none", "null/node/none"][i % 3] as string;
+      ids.push(edge.send({ operation: "query", resource, content: null }).header.msg_id);
+    }
+    await edge.expect("the last answer", ({ header }) => header.parent_msg_id === ids.at(-1));
+    const answers = edge.received.map(({ header }) => header.parent_msg_id).filter((id) => ids.includes(id ?? ""));
+    expect(answers).toEqual(ids);
+    edge.close();
+  });
+});
+
+describe("an acknowledgement", () => {
+  test("of one node for a message of another does not count", async () => {
+    await addNode("acks-a");
+    await addNode("acks-b");
+    const [a, b] = [await rawEdge(cloud, "acks-a"), await rawEdge(cloud, "acks-b")];
+    const update = await a.expect("its Node", ({ route }) => route.resource === "null/node/acks-a");
+    b.send({
+      operation: "response",
+      source: "edgecontroller",
+      group: "resource",
+      parent: update.header.msg_id,
+      content: "OK",
+    });
+    await settle(b);
+    const sends = () => a.received.filter(({ header }) => header.msg_id === update.header.msg_id);
+    await until("it is sent again", () => sends().length >= 2);
+    a.send({
+      operation: "response",
+      source: "edgecontroller",
+      group: "resource",
+      parent: update.header.msg_id,
+      content: "OK",
+    });
+    a.close();
+    b.close();
+  });
+});
