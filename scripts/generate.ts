@@ -1,4 +1,7 @@
 // Writes what is made from the source: the editor's schema, the reference of steps, the page of the library. `--check` only compares.
+import { metricsAbout } from "../cloud/monitor/monitor.ts";
+import { cloudcoreKeys, type ConfigSection, isKey, skepKeys, strictGoWays } from "../protocol/apis/cloudcore-config.ts";
+import { coveragePage } from "./coverage.ts";
 import { readFile, writeFile } from "node:fs/promises";
 import { basename, dirname, relative } from "node:path";
 import { editorSchema } from "../scenarios/engine/schema.ts";
@@ -57,6 +60,43 @@ async function libraryPage(): Promise<string> {
   return `${lines.join("\n")}\n`;
 }
 
+/** The keys of a cloudcore.yaml that do something, those that don't, and the metrics. */
+function cloudcoreReference(): string {
+  const rows: string[] = [];
+  const inert: string[] = [];
+  const walk = (section: ConfigSection, path: string) => {
+    for (const [name, entry] of Object.entries(section)) {
+      const full = path === "" ? name : `${path}.${name}`;
+      if (!isKey(entry)) walk(entry, full);
+      else if (!entry.hasEffect) inert.push(`\`${full}\``);
+      else rows.push(`| \`${full}\` | \`${JSON.stringify(entry.default)}\` | ${entry.about} |`);
+    }
+  };
+  walk({ ...cloudcoreKeys("this host's address"), skep: skepKeys }, "");
+  const metrics = Object.entries(metricsAbout).map(([name, about]) => `| \`${name}\` | ${about} |`);
+  const ways = Object.entries(strictGoWays).map(([name, about]) => `| \`${name}\` | ${about} |`);
+  return [
+    "## Every key",
+    "",
+    "| key | default | |\n|---|---|---|",
+    ...rows,
+    "",
+    `Taken and without effect: ${inert.join(", ")}.`,
+    "",
+    "`skep.strictGo` takes:",
+    "",
+    "| way of Go | |\n|---|---|",
+    ...ways,
+    "",
+    "## Health and metrics",
+    "",
+    "`/healthz` answers as long as the process lives, `/readyz` 200 while edges are served and 503 with the reason before and after, `/metrics` in Prometheus' format:",
+    "",
+    "| metric | |\n|---|---|",
+    ...metrics,
+  ].join("\n");
+}
+
 /** Puts the generated part between the markers of a page that is otherwise written by hand. */
 async function between(file: string, text: string): Promise<string> {
   const page = await readFile(file, "utf8");
@@ -67,6 +107,8 @@ async function between(file: string, text: string): Promise<string> {
 }
 
 const outputs: Readonly<Record<string, string>> = {
+  "docs/cloudcore.md": await between("docs/cloudcore.md", cloudcoreReference()),
+  "docs/coverage.md": await coveragePage(["test/coverage/cloudhub.json"]),
   "scenarios/scenario.schema.json": `${JSON.stringify(editorSchema(), null, 2)}\n`,
   "docs/library.md": await libraryPage(),
   "docs/scenarios.md": await between(

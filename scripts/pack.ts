@@ -28,7 +28,11 @@ function before(): void {
     }
   }
   const source = readFileSync(manifest, "utf8");
-  const { dependencies, description, license, name, scripts, type, version } = JSON.parse(source);
+  const { dependencies, description, license, name, optionalDependencies, scripts, type, version } = JSON.parse(source);
+  // The runtimes that a clone brings along are the user's own business; QUIC is there where it can be had.
+  const optional = Object.entries(optionalDependencies as Record<string, string>).filter(([dependency]) =>
+    !dependency.startsWith("node-")
+  );
   const published = {
     name,
     version,
@@ -42,6 +46,7 @@ function before(): void {
     scripts: { prepack: scripts.prepack, postpack: scripts.postpack },
     files: ["bin", "dist", "docs", "CHANGELOG.md"],
     dependencies,
+    optionalDependencies: Object.fromEntries(optional),
   };
   renameSync(manifest, kept);
   writeFileSync(manifest, `${JSON.stringify(published, null, 2)}\n`);

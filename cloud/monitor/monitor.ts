@@ -21,7 +21,7 @@ export interface Monitored {
 }
 
 /** What each metric says; a metric without a sentence would not be shown. */
-const about: Readonly<Record<string, string>> = {
+export const metricsAbout: Readonly<Record<string, string>> = {
   KubeEdge_CloudHub_connected_nodes: "Edges connected now (KubeEdge's own name)",
   skep_hub_lane_messages: "Messages waiting in all lanes",
   skep_hub_lane_depth_max: "Messages waiting in the fullest lane",
@@ -74,10 +74,10 @@ function registryOf(monitored: Monitored): Registry {
   };
   const registers = [registry];
   for (const [name, value] of Object.entries(gauges)) {
-    new Gauge({ name, help: about[name] ?? "", registers }).set(value);
+    new Gauge({ name, help: metricsAbout[name] ?? "", registers }).set(value);
   }
   for (const [name, value] of Object.entries(counters)) {
-    const help = about[name] ?? "";
+    const help = metricsAbout[name] ?? "";
     if (typeof value === "number") new Counter({ name, help, registers }).inc(value);
     else {
       const counter = new Counter({ name, help, registers, labelNames: [value.label] });

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, describe, expect, test } from "vitest";
+import { parseCloudCoreFile } from "../../cloud/config/file.ts";
 import { until } from "../support/until.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -53,6 +54,8 @@ class Terminal {
   async #stay(name: string, line: string): Promise<string> {
     // A new API takes the place of the one that `up` brought.
     if (name === "apiserver") await this.leave("up");
+    // A page's programs are started where those of the page before have been left.
+    await this.leave(name);
     const child = spawn("bash", ["-c", `exec ${line}`], {
       cwd: root,
       env: this.env,
@@ -89,7 +92,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-describe.each(["README.md", "CONTRIBUTING.md"])("%s", (page) => {
+describe.each(["README.md", "CONTRIBUTING.md", "docs/cloudcore.md"])("%s", (page) => {
   for (const line of commands(page)) {
     if (outer.includes(line)) {
       test(`\`${line}\` is there`, () => {
@@ -151,6 +154,11 @@ describe("examples", () => {
       rmSync(own, { recursive: true, force: true });
     }
   }, 60_000);
+
+  test("docs/cloudcore.yaml, and every cloudcore.yaml in a page, is one without a warning", () => {
+    const files = [read("docs/cloudcore.yaml"), ...pages.flatMap((page) => blocks(page, "yaml cloudcore"))];
+    for (const text of files) expect(parseCloudCoreFile(text, "docs/cloudcore.yaml").warnings).toEqual([]);
+  });
 
   test("every file that a page links to is there", () => {
     const missing = [...pages, "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"].flatMap((page) =>

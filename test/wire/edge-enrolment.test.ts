@@ -35,7 +35,12 @@ afterEach(async () => {
 /** An enrolment server and a hub in one; the first `failures` renewals are answered 500. */
 async function cloudOf(lifetime: number, failures = 0) {
   const authority = await createAuthority("KubeEdge", Date.now());
-  const own = await issueServer(authority, { commonName: "KubeEdge" }, ["127.0.0.1"], Date.now());
+  const own = await issueServer(
+    authority,
+    { commonName: "KubeEdge", organization: "KubeEdge" },
+    ["127.0.0.1"],
+    Date.now(),
+  );
   const asked: Asked[] = [];
   let left = failures;
   const server = https.createServer({

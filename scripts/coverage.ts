@@ -1,0 +1,70 @@
+// The page that holds statements of KubeEdge's behaviour against the tests that prove ours: every row has one, or the build fails.
+import { readFile } from "node:fs/promises";
+
+interface Statement {
+  /** Document of the protocol notes, section, running number: `1-3.6.4`. */
+  readonly id: string;
+  readonly statement: string;
+  /** What docs/deviations.md tells: ours differs on purpose. */
+  readonly deviates?: boolean;
+  readonly tests: readonly { readonly file: string; readonly name: string }[];
+}
+
+const titles: Readonly<Record<string, string>> = {
+  "1 §2": "Transport: frames of QUIC",
+  "1 §3": "CloudHub",
+  "1 §5": "Certificates and enrolment",
+  "1 §6": "The CSI driver's socket",
+  "1 §7": "Configuration",
+  "1 §9": "What a cloud must get right",
+  "4 §1": "Reliable delivery (SyncController)",
+};
+
+/** The page. Throws an Error that names each row without a test, and each test that is not there. */
+export async function coveragePage(files: readonly string[]): Promise<string> {
+  const statements =
+    (await Promise.all(files.map(async (file) => JSON.parse(await readFile(file, "utf8")) as Statement[])))
+      .flat();
+  const faults: string[] = [];
+  const sources = new Map<string, string>();
+  for (const { id, tests } of statements) {
+    if (tests.length === 0) faults.push(`${id} has no test`);
+    for (const { file, name } of tests) {
+      if (!sources.has(file)) sources.set(file, await readFile(file, "utf8").catch(() => ""));
+      if (!has(sources.get(file) ?? "", file, name)) {
+        faults.push(`${id}: there is no test ${JSON.stringify(name)} in ${file}`);
+      }
+    }
+  }
+  const ids = statements.map(({ id }) => id);
+  for (const id of ids) if (ids.indexOf(id) !== ids.lastIndexOf(id)) faults.push(`${id} is there twice`);
+  if (faults.length > 0) throw new Error(`coverage: ${faults.join("; ")}`);
+
+  const tests = new Set(statements.flatMap((statement) => statement.tests.map(({ file, name }) => `${file} ${name}`)));
+  const lines = [
+    "# What the hub does, and which test proves it",
+    "",
+    `${statements.length} statements about what can be seen of a cloudcore's hub from outside, each with the tests that fail where it does not hold (${tests.size} tests, many of them tables).`,
+    "Numbers are those of the protocol notes that the source cites. ≠ marks where skep differs from KubeEdge on purpose; [deviations.md](deviations.md) says why.",
+  ];
+  let part = "";
+  for (const { deviates, id, statement, tests } of statements) {
+    const [document, rest = ""] = id.split("-");
+    const of = `${document} §${rest.split(".")[0]}`;
+    if (of !== part) lines.push("", `## ${titles[of] ?? of}`, "", "| | statement | tests |", "|---|---|---|");
+    part = of;
+    const cells = tests.map(({ file, name }) => `[${escaped(name)}](../${file})`).join("<br>");
+    lines.push(`| ${document} §${rest} | ${deviates ? "≠ " : ""}${escaped(statement)} | ${cells} |`);
+  }
+  return `${lines.join("\n")}\n`;
+}
+
+/** Whether a test of that name, or a scenario, stands in the source. */
+function has(source: string, file: string, name: string): boolean {
+  if (file.endsWith(".yaml")) return source.split("\n").includes(`name: ${name}`);
+  return ['"', "`", "'"].some((quote) => source.includes(`${quote}${name.replaceAll(quote, `\\${quote}`)}${quote}`));
+}
+
+function escaped(text: string): string {
+  return text.replaceAll("|", "\\|").replaceAll("<", "&lt;").replaceAll("\n", " ");
+}

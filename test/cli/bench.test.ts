@@ -1,0 +1,20 @@
+// The bench runs and tells its ratios; what they are is nothing a test on a shared machine could say.
+import { execFile } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { expect, test } from "vitest";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+
+test(
+  "npm run bench compares the hub with a bare server, in memory, first deliveries, updates and beside bad neighbours",
+  async () => {
+    const args = ["test/bench/hub.ts", "--edges", "12", "--rounds", "2"];
+    const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: root });
+    expect(stdout).toMatch(/memory per idle edge: hub -?\d+ KiB, bare -?\d+ KiB/);
+    expect(stdout).toMatch(/first deliveries: a pod each in \d+ ms/);
+    expect(stdout).toMatch(/later updates: hub \d+ messages\/s \(p99 [\d.]+ ms\), bare \d+/);
+    expect(stdout).toMatch(/bad neighbours: p99 of the others [\d.]+ ms beside them, [\d.]+ ms without, ratio [\d.]+/);
+  },
+  60_000,
+);
