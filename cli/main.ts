@@ -79,7 +79,7 @@ withFlags(cloudcore, ["kubeconfig", "timeScale", "json", "bind", "port", "quiet"
   .option("--node-limit <n>", "edges connected at once (the file's, or 1000)", integer(1, 1_000_000))
   .addHelpText(
     "after",
-    "\nExamples:\n  skep cloudcore --config /etc/kubeedge/config/cloudcore.yaml\n  skep cloudcore --kubeconfig ~/.kube/config --bind 0.0.0.0 --advertise 192.0.2.10",
+    "\nExample:\n  skep cloudcore --config /etc/kubeedge/config/cloudcore.yaml\n  skep cloudcore --kubeconfig ~/.kube/config --bind 0.0.0.0 --advertise 192.0.2.10",
   )
   .action(async ({ bind, ...options }: CloudcoreFlags & { readonly bind: string }, command: Command) => {
     // An address nobody asked for is no reason to pass over the file's.

@@ -157,9 +157,8 @@ const stages: readonly Stage[] = [
   check("lock file", "npm", "ci", "--dry-run", "--no-audit", "--no-fund", "--loglevel=error"),
   suite("unit and wire on Node", onNode, ["test/unit", "test/wire", "test/fuzz", "--coverage"]),
   suite("unit and wire on Deno", onDeno, ["test/unit", "test/wire"]),
-  suite("kills", onNode, ["test/robustness"]),
   suite("contracts", onNode, ["test/contract"]),
-  suite("commands and interop", onNode, ["test/cli", "test/interop"]),
+  suite("commands, interop and kills", onNode, ["test/cli", "test/interop", "test/robustness"]),
   library("library on Node", [node, "bin/skep.mjs"]),
   library("library on Deno", [bin("deno"), "run", "-A", "cli/main.ts"]),
 ];

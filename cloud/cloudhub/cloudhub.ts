@@ -49,8 +49,8 @@ export interface HubServers {
   readonly unixsocket?: string;
 }
 
-/** Milliseconds that stopping waits for what edges still have to acknowledge. */
-const DRAIN_MS = 2000;
+/** Stopping waits for what edges still have to acknowledge: this part of the time after which it would be sent again, 2 s. */
+const DRAIN_RETRIES = 0.4;
 const DRAIN_LOOK_MS = 20;
 /** Milliseconds more for writing down what they have acknowledged. */
 const RECORDS_MS = 1000;
@@ -234,7 +234,7 @@ export class CloudHub implements Module {
 
   /** Lets what is on its way arrive and be recorded; what an edge doesn't acknowledge in time is sent by the next cloudcore. */
   async #drain(): Promise<void> {
-    const until = performance.now() + DRAIN_MS;
+    const until = performance.now() + this.#world.config.ackRetry * DRAIN_RETRIES;
     const isDrained = () => [...this.sessions.all()].every((session) => session.isDrained);
     while (!isDrained() && performance.now() < until) await pause(DRAIN_LOOK_MS);
     await Promise.race([this.#records.settled(), pause(RECORDS_MS)]);

@@ -14,6 +14,7 @@ import type { Caches } from "../kube/caches.ts";
 import { hasCode } from "../kube/client.ts";
 import type { Informer } from "../kube/informer.ts";
 import { knownResource, resources } from "../kube/resource.ts";
+import { ModelUse } from "./model-use.ts";
 import type { Held, SyncIndex } from "../kube/sync-index.ts";
 
 /** What it needs from outside. `interval` is milliseconds between two looks at all connected nodes (KubeEdge: 5 s). */
@@ -40,10 +41,12 @@ export class SyncController implements Module {
   /** By `apiVersion/kind`; undefined while it is being found out what that is. */
   readonly #informers: Map<string, Informer | undefined>;
   readonly #stopped = new AbortController();
+  readonly #models: ModelUse;
   #timer: Timer | undefined;
 
   constructor(world: SyncControllerWorld) {
     this.#world = world;
+    this.#models = new ModelUse(world.caches);
     const kinds = [
       resources.pods,
       resources.configmaps,
@@ -92,19 +95,24 @@ export class SyncController implements Module {
       if (informer?.isSynced !== true) continue;
       const object = informer.get(held.namespace, held.name);
       if (object !== undefined && object.metadata.uid !== held.uid && goesByName(object, node)) {
-        // Another object has the name now: the edge's store goes by name, and deleting the old one would take the new one.
-        await this.#removeRecord(held);
-        if (!this.#world.index.holds(node, object.metadata.uid ?? "")) {
-          await this.#send(node, held, operations.update, object);
-        }
+        // Another object has the name now: the edge's store goes by name, and deleting the old one would take the new one. The
+        // old record goes only when there is one for the new object: should we end in between, nobody would know of the edge.
+        if (this.#world.index.holds(node, object.metadata.uid ?? "")) await this.#removeRecord(held);
+        else await this.#send(node, held, operations.update, object);
         continue;
       }
-      const isGone = object === undefined || object.metadata.uid !== held.uid || isElsewhere(object, node);
+      const isGone = object === undefined || object.metadata.uid !== held.uid || isElsewhere(object, node) ||
+        this.#isUnusedModel(object, node);
       if (isGone) await this.#send(node, held, operations.delete, stubOf(held));
       else if (isNewerVersion(object.metadata.resourceVersion, held.version)) {
         await this.#send(node, held, operations.update, object);
       }
     }
+  }
+
+  /** A model goes with the last of its devices; where the end of that was not recorded any more, it is told again. */
+  #isUnusedModel(object: KubeObject, node: string): boolean {
+    return object.kind === "DeviceModel" && !this.#models.has(node, object);
   }
 
   /**

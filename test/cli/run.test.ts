@@ -49,7 +49,7 @@ describe("skep run", () => {
     expect(code).toBe(1);
     expect(out).toContain("a pod that never is: Node gw-0 in the API — not within 100 ms (fails.yaml:6)");
     expect(out).toContain("spec.unschedulable: expected true, found nothing");
-    expect(out).toMatch(/hub\.ack +gw-0 +update null\/node\/gw-0 v\d+/);
+    expect(out).toMatch(/hub\.(ack|record) +gw-0 +update null\/node\/gw-0 v\d+/);
     expect(out).toContain("repeat it: npm run -s skep -- run fails.yaml --seed 5");
     expect(report("junit.xml")).toContain('failures="1"');
   });
@@ -102,7 +102,8 @@ describe("skep run", () => {
     const command = new Command(folder.path, ["run", slow, "--port", "0", "--verbose"]);
     await command.says("    wait 60s");
     command.child.kill("SIGINT");
-    expect((await command.interrupt("SIGTERM")).code).toBe(130);
+    // Of two signals that are there at once, either may be heard first.
+    expect([130, 143]).toContain((await command.interrupt("SIGTERM")).code);
     expect(JSON.parse(report("report.json"))).toMatchObject({ interrupted: true, scenarios: [{ name: "twice" }] });
   });
 

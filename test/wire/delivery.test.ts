@@ -160,6 +160,61 @@ describe("records", () => {
   });
 });
 
+describe("a name that is used again", () => {
+  const former = (name: string, version: string) => ({
+    apiVersion: "v1",
+    kind: "ConfigMap",
+    metadata: { name, namespace: "default", uid: "0f0f0f0f-0000-4000-8000-000000000001", resourceVersion: version },
+  });
+  const say = (edge: RawEdge, operation: string, content: KubeObject) =>
+    cloud.core.bus.send(
+      "cloudhub",
+      newMessage(Date.now(), {
+        source: "edgecontroller",
+        group: "resource",
+        operation,
+        resource: `node/${edge.node}/default/configmap/${content.metadata.name}`,
+        content,
+        version: content.metadata.resourceVersion ?? "",
+      }),
+    );
+  /** What came of it, in order: operation and whose. */
+  const got = (edge: RawEdge, name: string) =>
+    edge.received.filter(about(`default/configmap/${name}`)).map(({ content, route }) =>
+      `${route.operation} ${textAt(content, "metadata", "uid").startsWith("0f0f") ? "former" : "present"}`
+    );
+
+  test.each([
+    ["after the present one was sent does not take that away", "late", ["update", "delete"], [
+      "insert former",
+      "update present",
+    ]],
+    ["before it is sent before", "early", ["delete", "update"], ["insert former", "delete former", "update present"]],
+  ])("a deletion of the former object that comes %s", async (_when, name, order, expected) => {
+    const edge = await client();
+    edge.acknowledgeAll();
+    await edge.expect("its Node", about(`null/node/${edge.node}`));
+    const present = await cloud.kube.create(resources.configmaps, {
+      apiVersion: "v1",
+      kind: "ConfigMap",
+      metadata: { name, namespace: "default" },
+    });
+    await say(edge, "insert", former(name, "1"));
+    await edge.expect("the former", about(`default/configmap/${name}`, "insert"));
+    // Somebody who looks at the caches may be faster than somebody who follows events.
+    for (const operation of order) await say(edge, operation, operation === "update" ? present : former(name, "2"));
+    await until("the present one is recorded", isRecorded(edge.node, present));
+    await until("only its record is left", async () => {
+      const records = (await cloud.kube.list(resources.objectsyncs)).items;
+      return records.filter(({ metadata, spec }) =>
+        textAt(spec, "objectName") === name && metadata.name.startsWith(edge.node)
+      ).length === 1;
+    });
+    expect(got(edge, name)).toEqual(expected);
+    edge.close();
+  });
+});
+
 describe("the sync loop", () => {
   test("sends devices and models in DeviceController's name", async () => {
     const edge = await client();
@@ -175,6 +230,36 @@ describe("the sync loop", () => {
     await cloud.kube.patch(recordRef(edge.node, device), "merge", { status: { objectResourceVersion: "1" } }, "status");
     const update = await edge.expect("the loop's update", about("default/device/looped", "update"));
     expect(update.route.source).toBe("devicecontroller");
+    edge.close();
+  });
+
+  test("has a model removed that no device of the node uses any more, though its record says it was taken", async () => {
+    const edge = await client();
+    edge.acknowledgeAll();
+    const { apiVersion } = resources.devicemodels;
+    const model = await cloud.kube.create(resources.devicemodels, {
+      apiVersion,
+      kind: "DeviceModel",
+      metadata: { name: "unused", namespace: "default" },
+      spec: { protocol: "p" },
+    });
+    // A cloudcore that died between the model's deletion and the end of its record leaves this behind.
+    await cloud.kube.create(resources.objectsyncs, {
+      apiVersion: resources.objectsyncs.apiVersion,
+      kind: "ObjectSync",
+      metadata: { name: `${edge.node}.${model.metadata.uid}`, namespace: "default" },
+      spec: { objectAPIVersion: apiVersion, objectKind: "DeviceModel", objectName: "unused" },
+      status: { objectResourceVersion: model.metadata.resourceVersion },
+    });
+    await edge.expect("the deletion", about("default/devicemodel/unused", "delete"));
+    await until("the record is gone", async () => await cloud.kube.find(recordRef(edge.node, model)) === undefined);
+    await cloud.kube.create(resources.devices, {
+      apiVersion,
+      kind: "Device",
+      metadata: { name: "uses", namespace: "default" },
+      spec: { nodeName: edge.node, deviceModelRef: { name: "unused" }, protocol: { protocolName: "p" } },
+    });
+    await edge.expect("the model, for its first device", about("default/devicemodel/unused", "insert"));
     edge.close();
   });
 
@@ -195,6 +280,74 @@ describe("the sync loop", () => {
     expect(first?.header.resourceversion).toBeUndefined();
     edge.send(ackOf(first as RawEdge["received"][number]));
     await until("the record is gone", async () => await cloud.kube.find(recordRef(edge.node, gone)) === undefined);
+    edge.close();
+  });
+
+  test("sends what has the name of a former object before it removes that one's record: in between it might end", async () => {
+    const edge = await client();
+    edge.acknowledgeAll();
+    const configMap = { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "renewed", namespace: "default" } };
+    const present = await cloud.kube.create(resources.configmaps, configMap);
+    const former = recordRef(edge.node, { metadata: { name: "renewed", uid: crypto.randomUUID() } });
+    const failure = failing("create", "objectsyncs", 500, 2);
+    await cloud.kube.create(resources.objectsyncs, {
+      apiVersion: resources.objectsyncs.apiVersion,
+      kind: "ObjectSync",
+      metadata: { name: former.name, namespace: "default" },
+      spec: { objectAPIVersion: "v1", objectKind: "ConfigMap", objectName: "renewed" },
+      status: { objectResourceVersion: "5" },
+    });
+    const seen: string[] = [];
+    await until("the present one is recorded", async () => {
+      const [old, version] = [await cloud.kube.find(former), await versionOf(edge.node, present)];
+      seen.push(
+        `${old === undefined ? "no" : "a"} record of the former, ${version === "" ? "no" : "a"} record of the present`,
+      );
+      return version === present.metadata.resourceVersion;
+    });
+    failure.stop();
+    expect(seen).not.toContain("no record of the former, no record of the present");
+    await until("the former's record is gone then", async () => await cloud.kube.find(former) === undefined);
+    edge.close();
+  });
+
+  test("finds a model or device that was deleted at the edge and came back, whenever cloudcore died between", async () => {
+    const edge = await client();
+    const { apiVersion } = resources.devicemodels;
+    const make = (name: string) =>
+      cloud.kube.create(resources.devices, {
+        apiVersion,
+        kind: "Device",
+        metadata: { name, namespace: "default" },
+        spec: { nodeName: edge.node, deviceModelRef: { name: "comes-back" }, protocol: { protocolName: "p" } },
+      });
+    const model = await cloud.kube.create(resources.devicemodels, {
+      apiVersion,
+      kind: "DeviceModel",
+      metadata: { name: "comes-back", namespace: "default" },
+      spec: { protocol: "p" },
+    });
+    const isOfModel = (operation: string) => about("default/devicemodel/comes-back", operation);
+    await make("last");
+    const answered = new Set<string>();
+    // Everything is acknowledged but the model's deletion.
+    const answer = setInterval(() => {
+      for (const message of edge.received) {
+        const { msg_id: id, parent_msg_id: parent } = message.header;
+        if (answered.has(id) || parent !== undefined || isOfModel("delete")(message)) continue;
+        answered.add(id);
+        edge.send(ackOf(message));
+      }
+    }, 10);
+    await until("the model is recorded", isRecorded(edge.node, model));
+    await cloud.kube.delete({ resource: resources.devices, namespace: "default", name: "last" });
+    await edge.expect("the model's deletion", isOfModel("delete"));
+    // Were cloudcore to die now, the next one must not believe that the edge has the model.
+    expect(await versionOf(edge.node, model)).toBe("0");
+    clearInterval(answer);
+    edge.acknowledgeAll();
+    edge.send(ackOf(edge.received.find(isOfModel("delete")) as RawEdge["received"][number]));
+    await until("the record is gone", async () => await cloud.kube.find(recordRef(edge.node, model)) === undefined);
     edge.close();
   });
 

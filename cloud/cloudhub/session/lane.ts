@@ -216,7 +216,7 @@ function isNewer(item: LaneItem, other: LaneItem): boolean {
 }
 
 /** Devices and their models leave a node and come back as the same object; for all else a deletion is the end. */
-function mayComeBack(item: LaneItem): boolean {
+export function mayComeBack(item: Pick<LaneItem, "message">): boolean {
   const type = parseWirePath(item.message.route.resource ?? "")?.type;
   return type === resourceTypes.device || type === resourceTypes.devicemodel;
 }

@@ -8,10 +8,11 @@ import { isNewerVersion } from "../../../protocol/apis/kube-object.ts";
 import { limits } from "../../../protocol/limits.ts";
 import { encodeWith } from "../../../protocol/message/codec.ts";
 import type { Message } from "../../../protocol/message/message.ts";
-import { groups, operations } from "../../../protocol/message/names.ts";
+import { groups, operations, resourceTypes } from "../../../protocol/message/names.ts";
+import { parseWirePath } from "../../../protocol/resource/path.ts";
 import type { CloudCoreConfig } from "../../config/config.ts";
 import { encodedContent } from "./encoded.ts";
-import { isDeletion, Lane, type LaneItem } from "./lane.ts";
+import { isDeletion, Lane, type LaneItem, mayComeBack } from "./lane.ts";
 import { type Recorded, recordedOf, type SyncRecords } from "./sync-records.ts";
 
 /** What a session needs from outside. */
@@ -74,6 +75,11 @@ export class NodeSession {
   readonly #lane: Lane;
   readonly #totals: DeliveryTotals;
   readonly #retries = new Map<string, Timer>();
+  /**
+   * Uid and version of what was last sent under a path. Edges delete by name (but for pods): the deletion of a former object
+   * that comes after the present one was sent would take the present one away.
+   */
+  readonly #sentAs = new Map<string, { readonly uid: string; readonly version: string }>();
   #keepalive: Timer;
   #isBehind = false;
   #ended = false;
@@ -134,6 +140,11 @@ export class NodeSession {
     const isDelete = isDeletion({ message });
     const isAnswer = message.route.operation === operations.response;
     if (version === "" && !isDelete) return this.#drop(message, "no version", "it has no version");
+    const path = message.route.resource ?? "";
+    if (isDelete && this.#isOfFormer(path, recorded, version)) {
+      // SyncController removes its record once there is one for the other object.
+      return this.#drop(message, "stale", "another object has its name now, and the node has been sent that");
+    }
     // A device that leaves and comes back meets its own deletion in the lane: its record is about to go.
     const acknowledged = this.#lane.hasDeletionOf(recorded.uid)
       ? undefined
@@ -147,8 +158,11 @@ export class NodeSession {
       uid: recorded.uid,
       since: this.#world.clock.now(),
       bytes: encodedContent(message.content).length,
-      // A deletion needs no record: what has none is not known to be there.
-      recorded: isDelete || acknowledged !== undefined || message.route.group !== groups.resource,
+      // A deletion needs no record: what has none is not known to be there. But one that may come back must not look as if it
+      // were still there, should we end before its record does.
+      recorded: isDelete
+        ? !mayComeBack({ message }) || this.#world.records.acknowledged(this.node, recorded) === undefined
+        : acknowledged !== undefined || message.route.group !== groups.resource,
       sentAt: 0,
       attempts: 0,
     };
@@ -161,6 +175,8 @@ export class NodeSession {
       this.#isBehind = true;
       return this.#drop(message, "lane full", "the lane is full; the node will be looked at again");
     }
+    if (isDelete) this.#sentAs.delete(path);
+    else this.#sentAs.set(path, { uid: recorded.uid, version });
     this.#tapAt("hub.enqueue", message);
     if (item.recorded) this.#pump();
     else void this.#record(item);
@@ -180,7 +196,7 @@ export class NodeSession {
       const recorded = recordedOf(object);
       if (isDeletion(item)) {
         if (recorded !== undefined) this.#forget(recorded, message);
-      } else void this.#recordVersion(object, message);
+      } else if (!this.#lane.hasDeletionOf(item.uid)) void this.#recordVersion(object, message);
     }
     this.#pump();
     this.#catchUp();
@@ -206,7 +222,8 @@ export class NodeSession {
   async #record(item: LaneItem): Promise<void> {
     const { clock, config, logger, records } = this.#world;
     try {
-      await records.ensure(this.node, item.object);
+      if (isDeletion(item)) await records.reset(this.node, item.object);
+      else await records.ensure(this.node, item.object);
     } catch (error) {
       if (this.#ended || !this.#lane.isWaiting(item)) return;
       const { resource } = item.message.route;
@@ -221,6 +238,13 @@ export class NodeSession {
     }
     item.recorded = true;
     this.#pump();
+  }
+
+  /** Whether a deletion is of an object whose name is another's by now. */
+  #isOfFormer(path: string, { uid }: Recorded, version: string): boolean {
+    const present = this.#sentAs.get(path);
+    if (present === undefined || present.uid === uid || version === "") return false;
+    return isNewerVersion(present.version, version) && parseWirePath(path)?.type !== resourceTypes.pod;
   }
 
   async #recordVersion(object: KubeObject, message: Message): Promise<void> {

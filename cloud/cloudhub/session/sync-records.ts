@@ -68,6 +68,30 @@ export class SyncRecords {
   }
 
   /**
+   * Before a node is told to delete what may come back to it: the record says from then on that the node may hold it, and
+   * not which version, so that whoever comes next sends it or deletes it again. Rejects where the API can't be had.
+   */
+  async reset(node: string, object: KubeObject): Promise<void> {
+    const recorded = recordedOf(object);
+    if (recorded === undefined) return;
+    const name = syncNameOf(node, recorded.uid);
+    const { namespace } = recorded;
+    const key = namespace === "" ? name : `${namespace}/${name}`;
+    await this.#inOrder(key, async () => {
+      const before = this.acknowledged(node, recorded);
+      if (before === undefined || before === neverAcknowledged) return;
+      const ref = { resource: this.#informer(namespace).resource, namespace, name };
+      const status = { status: { objectResourceVersion: neverAcknowledged } };
+      try {
+        await this.#caches.client.patch(ref, "merge", status, "status");
+        this.#written.set(key, { version: neverAcknowledged });
+      } catch (error) {
+        if (!hasCode(error, 404)) throw error;
+      }
+    });
+  }
+
+  /**
    * Writes the version a node has acknowledged; resolves with whether it could. A failure is logged: the next look finds the
    * node behind and sends again.
    */

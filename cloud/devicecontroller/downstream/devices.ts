@@ -88,10 +88,16 @@ export class DeviceFollower {
     // Labels, status and the like are no business of the edge.
     if (before !== undefined && JSON.stringify(before.spec) === JSON.stringify(device.spec)) return;
     this.#warn("a device has faults", key, deviceFaults(device, this.#modelOf(device)));
-    if (before === undefined) await this.#world.statuses.ensure(device);
-    this.#told.set(key, device);
-    if (before === undefined) await this.#add(device);
-    else await this.#update(device);
+    if (before !== undefined) {
+      this.#told.set(key, device);
+      return await this.#update(device);
+    }
+    await this.#world.statuses.ensure(device);
+    // That took a while: a device that changed meanwhile is sent as it is now; one that went will be looked at again.
+    const now = this.#devices.get(namespace, name) as Device | undefined;
+    if (now === undefined || now.metadata.uid !== device.metadata.uid) return;
+    this.#told.set(key, now);
+    await this.#add(now);
   }
 
   async #add(device: Device): Promise<void> {
@@ -166,7 +172,9 @@ export class DeviceFollower {
     for (const model of models.values()) {
       await this.#send(objectMessage(this.#now(), node, operation(model), resourceTypes.devicemodel, model));
     }
-    for (const device of mine) {
+    for (const { metadata: { name, namespace = "" } } of mine) {
+      const device = this.deviceOn(node, namespace, name);
+      if (device === undefined) continue;
       await this.#send(objectMessage(this.#now(), node, operation(device), resourceTypes.device, device));
     }
   }
