@@ -33,7 +33,7 @@ export async function fleetCommand(flags: FleetFlags): Promise<number> {
   const clock = new TimerWheel();
   const count = flags.edges ?? DEFAULT_EDGES;
   await using fleet = new Fleet({
-    cohorts: [{ cohort: flags.prefix, count }],
+    cohorts: [{ cohort: flags.prefix, count, transport: flags.quicPort === undefined ? "websocket" : "quic" }],
     hub: await hubAddressOf({ ...flags, cloudcore: flags.cloudcore }),
     timings: scaledTimings(edgecoreTimings, flags.timeScale ?? 1),
     clock,

@@ -13,6 +13,7 @@ const ENROLMENT_DISTANCE = 2;
 export interface HubFlags {
   readonly cloudcore?: string;
   readonly enrolmentPort?: number;
+  readonly quicPort?: number;
   readonly token?: string;
   readonly certs?: string;
 }
@@ -23,7 +24,12 @@ export async function hubAddressOf(flags: HubFlags & { readonly cloudcore: strin
   if (match === null) throw new UsageError(`--cloudcore ${flags.cloudcore}: HOST or HOST:PORT is needed`);
   const host = match[1] as string;
   const websocketPort = Number(match[2] ?? WEBSOCKET_PORT);
-  const address = { host, websocketPort, httpsPort: flags.enrolmentPort ?? websocketPort + ENROLMENT_DISTANCE };
+  const address = {
+    host,
+    websocketPort,
+    httpsPort: flags.enrolmentPort ?? websocketPort + ENROLMENT_DISTANCE,
+    ...(flags.quicPort === undefined ? {} : { quicPort: flags.quicPort }),
+  };
   for (const port of [address.websocketPort, address.httpsPort]) {
     if (port >= 1 && port <= 65_535) continue;
     throw new UsageError(`--cloudcore ${flags.cloudcore}: ${port} is no port; they go from 1 to 65535`);

@@ -157,6 +157,25 @@ describe("skep cloudcore --config", () => {
     await fleet.stop();
   });
 
+  test("serves QUIC where the file switches it on; a fleet comes by it", async () => {
+    const [port = 0] = await freePorts(1);
+    const at = await file("quic", (hub) => {
+      hub.websocket = { enable: false };
+      hub.quic = { enable: true, address: "127.0.0.1", port };
+    });
+    const command = new Command(folder.path, ["cloudcore", "--config", at.path, "--json", "--time-scale", "10"]);
+    await command.says('"ready":true');
+    const facts = JSON.parse(command.out);
+    expect([facts.quic, facts.websocket]).toEqual([`127.0.0.1:${port}/udp`, undefined]);
+    const args = ["--quic-port", String(port), "--enrolment-port", String(at.https), "--edges", "2", "--prefix", "udp"];
+    const fleet = new Command(folder.path, ["fleet", "--cloudcore", "127.0.0.1", ...args, "--time-scale", "10"], {
+      SKEP_TOKEN: await token(),
+    });
+    await fleet.says("2 edges: 2 connected, 2 Ready");
+    expect((await fleet.interrupt()).code).toBe(130);
+    expect((await command.interrupt()).code).toBe(130);
+  });
+
   test("flags go before the file: --port, --bind, --kubeconfig, --node-limit", async () => {
     const at = await file("flags", (_hub, whole) => whole.kubeAPIConfig = { kubeConfig: "/nowhere/kubeconfig" });
     const [first = 0] = await freePorts(1);

@@ -370,3 +370,28 @@ describe("what the hub sends", () => {
     await until("the connection ends", () => edge.ended());
   });
 });
+
+test("a node of the v1.1 era, told by its labels, is sent every message once and has no records; others are served as ever", async () => {
+  const eras = [{ nodeSelector: { era: "old" }, era: "v1.1" as const }];
+  const mixed = await startCloud({ config: { eras } });
+  try {
+    const edge = async (name: string, era: Record<string, string>) => {
+      const labels = { "node-role.kubernetes.io/edge": "", ...era };
+      await mixed.kube.create(resources.nodes, { apiVersion: "v1", kind: "Node", metadata: { name, labels } });
+      return await rawEdge(mixed, name);
+    };
+    const [old, today] = [await edge("era-old", { era: "old" }), await edge("era-new", {})];
+    for (const { node } of [old, today]) await mixed.kube.create(resources.pods, podOn(node, `on-${node}`));
+    const pods = (of: typeof old) => of.received.filter(({ route }) => route.resource === `default/pod/on-${of.node}`);
+    await until("today's is sent it again, for want of an acknowledgement", () => pods(today).length >= 2);
+    expect(pods(old)).toHaveLength(1);
+    const records = (await mixed.kube.list(resources.objectsyncs)).items.map(({ metadata }) =>
+      metadata.name.split(".")[0]
+    );
+    expect(records).toEqual(["era-new"]);
+    old.close();
+    today.close();
+  } finally {
+    await mixed.stop();
+  }
+});
