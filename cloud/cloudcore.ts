@@ -97,7 +97,13 @@ export class CloudCore {
     const modules = [
       ...(on.has("syncController") ? [new SyncController({ ...shared, interval: config.syncInterval })] : []),
       ...(on.has("edgeController")
-        ? [new EdgeController({ ...shared, localAddress: localAddressOf(config.advertiseAddress) })]
+        ? [
+          new EdgeController({
+            ...shared,
+            localAddress: localAddressOf(config.advertiseAddress),
+            impersonates: config.authorization === "on",
+          }),
+        ]
         : []),
       ...(on.has("deviceController") ? [new DeviceController(shared)] : []),
       hub,

@@ -4,6 +4,7 @@ import { type Logger, reasonOf } from "../../base/log/logger.ts";
 import { KeyedWorker } from "../../base/queue/keyed-worker.ts";
 import { limits } from "../../protocol/limits.ts";
 import { modules, operations, resourceTypes } from "../../protocol/message/names.ts";
+import { nodeCommonName, nodeOrganization } from "../../protocol/pki/request.ts";
 import { nodeOf, parseNodePath, trimNode } from "../../protocol/resource/path.ts";
 import type { BusMessage } from "../beehive/bus.ts";
 import type { Module } from "../beehive/modules.ts";
@@ -35,6 +36,8 @@ export interface EdgeControllerWorld extends Omit<DownstreamWorld, "location"> {
   readonly logger: Logger;
   readonly tap: Tap | undefined;
   readonly strictGo: CloudCoreConfig["strictGo"];
+  /** Calls for an edge are made in its name, where the hub authorises what edges ask (KubeEdge does it then only). */
+  readonly impersonates: boolean;
 }
 
 /** What an edge may ask, by resource type and operation; `*` is any operation. */
@@ -119,7 +122,7 @@ export class EdgeController implements Module {
   }
 
   async #answer(request: EdgeRequest): Promise<void> {
-    const { bus, caches, clock, localAddress, logger } = this.#world;
+    const { bus, caches, clock, impersonates, localAddress, logger } = this.#world;
     const { type } = request.path;
     const handlers = Object.hasOwn(table, type) ? table[type] ?? {} : {};
     const handler = Object.hasOwn(handlers, request.operation) ? handlers[request.operation] : handlers["*"];
@@ -129,7 +132,10 @@ export class EdgeController implements Module {
       return;
     }
     try {
-      for (const answer of await handler({ client: caches.client, caches, clock, localAddress }, request)) {
+      const own = caches.client;
+      const client = impersonates ? own.impersonating(nodeCommonName(request.node), nodeOrganization) : own;
+      const world = { client, caches, clock, localAddress, impersonates };
+      for (const answer of await handler(world, request)) {
         await bus.send(modules.cloudhub, answerMessage(clock.now(), request, answer));
       }
     } catch (error) {

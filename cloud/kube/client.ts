@@ -62,6 +62,12 @@ export interface DeleteWishes {
   readonly propagationPolicy?: string;
 }
 
+/** What a call needs to be let in, and the connections it goes over. */
+interface Access {
+  readonly headers: Record<string, string>;
+  readonly dispatcher: Dispatcher | undefined;
+}
+
 /**
  * A client of one API server. Every method rejects with KubeApiError for an answer of 400 and above, and with
  * KubeUnreachableError where there was no answer.
@@ -70,14 +76,23 @@ export class KubeClient {
   readonly config: PooledKubeConfig;
   readonly server: string;
   readonly #discovered = new Map<string, Promise<Resource[]>>();
-  #access:
-    | Promise<{ readonly headers: Record<string, string>; readonly dispatcher: Dispatcher | undefined }>
-    | undefined;
+  #access: Promise<Access> | undefined;
   #accessUntil = 0;
 
-  constructor(config: PooledKubeConfig) {
+  /** Whose credentials and discoveries this one uses, where it only speaks for somebody else. */
+  readonly #speaker: KubeClient | undefined;
+  readonly #impersonation: Readonly<Record<string, string>>;
+
+  constructor(config: PooledKubeConfig, speaker?: KubeClient, impersonation: Readonly<Record<string, string>> = {}) {
+    this.#speaker = speaker;
+    this.#impersonation = impersonation;
     this.config = config;
     this.server = config.config.getCurrentCluster()?.server ?? "";
+  }
+
+  /** The same client, whose calls are made as this user of this group, which ours must be allowed to impersonate. */
+  impersonating(user: string, group: string): KubeClient {
+    return new KubeClient(this.config, this, { "impersonate-user": user, "impersonate-group": group });
   }
 
   get(ref: ObjectRef): Promise<KubeObject> {
@@ -179,6 +194,7 @@ export class KubeClient {
         method,
         headers: {
           ...headers,
+          ...this.#impersonation,
           accept: "application/json",
           ...(body === undefined ? {} : { "content-type": contentType }),
         },
@@ -197,7 +213,8 @@ export class KubeClient {
   }
 
   /** Credentials, asked of client-node once a minute: exec plugins and token files may give new ones. */
-  #authenticated() {
+  #authenticated(): Promise<Access> {
+    if (this.#speaker !== undefined) return this.#speaker.#authenticated();
     const now = performance.now();
     if (this.#access === undefined || now > this.#accessUntil) {
       this.#accessUntil = now + 60_000;

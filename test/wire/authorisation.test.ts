@@ -1,6 +1,7 @@
 // Hub authorisation, for every kind an edge may ask about: what is a node's own is served, what is another's is not.
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import type { Fields, Logger } from "../../base/log/logger.ts";
+import { KubeClient } from "../../cloud/kube/client.ts";
 import { type Resource, resources } from "../../cloud/kube/resource.ts";
 import type { KubeObject } from "../../protocol/apis/kube-object.ts";
 import { textAt } from "../../protocol/apis/kube-object.ts";
@@ -213,6 +214,57 @@ describe("authorisation on", () => {
     await edge.expect("the CA", ({ header }) => header.parent_msg_id === query.header.msg_id);
     expect(edge.ended()).toBeUndefined();
   });
+});
+
+describe("calls for an edge", () => {
+  test.each([["on", "system:node:speaks of system:nodes"], ["log", ""], ["off", ""]] as const)(
+    "with authorisation %s are made as %j, but for reserved labels and events",
+    async (authorization, expected) => {
+      const cloud = await startCloud({ config: { authorization } });
+      try {
+        // The API's own log of who asked would tell the same; the embedded one keeps none.
+        const asked: string[] = [];
+        const { call } = KubeClient.prototype;
+        const spied = vi.spyOn(KubeClient.prototype, "impersonating").mockImplementation(
+          function (this: KubeClient, user, group) {
+            const real = new KubeClient(this.config, this, { "impersonate-user": user, "impersonate-group": group });
+            real.call = (method, path, ...rest) => {
+              asked.push(`${user} of ${group} ${method} ${path}`);
+              return Reflect.apply(call, real, [method, path, ...rest]);
+            };
+            return real;
+          },
+        );
+        const edge = await rawEdge(cloud, "speaks");
+        const node = {
+          metadata: { name: "speaks", labels: { ...labels, "kubernetes.io/hostname": "speaks", free: "yes" } },
+        };
+        const insert = edge.send({ operation: "insert", resource: "null/node/speaks", content: node });
+        const answer = await edge.expect("the answer", ({ header }) => header.parent_msg_id === insert.header.msg_id);
+        expect(answer.content).toMatchObject({ Object: { metadata: { labels: node.metadata.labels } }, Err: null });
+        edge.send({
+          operation: "insert",
+          resource: "default/event/e",
+          content: { metadata: { name: "e", namespace: "default" } },
+        });
+        const query = edge.send({ operation: "query", resource: "kube-node-lease/lease/speaks", content: null });
+        await edge.expect("the lease's answer", ({ header }) => header.parent_msg_id === query.header.msg_id);
+        spied.mockRestore();
+        const stored = await cloud.kube.get({ resource: resources.nodes, name: "speaks" });
+        expect(stored.metadata.labels).toMatchObject(node.metadata.labels);
+        expect(asked).toEqual(
+          expected === ""
+            ? []
+            : ["POST /api/v1/nodes", "GET /apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/speaks"].map((
+              call,
+            ) => `${expected} ${call}`),
+        );
+        edge.close();
+      } finally {
+        await cloud.stop();
+      }
+    },
+  );
 });
 
 describe("authorisation off, and only logged", () => {

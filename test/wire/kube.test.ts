@@ -1,4 +1,5 @@
 // The Kubernetes client and its informers against a real server: connections, unknown fields, and what a watch survives.
+import { createServer as createHttpServer, type IncomingHttpHeaders } from "node:http";
 import { connect, createServer } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
 import { closeServer, listen } from "../../base/transport/listen.ts";
@@ -49,6 +50,25 @@ async function informerOf(kube: KubeClient) {
 }
 
 describe("the client", () => {
+  test("says for whom it asks, with its own credentials", async () => {
+    const heard: IncomingHttpHeaders[] = [];
+    const server = createHttpServer((request, response) => {
+      heard.push(request.headers);
+      response.end('{"metadata":{"name":"n"}}');
+    });
+    const port = await listen(server, anyPort);
+    const client = new KubeClient(tokenKubeConfig({ url: `http://127.0.0.1:${port}`, ca: "", token: "own" }));
+    const node = client.impersonating("system:node:n", "system:nodes");
+    for (const asking of [node, client]) await asking.get({ resource: resources.nodes, name: "n" });
+    expect(heard.map((headers) => [headers.authorization, headers["impersonate-user"], headers["impersonate-group"]]))
+      .toEqual([
+        ["Bearer own", "system:node:n", "system:nodes"],
+        ["Bearer own", undefined, undefined],
+      ]);
+    await client.close();
+    await closeServer(server);
+  });
+
   test("keeps its connections: 200 calls, one after another and at once, open few", async () => {
     const { api } = await start();
     let connections = 0;

@@ -5,7 +5,7 @@ import { resources } from "../../kube/resource.ts";
 import { contentObject, type Handler, quietly } from "./request.ts";
 
 /** `insert|update|patch event/{name}`. A patch comes as `{"event": …, "patchData": "<json>"}`. Failures cost the event only. */
-export const takeEvent: Handler = async ({ client }, request) => {
+export const takeEvent: Handler = async ({ caches: { client } }, request) => {
   const content = contentObject(request);
   return await quietly(async () => {
     switch (request.operation) {

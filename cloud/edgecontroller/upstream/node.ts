@@ -38,7 +38,7 @@ function isReserved(key: string): boolean {
 }
 
 /** `insert node/{name}`: the Node is created as the edge describes it, under the name of the path. */
-export const registerNode: Handler = async ({ client, localAddress }, request) => {
+export const registerNode: Handler = async ({ caches, client, impersonates, localAddress }, request) => {
   let given: KubeObject;
   try {
     given = contentObject(request);
@@ -57,7 +57,18 @@ export const registerNode: Handler = async ({ client, localAddress }, request) =
   };
   delete node.metadata.resourceVersion;
   try {
-    return [objectAnswer(await client.create(resources.nodes, node))];
+    if (!impersonates) return [objectAnswer(await client.create(resources.nodes, node))];
+    // NodeRestriction keeps a node from giving itself these labels: it is given them by us, in a second call, as with Go.
+    const { labels = {}, ...metadata } = node.metadata;
+    const [reserved, free] = [true, false].map((which) =>
+      Object.fromEntries(Object.entries(labels).filter(([key]) => isReserved(key) === which))
+    );
+    const made = await client.create(
+      resources.nodes,
+      { ...node, metadata: { ...metadata, labels: free } } as KubeObject,
+    );
+    const ref = { resource: resources.nodes, name: made.metadata.name };
+    return [objectAnswer(await caches.client.patch(ref, "merge", { metadata: { labels: reserved } }))];
   } catch (error) {
     return [objectAnswer(emptyNode(given.metadata?.labels), error)];
   }

@@ -10,7 +10,9 @@ import type { Caches } from "../../kube/caches.ts";
 
 /** What handlers need from outside. */
 export interface UpstreamWorld {
+  /** Calls made for the edge; in its name where `impersonates`. What is never made in its name goes over `caches.client`. */
   readonly client: KubeClient;
+  readonly impersonates: boolean;
   readonly caches: Caches;
   readonly clock: Clock;
   /** The cloud host's address. */

@@ -4,12 +4,12 @@ import { resources } from "../../kube/resource.ts";
 import { contentObject, type Handler, looked, objectAnswer } from "./request.ts";
 
 /** `insert|query certificatesigningrequest/{name}`. */
-export const signingRequest: Handler = async ({ client }, request) => {
+export const signingRequest: Handler = async ({ caches, client }, request) => {
   const { name } = request.path;
   if (name === "") return [];
   const resource = resources.certificatesigningrequests;
   if (request.operation === operations.query) {
-    return await looked(() => client.get({ resource, name }));
+    return await looked(() => caches.client.get({ resource, name }));
   }
   if (request.operation !== operations.insert) return [];
   const given = contentObject(request);
