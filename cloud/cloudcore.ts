@@ -102,6 +102,7 @@ export class CloudCore {
             ...shared,
             localAddress: localAddressOf(config.advertiseAddress),
             impersonates: config.authorization === "on",
+            upstream: config.upstream,
           }),
         ]
         : []),

@@ -1,5 +1,11 @@
 // What a cloudcore can be told, with KubeEdge's own defaults. Times are milliseconds.
-import { type EraRule, type StrictGo, strictGoWays } from "../../protocol/apis/cloudcore-config.ts";
+import {
+  type EraRule,
+  type StrictGo,
+  strictGoWays,
+  type UpstreamLimits,
+  upstreamLimits,
+} from "../../protocol/apis/cloudcore-config.ts";
 
 /** The settings of one cloudcore. */
 export interface CloudCoreConfig {
@@ -30,6 +36,8 @@ export interface CloudCoreConfig {
   readonly authorization: "off" | "log" | "on";
   /** Nodes of another era of KubeEdge, told by their labels. */
   readonly eras: readonly EraRule[];
+  /** How much of each kind EdgeController carries out for edges at once, and how much may wait. */
+  readonly upstream: UpstreamLimits;
   /** The controllers that run. */
   readonly controllers: ReadonlySet<"edgeController" | "deviceController" | "syncController">;
   /** Certificates from files, in place of the cluster's secrets. Files that aren't there are passed over. */
@@ -63,6 +71,7 @@ export const defaultConfig: CloudCoreConfig = {
   strictGo: new Set(),
   authorization: "off",
   eras: [],
+  upstream: upstreamLimits(1000),
   controllers: new Set(["edgeController", "deviceController", "syncController"]),
   certificateFiles: undefined,
 };

@@ -13,6 +13,7 @@ import {
   isKey,
   skepKeys,
   type StrictGo,
+  upstreamLimits,
   type ValueSchema,
 } from "../../protocol/apis/cloudcore-config.ts";
 import { limits } from "../../protocol/limits.ts";
@@ -234,7 +235,7 @@ interface FileValues {
   readonly commonConfig: { readonly monitorServer: { readonly bindAddress: string } };
   readonly kubeAPIConfig: { readonly master: string; readonly kubeConfig: string };
   readonly modules:
-    & { readonly cloudHub: CloudHubValues }
+    & { readonly cloudHub: CloudHubValues; readonly edgeController: { readonly buffer: Values; readonly load: Values } }
     & Readonly<Record<"edgeController" | "deviceController" | "syncController", { readonly enable: boolean }>>;
   readonly skep: {
     readonly identity: CloudCoreConfig["identity"];
@@ -263,6 +264,7 @@ function settingsOf(values: Values, { inert, unknown }: Reader): CloudCoreFile {
       strictGo: new Set(skep.strictGo),
       eras: skep.eras,
       authorization: authorization.enable ? authorization.debug ? "log" : "on" : "off",
+      upstream: upstreamLimits(hub.nodeLimit, modules.edgeController.buffer, modules.edgeController.load),
       controllers: new Set(on),
       certificateFiles: {
         ca: hub.tlsCAFile,

@@ -1,7 +1,9 @@
 // EdgeController: pods, configmaps, secrets and nodes down to the edges; registration, status, leases and queries up.
 import { hopOf, type Tap } from "../../base/hop/hop.ts";
 import { type Logger, reasonOf } from "../../base/log/logger.ts";
+import { Gate } from "../../base/queue/gate.ts";
 import { KeyedWorker } from "../../base/queue/keyed-worker.ts";
+import type { UpstreamChannel } from "../../protocol/apis/cloudcore-config.ts";
 import { limits } from "../../protocol/limits.ts";
 import { modules, operations, resourceTypes } from "../../protocol/message/names.ts";
 import { nodeCommonName, nodeOrganization } from "../../protocol/pki/request.ts";
@@ -38,25 +40,37 @@ export interface EdgeControllerWorld extends Omit<DownstreamWorld, "location"> {
   readonly strictGo: CloudCoreConfig["strictGo"];
   /** Calls for an edge are made in its name, where the hub authorises what edges ask (KubeEdge does it then only). */
   readonly impersonates: boolean;
+  readonly upstream: CloudCoreConfig["upstream"];
 }
 
+/** Who carries it out, and whose workers and waiting places it takes. */
+type Row = readonly [handler: Handler, channel: UpstreamChannel];
+
 /** What an edge may ask, by resource type and operation; `*` is any operation. */
-const table: Readonly<Record<string, Readonly<Record<string, Handler>>>> = {
-  [resourceTypes.node]: { insert: registerNode, query: queryNode, update: updateNode },
-  [resourceTypes.nodepatch]: { "*": patchNode },
-  [resourceTypes.nodestatus]: { "*": nodeStatus },
-  [resourceTypes.lease]: { insert: writeLease, update: writeLease, query: queryLease },
-  [resourceTypes.podpatch]: { "*": patchPod },
-  [resourceTypes.podstatus]: { "*": podStatus },
-  [resourceTypes.pod]: { insert: createPod, delete: deletePod },
-  [resourceTypes.persistentvolume]: { "*": queryVolume },
-  [resourceTypes.persistentvolumeclaim]: { "*": queryVolumeClaim },
-  [resourceTypes.volumeattachment]: { "*": queryVolumeAttachment },
-  [resourceTypes.certificatesigningrequest]: { "*": signingRequest },
-  [resourceTypes.event]: { "*": takeEvent },
-  [resourceTypes.configmap]: { "*": queryConfigMap },
-  [resourceTypes.secret]: { "*": querySecret },
-  [resourceTypes.serviceaccounttoken]: { "*": requestToken },
+const table: Readonly<Record<string, Readonly<Record<string, Row>>>> = {
+  [resourceTypes.node]: {
+    insert: [registerNode, "createNode"],
+    query: [queryNode, "queryNode"],
+    update: [updateNode, "updateNode"],
+  },
+  [resourceTypes.nodepatch]: { "*": [patchNode, "patchNode"] },
+  [resourceTypes.nodestatus]: { "*": [nodeStatus, "nodeStatus"] },
+  [resourceTypes.lease]: {
+    insert: [writeLease, "createLease"],
+    update: [writeLease, "createLease"],
+    query: [queryLease, "queryLease"],
+  },
+  [resourceTypes.podpatch]: { "*": [patchPod, "patchPod"] },
+  [resourceTypes.podstatus]: { "*": [podStatus, "podStatus"] },
+  [resourceTypes.pod]: { insert: [createPod, "createPod"], delete: [deletePod, "deletePod"] },
+  [resourceTypes.persistentvolume]: { "*": [queryVolume, "persistentVolume"] },
+  [resourceTypes.persistentvolumeclaim]: { "*": [queryVolumeClaim, "persistentVolumeClaim"] },
+  [resourceTypes.volumeattachment]: { "*": [queryVolumeAttachment, "volumeAttachment"] },
+  [resourceTypes.certificatesigningrequest]: { "*": [signingRequest, "certificateSigningRequest"] },
+  [resourceTypes.event]: { "*": [takeEvent, "event"] },
+  [resourceTypes.configmap]: { "*": [queryConfigMap, "configMap"] },
+  [resourceTypes.secret]: { "*": [querySecret, "secret"] },
+  [resourceTypes.serviceaccounttoken]: { "*": [requestToken, "serviceAccountToken"] },
 };
 
 export class EdgeController implements Module {
@@ -65,9 +79,13 @@ export class EdgeController implements Module {
   readonly #followers: readonly Follower[];
   readonly #nodes: NodeFollower;
   readonly #upstream = new KeyedWorker(limits.upstreamJobs);
+  readonly #gates: Readonly<Record<UpstreamChannel, Gate>>;
 
   constructor(world: EdgeControllerWorld) {
     this.#world = world;
+    this.#gates = Object.fromEntries(
+      Object.entries(world.upstream).map(([channel, { buffer, workers }]) => [channel, new Gate(workers, buffer)]),
+    ) as Record<UpstreamChannel, Gate>;
     const downstream = { ...world, location: new LocationCache() };
     this.#nodes = new NodeFollower(downstream);
     // Pods first: what they refer to is known before the first configmap is looked at.
@@ -87,9 +105,17 @@ export class EdgeController implements Module {
   async receive(message: BusMessage): Promise<void> {
     const settled = message.settled ?? (() => {});
     const request = this.#requestIn(message);
-    if (request === undefined) return settled();
+    const row = request === undefined ? undefined : this.#rowOf(request);
+    if (request === undefined || row === undefined) return settled();
+    const [handler, channel] = row;
+    const gate = this.#gates[channel];
+    // A full channel holds up all edges, as KubeEdge's does: the hub then reads no more of those who fill it.
+    await gate.room();
     // One node's requests are answered in order; different nodes' at the same time.
-    await this.#upstream.submit(request.node, () => this.#answer(request).finally(settled));
+    await this.#upstream.submit(
+      request.node,
+      () => gate.run(() => this.#answer(request, handler)).finally(settled),
+    );
   }
 
   async stop(): Promise<void> {
@@ -121,16 +147,17 @@ export class EdgeController implements Module {
     return { node, path, operation, message };
   }
 
-  async #answer(request: EdgeRequest): Promise<void> {
-    const { bus, caches, clock, impersonates, localAddress, logger } = this.#world;
+  #rowOf(request: EdgeRequest): Row | undefined {
     const { type } = request.path;
-    const handlers = Object.hasOwn(table, type) ? table[type] ?? {} : {};
-    const handler = Object.hasOwn(handlers, request.operation) ? handlers[request.operation] : handlers["*"];
-    const about = { node: request.node, type, operation: request.operation, id: request.message.header.msg_id };
-    if (handler === undefined) {
-      logger.warn("an edge asks for what is not supported", about);
-      return;
-    }
+    const rows = Object.hasOwn(table, type) ? table[type] ?? {} : {};
+    const row = Object.hasOwn(rows, request.operation) ? rows[request.operation] : rows["*"];
+    if (row === undefined) this.#world.logger.warn("an edge asks for what is not supported", aboutOf(request));
+    return row;
+  }
+
+  async #answer(request: EdgeRequest, handler: Handler): Promise<void> {
+    const { bus, caches, clock, impersonates, localAddress, logger } = this.#world;
+    const about = aboutOf(request);
     try {
       const own = caches.client;
       const client = impersonates ? own.impersonating(nodeCommonName(request.node), nodeOrganization) : own;
@@ -142,4 +169,8 @@ export class EdgeController implements Module {
       logger.warn("an edge's request could not be carried out", { ...about, error: reasonOf(error) });
     }
   }
+}
+
+function aboutOf({ message, node, operation, path }: EdgeRequest) {
+  return { node, type: path.type, operation, id: message.header.msg_id };
 }

@@ -58,6 +58,97 @@ const inert = (schema: ValueSchema, value: unknown): ConfigKey => ({
 const inertCounts = (values: Readonly<Record<string, number>>): ConfigSection =>
   Object.fromEntries(Object.entries(values).map(([name, value]) => [name, inert(count, value)]));
 
+/**
+ * What edges ask of EdgeController, by KubeEdge's channels: the keys under `buffer` and `load` with their defaults. The first
+ * letters of two keys are capital in KubeEdge, and one lacks a letter.
+ */
+export const upstreamChannels = {
+  nodeStatus: {
+    what: "node statuses of old edges",
+    buffer: ["updateNodeStatus", 1024],
+    workers: ["updateNodeStatusWorkers", 1],
+  },
+  podStatus: {
+    what: "pod statuses of old edges",
+    buffer: ["updatePodStatus", 1024],
+    workers: ["updatePodStatusWorkers", 1],
+  },
+  event: { what: "events", buffer: ["processEvent", 1024], workers: ["processEventWorkers", 4] },
+  configMap: {
+    what: "queries for configmaps",
+    buffer: ["queryConfigMap", 1024],
+    workers: ["queryConfigMapWorkers", 100],
+  },
+  secret: { what: "queries for secrets", buffer: ["querySecret", 1024], workers: ["querySecretWorkers", 100] },
+  persistentVolume: {
+    what: "queries for volumes",
+    buffer: ["queryPersistentVolume", 1024],
+    workers: ["queryPersistentVolumeWorkers", 4],
+  },
+  persistentVolumeClaim: {
+    what: "queries for claims",
+    buffer: ["queryPersistentVolumeClaim", 1024],
+    workers: ["queryPersistentVolumeClaimWorkers", 4],
+  },
+  volumeAttachment: {
+    what: "queries for attachments",
+    buffer: ["queryVolumeAttachment", 1024],
+    workers: ["queryVolumeAttachmentWorkers", 4],
+  },
+  createNode: { what: "registrations", buffer: ["createNode", 1024], workers: ["createNodeWorkers", 100] },
+  patchNode: { what: "patches of nodes", buffer: ["patchNode", 1274], workers: ["patchNodeWorkers", 110] },
+  queryNode: { what: "queries for nodes", buffer: ["queryNode", 1524], workers: ["queryNodeWorkers", 500] },
+  updateNode: { what: "updates of nodes", buffer: ["updateNode", 1024], workers: ["updateNodeWorkers", 4] },
+  patchPod: { what: "patches of pods", buffer: ["patchPod", 1024], workers: ["patchPodWorkers", 100] },
+  deletePod: { what: "deletions of pods", buffer: ["deletePod", 1024], workers: ["deletePodWorkers", 100] },
+  createPod: { what: "mirror pods", buffer: ["createPod", 1024], workers: ["CreatePodWorks", 4] },
+  createLease: { what: "writes of leases", buffer: ["createLease", 1524], workers: ["createLeaseWorkers", 500] },
+  queryLease: { what: "queries for leases", buffer: ["queryLease", 1024], workers: ["queryLeaseWorkers", 100] },
+  serviceAccountToken: {
+    what: "requests for tokens",
+    buffer: ["serviceAccountToken", 1024],
+    workers: ["ServiceAccountTokenWorkers", 100],
+  },
+  certificateSigningRequest: {
+    what: "certificate signing requests",
+    buffer: ["certificateSigningRequest", 1024],
+    workers: ["certificateSigningRequestWorkers", 4],
+  },
+} as const satisfies Record<string, {
+  readonly what: string;
+  readonly buffer: readonly [name: string, value: number];
+  readonly workers: readonly [name: string, value: number];
+}>;
+export type UpstreamChannel = keyof typeof upstreamChannels;
+
+/** Workers and waiting places of each channel. */
+export type UpstreamLimits = Readonly<Record<UpstreamChannel, { readonly workers: number; readonly buffer: number }>>;
+
+/**
+ * The limits of a cloudcore for so many nodes: what is set, or KubeEdge's defaults, and at least what so many nodes need
+ * (KubeEdge `AdjustCloudCoreConfig`).
+ */
+export function upstreamLimits(
+  nodeLimit: number,
+  buffers: Readonly<Record<string, unknown>> = {},
+  workers: Readonly<Record<string, unknown>> = {},
+): UpstreamLimits {
+  const least: Partial<Record<UpstreamChannel, { readonly workers: number; readonly buffer: number }>> = {
+    patchNode: { workers: 100 + Math.floor(nodeLimit / 50), buffer: 1024 + Math.floor(nodeLimit / 2) },
+    queryNode: { workers: nodeLimit, buffer: 1024 + nodeLimit },
+    createLease: { workers: nodeLimit, buffer: 1024 + nodeLimit },
+  };
+  const limitsOf = (channel: UpstreamChannel) => {
+    const { buffer, workers: own } = upstreamChannels[channel];
+    return {
+      workers: Math.max(Number(workers[own[0]] ?? own[1]), least[channel]?.workers ?? 1),
+      buffer: Math.max(Number(buffers[buffer[0]] ?? buffer[1]), least[channel]?.buffer ?? 0),
+    };
+  };
+  const names = Object.keys(upstreamChannels) as UpstreamChannel[];
+  return Object.fromEntries(names.map((channel) => [channel, limitsOf(channel)])) as UpstreamLimits;
+}
+
 const server = (value: { readonly enable: boolean; readonly port: number }, what: string) => ({
   enable: key(yesOrNo, value.enable, `whether ${what} runs`),
   address: key(ip, "0.0.0.0", `the address ${what} listens on`),
@@ -143,54 +234,24 @@ export function cloudcoreKeys(localAddress: string): ConfigSection {
       edgeController: {
         enable: key(yesOrNo, true, "whether pods, configmaps, secrets, nodes and leases are served"),
         nodeUpdateFrequency: inert(above0, 10),
-        buffer: inertCounts({
-          podEvent: 1,
-          configMapEvent: 1,
-          secretEvent: 1,
-          rulesEvent: 1,
-          ruleEndpointsEvent: 1,
-          patchNode: 1274,
-          queryNode: 1524,
-          createLease: 1524,
-          processEvent: 1024,
-          updatePodStatus: 1024,
-          updateNodeStatus: 1024,
-          queryConfigMap: 1024,
-          querySecret: 1024,
-          queryPersistentVolume: 1024,
-          queryPersistentVolumeClaim: 1024,
-          queryVolumeAttachment: 1024,
-          createNode: 1024,
-          updateNode: 1024,
-          patchPod: 1024,
-          deletePod: 1024,
-          queryLease: 1024,
-          serviceAccountToken: 1024,
-          createPod: 1024,
-          certificateSigningRequest: 1024,
-        }),
-        load: inertCounts({
-          processEventWorkers: 4,
-          updatePodStatusWorkers: 1,
-          updateNodeStatusWorkers: 1,
-          queryConfigMapWorkers: 100,
-          querySecretWorkers: 100,
-          queryPersistentVolumeWorkers: 4,
-          queryPersistentVolumeClaimWorkers: 4,
-          queryVolumeAttachmentWorkers: 4,
-          createNodeWorkers: 100,
-          patchNodeWorkers: 110,
-          queryNodeWorkers: 500,
-          updateNodeWorkers: 4,
-          patchPodWorkers: 100,
-          deletePodWorkers: 100,
-          createLeaseWorkers: 500,
-          queryLeaseWorkers: 100,
-          UpdateRuleStatusWorkers: 4,
-          ServiceAccountTokenWorkers: 100,
-          CreatePodWorks: 4,
-          certificateSigningRequestWorkers: 4,
-        }),
+        buffer: {
+          ...inertCounts({ podEvent: 1, configMapEvent: 1, secretEvent: 1, rulesEvent: 1, ruleEndpointsEvent: 1 }),
+          ...Object.fromEntries(
+            Object.values(upstreamChannels).map(({ buffer: [name, value], what }) => [
+              name,
+              key(count, value, `${what} that may wait for a worker`),
+            ]),
+          ),
+        },
+        load: {
+          ...Object.fromEntries(
+            Object.values(upstreamChannels).map(({ workers: [name, value], what }) => [
+              name,
+              key(above0, value, `${what} carried out at once`),
+            ]),
+          ),
+          ...inertCounts({ UpdateRuleStatusWorkers: 4 }),
+        },
       },
       deviceController: {
         enable: key(yesOrNo, true, "whether devices and their models are served"),

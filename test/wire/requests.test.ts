@@ -1,5 +1,6 @@
 // What comes up from an edge, seen on its socket and in the API: who may come how, what is served, and in which order.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { defaultConfig } from "../../cloud/config/config.ts";
 import { KubeApiError, type KubeClient } from "../../cloud/kube/client.ts";
 import { resources } from "../../cloud/kube/resource.ts";
 import { dialWebSocket } from "../../base/transport/websocket-client.ts";
@@ -186,5 +187,43 @@ describe("an acknowledgement", () => {
     });
     a.close();
     b.close();
+  });
+});
+
+describe("workers", () => {
+  test("as many requests of a kind are carried out at once as there are workers; other kinds do not wait for them", async () => {
+    const { upstream } = defaultConfig;
+    const few = await startCloud({
+      config: { upstream: { ...upstream, volumeAttachment: { workers: 2, buffer: 100 } } },
+    });
+    try {
+      const own = few.core.client as unknown as Record<string, unknown>;
+      const real = Object.getPrototypeOf(own).get as KubeClient["get"];
+      const going = Promise.withResolvers<void>();
+      let asked = 0;
+      own.get = async (...args: Parameters<KubeClient["get"]>) => {
+        if (args[0].resource.plural === "volumeattachments") {
+          asked++;
+          await going.promise;
+        }
+        return await Reflect.apply(real, own, args);
+      };
+      const edges = await Promise.all(Array.from({ length: 6 }, (_, i) => rawEdge(few, `busy-${i}`)));
+      for (const edge of edges) {
+        edge.send({ operation: "query", resource: "default/volumeattachment/none", content: null });
+      }
+      await until("two are being carried out", () => asked === 2);
+      const other = await rawEdge(few, "other");
+      await settle(other);
+      expect(asked).toBe(2);
+      going.resolve();
+      for (const edge of edges) {
+        await edge.expect("its answer", ({ route }) => route.resource === "default/volumeattachment/none");
+      }
+      expect(asked).toBe(6);
+      for (const edge of [...edges, other]) edge.close();
+    } finally {
+      await few.stop();
+    }
   });
 });

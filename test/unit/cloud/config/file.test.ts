@@ -78,6 +78,29 @@ skep:
     expect(kubeconfig).toEqual({ file: "/root/.kube/config", master: "https://192.0.2.1:6443" });
   });
 
+  test("workers and waiting places of what edges ask are KubeEdge's, and never fewer than so many nodes need", () => {
+    const { upstream } = read(`
+modules:
+  cloudHub: { nodeLimit: 2000 }
+  edgeController:
+    load: { queryConfigMapWorkers: 7, CreatePodWorks: 2, serviceaccounttokenworkers: 3, queryNodeWorkers: 5 }
+    buffer: { queryConfigMap: 9, patchNode: 1 }
+`).config;
+    expect(upstream).toMatchObject({
+      configMap: { workers: 7, buffer: 9 },
+      createPod: { workers: 2, buffer: 1024 },
+      serviceAccountToken: { workers: 3 },
+      nodeStatus: { workers: 1, buffer: 1024 },
+      queryNode: { workers: 2000, buffer: 3024 },
+      createLease: { workers: 2000, buffer: 3024 },
+      patchNode: { workers: 140, buffer: 2024 },
+    });
+    expect(read("").config.upstream).toMatchObject({
+      queryNode: { workers: 500, buffer: 1524 },
+      patchNode: { workers: 110, buffer: 1274 },
+    });
+  });
+
   test("authorisation is only logged where KubeEdge's debug is left at its default", () => {
     expect(hub("authorization: { enable: true }").config.authorization).toBe("log");
   });
@@ -87,11 +110,11 @@ skep:
 modules:
   dynamicController: { enable: true }
   router: { port: 9444 }
-  edgeController: { load: { queryNodeWorkers: 3 } }
+  edgeController: { nodeUpdateFrequency: 3 }
   teapot: { enable: true }
 `);
     expect(warnings).toEqual([
-      "modules.edgeController.load.queryNodeWorkers, modules.dynamicController.enable, modules.router.port: no effect here, and passed over",
+      "modules.edgeController.nodeUpdateFrequency, modules.dynamicController.enable, modules.router.port: no effect here, and passed over",
       "modules.teapot: not known, and passed over",
     ]);
   });

@@ -1,0 +1,43 @@
+// So many at once, so many more that wait: the workers and the channel of one kind of work.
+
+/** Lets `workers` in at a time; `room` is what bounds those that wait. */
+export class Gate {
+  readonly #workers: number;
+  readonly #capacity: number;
+  #inside = 0;
+  #accepted = 0;
+  #entering: (() => void)[] = [];
+  #waitingForRoom: (() => void)[] = [];
+
+  constructor(workers: number, buffer: number) {
+    this.#workers = workers;
+    this.#capacity = workers + buffer;
+  }
+
+  /** Those inside and those that wait: the gauge. */
+  get size(): number {
+    return this.#accepted;
+  }
+
+  /** Settles when there is room for one more, which it then has; the wait is the back-pressure towards the caller. */
+  async room(): Promise<void> {
+    while (this.#accepted >= this.#capacity) await new Promise<void>((resolve) => this.#waitingForRoom.push(resolve));
+    this.#accepted++;
+  }
+
+  /** Runs what has been given room, when a worker is free. */
+  async run(work: () => Promise<void>): Promise<void> {
+    if (this.#inside >= this.#workers) await new Promise<void>((resolve) => this.#entering.push(resolve));
+    else this.#inside++;
+    try {
+      await work();
+    } finally {
+      // The place goes to whoever waits longest.
+      const next = this.#entering.shift();
+      if (next === undefined) this.#inside--;
+      else next();
+      this.#accepted--;
+      this.#waitingForRoom.shift()?.();
+    }
+  }
+}
