@@ -6,9 +6,8 @@ import { KubeClient } from "../../cloud/kube/client.ts";
 import { tokenKubeConfig } from "../../cloud/kube/kubeconfig.ts";
 import { resources } from "../../cloud/kube/resource.ts";
 import { edgeNodeLabel } from "../../protocol/message/names.ts";
-import { derOf, issueClient, loadAuthority, pairFromPem } from "../../protocol/pki/ca.ts";
-import { nodeCommonName, nodeOrganization } from "../../protocol/pki/request.ts";
-import { type ClientOptions, now, Peer } from "./peers.ts";
+import { authorityOf, certificates, mapAtOnce } from "./certificates.ts";
+import { now, Peer } from "./peers.ts";
 
 const { values } = parseArgs({
   options: { edges: { type: "string", default: "1000" }, rounds: { type: "string", default: "20" } },
@@ -29,17 +28,10 @@ using bareClients = new Peer();
 const access = await api.call("api");
 const kube = new KubeClient(tokenKubeConfig(access));
 const core = await coreProcess.call("core", access);
-const authority = await loadAuthority(
-  derOf(core.authority.certPem),
-  pairFromPem(core.authority.certPem, core.authority.keyPem).keyDer,
-);
+const authority = await authorityOf(core);
 console.log(`${EDGES} edges, ${ROUNDS} rounds; making their certificates`);
 const names = Array.from({ length: EDGES }, (_, i) => `bench-${i}`);
-const nodes: ClientOptions["nodes"][number][] = await mapAtOnce(names, async (name) => {
-  const subject = { commonName: nodeCommonName(name), organization: nodeOrganization };
-  const { certPem, keyPem } = await issueClient(authority, subject, Date.now());
-  return { name, ca: authority.certPem, cert: certPem, key: keyPem };
-});
+const nodes = await certificates(authority, names);
 
 // Memory of an idle edge: the same clients, nothing sent.
 const bare = await bareProcess.call("serve", {
@@ -189,15 +181,6 @@ async function cpuOf(): Promise<number> {
   return (await coreProcess.call("cpu")) + (await api.call("cpu"));
 }
 
-async function mapAtOnce<T, R>(items: readonly T[], run: (item: T) => Promise<R>, at = 32): Promise<R[]> {
-  const found: R[] = [];
-  let next = 0;
-  const worker = async () => {
-    for (let i = next++; i < items.length; i = next++) found[i] = await run(items[i] as T);
-  };
-  await Promise.all(Array.from({ length: at }, worker));
-  return found;
-}
 function kib(bytes: number): string {
   return `${(bytes / 1024).toFixed(0)} KiB`;
 }

@@ -36,6 +36,9 @@ export interface Arrivals {
   readonly times: readonly number[];
 }
 
+/** What edges send most: renewals of leases, patches of their Nodes, reports of twins. */
+export type RequestKind = "lease" | "nodepatch" | "twin";
+
 /** What the processes can be asked. */
 export interface Calls {
   /** clients: connect all of them, then send a keepalive every ten seconds. */
@@ -44,6 +47,16 @@ export interface Calls {
   arrived(text: string, except: readonly string[]): Arrivals;
   /** clients: what these do from now on. `mute` acknowledges nothing, `deaf` does not even read. */
   behave(names: readonly string[], how: "well" | "mute" | "deaf"): void;
+  /** clients: each of them makes so many requests, one after another, each after the answer to the last. */
+  exchange(kind: RequestKind, count: number): void;
+  /** direct: the same calls of the API as a cloudcore makes for these requests, as many nodes at a time, over bare `node:https`. */
+  direct(
+    access: Calls["api"] extends () => infer Access ? Access : never,
+    kind: RequestKind,
+    nodes: readonly string[],
+    count: number,
+    records: Readonly<Record<string, string>>,
+  ): void;
   /** bare: a server that sends texts to all its clients. */
   serve(server: Credentials): { readonly port: number };
   /** bare: sends; `$ID` in the text is a fresh id for each client. Settles when all have been written. */
@@ -120,6 +133,62 @@ function answerCalls(): void {
       const awaited = [...clients].filter(([name]) => !except.includes(name)).map(([, client]) => client.has(text));
       return { times: await Promise.all(awaited) };
     },
+    async exchange(kind, count) {
+      await Promise.all([...clients.values()].map(async (client) => {
+        for (let i = 0; i < count; i++) await client.request(kind, i);
+      }));
+    },
+    async direct({ ca, token, url }, kind, nodes, count, records) {
+      const agent = new https.Agent({ keepAlive: true, maxSockets: 64, ca });
+      const call = (method: string, path: string, type: string, body: string): Promise<Stored> =>
+        new Promise((resolve, reject) => {
+          const headers = {
+            authorization: `Bearer ${token}`,
+            "content-type": type,
+            "content-length": Buffer.byteLength(body),
+          };
+          const request = https.request(url + path, { method, agent, headers }, (response) => {
+            let text = "";
+            response.setEncoding("utf8");
+            response.on("data", (chunk: string) => text += chunk);
+            response.on("end", () => {
+              if (response.statusCode === 200) resolve(JSON.parse(text) as Stored);
+              else reject(new Error(`${path}: ${response.statusCode} ${text}`));
+            });
+          });
+          request.on("error", reject);
+          request.end(body);
+        });
+      await Promise.all(nodes.map(async (node) => {
+        let version = kind === "lease" ? await versionOf(call, node) : "";
+        for (let i = 0; i < count; i++) {
+          if (kind === "lease") {
+            const lease = leaseOf(node, version, i);
+            const stored = await call(
+              "PUT",
+              leasePath(node),
+              "application/json",
+              JSON.stringify({ apiVersion: "coordination.k8s.io/v1", kind: "Lease", ...lease }),
+            );
+            version = stored.metadata.resourceVersion;
+          } else if (kind === "nodepatch") {
+            await call("PATCH", `/api/v1/nodes/${node}/status`, "application/strategic-merge-patch+json", nodePatch(i));
+            // Every change of a Node goes to its edge, as with Go, and what that acknowledges is written down.
+            const record = `/apis/reliablesyncs.kubeedge.io/v1alpha1/clusterobjectsyncs/${records[node]}/status`;
+            const status = { status: { objectResourceVersion: String(i + 1) } };
+            await call("PATCH", record, "application/merge-patch+json", JSON.stringify(status));
+          } else {
+            const twins = [{
+              propertyName: "temperature",
+              reported: { value: String(i), metadata: { timestamp: String(i), type: "int" } },
+            }];
+            const path = `/apis/devices.kubeedge.io/v1beta1/namespaces/default/devicestatuses/${node}`;
+            await call("PATCH", path, "application/merge-patch+json", JSON.stringify({ status: { twins } }));
+          }
+        }
+      }));
+      agent.destroy();
+    },
     behave(names, how) {
       for (const name of names) clients.get(name)?.behave(how);
       return Promise.resolve();
@@ -183,6 +252,40 @@ function answerCalls(): void {
   });
 }
 
+interface Stored {
+  readonly metadata: { readonly resourceVersion: string };
+}
+
+const leasePath = (node: string) => `/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/${node}`;
+
+/** The version of a node's lease: an empty merge patch changes nothing. */
+async function versionOf(
+  call: (method: string, path: string, type: string, body: string) => Promise<Stored>,
+  node: string,
+): Promise<string> {
+  return (await call("PATCH", leasePath(node), "application/merge-patch+json", "{}")).metadata.resourceVersion;
+}
+
+function leaseOf(node: string, resourceVersion: string, i: number) {
+  const renewTime = new Date(1_700_000_000_000 + i).toISOString().replace("Z", "000Z");
+  return {
+    metadata: { name: node, namespace: "kube-node-lease", ...(resourceVersion === "" ? {} : { resourceVersion }) },
+    spec: { holderIdentity: node, leaseDurationSeconds: 40, renewTime },
+  };
+}
+
+/** A heartbeat as edgecore writes it. */
+function nodePatch(i: number): string {
+  const types = ["MemoryPressure", "DiskPressure", "PIDPressure", "Ready"];
+  const lastHeartbeatTime = new Date(1_700_000_000_000 + i * 1000).toISOString().replace(".000Z", "Z");
+  return JSON.stringify({
+    status: {
+      "$setElementOrder/conditions": types.map((type) => ({ type })),
+      conditions: types.map((type) => ({ type, status: type === "Ready" ? "True" : "False", lastHeartbeatTime })),
+    },
+  });
+}
+
 function cpuSeconds(): number {
   const { user, system } = process.cpuUsage();
   return (user + system) / 1e6;
@@ -194,8 +297,12 @@ class Client {
   readonly #socket: WebSocket;
   readonly #awaited = new Map<string, (time: number) => void>();
   #acknowledges = true;
+  readonly #name: string;
+  readonly #answers = new Map<string, (text: string) => void>();
+  #leaseVersion = "";
 
   constructor({ name, ca, cert, key }: ClientOptions["nodes"][number], port: number) {
+    this.#name = name;
     this.#socket = new WebSocket(
       `wss://127.0.0.1:${port}/p/${name}/events`,
       {
@@ -223,6 +330,32 @@ class Client {
     return new Promise((resolve) => this.#awaited.set(text, resolve));
   }
 
+  /** Sends one request and waits for its answer. */
+  async request(kind: RequestKind, i: number): Promise<void> {
+    const id = crypto.randomUUID();
+    const name = this.#name;
+    const [operation, resource, source, content] = ({
+      lease: () => {
+        const operation = this.#leaseVersion === "" ? "insert" : "update";
+        return [operation, `kube-node-lease/lease/${name}`, "edged", leaseOf(name, this.#leaseVersion, i)];
+      },
+      nodepatch: () => ["patch", `null/nodepatch/${name}`, "edged", nodePatch(i)],
+      twin: () => ["update", `device/default/${name}/twin/edge_updated`, "twin", {
+        event_id: "",
+        timestamp: i,
+        twin: { temperature: { actual: { value: String(i), metadata: { timestamp: i } }, metadata: { type: "int" } } },
+      }],
+    } as const)[kind]();
+    const answer = new Promise<string>((resolve) => this.#answers.set(id, resolve));
+    const route = { source, group: source === "twin" ? "resource" : "meta", operation, resource };
+    this.#socket.send(`${JSON.stringify({ header: { msg_id: id, timestamp: 1 }, route, content })}\n`);
+    const text = await answer;
+    if (kind === "lease") {
+      this.#leaseVersion =
+        (JSON.parse(text) as { content: { Object: Stored } }).content.Object.metadata.resourceVersion;
+    }
+  }
+
   behave(how: "well" | "mute" | "deaf"): void {
     this.#acknowledges = how === "well";
     if (how === "deaf") this.#socket.pause();
@@ -236,6 +369,10 @@ class Client {
       this.#awaited.delete(awaited);
       tell(time);
     }
+    const parent = /"parent_msg_id":"([^"]+)"/.exec(text)?.[1] ?? "";
+    const answered = this.#answers.get(parent);
+    this.#answers.delete(parent);
+    if (answered !== undefined) return answered(text);
     const id = /"msg_id":"([^"]+)"/.exec(text)?.[1];
     if (!this.#acknowledges || id === undefined) return;
     this.#socket.send(
