@@ -1,7 +1,7 @@
 // `skep cloudcore`: our cloudcore on a cluster.
 import { openSync, writeSync } from "node:fs";
 import type { Tap } from "../base/hop/hop.ts";
-import { reasonOf } from "../base/log/logger.ts";
+import { type Logger, reasonOf } from "../base/log/logger.ts";
 import { pinoLogger } from "../base/log/pino-logger.ts";
 import { type ListenOptions, portOfBlock } from "../base/transport/listen.ts";
 import { Random } from "../base/random/random.ts";
@@ -61,7 +61,7 @@ export async function cloudcoreCommand(flags: CloudcoreFlags): Promise<number> {
     ],
   };
   const servers = serversOf(flags, file);
-  const tap = flags.messages === undefined ? undefined : hopFile(flags.messages);
+  const tap = flags.messages === undefined ? undefined : hopFile(flags.messages, logger);
   await using core = await CloudCore.start({
     kubeconfig: clusterKubeConfig({
       file: flags.kubeconfig ?? file?.kubeconfig.file ?? "",
@@ -84,14 +84,23 @@ async function fromFile(path: string): Promise<CloudCoreFile> {
 }
 
 /** Appends every hop to a file as a line of JSON, before anything else happens: what was seen survives a kill. */
-function hopFile(path: string): Tap {
+function hopFile(path: string, logger: Logger): Tap {
   let file: number;
   try {
     file = openSync(path, "a");
   } catch (error) {
     throw new UsageError(`--messages ${path}: can't be written: ${reasonOf(error)}`);
   }
-  return (record) => void writeSync(file, `${JSON.stringify(record)}\n`);
+  let isBroken = false;
+  return (record) => {
+    if (isBroken) return;
+    try {
+      writeSync(file, `${JSON.stringify(record)}\n`);
+    } catch (error) {
+      isBroken = true;
+      logger.error("messages are not written down any more", { file: path, error: reasonOf(error) });
+    }
+  };
 }
 
 type Servers = Pick<CloudCoreOptions, "websocket" | "https" | "quic" | "unixsocket" | "monitor">;

@@ -49,6 +49,8 @@ const PROTOCOL = "kubeedge";
 const IDLE_MS = 30_000;
 const KEEPALIVE_MS = 10_000;
 const HANDSHAKE_MS = 10_000;
+/** How many ports are tried after the first. */
+const STEPS = 200;
 
 /** Why there is no QUIC; undefined where there is, as far as can be told without loading it. */
 export function quicProblem(): string | undefined {
@@ -107,8 +109,12 @@ export async function serveQuic(
     try {
       await server.start({ host: where.host, port });
     } catch (error) {
-      if (!where.exact && port !== 0 && port < where.port + 200) continue;
-      throw new ListenError(`can't listen on ${where.host}:${port} (UDP): ${reasonOf(error)}`, "EADDRINUSE");
+      const isTaken = /EADDRINUSE|EACCES/.test(reasonOf(error));
+      if (isTaken && !where.exact && port !== 0 && port < where.port + STEPS) continue;
+      throw new ListenError(
+        `can't listen on ${where.host}:${port} (UDP): ${reasonOf(error)}`,
+        isTaken ? "EADDRINUSE" : "EADDRNOTAVAIL",
+      );
     }
     return {
       port: server.port,
@@ -264,10 +270,14 @@ function streamOf(native: NativeStream, events: Events): QuicStream {
     async *read() {
       const reader = native.readable.getReader();
       reader.closed.catch(() => {});
-      for (;;) {
-        const { done, value } = await reader.read();
-        if (done) return;
-        yield value;
+      try {
+        for (;;) {
+          const { done, value } = await reader.read();
+          if (done) return;
+          yield value;
+        }
+      } finally {
+        void reader.cancel().catch(() => {});
       }
     },
     write: (bytes) => writer.write(bytes),

@@ -63,10 +63,14 @@ export class Bus {
 
   /** Settles when the message is in the channel. A module that was never there, or is gone, loses it without an error. */
   async send(module: string, message: BusMessage): Promise<void> {
+    const channel = this.#channels.get(module);
+    // Nobody will deal with it: its sender must not wait for that.
+    if (channel === undefined) return message.settled?.();
     try {
-      await this.#channels.get(module)?.send(message);
+      await channel.send(message);
     } catch (error) {
       if (!(error instanceof QueueClosedError)) throw error;
+      message.settled?.();
       this.#logger.warn("a message for a module that is being stopped was dropped", {
         module,
         id: message.header.msg_id,
@@ -132,8 +136,8 @@ export class Bus {
   async sendToGroup(group: string, message: BusMessage): Promise<void> {
     const members = this.#groups.get(group);
     if (members === undefined || members.size === 0) {
-      this.#logger.warn("a message for a group without modules was dropped", { group, id: message.header.msg_id });
-      return;
+      this.#logger.debug("a message for a group without modules was dropped", { group, id: message.header.msg_id });
+      return message.settled?.();
     }
     await Promise.all([...members].map((member) => this.send(member, message)));
   }

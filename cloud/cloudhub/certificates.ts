@@ -10,6 +10,7 @@ import {
   loadAuthority,
   loadKeyPair,
   pairFromPem,
+  sameName,
   servesAs,
 } from "../../protocol/pki/ca.ts";
 import { createToken } from "../../protocol/pki/token.ts";
@@ -101,7 +102,8 @@ async function sharedServer(
     const stored = await client.find(ref);
     const pair = stored === undefined ? undefined : serverIn(stored);
     const names = pair === undefined ? [] : await servesAs(authority, pair.certDer, now);
-    if (pair !== undefined && wanted.every((name) => names.includes(name))) return pair;
+    const served = new Set(names.map(sameName));
+    if (pair !== undefined && wanted.every((name) => served.has(sameName(name)))) return pair;
     const subject = { commonName: "KubeEdge", organization: "KubeEdge" };
     const made = await issueServer(authority, subject, [...new Set([...names, ...wanted])], now);
     const data = serverData(made);

@@ -27,20 +27,21 @@ export class VolumeRequests {
     this.#clock = clock;
   }
 
-  /** Waits for the answer to `id` from `node`. Rejects with VolumeError when it is late, or the edge has gone. */
-  async answerTo(id: string, node: string): Promise<Message> {
-    const { promise, resolve, reject } = Promise.withResolvers<Message>();
+  /**
+   * Waits for the answer to `id` from `node`. Rejects with VolumeError when it is late, or the edge has gone; throws one where
+   * somebody waits for that answer already, before anything is sent.
+   */
+  answerTo(id: string, node: string): Promise<Message> {
     if (this.#waiters.has(id)) throw new VolumeError(`message ${id} is being waited for already`);
+    const { promise, resolve, reject } = Promise.withResolvers<Message>();
     this.#waiters.set(id, { node, resolve, reject });
     const timer = this.#clock.after(ANSWER_MS, () => {
       reject(new VolumeError(`timeout to get response for message ${id}`));
     });
-    try {
-      return await promise;
-    } finally {
+    return promise.finally(() => {
       timer.cancel();
       this.#waiters.delete(id);
-    }
+    });
   }
 
   /** Takes an edge's answer; false where nobody waits for it from this edge. */

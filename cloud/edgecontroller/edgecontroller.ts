@@ -109,13 +109,12 @@ export class EdgeController implements Module {
     if (request === undefined || row === undefined) return settled();
     const [handler, channel] = row;
     const gate = this.#gates[channel];
-    // A full channel holds up all edges, as KubeEdge's does: the hub then reads no more of those who fill it.
-    await gate.room();
-    // One node's requests are answered in order; different nodes' at the same time.
-    await this.#upstream.submit(
-      request.node,
-      () => gate.run(() => this.#answer(request, handler)).finally(settled),
-    );
+    // One node's requests are answered in order; different nodes' at the same time. A full channel holds up whoever wants
+    // into it, and nobody else: the hub reads no more of an edge that has enough under way.
+    await this.#upstream.submit(request.node, async () => {
+      await gate.room();
+      await gate.run(() => this.#answer(request, handler)).finally(settled);
+    });
   }
 
   async stop(): Promise<void> {

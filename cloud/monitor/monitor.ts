@@ -47,7 +47,8 @@ export async function serveMonitor(
   const server = createServer({ maxHeaderSize: limits.headers }, (request, response) => {
     const say = (status: number, text: string, type = "text/plain; charset=utf-8") =>
       response.writeHead(status, { "content-type": type }).end(text);
-    const path = new URL(request.url ?? "/", "http://monitor").pathname;
+    // No URL parsing: what strangers send as a path need not be one.
+    const [path = "/"] = (request.url ?? "/").split("?");
     if (request.method !== "GET" && request.method !== "HEAD") return say(405, "405: Method Not Allowed\n");
     if (path === "/healthz") return say(200, "ok\n");
     if (path === "/readyz") {

@@ -60,20 +60,21 @@ const inertCounts = (values: Readonly<Record<string, number>>): ConfigSection =>
 
 /**
  * What edges ask of EdgeController, by KubeEdge's channels: the keys under `buffer` and `load` with their defaults. The first
- * letters of two keys are capital in KubeEdge, and one lacks a letter.
+ * letters of two keys are capital in KubeEdge, and one lacks a letter. Where KubeEdge has 1 or 4 workers, ours are 100: with so
+ * few, calls that hang for one edge would hold up all the others.
  */
 export const upstreamChannels = {
   nodeStatus: {
     what: "node statuses of old edges",
     buffer: ["updateNodeStatus", 1024],
-    workers: ["updateNodeStatusWorkers", 1],
+    workers: ["updateNodeStatusWorkers", 100],
   },
   podStatus: {
     what: "pod statuses of old edges",
     buffer: ["updatePodStatus", 1024],
-    workers: ["updatePodStatusWorkers", 1],
+    workers: ["updatePodStatusWorkers", 100],
   },
-  event: { what: "events", buffer: ["processEvent", 1024], workers: ["processEventWorkers", 4] },
+  event: { what: "events", buffer: ["processEvent", 1024], workers: ["processEventWorkers", 100] },
   configMap: {
     what: "queries for configmaps",
     buffer: ["queryConfigMap", 1024],
@@ -83,25 +84,25 @@ export const upstreamChannels = {
   persistentVolume: {
     what: "queries for volumes",
     buffer: ["queryPersistentVolume", 1024],
-    workers: ["queryPersistentVolumeWorkers", 4],
+    workers: ["queryPersistentVolumeWorkers", 100],
   },
   persistentVolumeClaim: {
     what: "queries for claims",
     buffer: ["queryPersistentVolumeClaim", 1024],
-    workers: ["queryPersistentVolumeClaimWorkers", 4],
+    workers: ["queryPersistentVolumeClaimWorkers", 100],
   },
   volumeAttachment: {
     what: "queries for attachments",
     buffer: ["queryVolumeAttachment", 1024],
-    workers: ["queryVolumeAttachmentWorkers", 4],
+    workers: ["queryVolumeAttachmentWorkers", 100],
   },
   createNode: { what: "registrations", buffer: ["createNode", 1024], workers: ["createNodeWorkers", 100] },
   patchNode: { what: "patches of nodes", buffer: ["patchNode", 1274], workers: ["patchNodeWorkers", 110] },
   queryNode: { what: "queries for nodes", buffer: ["queryNode", 1524], workers: ["queryNodeWorkers", 500] },
-  updateNode: { what: "updates of nodes", buffer: ["updateNode", 1024], workers: ["updateNodeWorkers", 4] },
+  updateNode: { what: "updates of nodes", buffer: ["updateNode", 1024], workers: ["updateNodeWorkers", 100] },
   patchPod: { what: "patches of pods", buffer: ["patchPod", 1024], workers: ["patchPodWorkers", 100] },
   deletePod: { what: "deletions of pods", buffer: ["deletePod", 1024], workers: ["deletePodWorkers", 100] },
-  createPod: { what: "mirror pods", buffer: ["createPod", 1024], workers: ["CreatePodWorks", 4] },
+  createPod: { what: "mirror pods", buffer: ["createPod", 1024], workers: ["CreatePodWorks", 100] },
   createLease: { what: "writes of leases", buffer: ["createLease", 1524], workers: ["createLeaseWorkers", 500] },
   queryLease: { what: "queries for leases", buffer: ["queryLease", 1024], workers: ["queryLeaseWorkers", 100] },
   serviceAccountToken: {
@@ -112,7 +113,7 @@ export const upstreamChannels = {
   certificateSigningRequest: {
     what: "certificate signing requests",
     buffer: ["certificateSigningRequest", 1024],
-    workers: ["certificateSigningRequestWorkers", 4],
+    workers: ["certificateSigningRequestWorkers", 100],
   },
 } as const satisfies Record<string, {
   readonly what: string;
@@ -188,7 +189,15 @@ export function cloudcoreKeys(localAddress: string): ConfigSection {
         nodeLimit: key(above0, 500, "edges connected at once"),
         writeTimeout: inert(count, 30),
         advertiseAddress: key(
-          { type: "array", items: { type: "string", minLength: 1 }, minItems: 1, description: "a list of addresses" },
+          {
+            type: "array",
+            items: {
+              type: "string",
+              pattern: String.raw`^([\w-]+(\.[\w-]+)*|[0-9a-fA-F:.]*:[0-9a-fA-F.]*:[0-9a-fA-F:.]*)$`,
+            },
+            minItems: 1,
+            description: "a list of addresses and names, without ports",
+          },
           [localAddress],
           "addresses edges reach the hub by: they stand in its certificate",
         ),

@@ -1,5 +1,6 @@
 // KubeEdge's certificates: the CA, the server's, the edges'. Subjects, usages and lifetimes as in protocol notes 1 §5.1.
 import "reflect-metadata";
+import { isIP } from "node:net";
 import { createPrivateKey, createPublicKey, type KeyObject } from "node:crypto";
 import {
   AuthorityKeyIdentifierExtension,
@@ -147,7 +148,7 @@ export async function issueServer(
 ): Promise<KeyPair> {
   const keys = await newKeys();
   const names = hosts.filter((host) => host !== "").map((host) => ({
-    type: /^[\d.]+$|:/.test(host) ? "ip" as const : "dns" as const,
+    type: isIP(host) === 0 ? "dns" as const : "ip" as const,
     value: host,
   }));
   const certificate = await sign(ca, nameOf(subject), keys.publicKey, now, LONG_DAYS * DAY_MS, [
@@ -275,6 +276,31 @@ export async function signRequest(
     ],
   );
   return new Uint8Array(certificate.rawData);
+}
+
+/**
+ * A name that a certificate with these usages must not have, because it is the hub's: whoever had it could pass for the hub
+ * before other edges. Names of the own machine are everybody's.
+ */
+export function hubNameIn(
+  request: CertificateRequest,
+  usages: readonly string[],
+  hub: readonly string[],
+): string | undefined {
+  const isForServers = usages.some((found) =>
+    found !== usage.client && (found === usage.server || found === usagesByNumber[0])
+  );
+  if (!isForServers) return undefined;
+  const isOwn = (name: string) => /^(127\.|localhost$|::1$)/.test(name);
+  return request.names.map(({ value }) => value).find((name) =>
+    name.includes("*") || (hub.map(sameName).includes(sameName(name)) && !isOwn(name))
+  );
+}
+
+/** One spelling for each address and name. */
+export function sameName(name: string): string {
+  if (isIP(name) !== 6) return name.toLowerCase();
+  return new URL(`http://[${name}]`).hostname.slice(1, -1);
 }
 
 /** Common name and organization of a certificate in DER. */

@@ -1,9 +1,10 @@
 // Viaduct over a connection with streams: the header frame on the control stream, `msg` streams for messages (notes 1, §2.6).
 import type { QuicConnection, QuicStream } from "../../base/transport/quic.ts";
 import type { MessageSocket } from "../../base/transport/message-socket.ts";
-import { decodeMessage, encodeMessage } from "../message/codec.ts";
+import { limits } from "../limits.ts";
+import { encodeMessage } from "../message/codec.ts";
 import { type Message, newMessage, responseTo } from "../message/message.ts";
-import { decodePayload, encodeFrame, FrameReader } from "./frame.ts";
+import { decodePayload, encodeFrame, FrameError, FrameReader } from "./frame.ts";
 
 /** What an edge says of itself: the headers of its upgrade, under the names Go gives them. */
 export interface ViaductHeaders {
@@ -44,9 +45,13 @@ export async function* messagesOf(stream: QuicStream): AsyncGenerator<Message> {
   }
 }
 
+/** Milliseconds a peer has to take what was sent before a farewell. */
+const FAREWELL_MS = 500;
+
 /**
- * The messages of all `msg` streams as one socket. Texts are messages in JSON, as on a WebSocket; what can't be read ends the
- * connection with the reason. Streams of other kinds are not read.
+ * The messages of all `msg` streams as one socket. Texts are messages in JSON, as on a WebSocket; what can't be read or sent
+ * ends the connection with the reason. Streams of other kinds are not read; one that the peer resets has ended, as viaduct
+ * resets streams it needs no more.
  */
 export function viaductSocket(connection: QuicConnection): MessageSocket {
   let onMessage: ((text: string) => void) | undefined;
@@ -55,77 +60,101 @@ export function viaductSocket(connection: QuicConnection): MessageSocket {
   let buffered = 0;
   let sending: QuicStream | undefined;
   let tail = Promise.resolve();
+  let isPaused = false;
   let resumed = Promise.withResolvers<void>();
-  resumed.resolve();
+  /** Bytes of messages that are not whole yet, of all streams together. */
+  let held = 0;
   const early: string[] = [];
 
   const ended = (reason: string) => {
     if (closed !== undefined) return;
     closed = reason;
+    isPaused = false;
     resumed.resolve();
     onClose?.(reason);
   };
-  const take = (text: string) => {
-    if (onMessage === undefined) early.push(text);
-    else onMessage(text);
+  const fail = (reason: string) => {
+    ended(reason);
+    connection.close(reason);
   };
-  const read = async (stream: QuicStream) => {
-    const reader = new FrameReader();
-    let prefix = Buffer.alloc(0);
-    for await (const bytes of stream.read()) {
-      let rest = bytes;
-      if (prefix.length < PREFIX_BYTES) {
-        const joined = Buffer.concat([prefix, bytes]);
-        prefix = joined.subarray(0, PREFIX_BYTES);
-        rest = joined.subarray(PREFIX_BYTES);
-        if (prefix.length === PREFIX_BYTES && prefix.toString("latin1") !== MESSAGES) return stream.cancel();
-      }
-      for (const payload of reader.push(rest)) {
-        await resumed.promise;
-        take(encodeMessage(decodePayload(payload)));
-      }
+  const take = (text: string) => {
+    if (onMessage === undefined) return early.push(text);
+    try {
+      onMessage(text);
+    } catch (error) {
+      fail(`a message could not be taken: ${(error as Error).message}`);
     }
   };
-  connection.onStream((stream) => {
-    read(stream).catch((error) => {
-      ended(`a stream can't be read: ${(error as Error)?.message ?? "it broke"}`);
-      connection.close("a stream can't be read");
-    });
-  });
+
+  /** Reads a stream to its end; the peer's begin with three letters, ours do not where the peer answers on them. */
+  const read = async (stream: QuicStream, prefixBytes: number) => {
+    const reader = new FrameReader();
+    let prefix = Buffer.alloc(0);
+    try {
+      for await (const bytes of stream.read()) {
+        let rest = bytes;
+        if (prefix.length < prefixBytes) {
+          const joined = Buffer.concat([prefix, bytes]);
+          prefix = joined.subarray(0, prefixBytes);
+          rest = joined.subarray(prefixBytes);
+          if (prefix.length === prefixBytes && prefix.toString("latin1") !== MESSAGES) return stream.cancel();
+        }
+        held -= reader.held;
+        for (const payload of reader.push(rest)) {
+          while (isPaused) await resumed.promise;
+          if (closed !== undefined) return;
+          take(encodeMessage(decodePayload(payload)));
+        }
+        held += reader.held;
+        if (held > limits.message) return fail(`more than ${limits.message} bytes of messages that are not whole`);
+      }
+    } catch (error) {
+      if (error instanceof FrameError) fail(`a stream can't be read: ${error.message}`);
+    } finally {
+      held -= Math.min(held, reader.held);
+    }
+  };
+  connection.onStream((stream) => void read(stream, PREFIX_BYTES));
   connection.onClose(ended);
 
   const write = async (bytes: Uint8Array) => {
     if (sending === undefined) {
       sending = connection.open();
-      // Either side reads whatever stream a message comes on.
-      read2(sending);
+      void read(sending, 0);
       await sending.write(Buffer.from(MESSAGES, "latin1"));
     }
     await sending.write(bytes);
-  };
-  /** Our own stream is written first by us: what comes back on it has no prefix. */
-  const read2 = (stream: QuicStream) => {
-    void (async () => {
-      for await (const message of messagesOf(stream)) take(encodeMessage(message));
-    })().catch(() => {});
   };
 
   return {
     send(text) {
       if (closed !== undefined) return;
-      const bytes = encodeFrame(decodeMessage(text));
+      let bytes: Uint8Array;
+      try {
+        // Our own text: limits for what strangers send don't hold for it.
+        bytes = encodeFrame(JSON.parse(text) as Message);
+      } catch (error) {
+        return fail(`a message can't be sent: ${(error as Error).message}`);
+      }
       buffered += bytes.length;
-      tail = tail.then(() => write(bytes)).catch((error) => ended((error as Error)?.message ?? "the connection broke"))
+      tail = tail.then(() => write(bytes)).catch((error) => fail((error as Error)?.message ?? "the connection broke"))
         .finally(() => buffered -= bytes.length);
     },
     close(farewell) {
       ended("closed here");
-      void tail.finally(() => connection.close(farewell ?? ""));
+      if (farewell === undefined) return connection.close("");
+      const late = new Promise<void>((resolve) => setTimeout(resolve, FAREWELL_MS));
+      void Promise.race([tail, late]).finally(() => connection.close(farewell));
     },
     pause() {
-      if (closed === undefined) resumed = Promise.withResolvers<void>();
+      if (closed !== undefined || isPaused) return;
+      isPaused = true;
+      resumed = Promise.withResolvers<void>();
     },
-    resume: () => resumed.resolve(),
+    resume() {
+      isPaused = false;
+      resumed.resolve();
+    },
     get buffered() {
       return buffered;
     },

@@ -107,36 +107,34 @@ export function decodePayload(payload: Uint8Array): Message {
 export class FrameReader {
   #parts: Uint8Array[] = [];
   #size = 0;
+  /** Bytes from which on looking is worth while: a header, or the whole frame once that has come. */
+  #needed = HEADER_BYTES;
+
+  /** Bytes of what is not whole yet. */
+  get held(): number {
+    return this.#size;
+  }
 
   /** The payloads that are whole now. Throws FrameError. */
   *push(bytes: Uint8Array): Generator<Uint8Array> {
     this.#parts.push(bytes);
     this.#size += bytes.length;
+    if (this.#size < this.#needed) return;
+    const all = this.#parts.length === 1 ? bytes : Buffer.concat(this.#parts);
+    const view = new DataView(all.buffer, all.byteOffset);
+    let from = 0;
     for (;;) {
-      if (this.#size < HEADER_BYTES) return;
-      const head = this.#joined();
-      const length = new DataView(head.buffer, head.byteOffset).getUint32(LENGTH_AT);
+      const left = all.length - from;
+      const length = left < HEADER_BYTES ? 0 : view.getUint32(from + LENGTH_AT);
       if (length > limits.quicPayload) throw new FrameError(tooLong(length));
-      const end = HEADER_BYTES + length;
-      if (this.#size < end) return;
-      const payload = head.subarray(HEADER_BYTES, end);
-      this.#parts = [head.subarray(end)];
-      this.#size -= end;
-      yield payload;
+      this.#needed = HEADER_BYTES + length;
+      if (left < this.#needed) break;
+      yield all.subarray(from + HEADER_BYTES, from + this.#needed);
+      from += this.#needed;
     }
-  }
-
-  /** Everything as one piece once a frame may be whole; the pieces of a long one are joined when they have all come. */
-  #joined(): Uint8Array {
-    const [first] = this.#parts;
-    if (this.#parts.length === 1 && first !== undefined) return first;
-    const known = first !== undefined && first.length >= HEADER_BYTES
-      ? new DataView(first.buffer, first.byteOffset).getUint32(LENGTH_AT)
-      : 0;
-    if (first !== undefined && first.length >= HEADER_BYTES && this.#size < HEADER_BYTES + known) return first;
-    const all = Buffer.concat(this.#parts);
-    this.#parts = [all];
-    return all;
+    // A copy: the rest of one message must not keep the one before it in memory.
+    this.#parts = from === all.length ? [] : [Uint8Array.from(all.subarray(from))];
+    this.#size = all.length - from;
   }
 }
 

@@ -176,6 +176,30 @@ describe("skep cloudcore --config", () => {
     expect((await command.interrupt()).code).toBe(130);
   });
 
+  test.runIf(existsSync("/dev/full"))(
+    "a full disk under --messages is told once, and costs the messages only",
+    async () => {
+      const at = await file("full");
+      const command = new Command(folder.path, [
+        "cloudcore",
+        "--config",
+        at.path,
+        "--messages",
+        "/dev/full",
+        "--time-scale",
+        "10",
+      ]);
+      await command.says("ready");
+      const fleet = edges(at, await token());
+      await fleet.start();
+      await until("both are Ready", () => fleet.edges().every((edge) => edge.isReady));
+      await fleet.stop();
+      const { code, out, err } = await command.interrupt();
+      expect(code).toBe(130);
+      expect((out + err).match(/messages are not written down any more/g)).toHaveLength(1);
+    },
+  );
+
   test("flags go before the file: --port, --bind, --kubeconfig, --node-limit", async () => {
     const at = await file("flags", (_hub, whole) => whole.kubeAPIConfig = { kubeConfig: "/nowhere/kubeconfig" });
     const [first = 0] = await freePorts(1);

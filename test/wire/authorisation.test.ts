@@ -197,6 +197,29 @@ describe("authorisation on", () => {
       metadata: { name: "eager", annotations: mirror },
       spec: { nodeName: "mine", serviceAccountName: "account-mine", containers: [] },
     }],
+    ["insert", "default/pod/greedy", {
+      metadata: { name: "greedy", annotations: mirror },
+      spec: {
+        nodeName: "mine",
+        containers: [],
+        volumes: [{ name: "v", persistentVolumeClaim: { claimName: "claim-theirs" } }],
+      },
+    }],
+    ["insert", "default/pod/aliased", {
+      metadata: { name: "aliased", annotations: mirror },
+      spec: { nodeName: "mine", serviceAccount: "account-mine", containers: [] },
+    }],
+    ["insert", "default/pod/token", {
+      metadata: { name: "token", annotations: mirror },
+      spec: {
+        nodeName: "mine",
+        containers: [],
+        volumes: [{ name: "t", projected: { sources: [{ serviceAccountToken: {} }] } }],
+      },
+    }],
+    ["update", "default/podstatus/patched-mine", [{ Name: "patched-theirs", Status: { phase: "Failed" } }]],
+    ["update", "default/podstatus/patched-mine", { Name: "patched-theirs", Status: { phase: "Failed" } }],
+    ["update", "default/podstatus", [{ Name: ["patched-theirs"], Status: { phase: "Failed" } }]],
     ["insert", "default/event/e", { metadata: { name: "e", namespace: "default" } }],
     ["insert", "default/lease/mine", { metadata: { name: "mine" } }],
     ["query", "default/zebra/x", null],
@@ -213,6 +236,29 @@ describe("authorisation on", () => {
     const query = edge.send({ operation: "query", resource: "k8s/ca.crt", content: null });
     await edge.expect("the CA", ({ header }) => header.parent_msg_id === query.header.msg_id);
     expect(edge.ended()).toBeUndefined();
+  });
+});
+
+describe("a Node that was left without its reserved labels", () => {
+  test("is given them at the edge's next try to register", async () => {
+    const cloud = await startCloud({ config: { authorization: "on" } });
+    try {
+      await cloud.kube.create(resources.nodes, { apiVersion: "v1", kind: "Node", metadata: { name: "halved" } });
+      const edge = await rawEdge(cloud, "halved");
+      const insert = edge.send({
+        operation: "insert",
+        resource: "null/node/halved",
+        content: { metadata: { name: "halved", labels } },
+      });
+      const answer = await edge.expect("the answer", ({ header }) => header.parent_msg_id === insert.header.msg_id);
+      expect(answer.content).toMatchObject({ Err: { ErrStatus: { code: 409 } } });
+      expect((await cloud.kube.get({ resource: resources.nodes, name: "halved" })).metadata.labels).toMatchObject(
+        labels,
+      );
+      edge.close();
+    } finally {
+      await cloud.stop();
+    }
   });
 });
 

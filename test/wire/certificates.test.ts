@@ -322,6 +322,46 @@ describe("the enrolment server", () => {
     }
   });
 
+  test("nobody gets a certificate for servers in the hub's name, or in any", async () => {
+    const own = await startCloud({
+      config: { advertiseAddress: ["192.0.2.1", "hub.example", "2001:db8::5", "127.0.0.1"] },
+    });
+    try {
+      const subject = [{ O: nodeOrganization }, { CN: nodeCommonName("liar") }];
+      const sign = async (names: { type: "dns" | "ip"; value: string }[], extkeyusages: string) => {
+        const csr = await richRequest(subject, names);
+        return await ask(own, "/edge.crt", { headers: { ...bearer(own), nodename: "liar", extkeyusages }, body: csr });
+      };
+      for (
+        const name of [
+          { type: "ip", value: "192.0.2.1" },
+          { type: "dns", value: "HUB.example" },
+          { type: "ip", value: "2001:db8:0:0::5" },
+          { type: "dns", value: "*.example" },
+        ] as const
+      ) {
+        const { status, text } = await sign([name], "[1,2]");
+        expect([status, text], name.value).toEqual([
+          500,
+          expect.stringContaining("is a name of the hub, or may stand for one"),
+        ]);
+        expect((await sign([name], "[0]")).status).toBe(500);
+      }
+      // For clients alone it proves nothing, and a metaServer's own address is its own.
+      expect((await sign([{ type: "ip", value: "192.0.2.1" }], "[2]")).status).toBe(200);
+      expect((await sign([{ type: "ip", value: "169.254.30.10" }, { type: "ip", value: "127.0.0.1" }], "[1,2]")).status)
+        .toBe(200);
+      const again = await prepareCertificates(own.kube, {
+        ...defaultConfig,
+        advertiseAddress: ["2001:db8:0:0::5"],
+        now: Date.now(),
+      });
+      expect(again.server.certPem).toBe(own.core.hub.certificates.server.certPem);
+    } finally {
+      await own.stop();
+    }
+  });
+
   test("a client certificate decides alone: beside a bad one a good token does not help", async () => {
     const { authority } = cloud.core.hub.certificates;
     const stranger = await createAuthority("KubeEdge", Date.now());

@@ -147,6 +147,27 @@ describe("the four operations", () => {
     expect(parsed(await asked).content).toBe("node csi-gone has gone without an answer");
   });
 
+  test("a question whose id is being waited for is refused, and not sent to the edge", async () => {
+    const edge = await rawEdge(cloud, "csi-twice");
+    const id = crypto.randomUUID();
+    const first = ask(request("csi-twice", "createvolume", "v7", {}, id));
+    await edge.expect("the operation", ({ route }) => route.operation === "createvolume");
+    expect(parsed(await ask(request("csi-twice", "deletevolume", "v7", {}, id))).content).toContain(
+      "is being waited for already",
+    );
+    edge.send({
+      operation: "response",
+      source: "cloudhub",
+      group: "resource",
+      resource: "default/volume/v7",
+      parent: id,
+      content: "e30=",
+    });
+    await first;
+    expect(edge.received.filter(({ route }) => route.resource === "default/volume/v7")).toHaveLength(1);
+    edge.close();
+  });
+
   test("a document that comes in pieces is one document", async () => {
     const whole = request("nowhere", "createvolume", "v6", { name: "x" });
     const answer = parsed(await ask(whole.slice(0, 40), whole.slice(40, 41), whole.slice(41)));

@@ -1,4 +1,5 @@
 // Health and metrics over HTTP.
+import { connect } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { serveMonitor } from "../../cloud/monitor/monitor.ts";
 import { resources } from "../../cloud/kube/resource.ts";
@@ -65,6 +66,22 @@ describe("the monitor", () => {
     expect([answer.status, await answer.text()]).toEqual([503, "not ready: it has not started yet\n"]);
     await unready.stop();
   });
+
+  test.each(["//", "http://[", "*", "/%", "/metrics?x=%zz"])(
+    "path %s, which is no path, hurts nobody",
+    async (path) => {
+      const answer = await new Promise<string>((resolve) => {
+        const socket = connect(cloud.core.monitorPort, "127.0.0.1", () => {
+          socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
+        });
+        let said = "";
+        socket.on("data", (chunk) => said += String(chunk));
+        socket.on("close", () => resolve(said.split("\r\n")[0] ?? ""));
+      });
+      expect(answer).toMatch(/^HTTP\/1\.1 (404|400|200) /);
+      expect((await ask("/healthz")).status).toBe(200);
+    },
+  );
 
   test("says what there is where something else is asked", async () => {
     const answer = await ask("/");

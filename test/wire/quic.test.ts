@@ -1,7 +1,7 @@
 // The hub's QUIC door: frames byte for byte, identity, refusals, and what a peer that breaks the rules costs.
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { dialQuic, type QuicConnection, quicProblem } from "../../base/transport/quic.ts";
+import { dialQuic, type QuicConnection, quicProblem, type QuicStream } from "../../base/transport/quic.ts";
 import { resources } from "../../cloud/kube/resource.ts";
 import { decodeMessage, encodeMessage } from "../../protocol/message/codec.ts";
 import type { Message } from "../../protocol/message/message.ts";
@@ -71,6 +71,58 @@ describe("viaduct's frames", () => {
   });
 });
 
+/** Two ends of a connection that is none: streams are queues of bytes. */
+function pair(): [QuicConnection, QuicConnection] {
+  const end = (): QuicConnection & { incoming(stream: QuicStream): void } => {
+    let listener: ((stream: QuicStream) => void) | undefined;
+    let close: ((reason: string) => void) | undefined;
+    const waiting: QuicStream[] = [];
+    return {
+      peer: new Uint8Array(0),
+      incoming: (stream) => listener === undefined ? waiting.push(stream) : listener(stream),
+      nextStream: () => until("a stream comes", () => waiting.shift()),
+      open() {
+        const [own, theirs] = streams();
+        ends[this === ends[0] ? 1 : 0]?.incoming(theirs);
+        return own;
+      },
+      onStream(given) {
+        listener = given;
+        for (const stream of waiting.splice(0)) given(stream);
+      },
+      close: (reason) => close?.(reason),
+      onClose: (given) => close = given,
+    };
+  };
+  const ends = [end(), end()];
+  return ends as unknown as [QuicConnection, QuicConnection];
+}
+
+function streams(): [QuicStream, QuicStream] {
+  const there = new TransformStream<Uint8Array, Uint8Array>(undefined, undefined, { highWaterMark: 1000 });
+  const back = new TransformStream<Uint8Array, Uint8Array>(undefined, undefined, { highWaterMark: 1000 });
+  const side = (
+    from: TransformStream<Uint8Array, Uint8Array>,
+    to: TransformStream<Uint8Array, Uint8Array>,
+  ): QuicStream => {
+    const writer = to.writable.getWriter();
+    writer.closed.catch(() => {});
+    return {
+      async *read() {
+        const reader = from.readable.getReader();
+        for (;;) {
+          const { done, value } = await reader.read();
+          if (done) return;
+          yield value;
+        }
+      },
+      write: (bytes) => writer.write(bytes),
+      cancel: () => void writer.abort(new Error("reset")).catch(() => {}),
+    };
+  };
+  return [side(back, there), side(there, back)];
+}
+
 const problem = quicProblem();
 if (problem !== undefined) {
   test("a hub that is asked for QUIC where there is none says so, and does not start", async () => {
@@ -103,7 +155,7 @@ if (problem !== undefined) {
     function messagesFrom(connection: QuicConnection) {
       const socket = viaductSocket(connection);
       const received: Message[] = [];
-      socket.onMessage((text) => received.push(decodeMessage(text)));
+      socket.onMessage((text) => received.push(JSON.parse(text) as Message));
       return { socket, received };
     }
 
@@ -218,6 +270,86 @@ if (problem !== undefined) {
       expect(socket.isOpen).toBe(true);
       expect(cloud.core.hub.sessions.of("q-7")).toBeDefined();
       good.connection.close("");
+    });
+
+    /** A node that is known to the API, connected by QUIC, with what it receives. */
+    async function known(node: string) {
+      const labels = { "node-role.kubernetes.io/edge": "" };
+      await cloud.kube.create(resources.nodes, { apiVersion: "v1", kind: "Node", metadata: { name: node, labels } });
+      const { answers, connection, ended } = await dial(node);
+      await answers.next();
+      return { connection, ended };
+    }
+
+    test("an object of any depth goes down; one that can't ends that connection, not cloudcore", async () => {
+      const { connection, ended } = await known("q-deep");
+      const { received } = messagesFrom(connection);
+      let configData: unknown = { end: true };
+      for (let i = 0; i < 100; i++) configData = { deeper: configData };
+      await cloud.kube.create(resources.devices, {
+        apiVersion: resources.devices.apiVersion,
+        kind: "Device",
+        metadata: { name: "deep", namespace: "default" },
+        spec: { nodeName: "q-deep", protocol: { protocolName: "p", configData } },
+      });
+      await until("the device comes", () => received.find(({ route }) => route.resource === "default/device/deep"));
+      expect(ended()).toBeUndefined();
+      connection.close("");
+    });
+
+    test("a session that ends takes its connection along, whatever the peer has not read", async () => {
+      const { connection, ended } = await known("q-deaf");
+      connection.onStream(() => {});
+      const session = cloud.core.hub.sessions.of("q-deaf");
+      for (let i = 0; i < 30; i++) {
+        session?.sendUnacknowledged({
+          header: { msg_id: `m${i}`, timestamp: 1 },
+          route: { resource: "default/podlist/x" },
+          content: "x".repeat(500_000),
+        });
+      }
+      await until("the session has ended", () => cloud.core.hub.sessions.of("q-deaf") === undefined);
+      await until("and the connection", ended);
+    });
+
+    test("what came while the hub paused comes afterwards, from every stream, and no more than may wait is read", async () => {
+      const [near, far] = pair();
+      const socket = viaductSocket(near);
+      const got: string[] = [];
+      socket.onMessage((text) => {
+        got.push(decodeMessage(text).header.msg_id);
+        // As the hub does: once for each message, as long as it has too much.
+        socket.pause();
+      });
+      const frame = (id: string) => encodeFrame({ header: { msg_id: id, timestamp: 1 }, route: {}, content: null });
+      const theirs = far.open();
+      await theirs.write(Buffer.concat([Buffer.from("msg"), frame("a1"), frame("a2"), frame("a3")]));
+      socket.send(encodeMessage({ header: { msg_id: "s", timestamp: 1 }, route: {}, content: null }));
+      const ours = await far.nextStream();
+      for (const id of ["b1", "b2", "b3"]) await ours.write(frame(id));
+      for (let wanted = 1; wanted <= 6; wanted++) {
+        await until(`${wanted} have come`, () => got.length >= wanted);
+        expect(got.length).toBeLessThanOrEqual(wanted + 1);
+        socket.resume();
+      }
+      expect([...got].sort()).toEqual(["a1", "a2", "a3", "b1", "b2", "b3"]);
+    });
+
+    test("many streams with halves of large messages have one budget together; a stream that is reset has only ended", async () => {
+      const [near, far] = pair();
+      const socket = viaductSocket(near);
+      let why: string | undefined;
+      socket.onClose((reason) => why = reason);
+      const reset = far.open();
+      await reset.write(Buffer.from("msg"));
+      reset.cancel();
+      const header = Buffer.from("01010100010001ffffff", "hex");
+      for (let i = 0; i < 40 && why === undefined; i++) {
+        const stream = far.open();
+        await stream.write(Buffer.concat([Buffer.from("msg"), header, new Uint8Array(1024 * 1024)]));
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      expect(await until("it is ended", () => why)).toContain("bytes of messages that are not whole");
     });
 
     test("over the node limit the connection is closed with the reason", async () => {

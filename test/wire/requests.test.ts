@@ -190,6 +190,47 @@ describe("an acknowledgement", () => {
   });
 });
 
+describe("a status of an older edge", () => {
+  test("whose name inside is not its path's is not carried out, whoever's pod that is", async () => {
+    await addNode("old-a");
+    const spec = (nodeName: string) => ({ nodeName, containers: [{ name: "c", image: "i" }] });
+    for (const [name, node] of [["named", "old-a"], ["meant", "old-b"]] as const) {
+      const metadata = { name, namespace: "default" };
+      await cloud.kube.create(resources.pods, { apiVersion: "v1", kind: "Pod", metadata, spec: spec(node) });
+    }
+    const edge = await rawEdge(cloud, "old-a");
+    for (const Name of ["meant", ["meant"]]) {
+      edge.send({
+        operation: "update",
+        resource: "default/podstatus/named",
+        content: { Name, Status: { phase: "Failed" } },
+      });
+    }
+    await settle(edge);
+    for (const name of ["named", "meant"]) {
+      const pod = await cloud.kube.get({ resource: resources.pods, namespace: "default", name });
+      expect(textAt(pod, "status", "phase")).not.toBe("Failed");
+    }
+    edge.close();
+  });
+});
+
+describe("a controller that is switched off", () => {
+  test("does not hold up an edge that asks for it, however often", async () => {
+    const half = await startCloud({ config: { controllers: new Set(["edgeController", "syncController"]) } });
+    try {
+      const edge = await rawEdge(half, "patient");
+      for (let i = 0; i < 200; i++) {
+        edge.send({ operation: "get", source: "twin", group: "twin", resource: "membership/detail", content: {} });
+      }
+      await settle(edge);
+      edge.close();
+    } finally {
+      await half.stop();
+    }
+  });
+});
+
 describe("workers", () => {
   test("as many requests of a kind are carried out at once as there are workers; other kinds do not wait for them", async () => {
     const { upstream } = defaultConfig;

@@ -1,6 +1,6 @@
 // What a node may ask for: the rules of Kubernetes' Node authoriser, and of its NodeRestriction where the authoriser alone would
 // let one node write for another (protocol notes 1, §3.4).
-import { type KubeObject, listAt, textAt } from "../../../protocol/apis/kube-object.ts";
+import { at, type KubeObject, listAt, textAt } from "../../../protocol/apis/kube-object.ts";
 import { referencesOf } from "../../../protocol/apis/pod.ts";
 import { contentJson, type Message } from "../../../protocol/message/message.ts";
 import { operations, resourceTypes } from "../../../protocol/message/names.ts";
@@ -43,6 +43,10 @@ type Rule = (look: Look, ask: Ask) => Promise<string | undefined> | string | und
 
 const { insert, query, update, patch, delete: remove } = operations;
 
+const accountFields = ["serviceAccountName", "serviceAccount"];
+/** The volumes of a pod that only its node knows: all others are objects of the API. */
+const mirrorVolumes: ReadonlySet<string> = new Set(["name", "hostPath", "emptyDir"]);
+
 const ownName: Rule = (_look, { node, path }) =>
   path.name === node ? undefined : `${path.name || "nothing"} is not ${node}`;
 
@@ -55,8 +59,13 @@ const mirrorOfOwn: Rule = (_look, { node, message }) => {
   const pod = objectIn(message);
   if (textAt(pod, "spec", "nodeName") !== node) return "the pod is not bound to it";
   if (textAt(pod, "metadata", "annotations", mirrorAnnotation) === "") return "the pod is no mirror of one of its own";
-  const refers = textAt(pod, "spec", "serviceAccountName") !== "" || referencesOf(pod as KubeObject).size > 0;
-  return refers ? "a mirror pod refers to no service account, configmap or secret" : undefined;
+  const mirrored = { ...pod, metadata: pod.metadata ?? {} } as KubeObject;
+  const isFree = referencesOf(mirrored).size === 0 &&
+    accountFields.every((field) => textAt(pod, "spec", field) === "") &&
+    listAt(pod, "spec", "volumes").every((volume) =>
+      Object.keys(volume as object).every((key) => mirrorVolumes.has(key))
+    );
+  return isFree ? undefined : "a mirror pod has no service account, and no volumes but those of its node";
 };
 
 const usedByPod: Rule = async (look, { node, path: { namespace, type, name } }) => {
@@ -149,7 +158,10 @@ export class NodeAuthoriser {
     if (path === undefined) return "the path means nothing";
     if (openTypes.has(path.type)) return undefined;
     const ask: Ask = { node, operation, path, message };
-    if (path.type === resourceTypes.podstatus && path.name === "") return await this.#reports(ask);
+    if (path.type === resourceTypes.podstatus) {
+      const foreign = await this.#reports(ask);
+      if (foreign !== undefined || path.name === "") return foreign;
+    }
     const ofType = Object.hasOwn(rules, path.type) ? rules[path.type] : undefined;
     const rule = ofType !== undefined && Object.hasOwn(ofType, operation) ? ofType[operation] : undefined;
     if (rule === undefined) return `no node may ${operation || "do nothing with"} a ${path.type}`;
@@ -160,7 +172,9 @@ export class NodeAuthoriser {
   async #reports({ node, path, message }: Ask): Promise<string | undefined> {
     const reports = Array.isArray(message.content) ? message.content : [objectIn(message)];
     for (const report of reports) {
-      const name = textAt(report, "Name");
+      const given = at(report, "Name") ?? path.name;
+      if (typeof given !== "string") return "a report names no pod";
+      const name = given === "" ? path.name : given;
       if (await this.#look.isElsewhere(node, path.namespace, name)) {
         return `pod ${path.namespace}/${name} is not its own`;
       }

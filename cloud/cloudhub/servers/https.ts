@@ -9,8 +9,10 @@ import { limits } from "../../../protocol/limits.ts";
 import {
   type CertificateAuthority,
   CsrError,
+  hubNameIn,
   type KeyPair,
   readRequest,
+  servesAs,
   signRequest,
   subjectOf,
   usagesIn,
@@ -147,6 +149,10 @@ async function sign(world: EnrolmentWorld, request: IncomingMessage): Promise<An
   try {
     const usages = usagesIn(headerOf(request, "extkeyusages"));
     const wanted = await readRequest(csr);
+    const taken = hubNameIn(wanted, usages, await servesAs(world.authority, world.server.certDer, world.now()));
+    if (taken !== undefined) {
+      return failed(`fail to signCerts, err: ${taken} is a name of the hub, or may stand for one`);
+    }
     const { commonName, organization } = wanted.subject;
     if (node !== "" && (commonName !== nodeCommonName(node) || organization !== nodeOrganization)) {
       return failed(

@@ -1,6 +1,7 @@
 // A node registers itself, asks for itself, and changes its labels and annotations.
 import { type KubeObject } from "../../../protocol/apis/kube-object.ts";
 import { cloudcoreAnnotation, resourceTypes } from "../../../protocol/message/names.ts";
+import { hasCode } from "../../kube/client.ts";
 import { resources } from "../../kube/resource.ts";
 import { contentObject, done, type Handler, looked, objectAnswer, quietly } from "./request.ts";
 
@@ -63,12 +64,18 @@ export const registerNode: Handler = async ({ caches, client, impersonates, loca
     const [reserved, free] = [true, false].map((which) =>
       Object.fromEntries(Object.entries(labels).filter(([key]) => isReserved(key) === which))
     );
-    const made = await client.create(
-      resources.nodes,
-      { ...node, metadata: { ...metadata, labels: free } } as KubeObject,
-    );
-    const ref = { resource: resources.nodes, name: made.metadata.name };
-    return [objectAnswer(await caches.client.patch(ref, "merge", { metadata: { labels: reserved } }))];
+    const give = () => {
+      const ref = { resource: resources.nodes, name: request.path.name };
+      return caches.client.patch(ref, "merge", { metadata: { labels: reserved } });
+    };
+    try {
+      await client.create(resources.nodes, { ...node, metadata: { ...metadata, labels: free } } as KubeObject);
+    } catch (error) {
+      // Who died between the two calls has left it without: the edge's next try gives them to it.
+      if (hasCode(error, 409) && request.path.name === request.node) await give();
+      throw error;
+    }
+    return [objectAnswer(await give())];
   } catch (error) {
     return [objectAnswer(emptyNode(given.metadata?.labels), error)];
   }

@@ -5,6 +5,7 @@ import { operations, resourceTypes } from "../../../protocol/message/names.ts";
 import { type DeleteWishes, hasCode } from "../../kube/client.ts";
 import { resources } from "../../kube/resource.ts";
 import {
+  ContentError,
   contentObject,
   contentPatch,
   done,
@@ -97,7 +98,11 @@ async function updateStatus(
   report: ReportedStatus,
 ): Promise<EdgeAnswer[]> {
   const { namespace } = request.path;
-  const name = report.Name ?? request.path.name;
+  // The path says whose status it is, where it says anything: the name inside must not lead elsewhere.
+  const name = request.path.name || report.Name;
+  if (typeof name !== "string" || name === "" || (report.Name ?? name) !== name) {
+    throw new ContentError(request.message.header.msg_id, `it is about ${String(report.Name)}, its path about ${name}`);
+  }
   const ref = { resource: resources.pods, namespace, name };
   try {
     const pod = await client.find(ref);

@@ -78,7 +78,7 @@ skep:
     expect(kubeconfig).toEqual({ file: "/root/.kube/config", master: "https://192.0.2.1:6443" });
   });
 
-  test("workers and waiting places of what edges ask are KubeEdge's, and never fewer than so many nodes need", () => {
+  test("workers and waiting places of what edges ask are what KubeEdge's keys say, and never fewer than so many nodes need", () => {
     const { upstream } = read(`
 modules:
   cloudHub: { nodeLimit: 2000 }
@@ -90,7 +90,7 @@ modules:
       configMap: { workers: 7, buffer: 9 },
       createPod: { workers: 2, buffer: 1024 },
       serviceAccountToken: { workers: 3 },
-      nodeStatus: { workers: 1, buffer: 1024 },
+      nodeStatus: { workers: 100, buffer: 1024 },
       queryNode: { workers: 2000, buffer: 3024 },
       createLease: { workers: 2000, buffer: 3024 },
       patchNode: { workers: 140, buffer: 2024 },
@@ -130,7 +130,14 @@ modules:
       "https: { address: here }",
       '3:23: modules.cloudHub.https.address: it is "here"; it must be an IP address, such as 0.0.0.0',
     ],
-    ["advertiseAddress: []", "3:23: modules.cloudHub.advertiseAddress: it is []; it must be a list of addresses"],
+    [
+      "advertiseAddress: ['192.0.2.1:10000']",
+      '3:23: modules.cloudHub.advertiseAddress: it is ["192.0.2.1:10000"]; it must be a list of addresses and names, without ports',
+    ],
+    [
+      "advertiseAddress: []",
+      "3:23: modules.cloudHub.advertiseAddress: it is []; it must be a list of addresses and names",
+    ],
     [
       "unixsocket: { address: /tmp/x }",
       '3:28: modules.cloudHub.unixsocket.address: it is "/tmp/x"; it must be unix:// and an absolute path',
