@@ -157,6 +157,8 @@ const cachedKinds = [
   resources.devicestatuses,
   resources.objectsyncs,
   resources.clusterobjectsyncs,
+  resources.rules,
+  resources.ruleendpoints,
 ];
 
 /** KubeEdge's kinds are created where the cluster lacks them; present ones are left as they are. */

@@ -16,6 +16,7 @@ import type { DownstreamWorld, Follower } from "./downstream/downstream.ts";
 import { LocationCache } from "./downstream/location.ts";
 import { NodeFollower } from "./downstream/node.ts";
 import { PodFollower } from "./downstream/pod.ts";
+import { ruleFollowers } from "./downstream/rule.ts";
 import { secretFollower } from "./downstream/secret.ts";
 import { queryLease, writeLease } from "./upstream/lease.ts";
 import { queryNode, registerNode, updateNode } from "./upstream/node.ts";
@@ -94,6 +95,7 @@ export class EdgeController implements Module {
       configMapFollower(downstream),
       secretFollower(downstream),
       this.#nodes,
+      ...ruleFollowers(downstream),
     ];
   }
 

@@ -65,6 +65,13 @@ export const resources = {
     plural: "clusterobjectsyncs",
     namespaced: false,
   },
+  rules: { apiVersion: "rules.kubeedge.io/v1", kind: "Rule", plural: "rules", namespaced: true },
+  ruleendpoints: {
+    apiVersion: "rules.kubeedge.io/v1",
+    kind: "RuleEndpoint",
+    plural: "ruleendpoints",
+    namespaced: true,
+  },
   customresourcedefinitions: {
     apiVersion: "apiextensions.k8s.io/v1",
     kind: "CustomResourceDefinition",

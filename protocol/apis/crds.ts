@@ -88,6 +88,20 @@ const syncSchema = object({
   status: object({ objectResourceVersion: text }),
 });
 
+const ruleSchema = object({
+  spec: object({ source: text, sourceResource: texts, target: text, targetResource: texts }, [
+    "source",
+    "sourceResource",
+    "target",
+    "targetResource",
+  ]),
+  status: object({ successMessages: integer, failMessages: integer, errors: list(text) }),
+});
+
+const ruleEndpointSchema = object({
+  spec: object({ ruleEndpointType: choice("rest", "eventbus", "servicebus"), properties: texts }, ["ruleEndpointType"]),
+});
+
 interface Definition {
   readonly group: string;
   readonly version: string;
@@ -97,6 +111,7 @@ interface Definition {
   readonly scope: "Namespaced" | "Cluster";
   readonly schema: Schema;
   readonly status?: boolean;
+  readonly shortNames?: readonly string[];
 }
 
 function definition(d: Definition): KubeObject {
@@ -111,7 +126,13 @@ function definition(d: Definition): KubeObject {
     spec: {
       group: d.group,
       scope: d.scope,
-      names: { kind: d.kind, listKind: `${d.kind}List`, plural: d.plural, singular: d.singular },
+      names: {
+        kind: d.kind,
+        listKind: `${d.kind}List`,
+        plural: d.plural,
+        singular: d.singular,
+        ...(d.shortNames ? { shortNames: d.shortNames } : {}),
+      },
       versions: [{
         name: d.version,
         served: true,
@@ -125,6 +146,8 @@ function definition(d: Definition): KubeObject {
 
 const devices = { group: "devices.kubeedge.io", version: "v1beta1", scope: "Namespaced" } as const;
 const syncs = { group: "reliablesyncs.kubeedge.io", version: "v1alpha1", schema: syncSchema, status: true } as const;
+
+const rules = { group: "rules.kubeedge.io", version: "v1", scope: "Namespaced" } as const;
 
 /** What cloudcore needs to find, in the order to create them. */
 export const kubeedgeCrds: readonly KubeObject[] = [
@@ -144,5 +167,14 @@ export const kubeedgeCrds: readonly KubeObject[] = [
     plural: "clusterobjectsyncs",
     singular: "clusterobjectsync",
     scope: "Cluster",
+  }),
+  definition({ ...rules, kind: "Rule", plural: "rules", singular: "rule", schema: ruleSchema }),
+  definition({
+    ...rules,
+    kind: "RuleEndpoint",
+    plural: "ruleendpoints",
+    singular: "ruleendpoint",
+    schema: ruleEndpointSchema,
+    shortNames: ["re"],
   }),
 ];

@@ -1,7 +1,6 @@
 // The Kubernetes client and its informers against a real server: connections, unknown fields, and what a watch survives.
 import { createServer as createHttpServer, type IncomingHttpHeaders } from "node:http";
 import { connect, createServer } from "node:net";
-import { KubeConfig } from "@kubernetes/client-node";
 import { afterEach, describe, expect, test } from "vitest";
 import { closeServer, listen } from "../../base/transport/listen.ts";
 import { silentLogger } from "../../base/log/logger.ts";
@@ -58,12 +57,13 @@ describe("the client", () => {
       response.end('{"metadata":{"name":"n"}}');
     });
     const port = await listen(server, anyPort);
-    const config = new KubeConfig();
-    config.loadFromClusterAndUser({ name: "c", server: `http://127.0.0.1:${port}`, skipTLSVerify: true }, {
-      name: "u",
-      token: "own",
-    });
-    const client = new KubeClient({ config, close: () => Promise.resolve() });
+    const config = tokenKubeConfig({ url: `https://127.0.0.1:${port}`, ca: "", token: "own" });
+    config.config.clusters = config.config.clusters.map((cluster) => ({
+      ...cluster,
+      server: `http://127.0.0.1:${port}`,
+      skipTLSVerify: true,
+    }));
+    const client = new KubeClient(config);
     const node = client.impersonating("system:node:n", "system:nodes");
     for (const asking of [node, client]) await asking.get({ resource: resources.nodes, name: "n" });
     expect(heard.map((headers) => [headers.authorization, headers["impersonate-user"], headers["impersonate-group"]]))
