@@ -95,8 +95,8 @@ export class KubeClient {
     return new KubeClient(this.config, this, { "impersonate-user": user, "impersonate-group": group });
   }
 
-  get(ref: ObjectRef): Promise<KubeObject> {
-    return this.#object("GET", pathOf(ref.resource, ref.namespace, ref.name));
+  async get(ref: ObjectRef): Promise<KubeObject> {
+    return await this.#object("GET", objectPath(ref));
   }
 
   /** The object, or undefined where there is none. */
@@ -127,31 +127,31 @@ export class KubeClient {
     }
   }
 
-  create(resource: Resource, object: KubeObject): Promise<KubeObject> {
-    return this.#object("POST", pathOf(resource, object.metadata.namespace), object);
+  async create(resource: Resource, object: KubeObject): Promise<KubeObject> {
+    return await this.#object("POST", pathOf(resource, object.metadata.namespace), object);
   }
 
-  update(resource: Resource, object: KubeObject, subresource = ""): Promise<KubeObject> {
-    return this.#object(
+  async update(resource: Resource, object: KubeObject, subresource = ""): Promise<KubeObject> {
+    return await this.#object(
       "PUT",
-      withSub(pathOf(resource, object.metadata.namespace, object.metadata.name), subresource),
+      withSub(objectPath({ resource, ...object.metadata }), subresource),
       object,
     );
   }
 
   /** `patch` is sent verbatim where it is a text, so that an edge's own JSON arrives unchanged. */
-  patch(ref: ObjectRef, kind: PatchKind, patch: unknown, subresource = ""): Promise<KubeObject> {
-    const path = withSub(pathOf(ref.resource, ref.namespace, ref.name), subresource);
-    return this.#object("PATCH", path, patch, patchTypes[kind]);
+  async patch(ref: ObjectRef, kind: PatchKind, patch: unknown, subresource = ""): Promise<KubeObject> {
+    const path = withSub(objectPath(ref), subresource);
+    return await this.#object("PATCH", path, patch, patchTypes[kind]);
   }
 
-  delete(ref: ObjectRef, options: DeleteWishes = {}): Promise<KubeObject> {
-    return this.#object("DELETE", pathOf(ref.resource, ref.namespace, ref.name), options);
+  async delete(ref: ObjectRef, options: DeleteWishes = {}): Promise<KubeObject> {
+    return await this.#object("DELETE", objectPath(ref), options);
   }
 
   /** A subresource that is created, such as `serviceaccounts/default/token`. */
-  createSub(ref: ObjectRef, subresource: string, body: unknown): Promise<KubeObject> {
-    return this.#object("POST", withSub(pathOf(ref.resource, ref.namespace, ref.name), subresource), body);
+  async createSub(ref: ObjectRef, subresource: string, body: unknown): Promise<KubeObject> {
+    return await this.#object("POST", withSub(objectPath(ref), subresource), body);
   }
 
   /** The place of any kind the server has, known or found by discovery. Rejects with an Error for an unknown one. */
@@ -234,6 +234,23 @@ export class KubeClient {
 }
 
 type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
+
+/** A call without its name. */
+export class NamelessError extends Error {
+  constructor(resource: Resource) {
+    super(`resource name may not be empty (${resource.plural})`);
+    this.name = "NamelessError";
+  }
+}
+
+/**
+ * The path of one object. Throws NamelessError: without a name it would be the path of all of them, and a deletion would
+ * take them all.
+ */
+function objectPath({ resource, namespace, name }: ObjectRef): string {
+  if (name === undefined || name === "") throw new NamelessError(resource);
+  return pathOf(resource, namespace, name);
+}
 
 function withSub(path: string, subresource: string): string {
   return subresource === "" ? path : `${path}/${subresource}`;

@@ -17,6 +17,7 @@ beforeAll(async () => void (cloud = await startCloud()));
 afterAll(() => cloud.stop());
 
 const labels = { "node-role.kubernetes.io/edge": "" };
+let number = 0;
 const addNode = (name: string, more: Record<string, unknown> = {}) =>
   cloud.kube.create(resources.nodes, { apiVersion: "v1", kind: "Node", metadata: { name, labels, ...more } });
 
@@ -190,7 +191,140 @@ describe("an acknowledgement", () => {
   });
 });
 
+describe("a request that names nothing", () => {
+  test.each([
+    ["delete", "default/pod", { gracePeriodSeconds: 0 }],
+    ["query", "null/node", null],
+    ["query", "kube-node-lease/lease", null],
+    ["patch", "null/nodepatch", JSON.stringify({ status: { phase: "Terminated" } })],
+    ["patch", "default/podpatch", JSON.stringify({ status: { phase: "Failed" } })],
+    ["update", "null/node", { metadata: { labels: { taken: "over" } } }],
+  ])("%s of %s touches nothing and tells nothing", async (operation, resource, content) => {
+    const name = `named-${number++}`;
+    await addNode(name);
+    const metadata = { name, namespace: "default" };
+    const pod = {
+      apiVersion: "v1",
+      kind: "Pod",
+      metadata,
+      spec: { nodeName: name, containers: [{ name: "c", image: "i" }] },
+    };
+    await cloud.kube.create(resources.pods, pod);
+    const edge = await rawEdge(cloud, name);
+    const lists = () => Promise.all([resources.pods, resources.nodes].map((kind) => cloud.kube.list(kind)));
+    await until(
+      "its Node is annotated",
+      async () =>
+        textAt(await cloud.kube.get({ resource: resources.nodes, name }), "metadata", "annotations", "cloudcore"),
+    );
+    const before = (await lists()).map(({ items }) => items.map((item) => item.metadata.resourceVersion));
+    const sent = edge.send({ operation, resource, content });
+    await settle(edge);
+    const answer = edge.received.find(({ header }) => header.parent_msg_id === sent.header.msg_id);
+    expect(JSON.stringify(answer?.content ?? "")).not.toContain('"items"');
+    expect(answer?.content).not.toBe("OK");
+    expect((await lists()).map(({ items }) => items.map((item) => item.metadata.resourceVersion))).toEqual(before);
+    edge.close();
+  });
+});
+
 describe("a status of an older edge", () => {
+  const asking = (edge: RawEdge) => async (operation: string, resource: string, content: unknown) => {
+    const sent = edge.send({ operation, resource, content });
+    return await edge.expect("the answer", ({ header }) => header.parent_msg_id === sent.header.msg_id);
+  };
+
+  test("of a pod is kept to the second, containers in order, conditions that did not change as old as they are", async () => {
+    await addNode("old-s");
+    const initContainers = ["second", "first"].map((name) => ({ name, image: "i" }));
+    await cloud.kube.create(resources.pods, {
+      apiVersion: "v1",
+      kind: "Pod",
+      metadata: { name: "kept", namespace: "default" },
+      spec: { nodeName: "old-s", initContainers, containers: [{ name: "a", image: "i" }, { name: "b", image: "i" }] },
+    });
+    const edge = await rawEdge(cloud, "old-s");
+    const ask = asking(edge);
+    const status = (ready: string, at: string) => ({
+      phase: "Running",
+      startTime: "2026-01-01T00:00:00.123456Z",
+      conditions: [{ type: "Ready", status: ready, lastTransitionTime: at }, {
+        type: "Other",
+        status: "True",
+        lastTransitionTime: at,
+      }],
+      containerStatuses: ["b", "a"].map((name) => ({
+        name,
+        state: { running: { startedAt: "2026-01-01T00:00:01.5Z" } },
+      })),
+      initContainerStatuses: ["first", "second"].map((name) => ({ name })),
+    });
+    const ref = { resource: resources.pods, namespace: "default", name: "kept" };
+    await ask("update", "default/podstatus/kept", { Name: "kept", Status: status("True", "2020-01-01T00:00:00Z") });
+    const first = (await cloud.kube.get(ref)).status as ReturnType<typeof status>;
+    expect(first).toMatchObject({
+      startTime: "2026-01-01T00:00:00Z",
+      containerStatuses: [{ name: "a", state: { running: { startedAt: "2026-01-01T00:00:01Z" } } }, { name: "b" }],
+      initContainerStatuses: [{ name: "second" }, { name: "first" }],
+    });
+    await ask("update", "default/podstatus/kept", { Name: "kept", Status: status("True", "2021-01-01T00:00:00Z") });
+    const second = (await cloud.kube.get(ref)).status as ReturnType<typeof status>;
+    const times = (of: ReturnType<typeof status>) => of.conditions.map(({ lastTransitionTime }) => lastTransitionTime);
+    expect(times(second)).toEqual([times(first)[0], "2021-01-01T00:00:00Z"]);
+    edge.close();
+  });
+
+  test("of a pod that is being deleted ends it once its containers have, told why or not", async () => {
+    await addNode("old-e");
+    await cloud.kube.create(resources.pods, {
+      apiVersion: "v1",
+      kind: "Pod",
+      metadata: { name: "ending", namespace: "default" },
+      spec: { nodeName: "old-e", containers: [{ name: "c", image: "i" }] },
+    });
+    const ref = { resource: resources.pods, namespace: "default", name: "ending" };
+    await cloud.kube.delete(ref, { gracePeriodSeconds: 3600 });
+    const edge = await rawEdge(cloud, "old-e");
+    const Status = { phase: "Succeeded", containerStatuses: [{ name: "c", state: { terminated: { exitCode: 0 } } }] };
+    const { content } = await asking(edge)("update", "default/podstatus/ending", { Name: "ending", Status });
+    expect(content).toBe("OK");
+    await until("the pod is gone", async () => await cloud.kube.find(ref) === undefined);
+    edge.close();
+  });
+
+  test("of many pods: one that can't be read costs itself alone", async () => {
+    await addNode("old-m");
+    await cloud.kube.create(resources.pods, {
+      apiVersion: "v1",
+      kind: "Pod",
+      metadata: { name: "readable", namespace: "default" },
+      spec: { nodeName: "old-m", containers: [{ name: "c", image: "i" }] },
+    });
+    const edge = await rawEdge(cloud, "old-m");
+    const reports = [{ Name: ["odd"], Status: {} }, { Name: "readable", Status: { phase: "Running" } }];
+    expect((await asking(edge)("update", "default/podstatus", reports)).content).toBe("OK");
+    const pod = await cloud.kube.get({ resource: resources.pods, namespace: "default", name: "readable" });
+    expect(textAt(pod, "status", "phase")).toBe("Running");
+    edge.close();
+  });
+
+  test("of a node: old heartbeats are set to now, and its devices stand in annotations", async () => {
+    await addNode("old-n");
+    const edge = await rawEdge(cloud, "old-n");
+    const conditions = [{ type: "Ready", status: "True", lastHeartbeatTime: "2020-01-01T00:00:00Z" }];
+    const ExtendResources = { "nvidia.com/gpu": [{ name: "gpu-0" }], "other.com/fpga": [{ name: "f" }] };
+    await asking(edge)("update", "default/nodestatus/old-n", { UID: "x", Status: { conditions }, ExtendResources });
+    const node = await cloud.kube.get({ resource: resources.nodes, name: "old-n" });
+    const [ready] = (node.status as { conditions: { lastHeartbeatTime: string }[] }).conditions;
+    expect(Date.parse(ready?.lastHeartbeatTime ?? "")).toBeGreaterThan(Date.parse("2026-01-01T00:00:00Z"));
+    expect(node.metadata.annotations).toMatchObject({
+      "nvidia.com/gpu": '[{"name":"gpu-0"}]',
+      "huawei.com/gpu-status": '[{"id":"gpu-0","healthy":true}]',
+      "other.com/fpga": '[{"name":"f"}]',
+    });
+    edge.close();
+  });
+
   test("whose name inside is not its path's is not carried out, whoever's pod that is", async () => {
     await addNode("old-a");
     const spec = (nodeName: string) => ({ nodeName, containers: [{ name: "c", image: "i" }] });

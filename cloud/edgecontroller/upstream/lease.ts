@@ -3,7 +3,7 @@ import { type KubeObject } from "../../../protocol/apis/kube-object.ts";
 import { operations, resourceTypes } from "../../../protocol/message/names.ts";
 import { hasCode } from "../../kube/client.ts";
 import { resources } from "../../kube/resource.ts";
-import { contentObject, type Handler, listerNotFound, objectAnswer } from "./request.ts";
+import { contentOr, type Handler, listerNotFound, objectAnswer } from "./request.ts";
 
 const emptyLease = { metadata: { creationTimestamp: null }, spec: {} } as unknown as KubeObject;
 
@@ -12,7 +12,7 @@ export const writeLease: Handler = async ({ client }, request) => {
   const { namespace, name } = request.path;
   let given: KubeObject;
   try {
-    given = contentObject(request);
+    given = contentOr("unmarshal message content with error", request);
   } catch (error) {
     return [{ content: (error as Error).message, type: resourceTypes.node }];
   }

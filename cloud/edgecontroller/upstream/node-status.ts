@@ -3,7 +3,8 @@ import { secondsOf } from "../../../protocol/apis/time.ts";
 import { type KubeObject, listAt } from "../../../protocol/apis/kube-object.ts";
 import { operations, resourceTypes } from "../../../protocol/message/names.ts";
 import { resources } from "../../kube/resource.ts";
-import { registerNode } from "./node.ts";
+import { reasonOf } from "../../../base/log/logger.ts";
+import { emptyNode, registerNode } from "./node.ts";
 import {
   contentObject,
   contentPatch,
@@ -26,7 +27,7 @@ export const patchNode: Handler = async ({ client }, request) => {
   try {
     return [versionedAnswer(await client.patch(ref, "strategic", contentPatch(request), "status"))];
   } catch (error) {
-    return [objectAnswer(null, error)];
+    return [objectAnswer(emptyNode(), error)];
   }
 };
 
@@ -39,7 +40,13 @@ export const nodeStatus: Handler = async (world, request) => {
 
 async function insertStatus(world: UpstreamWorld, request: EdgeRequest): Promise<readonly EdgeAnswer[]> {
   const { name } = request.path;
-  const existing = await world.client.find({ resource: resources.nodes, name });
+  let existing: KubeObject | undefined;
+  try {
+    existing = await world.client.find({ resource: resources.nodes, name });
+  } catch (error) {
+    const content = `get node ${name} info error: ${reasonOf(error)} , register node failed`;
+    return [{ content, type: resourceTypes.node }];
+  }
   if (existing !== undefined) return [{ ...done, type: resourceTypes.node }];
   const [answer] = await registerNode(world, request);
   const failed = (answer?.content as { Err?: { ErrStatus?: { message?: string } } } | undefined)?.Err;
@@ -48,8 +55,25 @@ async function insertStatus(world: UpstreamWorld, request: EdgeRequest): Promise
   return [{ content: `create node ${name} error: ${why} , register node failed`, type: resourceTypes.node }];
 }
 
+/** What an edge before v1.12 reports. */
+interface NodeReport {
+  readonly Status?: Record<string, unknown>;
+  readonly ExtendResources?: Readonly<Record<string, readonly { readonly name?: string }[]>> | null;
+}
+
+/** Devices of a node, such as GPUs, stand in annotations of its Node; of NVIDIA's the states too, under another name. */
+function annotationsOf(extended: NonNullable<NodeReport["ExtendResources"]>): Record<string, string> {
+  const annotations: Record<string, string> = {};
+  for (const [name, list] of Object.entries(extended)) {
+    annotations[name] = JSON.stringify(list);
+    if (name !== "nvidia.com/gpu") continue;
+    annotations["huawei.com/gpu-status"] = JSON.stringify(list.map((gpu) => ({ id: gpu.name, healthy: true })));
+  }
+  return annotations;
+}
+
 async function updateStatus({ client, clock }: UpstreamWorld, request: EdgeRequest): Promise<readonly EdgeAnswer[]> {
-  const given = contentObject(request) as unknown as { readonly Status?: Record<string, unknown> };
+  const given = contentObject(request) as unknown as NodeReport;
   const node = await client.get({ resource: resources.nodes, name: request.path.name });
   const now = clock.now();
   const conditions = (listAt(given.Status, "conditions") as Record<string, unknown>[]).map((condition) => {
@@ -64,6 +88,11 @@ async function updateStatus({ client, clock }: UpstreamWorld, request: EdgeReque
     ...(old.volumesAttached === undefined ? {} : { volumesAttached: old.volumesAttached }),
     ...(old.daemonEndpoints === undefined ? {} : { daemonEndpoints: old.daemonEndpoints }),
   };
-  const stored: KubeObject = await client.update(resources.nodes, { ...node, status }, "status");
+  const annotations = annotationsOf(given.ExtendResources ?? {});
+  const ref = { resource: resources.nodes, name: request.path.name };
+  const annotated = Object.keys(annotations).length === 0
+    ? node
+    : await client.patch(ref, "merge", { metadata: { annotations } });
+  const stored: KubeObject = await client.update(resources.nodes, { ...annotated, status }, "status");
   return [{ ...done, version: stored.metadata.resourceVersion ?? "", type: resourceTypes.node }];
 }

@@ -3,10 +3,20 @@ import { type KubeObject } from "../../../protocol/apis/kube-object.ts";
 import { cloudcoreAnnotation, resourceTypes } from "../../../protocol/message/names.ts";
 import { hasCode } from "../../kube/client.ts";
 import { resources } from "../../kube/resource.ts";
-import { contentObject, done, type Handler, looked, objectAnswer, quietly } from "./request.ts";
+import {
+  bareAnswer,
+  contentObject,
+  contentOr,
+  done,
+  failure,
+  type Handler,
+  listerNotFound,
+  objectAnswer,
+  quietly,
+} from "./request.ts";
 
 /** The zero Node that Go's client hands back with an error, with the labels of the request that it put back on it. */
-function emptyNode(labels: Record<string, string> | undefined): KubeObject {
+export function emptyNode(labels?: Record<string, string>): KubeObject {
   const reserved = Object.entries(labels ?? {}).filter(([key]) => isReserved(key));
   return {
     metadata: {
@@ -42,7 +52,7 @@ function isReserved(key: string): boolean {
 export const registerNode: Handler = async ({ caches, client, impersonates, localAddress }, request) => {
   let given: KubeObject;
   try {
-    given = contentObject(request);
+    given = contentOr("unmarshal marshaled message content with error", request);
   } catch (error) {
     return [{ content: (error as Error).message, type: resourceTypes.node }];
   }
@@ -83,7 +93,11 @@ export const registerNode: Handler = async ({ caches, client, impersonates, loca
 
 /** `query node/{name}`. */
 export const queryNode: Handler = async ({ client }, { path }) => {
-  return await looked(() => client.get({ resource: resources.nodes, name: path.name }));
+  try {
+    return [bareAnswer(await client.get({ resource: resources.nodes, name: path.name }))];
+  } catch (error) {
+    return [{ content: hasCode(error, 404) ? listerNotFound("node", "", path.name) : failure(error) }];
+  }
 };
 
 /** `update node/{name}`: labels and annotations are laid over the stored ones. A failure is not answered, as with Go. */

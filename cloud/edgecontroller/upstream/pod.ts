@@ -1,6 +1,6 @@
 // A pod's status as its node sees it, and its end.
 import { secondsOf } from "../../../protocol/apis/time.ts";
-import { type KubeObject, listAt, textAt } from "../../../protocol/apis/kube-object.ts";
+import { at, type KubeObject, listAt, textAt } from "../../../protocol/apis/kube-object.ts";
 import { operations, resourceTypes } from "../../../protocol/message/names.ts";
 import { type DeleteWishes, hasCode } from "../../kube/client.ts";
 import { resources } from "../../kube/resource.ts";
@@ -88,9 +88,50 @@ export const podStatus: Handler = async (world, request) => {
   const { content } = request.message;
   const reports = (Array.isArray(content) ? content : [contentObject(request)]) as ReportedStatus[];
   const answers: EdgeAnswer[] = [];
-  for (const report of reports) answers.push(...await updateStatus(world, request, report));
+  for (const report of reports) {
+    try {
+      answers.push(...await updateStatus(world, request, report));
+    } catch (error) {
+      // One that can't be read costs itself alone.
+      if (!(error instanceof ContentError) || reports.length === 1) throw error;
+    }
+  }
   return answers;
 };
+
+/** A status as the API keeps it: times to the second, containers in order, and conditions that did not change as old as they are. */
+function cleaned(given: Record<string, unknown>, pod: KubeObject, now: string): Record<string, unknown> {
+  const before = new Map(listAt(pod, "status", "conditions").map((c) => [textAt(c, "type"), c]));
+  const conditions = listAt(given, "conditions").map((condition) => {
+    const type = textAt(condition, "type");
+    if (type !== "Ready" && type !== "Initialized") return condition;
+    const old = before.get(type);
+    const isSame = textAt(old, "status") === textAt(condition, "status");
+    const lastTransitionTime = isSame ? textAt(old, "lastTransitionTime") || now : now;
+    return { ...condition as object, lastTransitionTime };
+  });
+  const byName = (a: unknown, b: unknown) => textAt(a, "name") < textAt(b, "name") ? -1 : 1;
+  const order = listAt(pod, "spec", "initContainers").map((container) => textAt(container, "name"));
+  const inOrder = (a: unknown, b: unknown) => order.indexOf(textAt(a, "name")) - order.indexOf(textAt(b, "name"));
+  const sorted = (field: string, by: (a: unknown, b: unknown) => number) =>
+    Array.isArray(given[field]) ? { [field]: (given[field] as unknown[]).toSorted(by) } : {};
+  return toSeconds({
+    ...given,
+    ...(conditions.length === 0 ? {} : { conditions }),
+    ...sorted("containerStatuses", byName),
+    ...sorted("initContainerStatuses", inOrder),
+  }) as Record<string, unknown>;
+}
+
+const preciseTime = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.\d+Z$/;
+
+/** Times are kept to the second, as `metav1.Time` writes them. */
+function toSeconds(value: unknown): unknown {
+  if (typeof value === "string") return value.replace(preciseTime, "$1Z");
+  if (Array.isArray(value)) return value.map(toSeconds);
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, toSeconds(inner)]));
+}
 
 async function updateStatus(
   { client, clock }: UpstreamWorld,
@@ -111,15 +152,16 @@ async function updateStatus(
       const stub = { metadata: { name, namespace, creationTimestamp: null }, spec: { containers: null }, status: {} };
       return [done, { content: stub, operation: operations.delete, type: resourceTypes.pod, name }];
     }
+    const reported = cleaned(report.Status ?? {}, pod, secondsOf(clock.now()));
     const status = {
-      ...report.Status,
-      startTime: textAt(pod, "status", "startTime") || report.Status?.startTime || secondsOf(clock.now()),
+      ...reported,
+      startTime: textAt(pod, "status", "startTime") || reported.startTime || secondsOf(clock.now()),
     };
     const stored = await client.update(resources.pods, { ...pod, status }, "status");
     const phase = textAt(stored, "status", "phase");
     const ended = phase === "Succeeded" || phase === "Failed";
     const stopped = listAt(stored, "status", "containerStatuses").every((s) =>
-      textAt(s, "state", "terminated", "reason") !== "" || textAt(s, "state", "waiting", "reason") !== ""
+      at(s, "state", "terminated") !== undefined || at(s, "state", "waiting") !== undefined
     );
     if (stored.metadata.deletionTimestamp !== undefined && ended && stopped) {
       await client.delete(ref, { gracePeriodSeconds: 0 });

@@ -124,11 +124,23 @@ export function answerMessage(now: number, request: EdgeRequest, answer: EdgeAns
   });
 }
 
-/** A content that can't be read. */
+/** A content that can't be read. The words are KubeEdge's, which has others for each worker. */
 export class ContentError extends Error {
-  constructor(id: string, reason: string) {
-    super(`message: ${id} process failure, unmarshal message content error: ${reason}`);
+  readonly reason: string;
+  constructor(id: string, reason: string, words = "unmarshal message content error") {
+    super(`message: ${id} process failure, ${words}: ${reason}`);
     this.name = "ContentError";
+    this.reason = reason;
+  }
+}
+
+/** The content of a request whose unreadable content is answered with a text, in that worker's words. Throws ContentError. */
+export function contentOr(words: string, request: EdgeRequest): KubeObject {
+  try {
+    return contentObject(request);
+  } catch (error) {
+    if (error instanceof ContentError) throw new ContentError(request.message.header.msg_id, error.reason, words);
+    throw error;
   }
 }
 
