@@ -18,6 +18,11 @@ const titles: Readonly<Record<string, string>> = {
   "1 §7": "Configuration",
   "1 §9": "What a cloud must get right",
   "4 §1": "Reliable delivery (SyncController)",
+  "2 §2": "EdgeController, downstream",
+  "2 §3": "EdgeController, upstream",
+  "3 §2": "DeviceController, downstream",
+  "3 §3": "DeviceController, upstream",
+  "3 §8": "What devices of KubeEdge are known to trip over",
 };
 
 /** The page. Throws an Error that names each row without a test, and each test that is not there. */
@@ -42,9 +47,9 @@ export async function coveragePage(files: readonly string[]): Promise<string> {
 
   const tests = new Set(statements.flatMap((statement) => statement.tests.map(({ file, name }) => `${file} ${name}`)));
   const lines = [
-    "# What the hub does, and which test proves it",
+    "# What cloudcore does, and which test proves it",
     "",
-    `${statements.length} statements about what can be seen of a cloudcore's hub from outside, each with the tests that fail where it does not hold (${tests.size} tests, many of them tables).`,
+    `${statements.length} statements about what can be seen of a cloudcore from outside, each with the tests that fail where it does not hold (${tests.size} tests, many of them tables).`,
     "Numbers are those of the protocol notes that the source cites. ≠ marks where skep differs from KubeEdge on purpose; [deviations.md](deviations.md) says why.",
   ];
   let part = "";

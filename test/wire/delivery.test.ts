@@ -29,8 +29,10 @@ async function client(name = `d-${++number}`): Promise<RawEdge> {
     await cloud.kube.create(resources.nodes, { apiVersion: "v1", kind: "Node", metadata: { name, labels } });
   }
   const edge = await rawEdge(cloud, name);
-  const beat = setInterval(() => edge.ended() ?? edge.send({ operation: "keepalive", resource: "node" }), 300);
-  edge.socket.onClose(() => clearInterval(beat));
+  const beat = setInterval(() => {
+    if (edge.ended() === undefined) edge.send({ operation: "keepalive", resource: "node" });
+    else clearInterval(beat);
+  }, 300);
   return edge;
 }
 

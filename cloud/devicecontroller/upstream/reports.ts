@@ -12,7 +12,7 @@ export class ReportError extends Error {
 }
 
 /**
- * The twins after a report. Values of properties that the device doesn't have are left out; a value given replaces the old
+ * The twins after a report. Properties that the device doesn't have, or has no longer, are left out; a value given replaces the old
  * one whole. Unlike Go's, the first report of a property is kept too.
  */
 export function mergeTwins(device: Device, status: DeviceStatus, report: unknown): StatusTwin[] {
@@ -21,7 +21,8 @@ export function mergeTwins(device: Device, status: DeviceStatus, report: unknown
     throw new ReportError("the report has no twin");
   }
   const known = new Set((device.spec?.properties ?? []).map((property) => property.name));
-  const twins = new Map((status.status?.twins ?? []).map((twin) => [twin.propertyName, twin]));
+  const stored = (status.status?.twins ?? []).filter(({ propertyName }) => known.has(propertyName));
+  const twins = new Map(stored.map((twin) => [twin.propertyName, twin]));
   for (const [propertyName, value] of Object.entries(reported as Record<string, MsgTwin | null>)) {
     if (!known.has(propertyName) || value === null) continue;
     const old = twins.get(propertyName) ?? { propertyName };

@@ -1,6 +1,6 @@
 // A node's status: patches of today's edges, and whole statuses of older ones.
 import { secondsOf } from "../../../protocol/apis/time.ts";
-import { type KubeObject, listAt } from "../../../protocol/apis/kube-object.ts";
+import { at, type KubeObject, listAt } from "../../../protocol/apis/kube-object.ts";
 import { operations, resourceTypes } from "../../../protocol/message/names.ts";
 import { resources } from "../../kube/resource.ts";
 import { reasonOf } from "../../../base/log/logger.ts";
@@ -86,7 +86,8 @@ async function updateStatus({ client, clock }: UpstreamWorld, request: EdgeReque
     ...given.Status,
     ...(conditions.length === 0 ? {} : { conditions }),
     ...(old.volumesAttached === undefined ? {} : { volumesAttached: old.volumesAttached }),
-    ...(old.daemonEndpoints === undefined ? {} : { daemonEndpoints: old.daemonEndpoints }),
+    // A port of the kubelet that is known stays: old edges report none.
+    ...(at(old, "daemonEndpoints", "kubeletEndpoint", "Port") ? { daemonEndpoints: old.daemonEndpoints } : {}),
   };
   const annotations = annotationsOf(given.ExtendResources ?? {});
   const ref = { resource: resources.nodes, name: request.path.name };
