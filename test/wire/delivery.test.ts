@@ -55,6 +55,23 @@ const versionOf = async (node: string, object: KubeObject) =>
 const isRecorded = (node: string, object: KubeObject) => async () =>
   await versionOf(node, object) === object.metadata.resourceVersion;
 
+/** A record of some former cloudcore: of what, and the version acknowledged; no status where nothing is said. */
+function addRecord(
+  kube: KubeClient,
+  name: string,
+  [objectAPIVersion, objectKind, objectName]: string[],
+  version?: string,
+) {
+  const { apiVersion, kind } = resources.objectsyncs;
+  return kube.create(resources.objectsyncs, {
+    apiVersion,
+    kind,
+    metadata: { name, namespace: "default" },
+    spec: { objectAPIVersion, objectKind, objectName },
+    ...(version === undefined ? {} : { status: { objectResourceVersion: version } }),
+  });
+}
+
 /** Some calls of cloudcore's own client fail, as an overloaded API's do. */
 function failing(method: "create" | "patch" | "delete", plural: string, code: number, times = 1): { stop(): void } {
   const own = cloud.core.client as unknown as Record<string, unknown>;
@@ -108,12 +125,7 @@ describe("records", () => {
   test("a record without a status counts as nothing acknowledged (Go never sends the object then)", async () => {
     const node = `d-${++number}`;
     const pod = await podOn(node, "statusless");
-    await cloud.kube.create(resources.objectsyncs, {
-      apiVersion: resources.objectsyncs.apiVersion,
-      kind: "ObjectSync",
-      metadata: { name: `${node}.${pod.metadata.uid}`, namespace: "default" },
-      spec: { objectAPIVersion: "v1", objectKind: "Pod", objectName: "statusless" },
-    });
+    await addRecord(cloud.kube, `${node}.${pod.metadata.uid}`, ["v1", "Pod", "statusless"]);
     const edge = await client(node);
     edge.acknowledgeAll();
     await edge.expect("the pod", about("default/pod/statusless"));
@@ -246,13 +258,12 @@ describe("the sync loop", () => {
       spec: { protocol: "p" },
     });
     // A cloudcore that died between the model's deletion and the end of its record leaves this behind.
-    await cloud.kube.create(resources.objectsyncs, {
-      apiVersion: resources.objectsyncs.apiVersion,
-      kind: "ObjectSync",
-      metadata: { name: `${edge.node}.${model.metadata.uid}`, namespace: "default" },
-      spec: { objectAPIVersion: apiVersion, objectKind: "DeviceModel", objectName: "unused" },
-      status: { objectResourceVersion: model.metadata.resourceVersion },
-    });
+    await addRecord(
+      cloud.kube,
+      `${edge.node}.${model.metadata.uid}`,
+      [apiVersion, "DeviceModel", "unused"],
+      model.metadata.resourceVersion,
+    );
     await edge.expect("the deletion", about("default/devicemodel/unused", "delete"));
     await until("the record is gone", async () => await cloud.kube.find(recordRef(edge.node, model)) === undefined);
     await cloud.kube.create(resources.devices, {
@@ -268,13 +279,7 @@ describe("the sync loop", () => {
   test("has a deletion sent again until it is acknowledged; then the record goes", async () => {
     const edge = await client();
     const gone = { metadata: { name: "vanished", namespace: "default", uid: crypto.randomUUID() } } as KubeObject;
-    await cloud.kube.create(resources.objectsyncs, {
-      apiVersion: resources.objectsyncs.apiVersion,
-      kind: "ObjectSync",
-      metadata: { name: `${edge.node}.${gone.metadata.uid}`, namespace: "default" },
-      spec: { objectAPIVersion: "v1", objectKind: "ConfigMap", objectName: "vanished" },
-      status: { objectResourceVersion: "5" },
-    });
+    await addRecord(cloud.kube, `${edge.node}.${gone.metadata.uid}`, ["v1", "ConfigMap", "vanished"], "5");
     const deletions = () => edge.received.filter(about("default/configmap/vanished", "delete"));
     await until("it comes three times", () => deletions().length >= 3);
     const [first] = deletions();
@@ -292,13 +297,7 @@ describe("the sync loop", () => {
     const present = await cloud.kube.create(resources.configmaps, configMap);
     const former = recordRef(edge.node, { metadata: { name: "renewed", uid: crypto.randomUUID() } });
     const failure = failing("create", "objectsyncs", 500, 2);
-    await cloud.kube.create(resources.objectsyncs, {
-      apiVersion: resources.objectsyncs.apiVersion,
-      kind: "ObjectSync",
-      metadata: { name: former.name, namespace: "default" },
-      spec: { objectAPIVersion: "v1", objectKind: "ConfigMap", objectName: "renewed" },
-      status: { objectResourceVersion: "5" },
-    });
+    await addRecord(cloud.kube, former.name, ["v1", "ConfigMap", "renewed"], "5");
     const seen: string[] = [];
     await until("the present one is recorded", async () => {
       const [old, version] = [await cloud.kube.find(former), await versionOf(edge.node, present)];
@@ -359,13 +358,7 @@ describe("the sync loop", () => {
     const pod = await podOn(edge.node, "again");
     await until("it is recorded", isRecorded(edge.node, pod));
     const former = crypto.randomUUID();
-    await cloud.kube.create(resources.objectsyncs, {
-      apiVersion: resources.objectsyncs.apiVersion,
-      kind: "ObjectSync",
-      metadata: { name: `${edge.node}.${former}`, namespace: "default" },
-      spec: { objectAPIVersion: "v1", objectKind: "Pod", objectName: "again" },
-      status: { objectResourceVersion: "5" },
-    });
+    await addRecord(cloud.kube, `${edge.node}.${former}`, ["v1", "Pod", "again"], "5");
     const deletion = await edge.expect("the deletion", about("default/pod/again", "delete"));
     expect(textAt(deletion.content, "metadata", "uid")).toBe(former);
     await until("its record is gone", async () => {
@@ -443,13 +436,7 @@ describe("the sync loop", () => {
 });
 
 describe("records of nodes that are gone", () => {
-  const stray = (kube: KubeClient, name: string) =>
-    kube.create(resources.objectsyncs, {
-      apiVersion: resources.objectsyncs.apiVersion,
-      kind: "ObjectSync",
-      metadata: { name, namespace: "default" },
-      spec: { objectAPIVersion: "v1", objectKind: "Pod", objectName: "p" },
-    });
+  const stray = (kube: KubeClient, name: string) => addRecord(kube, name, ["v1", "Pod", "p"]);
 
   test("are removed at the start", async () => {
     const { api, clock } = await startApi();
