@@ -9,7 +9,7 @@ import { TimerWheel } from "../base/time/timer-wheel.ts";
 import { CloudCore, type CloudCoreOptions } from "../cloud/cloudcore.ts";
 import { type CloudCoreConfig, defaultConfig, scaled } from "../cloud/config/config.ts";
 import type { Address, CloudCoreFile } from "../cloud/config/file.ts";
-import { upstreamLimits } from "../protocol/apis/cloudcore-config.ts";
+import { upstreamLimitsFor } from "../protocol/apis/cloudcore-config.ts";
 import { clusterKubeConfig } from "../cloud/kube/kubeconfig.ts";
 import { UsageError } from "./failure.ts";
 import { interruption } from "./interrupt.ts";
@@ -53,7 +53,9 @@ export async function cloudcoreCommand(flags: CloudcoreFlags): Promise<number> {
   const asked = file?.config ?? defaultConfig;
   const config: CloudCoreConfig = {
     ...scaled(asked, flags.timeScale ?? 1),
-    ...(flags.nodeLimit === undefined ? {} : { nodeLimit: flags.nodeLimit, upstream: upstreamLimits(flags.nodeLimit) }),
+    ...(flags.nodeLimit === undefined
+      ? {}
+      : { nodeLimit: flags.nodeLimit, upstream: upstreamLimitsFor(flags.nodeLimit, asked.upstream) }),
     advertiseAddress: [
       ...asked.advertiseAddress,
       ...(flags.bind === undefined ? [] : [flags.bind]),

@@ -132,9 +132,10 @@ export class KubeClient {
   }
 
   async update(resource: Resource, object: KubeObject, subresource = ""): Promise<KubeObject> {
+    const { name, namespace = "" } = object.metadata;
     return await this.#object(
       "PUT",
-      withSub(objectPath({ resource, ...object.metadata }), subresource),
+      withSub(objectPath({ resource, namespace, name }), subresource),
       object,
     );
   }

@@ -125,6 +125,9 @@ export type UpstreamChannel = keyof typeof upstreamChannels;
 /** Workers and waiting places of each channel. */
 export type UpstreamLimits = Readonly<Record<UpstreamChannel, { readonly workers: number; readonly buffer: number }>>;
 
+/** The channels whose need grows with the nodes. */
+const needed: ReadonlySet<UpstreamChannel> = new Set(["patchNode", "queryNode", "createLease"]);
+
 /**
  * The limits of a cloudcore for so many nodes: what is set, or KubeEdge's defaults, and at least what so many nodes need
  * (KubeEdge `AdjustCloudCoreConfig`).
@@ -148,6 +151,21 @@ export function upstreamLimits(
   };
   const names = Object.keys(upstreamChannels) as UpstreamChannel[];
   return Object.fromEntries(names.map((channel) => [channel, limitsOf(channel)])) as UpstreamLimits;
+}
+
+/** The same limits for so many nodes: none lower than they need. */
+export function upstreamLimitsFor(nodeLimit: number, set: UpstreamLimits): UpstreamLimits {
+  const least = upstreamLimits(nodeLimit);
+  const names = Object.keys(set) as UpstreamChannel[];
+  return Object.fromEntries(names.map((name) => [
+    name,
+    needed.has(name)
+      ? {
+        workers: Math.max(set[name].workers, least[name].workers),
+        buffer: Math.max(set[name].buffer, least[name].buffer),
+      }
+      : set[name],
+  ])) as UpstreamLimits;
 }
 
 const server = (value: { readonly enable: boolean; readonly port: number }, what: string) => ({

@@ -299,8 +299,13 @@ export function hubNameIn(
 
 /** One spelling for each address and name. */
 export function sameName(name: string): string {
-  if (isIP(name) !== 6) return name.toLowerCase();
-  return new URL(`http://[${name}]`).hostname.slice(1, -1);
+  if (isIP(name) !== 6 || name.includes("%")) return name.toLowerCase();
+  const address = new URL(`http://[${name}]`).hostname.slice(1, -1);
+  // An IPv4 address in sixteen bytes is that address to everybody who compares them.
+  const [, high, low] = /^::ffff:([0-9a-f]+):([0-9a-f]+)$/.exec(address) ?? [];
+  if (high === undefined || low === undefined) return address;
+  const bytes = [high, low].map((word) => parseInt(word, 16)).flatMap((word) => [word >> 8, word & 255]);
+  return bytes.join(".");
 }
 
 /** Common name and organization of a certificate in DER. */

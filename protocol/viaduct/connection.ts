@@ -62,7 +62,7 @@ export function viaductSocket(connection: QuicConnection): MessageSocket {
   let tail = Promise.resolve();
   let isPaused = false;
   let resumed = Promise.withResolvers<void>();
-  /** Bytes of messages that are not whole yet, of all streams together. */
+  /** Bytes of messages that are not whole yet, or wait for the end of a pause, of all streams together. */
   let held = 0;
   const early: string[] = [];
 
@@ -90,6 +90,8 @@ export function viaductSocket(connection: QuicConnection): MessageSocket {
   const read = async (stream: QuicStream, prefixBytes: number) => {
     const reader = new FrameReader();
     let prefix = Buffer.alloc(0);
+    /** This stream's part of `held`. */
+    let mine = 0;
     try {
       for await (const bytes of stream.read()) {
         let rest = bytes;
@@ -99,19 +101,24 @@ export function viaductSocket(connection: QuicConnection): MessageSocket {
           rest = joined.subarray(prefixBytes);
           if (prefix.length === prefixBytes && prefix.toString("latin1") !== MESSAGES) return stream.cancel();
         }
-        held -= reader.held;
+        // What has come counts until it is taken, whole or not.
+        held += rest.length;
+        mine += rest.length;
+        if (held > limits.message) {
+          return fail(`more than ${limits.message} bytes of messages that are not whole, or wait`);
+        }
         for (const payload of reader.push(rest)) {
           while (isPaused) await resumed.promise;
           if (closed !== undefined) return;
           take(encodeMessage(decodePayload(payload)));
         }
-        held += reader.held;
-        if (held > limits.message) return fail(`more than ${limits.message} bytes of messages that are not whole`);
+        held -= mine - reader.held;
+        mine = reader.held;
       }
     } catch (error) {
       if (error instanceof FrameError) fail(`a stream can't be read: ${error.message}`);
     } finally {
-      held -= Math.min(held, reader.held);
+      held -= mine;
     }
   };
   connection.onStream((stream) => void read(stream, PREFIX_BYTES));

@@ -243,7 +243,13 @@ describe("a Node that was left without its reserved labels", () => {
   test("is given them at the edge's next try to register", async () => {
     const cloud = await startCloud({ config: { authorization: "on" } });
     try {
-      await cloud.kube.create(resources.nodes, { apiVersion: "v1", kind: "Node", metadata: { name: "halved" } });
+      // What cloudcore has made, and nobody else: it says so in an annotation.
+      const annotations = { cloudcore: "127.0.0.1" };
+      await cloud.kube.create(resources.nodes, {
+        apiVersion: "v1",
+        kind: "Node",
+        metadata: { name: "halved", annotations },
+      });
       const edge = await rawEdge(cloud, "halved");
       const insert = edge.send({
         operation: "insert",
@@ -255,6 +261,15 @@ describe("a Node that was left without its reserved labels", () => {
       expect((await cloud.kube.get({ resource: resources.nodes, name: "halved" })).metadata.labels).toMatchObject(
         labels,
       );
+      // Once it has some, no further ones: they are the administrator's to give, and to take.
+      const greedy = { "node-restriction.kubernetes.io/tenant": "b", "node-role.kubernetes.io/edge": null };
+      const again = edge.send({
+        operation: "insert",
+        resource: "null/node/halved",
+        content: { metadata: { name: "halved", labels: greedy } },
+      });
+      await edge.expect("the answer", ({ header }) => header.parent_msg_id === again.header.msg_id);
+      expect((await cloud.kube.get({ resource: resources.nodes, name: "halved" })).metadata.labels).toEqual(labels);
       edge.close();
     } finally {
       await cloud.stop();

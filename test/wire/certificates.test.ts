@@ -337,6 +337,7 @@ describe("the enrolment server", () => {
           { type: "ip", value: "192.0.2.1" },
           { type: "dns", value: "HUB.example" },
           { type: "ip", value: "2001:db8:0:0::5" },
+          { type: "ip", value: "::ffff:c000:201" },
           { type: "dns", value: "*.example" },
         ] as const
       ) {
@@ -349,6 +350,7 @@ describe("the enrolment server", () => {
       }
       // For clients alone it proves nothing, and a metaServer's own address is its own.
       expect((await sign([{ type: "ip", value: "192.0.2.1" }], "[2]")).status).toBe(200);
+      expect((await sign([{ type: "dns", value: "fe80::1%eth0" }], "[1]")).status).not.toBe(401);
       expect((await sign([{ type: "ip", value: "169.254.30.10" }, { type: "ip", value: "127.0.0.1" }], "[1,2]")).status)
         .toBe(200);
       const again = await prepareCertificates(own.kube, {

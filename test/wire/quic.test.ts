@@ -335,6 +335,22 @@ if (problem !== undefined) {
       expect([...got].sort()).toEqual(["a1", "a2", "a3", "b1", "b2", "b3"]);
     });
 
+    test("whole messages that wait for the end of a pause count too", async () => {
+      const [near, far] = pair();
+      const socket = viaductSocket(near);
+      let why: string | undefined;
+      socket.onClose((reason) => why = reason);
+      socket.onMessage(() => {});
+      socket.pause();
+      const frame = encodeFrame({ header: { msg_id: "m", timestamp: 1 }, route: {}, content: "x".repeat(1024 * 1024) });
+      for (let i = 0; i < 40 && why === undefined; i++) {
+        const stream = far.open();
+        await stream.write(Buffer.concat([Buffer.from("msg"), frame]));
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      expect(await until("it is ended", () => why)).toContain("that are not whole, or wait");
+    });
+
     test("many streams with halves of large messages have one budget together; a stream that is reset has only ended", async () => {
       const [near, far] = pair();
       const socket = viaductSocket(near);

@@ -1,7 +1,7 @@
 // What comes up from an edge, seen on its socket and in the API: who may come how, what is served, and in which order.
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { defaultConfig } from "../../cloud/config/config.ts";
-import { KubeApiError, type KubeClient } from "../../cloud/kube/client.ts";
+import { KubeApiError, KubeClient } from "../../cloud/kube/client.ts";
 import { resources } from "../../cloud/kube/resource.ts";
 import { dialWebSocket } from "../../base/transport/websocket-client.ts";
 import { createSecureContext } from "node:tls";
@@ -191,6 +191,34 @@ describe("an acknowledgement", () => {
   });
 });
 
+describe("an object that an edge writes", () => {
+  test("goes where its path and its own name lead, whatever else its metadata says", async () => {
+    const edge = await rawEdge(cloud, "steers");
+    const { call } = KubeClient.prototype;
+    const paths: string[] = [];
+    const spied = vi.spyOn(KubeClient.prototype, "call").mockImplementation(
+      function (this: KubeClient, method, path, ...rest) {
+        if (method === "PUT") paths.push(path);
+        return Reflect.apply(call, this, [method, path, ...rest]);
+      },
+    );
+    const resource = { apiVersion: "v1", plural: "services/http:svc:80/proxy/admin", namespaced: true };
+    edge.send({ operation: "update", resource: "kube-system/lease/n", content: { metadata: { resource }, spec: {} } });
+    edge.send({
+      operation: "update",
+      resource: "default/event/e",
+      content: { metadata: { name: "e", namespace: "default", resource } },
+    });
+    await settle(edge);
+    spied.mockRestore();
+    expect(paths).toEqual([
+      "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/n",
+      "/api/v1/namespaces/default/events/e",
+    ]);
+    edge.close();
+  });
+});
+
 describe("a request that names nothing", () => {
   test.each([
     ["delete", "default/pod", { gracePeriodSeconds: 0 }],
@@ -301,7 +329,7 @@ describe("a status of an older edge", () => {
       spec: { nodeName: "old-m", containers: [{ name: "c", image: "i" }] },
     });
     const edge = await rawEdge(cloud, "old-m");
-    const reports = [{ Name: ["odd"], Status: {} }, { Name: "readable", Status: { phase: "Running" } }];
+    const reports = [null, { Name: ["odd"], Status: {} }, { Name: "readable", Status: { phase: "Running" } }, 7];
     expect((await asking(edge)("update", "default/podstatus", reports)).content).toBe("OK");
     const pod = await cloud.kube.get({ resource: resources.pods, namespace: "default", name: "readable" });
     expect(textAt(pod, "status", "phase")).toBe("Running");
@@ -312,7 +340,11 @@ describe("a status of an older edge", () => {
     await addNode("old-n");
     const edge = await rawEdge(cloud, "old-n");
     const conditions = [{ type: "Ready", status: "True", lastHeartbeatTime: "2020-01-01T00:00:00Z" }];
-    const ExtendResources = { "nvidia.com/gpu": [{ name: "gpu-0" }], "other.com/fpga": [{ name: "f" }] };
+    const ExtendResources = {
+      "nvidia.com/gpu": [{ name: "gpu-0" }],
+      "other.com/fpga": [{ name: "f" }],
+      "none.com/x": null,
+    };
     await asking(edge)("update", "default/nodestatus/old-n", { UID: "x", Status: { conditions }, ExtendResources });
     const node = await cloud.kube.get({ resource: resources.nodes, name: "old-n" });
     const [ready] = (node.status as { conditions: { lastHeartbeatTime: string }[] }).conditions;

@@ -58,7 +58,7 @@ async function insertStatus(world: UpstreamWorld, request: EdgeRequest): Promise
 /** What an edge before v1.12 reports. */
 interface NodeReport {
   readonly Status?: Record<string, unknown>;
-  readonly ExtendResources?: Readonly<Record<string, readonly { readonly name?: string }[]>> | null;
+  readonly ExtendResources?: Readonly<Record<string, readonly ({ readonly name?: string } | null)[] | null>> | null;
 }
 
 /** Devices of a node, such as GPUs, stand in annotations of its Node; of NVIDIA's the states too, under another name. */
@@ -67,7 +67,9 @@ function annotationsOf(extended: NonNullable<NodeReport["ExtendResources"]>): Re
   for (const [name, list] of Object.entries(extended)) {
     annotations[name] = JSON.stringify(list);
     if (name !== "nvidia.com/gpu") continue;
-    annotations["huawei.com/gpu-status"] = JSON.stringify(list.map((gpu) => ({ id: gpu.name, healthy: true })));
+    annotations["huawei.com/gpu-status"] = JSON.stringify(
+      (list ?? []).map((gpu) => ({ id: gpu?.name, healthy: true })),
+    );
   }
   return annotations;
 }

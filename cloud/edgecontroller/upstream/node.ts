@@ -1,7 +1,7 @@
 // A node registers itself, asks for itself, and changes its labels and annotations.
 import { type KubeObject } from "../../../protocol/apis/kube-object.ts";
 import { cloudcoreAnnotation, resourceTypes } from "../../../protocol/message/names.ts";
-import { hasCode } from "../../kube/client.ts";
+import { hasCode, type KubeClient } from "../../kube/client.ts";
 import { resources } from "../../kube/resource.ts";
 import {
   bareAnswer,
@@ -72,7 +72,9 @@ export const registerNode: Handler = async ({ caches, client, impersonates, loca
     // NodeRestriction keeps a node from giving itself these labels: it is given them by us, in a second call, as with Go.
     const { labels = {}, ...metadata } = node.metadata;
     const [reserved, free] = [true, false].map((which) =>
-      Object.fromEntries(Object.entries(labels).filter(([key]) => isReserved(key) === which))
+      Object.fromEntries(
+        Object.entries(labels).filter(([key, value]) => isReserved(key) === which && typeof value === "string"),
+      )
     );
     const give = () => {
       const ref = { resource: resources.nodes, name: request.path.name };
@@ -81,8 +83,10 @@ export const registerNode: Handler = async ({ caches, client, impersonates, loca
     try {
       await client.create(resources.nodes, { ...node, metadata: { ...metadata, labels: free } } as KubeObject);
     } catch (error) {
-      // Who died between the two calls has left it without: the edge's next try gives them to it.
-      if (hasCode(error, 409) && request.path.name === request.node) await give();
+      // Who died between the two calls has left it with none: the edge's next try gives them to it. What has some is done.
+      if (hasCode(error, 409) && request.path.name === request.node && await isLeftOver(caches.client, request.node)) {
+        await give();
+      }
       throw error;
     }
     return [objectAnswer(await give())];
@@ -90,6 +94,12 @@ export const registerNode: Handler = async ({ caches, client, impersonates, loca
     return [objectAnswer(emptyNode(given.metadata?.labels), error)];
   }
 };
+
+/** Whether a Node was made here and has not been given a reserved label yet. */
+async function isLeftOver(client: KubeClient, name: string): Promise<boolean> {
+  const { annotations = {}, labels = {} } = (await client.find({ resource: resources.nodes, name }))?.metadata ?? {};
+  return annotations[cloudcoreAnnotation] !== undefined && !Object.keys(labels).some(isReserved);
+}
 
 /** `query node/{name}`. */
 export const queryNode: Handler = async ({ client }, { path }) => {

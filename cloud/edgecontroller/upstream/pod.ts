@@ -139,6 +139,9 @@ async function updateStatus(
   report: ReportedStatus,
 ): Promise<EdgeAnswer[]> {
   const { namespace } = request.path;
+  if (typeof report !== "object" || report === null) {
+    throw new ContentError(request.message.header.msg_id, "an object was expected");
+  }
   // The path says whose status it is, where it says anything: the name inside must not lead elsewhere.
   const name = request.path.name || report.Name;
   if (typeof name !== "string" || name === "" || (report.Name ?? name) !== name) {

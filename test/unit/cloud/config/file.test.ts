@@ -2,7 +2,13 @@
 import { describe, expect, test } from "vitest";
 import { parse, stringify } from "yaml";
 import { defaultConfigText, minConfigText, parseCloudCoreFile } from "../../../../cloud/config/file.ts";
-import { cloudcoreKeys, type ConfigSection, isKey, skepKeys } from "../../../../protocol/apis/cloudcore-config.ts";
+import {
+  cloudcoreKeys,
+  type ConfigSection,
+  isKey,
+  skepKeys,
+  upstreamLimitsFor,
+} from "../../../../protocol/apis/cloudcore-config.ts";
 
 const read = (text: string) => parseCloudCoreFile(text, "cloudcore.yaml");
 const hub = (text: string) => read(`modules:\n  cloudHub:\n    ${text}\n`);
@@ -94,6 +100,10 @@ modules:
       queryNode: { workers: 2000, buffer: 3024 },
       createLease: { workers: 2000, buffer: 3024 },
       patchNode: { workers: 140, buffer: 2024 },
+    });
+    expect(upstreamLimitsFor(4000, upstream)).toMatchObject({
+      configMap: { workers: 7, buffer: 9 },
+      queryNode: { workers: 4000, buffer: 5024 },
     });
     expect(read("").config.upstream).toMatchObject({
       queryNode: { workers: 500, buffer: 1524 },
