@@ -44,16 +44,15 @@ export class CloudCore {
   readonly hub: CloudHub;
   readonly bus: Bus;
   readonly client: KubeClient;
-  readonly #stop: () => Promise<void>;
-
   /** Port of health and metrics, 0 where they are not served. */
   readonly monitorPort: number;
+  readonly #stop: () => Promise<void>;
 
   private constructor(hub: CloudHub, bus: Bus, client: KubeClient, monitorPort: number, stop: () => Promise<void>) {
-    this.monitorPort = monitorPort;
     this.hub = hub;
     this.bus = bus;
     this.client = client;
+    this.monitorPort = monitorPort;
     this.#stop = stop;
   }
 

@@ -4,7 +4,7 @@ import {
   type StrictGo,
   strictGoWays,
   type UpstreamLimits,
-  upstreamLimits,
+  upstreamLimitsFor,
 } from "../../protocol/apis/cloudcore-config.ts";
 
 /** The settings of one cloudcore. */
@@ -71,7 +71,7 @@ export const defaultConfig: CloudCoreConfig = {
   strictGo: new Set(),
   authorization: "off",
   eras: [],
-  upstream: upstreamLimits(1000),
+  upstream: upstreamLimitsFor(1000),
   controllers: new Set(["edgeController", "deviceController", "syncController"]),
   certificateFiles: undefined,
 };

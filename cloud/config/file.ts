@@ -13,7 +13,8 @@ import {
   isKey,
   skepKeys,
   type StrictGo,
-  upstreamLimits,
+  upstreamLimitsFor,
+  upstreamLimitsIn,
   type ValueSchema,
 } from "../../protocol/apis/cloudcore-config.ts";
 import { limits } from "../../protocol/limits.ts";
@@ -264,7 +265,10 @@ function settingsOf(values: Values, { inert, unknown }: Reader): CloudCoreFile {
       strictGo: new Set(skep.strictGo),
       eras: skep.eras,
       authorization: authorization.enable ? authorization.debug ? "log" : "on" : "off",
-      upstream: upstreamLimits(hub.nodeLimit, modules.edgeController.buffer, modules.edgeController.load),
+      upstream: upstreamLimitsFor(
+        hub.nodeLimit,
+        upstreamLimitsIn(modules.edgeController.buffer, modules.edgeController.load),
+      ),
       controllers: new Set(on),
       certificateFiles: {
         ca: hub.tlsCAFile,

@@ -125,47 +125,34 @@ export type UpstreamChannel = keyof typeof upstreamChannels;
 /** Workers and waiting places of each channel. */
 export type UpstreamLimits = Readonly<Record<UpstreamChannel, { readonly workers: number; readonly buffer: number }>>;
 
-/** The channels whose need grows with the nodes. */
-const needed: ReadonlySet<UpstreamChannel> = new Set(["patchNode", "queryNode", "createLease"]);
+const channelNames = Object.keys(upstreamChannels) as UpstreamChannel[];
 
-/**
- * The limits of a cloudcore for so many nodes: what is set, or KubeEdge's defaults, and at least what so many nodes need
- * (KubeEdge `AdjustCloudCoreConfig`).
- */
-export function upstreamLimits(
-  nodeLimit: number,
+function forEachChannel(limits: (channel: UpstreamChannel) => UpstreamLimits[UpstreamChannel]): UpstreamLimits {
+  return Object.fromEntries(channelNames.map((channel) => [channel, limits(channel)])) as UpstreamLimits;
+}
+
+/** What the sections `buffer` and `load` say, by KubeEdge's names; the defaults where they are silent. */
+export function upstreamLimitsIn(
   buffers: Readonly<Record<string, unknown>> = {},
   workers: Readonly<Record<string, unknown>> = {},
 ): UpstreamLimits {
-  const least: Partial<Record<UpstreamChannel, { readonly workers: number; readonly buffer: number }>> = {
+  return forEachChannel((channel) => {
+    const { buffer, workers: own } = upstreamChannels[channel];
+    return { workers: Number(workers[own[0]] ?? own[1]), buffer: Number(buffers[buffer[0]] ?? buffer[1]) };
+  });
+}
+
+/** The same limits for so many nodes: none lower than they need (KubeEdge `AdjustCloudCoreConfig`). */
+export function upstreamLimitsFor(nodeLimit: number, set: UpstreamLimits = upstreamLimitsIn()): UpstreamLimits {
+  const least: Partial<UpstreamLimits> = {
     patchNode: { workers: 100 + Math.floor(nodeLimit / 50), buffer: 1024 + Math.floor(nodeLimit / 2) },
     queryNode: { workers: nodeLimit, buffer: 1024 + nodeLimit },
     createLease: { workers: nodeLimit, buffer: 1024 + nodeLimit },
   };
-  const limitsOf = (channel: UpstreamChannel) => {
-    const { buffer, workers: own } = upstreamChannels[channel];
-    return {
-      workers: Math.max(Number(workers[own[0]] ?? own[1]), least[channel]?.workers ?? 1),
-      buffer: Math.max(Number(buffers[buffer[0]] ?? buffer[1]), least[channel]?.buffer ?? 0),
-    };
-  };
-  const names = Object.keys(upstreamChannels) as UpstreamChannel[];
-  return Object.fromEntries(names.map((channel) => [channel, limitsOf(channel)])) as UpstreamLimits;
-}
-
-/** The same limits for so many nodes: none lower than they need. */
-export function upstreamLimitsFor(nodeLimit: number, set: UpstreamLimits): UpstreamLimits {
-  const least = upstreamLimits(nodeLimit);
-  const names = Object.keys(set) as UpstreamChannel[];
-  return Object.fromEntries(names.map((name) => [
-    name,
-    needed.has(name)
-      ? {
-        workers: Math.max(set[name].workers, least[name].workers),
-        buffer: Math.max(set[name].buffer, least[name].buffer),
-      }
-      : set[name],
-  ])) as UpstreamLimits;
+  return forEachChannel((channel) => ({
+    workers: Math.max(set[channel].workers, least[channel]?.workers ?? 1),
+    buffer: Math.max(set[channel].buffer, least[channel]?.buffer ?? 0),
+  }));
 }
 
 const server = (value: { readonly enable: boolean; readonly port: number }, what: string) => ({

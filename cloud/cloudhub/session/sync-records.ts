@@ -51,7 +51,7 @@ export class SyncRecords {
   /** The version a node has acknowledged, `"0"` for none yet; undefined where there is no record. */
   acknowledged(node: string, { uid, namespace }: Recorded): string | undefined {
     const name = syncNameOf(node, uid);
-    const key = namespace === "" ? name : `${namespace}/${name}`;
+    const key = keyIn(namespace, name);
     if (this.#written.has(key)) return this.#written.get(key)?.version;
     const record = this.#informer(namespace).get(namespace, name);
     return record === undefined ? undefined : versionIn(record);
@@ -76,7 +76,7 @@ export class SyncRecords {
     if (recorded === undefined) return;
     const name = syncNameOf(node, recorded.uid);
     const { namespace } = recorded;
-    const key = namespace === "" ? name : `${namespace}/${name}`;
+    const key = keyIn(namespace, name);
     await this.#inOrder(key, async () => {
       const before = this.acknowledged(node, recorded);
       if (before === undefined || before === neverAcknowledged) return;
@@ -131,7 +131,7 @@ export class SyncRecords {
   async remove(node: string, { uid, namespace }: Recorded): Promise<boolean> {
     let isGone = true;
     const name = syncNameOf(node, uid);
-    const key = namespace === "" ? name : `${namespace}/${name}`;
+    const key = keyIn(namespace, name);
     const resource = this.#informer(namespace).resource;
     this.#written.set(key, undefined);
     await this.#inOrder(key, async () => {
@@ -191,4 +191,9 @@ export class SyncRecords {
 function versionIn(record: KubeObject): string {
   // A record whose status was never written counts as "nothing acknowledged yet".
   return textAt(record, "status", "objectResourceVersion") || neverAcknowledged;
+}
+
+/** As keyOf, for a record that need not be there. */
+function keyIn(namespace: string, name: string): string {
+  return keyOf({ metadata: { name, namespace } });
 }

@@ -105,6 +105,12 @@ modules:
       configMap: { workers: 7, buffer: 9 },
       queryNode: { workers: 4000, buffer: 5024 },
     });
+    const few = read(`
+modules:
+  cloudHub: { nodeLimit: 100 }
+  edgeController: { load: { queryNodeWorkers: 5 } }
+`).config.upstream;
+    expect(upstreamLimitsFor(200, few)).toMatchObject({ queryNode: { workers: 200 } });
     expect(read("").config.upstream).toMatchObject({
       queryNode: { workers: 500, buffer: 1524 },
       patchNode: { workers: 110, buffer: 1274 },
