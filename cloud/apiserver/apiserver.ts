@@ -13,6 +13,7 @@ import { limits } from "../../protocol/limits.ts";
 import { createAuthority, issueServer } from "../../protocol/pki/ca.ts";
 import { type Controller, runControllers } from "./controllers/controller.ts";
 import { followDefinitions } from "./controllers/definitions.ts";
+import { endpoints } from "./controllers/endpoints.ts";
 import { garbageCollector } from "./controllers/garbage-collector.ts";
 import { followNodes } from "./controllers/node-lifecycle.ts";
 import { podGarbageCollector } from "./controllers/pod-garbage-collector.ts";
@@ -96,13 +97,14 @@ export class ApiServer {
     const stops = [followDefinitions(resources, now)];
     const controllers: Controller[] = options.controllers === false
       ? [serviceAccounts]
-      : [serviceAccounts, scheduler, podGarbageCollector, garbageCollector];
+      : [serviceAccounts, scheduler, podGarbageCollector, garbageCollector, endpoints(now)];
     stops.push(runControllers(resources, controllers));
     if (options.controllers !== false) stops.push(followNodes(resources, clock, options.timeScale ?? 1));
     sow(resources, options.seed ?? []);
 
     const server = serverOf(tls);
     const port = await listen(server, options.listen);
+    sow(resources, [kubernetesService(port)]);
     const host = options.listen.host.includes(":") ? `[${options.listen.host}]` : options.listen.host;
     const url = `https://${host === "0.0.0.0" || host === "[::]" ? "127.0.0.1" : host}:${port}`;
     const api = new ApiServer(options, resources, server, port, { url, ca: authority.certPem, token }, tls, stops);
@@ -194,6 +196,20 @@ function sow(resources: Resources, seed: readonly KubeObject[]): void {
   };
   for (const name of namespaces) create({ apiVersion: "v1", kind: "Namespace", metadata: { name } });
   for (const object of seed) create(object);
+}
+
+/** How pods find the API: every API server has this service. */
+function kubernetesService(port: number): KubeObject {
+  return {
+    apiVersion: "v1",
+    kind: "Service",
+    metadata: {
+      name: "kubernetes",
+      namespace: "default",
+      labels: { component: "apiserver", provider: "kubernetes" },
+    },
+    spec: { clusterIP: "10.96.0.1", ports: [{ name: "https", port: 443, targetPort: port }] },
+  };
 }
 
 function splitApiVersion(apiVersion: string): readonly [group: string, version: string] {

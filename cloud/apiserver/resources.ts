@@ -3,7 +3,7 @@ import { secondsOf } from "../../protocol/apis/time.ts";
 import { randomUUID } from "node:crypto";
 import { at, type Json, keyOf, type KubeList, type KubeObject } from "../../protocol/apis/kube-object.ts";
 import type { Random } from "../../base/random/random.ts";
-import { apiVersionOf, type Kind, tableOf } from "./kinds/kind.ts";
+import { apiVersionOf, type Kind, shownAs, tableOf } from "./kinds/kind.ts";
 import { metadataFaults } from "./kinds/names.ts";
 import type { Registry } from "./kinds/registry.ts";
 import { normalize } from "./normalize.ts";
@@ -54,7 +54,7 @@ export class Resources {
   get(target: Target): KubeObject {
     const object = this.store.get(tableOf(target.kind), keyOfTarget(target));
     if (object === undefined) throw notFound(target.kind, target.name);
-    return object;
+    return shownAs(target.kind, object);
   }
 
   /** Lists with selectors, pages and versions. `namespace` undefined means all of them. */
@@ -82,7 +82,7 @@ export class Resources {
           ...(query.has("labelSelector") || query.has("fieldSelector") ? {} : { remainingItemCount: remaining }),
         }),
       },
-      items,
+      items: items.map((object) => shownAs(kind, object)),
     };
   }
 
@@ -106,6 +106,7 @@ export class Resources {
     if (existing !== undefined) {
       throw alreadyExists(kind, metadata.name, existing.metadata.deletionTimestamp !== undefined);
     }
+    this.#allocate(kind, object);
     return dryRun ? object : this.store.put(tableOf(kind), object);
   }
 
@@ -290,14 +291,17 @@ export class Resources {
     object.kind = kind.kind;
     keepMetadata(object, old);
     refuseNewFinalizers(kind, object, old);
-    if (subresource === "status") takeStatus(kind, object, old);
-    else {
+    if (subresource === "status") {
+      takeStatus(kind, object, old);
+      kind.strategy.prepareStatus?.(object);
+    } else {
       kind.strategy.prepareUpdate?.(object, old);
       if (kind.strategy.generation && !deepEqual(counted(kind, object), counted(kind, old))) {
         object.metadata.generation = (old.metadata.generation ?? 0) + 1;
       }
     }
     this.#refuseInvalid(kind, object, old);
+    if (subresource !== "status") this.#allocate(kind, object);
     object.metadata.resourceVersion = old.metadata.resourceVersion as string;
     if (deepEqual(object, old)) return old; // a write that changes nothing keeps the version
     return dryRun ? object : this.#settle(kind, object);
@@ -370,10 +374,18 @@ export class Resources {
 
   #refuseInvalid(kind: Kind, object: KubeObject, old: KubeObject | undefined): void {
     const causes = [
-      ...metadataFaults(object.metadata, kind.plural === "namespaces" ? "label" : "subdomain"),
+      ...metadataFaults(object.metadata, kind.strategy.nameForm ?? "subdomain"),
       ...(kind.strategy.validate?.(object, old) ?? []),
     ];
     if (causes.length > 0) throw invalid(kind, object.metadata.name ?? "", causes);
+  }
+
+  #allocate(kind: Kind, object: KubeObject): void {
+    const { allocate } = kind.strategy;
+    if (allocate === undefined) return;
+    const others = this.store.list(tableOf(kind)).filter((other) => other.metadata.uid !== object.metadata.uid);
+    const causes = allocate(object, others);
+    if (causes.length > 0) throw invalid(kind, object.metadata.name, causes);
   }
 
   #suffix(): string {

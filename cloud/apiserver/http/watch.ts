@@ -2,7 +2,7 @@
 import type { ServerResponse } from "node:http";
 import type { KubeObject } from "../../../protocol/apis/kube-object.ts";
 import { type Clock, every } from "../../../base/time/clock.ts";
-import { apiVersionOf, type Kind, tableOf } from "../kinds/kind.ts";
+import { apiVersionOf, type Kind, shownAs, tableOf } from "../kinds/kind.ts";
 import type { Resources } from "../resources.ts";
 import { expired } from "../status.ts";
 import { type Predicate, selectorOf } from "../storage/selectors.ts";
@@ -43,7 +43,7 @@ export function serveWatch(resources: Resources, clock: Clock, request: WatchReq
     if (response.writableLength > MAX_WAITING) response.destroy();
   };
   const send = (type: string, object: KubeObject) => {
-    write(type, formedEvent(kind, object, form, query, clock.now(), first));
+    write(type, formedEvent(kind, shownAs(kind, object), form, query, clock.now(), first));
     first = false;
   };
   const tell = (event: StoreEvent) => {

@@ -5,6 +5,7 @@ import { badRequest, type Cause, denied, required, unsupported, wrong } from "..
 import { ageColumn, countColumn, eventColumns, nameColumn, nodeColumns, podColumns, textColumn } from "./columns.ts";
 import { allVerbs, type Column, type Kind, type Strategy } from "./kind.ts";
 import { podStrategy } from "./pods.ts";
+import { endpointsColumns, endpointsStrategy, serviceColumns, serviceStrategy } from "./services.ts";
 
 interface Entry {
   readonly kind: string;
@@ -52,6 +53,7 @@ const statusApart: Strategy = {
 };
 
 const namespaceStrategy: Strategy = {
+  nameForm: "label",
   prepareCreate(namespace) {
     namespace.spec = { finalizers: ["kubernetes"] };
     namespace.status = { phase: "Active" };
@@ -296,6 +298,23 @@ export const builtinKinds: readonly Kind[] = [
     subresources: ["token"],
     columns: [nameColumn, { name: "Secrets", type: "string", cell: (sa) => listAt(sa, "secrets").length }, ageColumn],
     strategy: serviceAccountStrategy,
+  }),
+  builtin({
+    kind: "Service",
+    plural: "services",
+    shortNames: ["svc"],
+    categories: ["all"],
+    subresources: ["status"],
+    columns: serviceColumns,
+    strategy: serviceStrategy,
+  }),
+  builtin({
+    kind: "Endpoints",
+    plural: "endpoints",
+    singular: "endpoints",
+    shortNames: ["ep"],
+    columns: endpointsColumns,
+    strategy: endpointsStrategy,
   }),
   builtin({ kind: "Event", plural: "events", shortNames: ["ev"], columns: eventColumns, strategy: eventStrategy }),
   builtin({

@@ -57,6 +57,11 @@ function kindOf(crd: KubeObject, version: unknown): Kind {
         pruneRoot(object, schema);
       },
       validate: (object) => faultsOf(object, validate()),
+      show(object) {
+        const shown = { ...object, apiVersion: `${textAt(crd, "spec", "group")}/${textAt(version, "name")}` };
+        pruneRoot(shown, schema);
+        return shown;
+      },
     },
   };
 }

@@ -1,6 +1,7 @@
 // What the server knows about a kind: its names, its scope, and the rules for writing its objects.
 import type { KubeObject } from "../../../protocol/apis/kube-object.ts";
 import type { Cause } from "../status.ts";
+import type { NameForm } from "./names.ts";
 
 /** A column of `kubectl get`. `wide` ones are shown by `-o wide` only. */
 export interface Column {
@@ -19,7 +20,15 @@ export interface Strategy {
   prepareCreate?(object: KubeObject): void;
   /** Takes over from `old` what an update may not change. */
   prepareUpdate?(object: KubeObject, old: KubeObject): void;
+  /** Fills in defaults of a status that is written by itself. */
+  prepareStatus?(object: KubeObject): void;
   validate?(object: KubeObject, old: KubeObject | undefined): Cause[];
+  /** Gives a valid object what must be its own among all of its kind; `others` are the rest. Gives why it can't. */
+  allocate?(object: KubeObject, others: readonly KubeObject[]): Cause[];
+  /** What names look like; subdomains where nothing is said. */
+  readonly nameForm?: NameForm;
+  /** An object that was written in another version, as this version shows it. */
+  show?(object: KubeObject): KubeObject;
   /** Seconds of grace that a deletion of this object gets unless it asks otherwise; 0 removes at once. */
   gracePeriod?(object: KubeObject): number;
   /** Whether a PUT without a resourceVersion is refused (custom resources and Leases). */
@@ -55,6 +64,11 @@ export function tableOf(kind: Pick<Kind, "group" | "plural">): string {
 
 export function apiVersionOf(kind: Pick<Kind, "group" | "version">): string {
   return kind.group === "" ? kind.version : `${kind.group}/${kind.version}`;
+}
+
+/** An object as this version of its kind shows it. Nothing converts: what the version does not know is left out. */
+export function shownAs(kind: Kind, object: KubeObject): KubeObject {
+  return object.apiVersion === apiVersionOf(kind) ? object : kind.strategy.show?.(object) ?? object;
 }
 
 /** The verbs of custom resources, in the order in which a real server lists them. */

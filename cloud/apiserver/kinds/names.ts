@@ -3,12 +3,22 @@ import type { ObjectMeta } from "../../../protocol/apis/kube-object.ts";
 import { type Cause, required, wrong } from "../status.ts";
 
 const label = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
+const dns1035 = /^[a-z]([-a-z0-9]*[a-z0-9])?$/;
 const subdomain = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
 const labelValue = /^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$/;
 const qualifiedName = /^([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]$/;
 
+/** What names look like: labels and subdomains of RFC 1123, or labels of RFC 1035, which begin with a letter. */
+export type NameForm = "label" | "subdomain" | "dns1035";
+
 /** What is wrong with a name of that form; undefined where nothing is. */
-export function nameFault(name: string, form: "label" | "subdomain"): string | undefined {
+export function nameFault(name: string, form: NameForm): string | undefined {
+  if (form === "dns1035") {
+    if (name.length > 63) return "must be no more than 63 characters";
+    return dns1035.test(name)
+      ? undefined
+      : "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')";
+  }
   if (form === "label") {
     if (name.includes(".")) return "must not contain dots";
     if (name.length > 63) return "must be no more than 63 characters";
@@ -22,8 +32,8 @@ export function nameFault(name: string, form: "label" | "subdomain"): string | u
     : "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
 }
 
-/** The faults of an object's metadata. Namespaces and services have labels for names, the rest subdomains. */
-export function metadataFaults(metadata: ObjectMeta, form: "label" | "subdomain"): Cause[] {
+/** The faults of an object's metadata. */
+export function metadataFaults(metadata: ObjectMeta, form: NameForm): Cause[] {
   const causes: Cause[] = [];
   if (!metadata.name) causes.push(required("metadata.name", "name or generateName is required"));
   else {
