@@ -13,6 +13,7 @@ import {
   sameName,
   servesAs,
 } from "../../protocol/pki/ca.ts";
+import { checkLegacyCa } from "../../protocol/pki/legacy.ts";
 import { createToken } from "../../protocol/pki/token.ts";
 import type { CertificateFiles } from "../config/config.ts";
 import { hasCode, type KubeClient } from "../kube/client.ts";
@@ -30,6 +31,8 @@ export interface HubCertificates {
   readonly server: KeyPair;
   /** `<hash>.<jwt>`, what `edgecore --token` takes. */
   readonly token: string;
+  /** The CA of the certificate that edges of v1.1 share, where it is not ours. PEM. */
+  readonly legacyCa: string | undefined;
 }
 
 /** What the certificates are made for. Times are Unix milliseconds and milliseconds. */
@@ -37,6 +40,7 @@ export interface CertificateWishes {
   readonly advertiseAddress: readonly string[];
   readonly tokenLifetime: number;
   readonly certificateFiles: CertificateFiles | undefined;
+  readonly legacyCaFile: string;
   readonly now: number;
 }
 
@@ -60,7 +64,14 @@ export async function prepareCertificates(client: KubeClient, wishes: Certificat
     store(client, TOKEN_SECRET, { tokendata: Buffer.from(token, "utf8") }),
     ...(ownServer === undefined ? [] : [store(client, SERVER_SECRET, serverData(ownServer))]),
   ]);
-  return { authority, server, token };
+  return { authority, server, token, legacyCa: await readLegacyCa(wishes.legacyCaFile) };
+}
+
+async function readLegacyCa(file: string): Promise<string | undefined> {
+  if (file === "") return undefined;
+  const pem = await readIfThere(file);
+  if (pem === undefined) throw new KeyFileError(`skep.legacyCAFile: there is no file ${file}`);
+  return checkLegacyCa(pem, `skep.legacyCAFile: ${file}`);
 }
 
 /** Both files, or neither: undefined where neither is there. */

@@ -15,6 +15,7 @@ import type { Bus, BusMessage } from "../beehive/bus.ts";
 import type { Module } from "../beehive/modules.ts";
 import type { CloudCoreConfig } from "../config/config.ts";
 import type { Caches } from "../kube/caches.ts";
+import type { Eras } from "../kube/eras.ts";
 import { resources } from "../kube/resource.ts";
 import { NodeAuthoriser } from "./authoriser/authoriser.ts";
 import { type HubCertificates, prepareCertificates, refreshToken } from "./certificates.ts";
@@ -36,6 +37,7 @@ export interface CloudHubWorld {
   readonly logger: Logger;
   readonly config: CloudCoreConfig;
   readonly servers: HubServers;
+  readonly eras: Eras;
   readonly tap: Tap | undefined;
 }
 
@@ -120,6 +122,8 @@ export class CloudHub implements Module {
       authority,
       server,
       identity: config.identity,
+      legacyCa: certificates.legacyCa,
+      isV11: (node: string) => this.#world.eras.isV11(node),
       refuse: (node: string) => this.#refusal(node),
       accept: (node: string, socket: MessageSocket) => this.#connect(node, socket),
     };
@@ -145,6 +149,12 @@ export class CloudHub implements Module {
       });
       this.#stops.push(csi.stop);
     }
+    // A node that is called one of another era is spoken to otherwise, from its next connection on.
+    caches.of(resources.nodes).subscribe(({ object, type }) => {
+      const session = this.sessions.of(object.metadata.name);
+      if (session === undefined || type === "deleted" || this.#world.eras.isV11Node(object) === session.isV11) return;
+      session.end("its Node is of another era now");
+    });
     this.#refresh = every(clock, config.tokenLifetime / 2, () => void this.#refreshToken());
   }
 
@@ -258,15 +268,6 @@ export class CloudHub implements Module {
     return await answer;
   }
 
-  #isOfOldEra(node: string): boolean {
-    const { caches, config } = this.#world;
-    if (config.eras.length === 0) return false;
-    const labels = caches.of(resources.nodes).get("", node)?.metadata.labels ?? {};
-    return config.eras.some(({ nodeSelector }) =>
-      Object.entries(nodeSelector).every(([label, value]) => labels[label] === value)
-    );
-  }
-
   #connect(node: string, socket: MessageSocket): void {
     const { bus, clock, config, logger, tap } = this.#world;
     const records = this.#records;
@@ -277,11 +278,11 @@ export class CloudHub implements Module {
       this.#announce(node, "disconnected");
     };
     const behind = () => this.#announce(node, "connected");
-    const isOfOldEra = this.#isOfOldEra(node);
+    const isV11 = this.#world.eras.isV11(node);
     const session = new NodeSession(
       node,
       socket,
-      { clock, logger, records, config, tap, isOfOldEra, behind, ended },
+      { clock, logger, records, config, tap, isV11, behind, ended },
       this.totals,
     );
     this.sessions.add(session);

@@ -36,6 +36,8 @@ export interface CloudCoreConfig {
   readonly authorization: "off" | "log" | "on";
   /** Nodes of another era of KubeEdge, told by their labels. */
   readonly eras: readonly EraRule[];
+  /** File with the CA of the certificate that edges of v1.1 share (PEM); empty where they show one of ours. */
+  readonly legacyCaFile: string;
   /** How much of each kind EdgeController carries out for edges at once, and how much may wait. */
   readonly upstream: UpstreamLimits;
   /** The controllers that run. */
@@ -71,6 +73,7 @@ export const defaultConfig: CloudCoreConfig = {
   strictGo: new Set(),
   authorization: "off",
   eras: [],
+  legacyCaFile: "",
   upstream: upstreamLimitsFor(1000),
   controllers: new Set(["edgeController", "deviceController", "syncController"]),
   certificateFiles: undefined,

@@ -243,6 +243,7 @@ interface FileValues {
     readonly ackWindow: number;
     readonly strictGo: StrictGo[];
     readonly eras: EraRule[];
+    readonly legacyCAFile: string;
   };
 }
 
@@ -264,6 +265,7 @@ function settingsOf(values: Values, { inert, unknown }: Reader): CloudCoreFile {
       ackWindow: skep.ackWindow,
       strictGo: new Set(skep.strictGo),
       eras: skep.eras,
+      legacyCaFile: skep.legacyCAFile,
       authorization: authorization.enable ? authorization.debug ? "log" : "on" : "off",
       upstream: upstreamLimitsFor(
         hub.nodeLimit,

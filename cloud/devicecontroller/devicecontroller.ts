@@ -5,17 +5,20 @@ import { KeyedWorker } from "../../base/queue/keyed-worker.ts";
 import type { Clock } from "../../base/time/clock.ts";
 import { limits } from "../../protocol/limits.ts";
 import { contentJson, type Message, newMessage } from "../../protocol/message/message.ts";
-import { groups, modules, ok, operations } from "../../protocol/message/names.ts";
+import { edgeModules, groups, modules, ok, operations } from "../../protocol/message/names.ts";
 import { nodeOf, trimNode } from "../../protocol/resource/path.ts";
 import type { Bus, BusMessage } from "../beehive/bus.ts";
 import type { Module } from "../beehive/modules.ts";
 import type { CloudCoreConfig } from "../config/config.ts";
 import type { Caches } from "../kube/caches.ts";
+import type { Eras } from "../kube/eras.ts";
 import type { SyncIndex } from "../kube/sync-index.ts";
 import type { WorkQueueWorld } from "../kube/work-queue.ts";
 import { DeviceFollower } from "./downstream/devices.ts";
+import { DeviceV1alpha1Follower } from "./downstream/devices-v1alpha1.ts";
 import { DeviceStatuses } from "./statuses.ts";
 import { mergeTwins, stateOf } from "./upstream/reports.ts";
+import { storeReportV1alpha1 } from "./upstream/reports-v1alpha1.ts";
 
 /** What it needs from outside. */
 export interface DeviceControllerWorld extends WorkQueueWorld {
@@ -26,7 +29,15 @@ export interface DeviceControllerWorld extends WorkQueueWorld {
   readonly logger: Logger;
   readonly tap: Tap | undefined;
   readonly strictGo: CloudCoreConfig["strictGo"];
+  readonly eras: Eras;
+  /** Whether the API has devices of v1alpha1 too. */
+  readonly servesV1alpha1: boolean;
 }
+
+/** `node/{node}/device/{name}/twin/edge_updated`: nodes of v1.1 know devices by their bare names. */
+const reportPathOfV11 = /^node\/[^/]+\/device\/([^/]+)\/twin\/edge_updated$/;
+/** What a node of v1.1 says of its devices' states: that era's cloud keeps none. */
+const statePathOfV11 = /^node\/[^/]+\/device\/[^/]+\/state$/;
 
 /** `node/{node}/device/{namespace}/{name}/{what}`. */
 const reportPath = /^node\/([^/]+)\/device\/([^/]+)\/([^/]+)\/(twin\/edge_updated|state\/update)$/;
@@ -43,21 +54,29 @@ export class DeviceController implements Module {
   readonly #world: DeviceControllerWorld;
   readonly #statuses: DeviceStatuses;
   readonly #follower: DeviceFollower;
+  /** Absent where no node is of v1.1, or the API does not serve that era's devices. */
+  readonly #followerOfV11: DeviceV1alpha1Follower | undefined;
   readonly #upstream = new KeyedWorker(limits.upstreamJobs);
 
   constructor(world: DeviceControllerWorld) {
     this.#world = world;
     this.#statuses = new DeviceStatuses(world.caches);
+    this.#followerOfV11 = world.servesV1alpha1 ? new DeviceV1alpha1Follower(world) : undefined;
     this.#follower = new DeviceFollower({ ...world, statuses: this.#statuses });
   }
 
   start(): Promise<void> {
     this.#follower.start();
+    this.#followerOfV11?.start();
     return Promise.resolve();
   }
 
   async receive(message: BusMessage): Promise<void> {
     const settled = message.settled ?? (() => {});
+    const node = nodeOf(message.route.resource ?? "");
+    if (this.#world.eras.isV11(node) && message.route.source === edgeModules.twin) {
+      return await this.#receiveOfV11(node, message, settled);
+    }
     const report = this.#reportIn(message);
     if (report === undefined) return settled();
     const { namespace, name } = report;
@@ -66,12 +85,54 @@ export class DeviceController implements Module {
 
   async stop(): Promise<void> {
     this.#follower.stop();
+    this.#followerOfV11?.stop();
     await this.#upstream.idle();
+  }
+
+  /** What a node of v1.1 says. Nothing of it is confirmed: that era's edges repeat their reports for ever, and expect no answer. */
+  async #receiveOfV11(node: string, message: BusMessage, settled: () => void): Promise<void> {
+    const { logger, strictGo } = this.#world;
+    const { resource = "" } = message.route;
+    const { msg_id: id } = message.header;
+    const follower = this.#followerOfV11;
+    if (resource.endsWith("/membership/detail")) {
+      if (!strictGo.has("membership-on-connect")) await follower?.answerDetail(node, id);
+      return settled();
+    }
+    const [, name] = reportPathOfV11.exec(resource) ?? [];
+    if (name === undefined) {
+      if (!statePathOfV11.test(resource)) {
+        logger.warn("an edge's device message has an unknown resource", { resource, id });
+      }
+      return settled();
+    }
+    this.#tapReport(message, node);
+    await this.#upstream.submit(`${node}/${name}`, () => this.#reportOfV11(message, node, name).finally(settled));
+  }
+
+  async #reportOfV11(message: Message, node: string, name: string): Promise<void> {
+    const { caches, logger } = this.#world;
+    const about = { node, device: name, id: message.header.msg_id };
+    const device = this.#followerOfV11?.deviceOn(node, name);
+    if (device === undefined) {
+      return logger.warn("a report of a device that the node does not have was refused", about);
+    }
+    try {
+      await storeReportV1alpha1(caches.client, device, contentJson(message));
+    } catch (error) {
+      logger.warn("a report could not be stored", { ...about, error: reasonOf(error) });
+    }
+  }
+
+  #tapReport(message: Message, node: string): void {
+    const { clock, tap } = this.#world;
+    const resource = trimNode(message.route.resource ?? "");
+    tap?.(hopOf(message, { time: clock.now(), hop: "controller.receive", direction: "up", node, resource }));
   }
 
   /** Where a report points; undefined for what is none. */
   #reportIn(message: BusMessage): ReportPath | undefined {
-    const { clock, logger, tap } = this.#world;
+    const { logger } = this.#world;
     const { operation = "", resource = "" } = message.route;
     const isToldAgain = !this.#world.strictGo.has("membership-on-connect");
     if (operation === operations.connected && isToldAgain) this.#follower.connected(nodeOf(resource));
@@ -83,8 +144,7 @@ export class DeviceController implements Module {
       logger.warn("an edge's device message has an unknown resource", { resource, id: message.header.msg_id });
       return undefined;
     }
-    const wire = trimNode(resource);
-    tap?.(hopOf(message, { time: clock.now(), hop: "controller.receive", direction: "up", node, resource: wire }));
+    this.#tapReport(message, node);
     return { node, namespace, name, what };
   }
 

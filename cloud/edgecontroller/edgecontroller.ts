@@ -16,8 +16,11 @@ import type { DownstreamWorld, Follower } from "./downstream/downstream.ts";
 import { LocationCache } from "./downstream/location.ts";
 import { NodeFollower } from "./downstream/node.ts";
 import { PodFollower } from "./downstream/pod.ts";
+import { endpointsFollower } from "./downstream/endpoints.ts";
 import { ruleFollowers } from "./downstream/rule.ts";
 import { secretFollower } from "./downstream/secret.ts";
+import { serviceFollower } from "./downstream/service.ts";
+import { ServiceListsFollower } from "./downstream/service-lists.ts";
 import { queryLease, writeLease } from "./upstream/lease.ts";
 import { queryNode, registerNode, updateNode } from "./upstream/node.ts";
 import { nodeStatus, patchNode } from "./upstream/node-status.ts";
@@ -31,6 +34,8 @@ import {
   queryVolumeClaim,
   requestToken,
 } from "./upstream/query.ts";
+import { ruleStatus } from "./upstream/rule-status.ts";
+import { tableOfV11 } from "./upstream/v1.1.ts";
 import { signingRequest } from "./upstream/signing.ts";
 import { answerMessage, type EdgeRequest, type Handler } from "./upstream/request.ts";
 
@@ -47,7 +52,7 @@ export interface EdgeControllerWorld extends Omit<DownstreamWorld, "location"> {
 /** Who carries it out, and whose workers and waiting places it takes. */
 type Row = readonly [handler: Handler, channel: UpstreamChannel];
 
-/** What an edge may ask, by resource type and operation; `*` is any operation. */
+/** What may be asked, by resource type and operation; `*` is any operation. */
 const table: Readonly<Record<string, Readonly<Record<string, Row>>>> = {
   [resourceTypes.node]: {
     insert: [registerNode, "createNode"],
@@ -72,6 +77,8 @@ const table: Readonly<Record<string, Readonly<Record<string, Row>>>> = {
   [resourceTypes.configmap]: { "*": [queryConfigMap, "configMap"] },
   [resourceTypes.secret]: { "*": [querySecret, "secret"] },
   [resourceTypes.serviceaccounttoken]: { "*": [requestToken, "serviceAccountToken"] },
+  // Of the router; what an edge says of rules the hub does not hand on. KubeEdge has it in the channel of node statuses too.
+  [resourceTypes.rulestatus]: { update: [ruleStatus, "nodeStatus"] },
 };
 
 export class EdgeController implements Module {
@@ -96,6 +103,9 @@ export class EdgeController implements Module {
       secretFollower(downstream),
       this.#nodes,
       ...ruleFollowers(downstream),
+      ...(world.eras.hasV11
+        ? [serviceFollower(downstream), endpointsFollower(downstream), new ServiceListsFollower(downstream)]
+        : []),
     ];
   }
 
@@ -131,7 +141,7 @@ export class EdgeController implements Module {
     if (operation === operations.connected) {
       this.#nodes.annotate(nodeOf(resource));
       const isGo = this.#world.strictGo.has("sync-on-connect");
-      for (const follower of isGo ? [] : this.#followers) follower.connected(nodeOf(resource));
+      for (const follower of isGo ? [] : this.#followers) follower.connected?.(nodeOf(resource));
     }
     if (operation === operations.connected || operation === operations.disconnected) return undefined;
     const found = parseNodePath(resource);
@@ -150,7 +160,8 @@ export class EdgeController implements Module {
 
   #rowOf(request: EdgeRequest): Row | undefined {
     const { type } = request.path;
-    const rows = Object.hasOwn(table, type) ? table[type] ?? {} : {};
+    const all = this.#world.eras.isV11(request.node) ? tableOfV11 : table;
+    const rows = Object.hasOwn(all, type) ? all[type] ?? {} : {};
     const row = Object.hasOwn(rows, request.operation) ? rows[request.operation] : rows["*"];
     if (row === undefined) this.#world.logger.warn("an edge asks for what is not supported", aboutOf(request));
     return row;

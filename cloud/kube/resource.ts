@@ -26,6 +26,8 @@ export const resources = {
   serviceaccounts: core("ServiceAccount", "serviceaccounts"),
   leases: { apiVersion: "coordination.k8s.io/v1", kind: "Lease", plural: "leases", namespaced: true },
   events: core("Event", "events"),
+  services: core("Service", "services"),
+  endpoints: core("Endpoints", "endpoints"),
   persistentvolumes: core("PersistentVolume", "persistentvolumes", false),
   persistentvolumeclaims: core("PersistentVolumeClaim", "persistentvolumeclaims"),
   volumeattachments: {
@@ -70,6 +72,14 @@ export const resources = {
     apiVersion: "rules.kubeedge.io/v1",
     kind: "RuleEndpoint",
     plural: "ruleendpoints",
+    namespaced: true,
+  },
+  /** What devices and models of KubeEdge v1.1 are. */
+  devicesV1alpha1: { apiVersion: "devices.kubeedge.io/v1alpha1", kind: "Device", plural: "devices", namespaced: true },
+  devicemodelsV1alpha1: {
+    apiVersion: "devices.kubeedge.io/v1alpha1",
+    kind: "DeviceModel",
+    plural: "devicemodels",
     namespaced: true,
   },
   customresourcedefinitions: {

@@ -371,6 +371,11 @@ export const skepKeys = {
       description: "a list of { nodeSelector: { LABEL: VALUE }, era: v1.1 }",
     },
     [],
-    "nodes that run KubeEdge of another era, told by labels: nodes of `v1.1` are sent every message once",
+    "nodes that run KubeEdge of another era, told by labels (docs/v1.1.md)",
+  ),
+  legacyCAFile: key(
+    path,
+    "",
+    "the CA of the certificate that edges of v1.1 share, PEM; it lets in nodes of that era alone",
   ),
 } satisfies ConfigSection;

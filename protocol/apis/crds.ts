@@ -102,6 +102,82 @@ const ruleEndpointSchema = object({
   spec: object({ ruleEndpointType: choice("rest", "eventbus", "servicebus"), properties: texts }, ["ruleEndpointType"]),
 });
 
+/** As `object`, and what else is in it stays: the definitions of v1alpha1 pruned nothing. */
+const open = (properties: Record<string, Schema>, required?: string[]): Schema => ({
+  ...object(properties, required),
+  "x-kubernetes-preserve-unknown-fields": true,
+});
+const number = (...values: number[]): Schema => ({ type: "integer", enum: values });
+
+const deviceV1alpha1 = open({
+  spec: open({
+    deviceModelRef: open({ name: text }),
+    nodeSelector: open({}),
+    protocol: open({
+      opcua: open({
+        url: text,
+        userName: text,
+        password: text,
+        securityPolicy: text,
+        securityMode: text,
+        certificate: text,
+        privateKey: text,
+        timeout: integer,
+      }, ["url"]),
+      modbus: open({
+        rtu: open({
+          serialPort: text,
+          baudRate: number(
+            ...[115200, 57600, 38400, 19200, 9600, 4800, 2400, 1800, 1200, 600, 300, 200, 150, 134, 110, 75, 50],
+          ),
+          dataBits: number(8, 7, 6, 5),
+          parity: choice("none", "even", "odd"),
+          stopBits: number(1, 2),
+          slaveID: { ...integer, minimum: 0, maximum: 255 },
+        }, ["serialPort", "baudRate", "dataBits", "parity", "stopBits", "slaveID"]),
+        tcp: open({ ip: text, port: integer, slaveID: text }, ["ip", "port", "slaveID"]),
+      }),
+      bluetooth: open({ macAddress: text }),
+    }),
+  }, ["deviceModelRef"]),
+  status: open({
+    twins: list(open({
+      propertyName: text,
+      desired: open({ value: text, metadata: free }, ["value"]),
+      reported: open({ value: text, metadata: free }, ["value"]),
+    }, ["propertyName"])),
+  }),
+});
+
+const access = choice("ReadWrite", "ReadOnly");
+const modelV1alpha1 = open({
+  spec: open({
+    properties: list(open({
+      name: text,
+      description: text,
+      type: open({
+        int: open({ accessMode: access, defaultValue: integer, minimum: integer, maximum: integer, unit: text }, [
+          "accessMode",
+        ]),
+        string: open({ accessMode: access, defaultValue: text }, ["accessMode"]),
+      }),
+    }, ["name", "type"])),
+    propertyVisitors: list(open({
+      propertyName: text,
+      opcua: open({ nodeID: text, browseName: text }, ["nodeID"]),
+      modbus: open({
+        register: choice("CoilRegister", "DiscreteInputRegister", "InputRegister", "HoldingRegister"),
+        offset: integer,
+        limit: integer,
+        scale: { type: "number" },
+        isSwap: flag,
+        isRegisterSwap: flag,
+      }, ["register", "offset", "limit"]),
+      bluetooth: open({ characteristicUUID: text, dataWrite: free, dataConverter: free }, ["characteristicUUID"]),
+    }, ["propertyName"])),
+  }),
+});
+
 interface Definition {
   readonly group: string;
   readonly version: string;
@@ -112,13 +188,23 @@ interface Definition {
   readonly schema: Schema;
   readonly status?: boolean;
   readonly shortNames?: readonly string[];
+  /** The schema of v1alpha1, where that is served too; then it is what is stored. */
+  readonly v1alpha1?: Schema;
 }
 
 function definition(d: Definition): KubeObject {
-  const schema = {
-    ...d.schema,
-    properties: { apiVersion: text, kind: text, metadata: { type: "object" }, ...(d.schema.properties as Schema) },
-  };
+  const versionOf = (name: string, of: Schema, storage: boolean) => ({
+    name,
+    served: true,
+    storage,
+    schema: {
+      openAPIV3Schema: {
+        ...of,
+        properties: { apiVersion: text, kind: text, metadata: { type: "object" }, ...(of.properties as Schema) },
+      },
+    },
+    ...(d.status ? { subresources: { status: {} } } : {}),
+  });
   return {
     apiVersion: "apiextensions.k8s.io/v1",
     kind: "CustomResourceDefinition",
@@ -133,13 +219,10 @@ function definition(d: Definition): KubeObject {
         singular: d.singular,
         ...(d.shortNames ? { shortNames: d.shortNames } : {}),
       },
-      versions: [{
-        name: d.version,
-        served: true,
-        storage: true,
-        schema: { openAPIV3Schema: schema },
-        ...(d.status ? { subresources: { status: {} } } : {}),
-      }],
+      versions: [
+        versionOf(d.version, d.schema, d.v1alpha1 === undefined),
+        ...(d.v1alpha1 === undefined ? [] : [versionOf("v1alpha1", d.v1alpha1, true)]),
+      ],
     },
   };
 }
@@ -149,10 +232,19 @@ const syncs = { group: "reliablesyncs.kubeedge.io", version: "v1alpha1", schema:
 
 const rules = { group: "rules.kubeedge.io", version: "v1", scope: "Namespaced" } as const;
 
+const device = { ...devices, kind: "Device", plural: "devices", singular: "device", schema: deviceSchema } as const;
+const model = {
+  ...devices,
+  kind: "DeviceModel",
+  plural: "devicemodels",
+  singular: "devicemodel",
+  schema: modelSchema,
+} as const;
+
 /** What cloudcore needs to find, in the order to create them. */
 export const kubeedgeCrds: readonly KubeObject[] = [
-  definition({ ...devices, kind: "Device", plural: "devices", singular: "device", schema: deviceSchema }),
-  definition({ ...devices, kind: "DeviceModel", plural: "devicemodels", singular: "devicemodel", schema: modelSchema }),
+  definition(device),
+  definition(model),
   definition({
     ...devices,
     kind: "DeviceStatus",
@@ -177,4 +269,14 @@ export const kubeedgeCrds: readonly KubeObject[] = [
     schema: ruleEndpointSchema,
     shortNames: ["re"],
   }),
+];
+
+/**
+ * The same where nodes of v1.1 are served too: devices and models have v1alpha1 beside v1beta1. Stored is the one that keeps the
+ * other's fields; nothing converts between them, as nothing does in KubeEdge.
+ */
+export const kubeedgeCrdsOfBothEras: readonly KubeObject[] = [
+  definition({ ...device, v1alpha1: deviceV1alpha1 }),
+  definition({ ...model, v1alpha1: modelV1alpha1 }),
+  ...kubeedgeCrds.slice(2),
 ];

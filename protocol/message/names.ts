@@ -48,6 +48,13 @@ export const resourceTypes = {
   volumeattachment: "volumeattachment",
   certificatesigningrequest: "certificatesigningrequest",
   event: "event",
+  /** Of nodes of v1.1 alone, as are the lists. */
+  service: "service",
+  servicelist: "servicelist",
+  endpoints: "endpoints",
+  endpointslist: "endpointslist",
+  /** Inside the cloud only: what the router says of a rule. */
+  rulestatus: "rulestatus",
   device: "device",
   devicemodel: "devicemodel",
   membership: "membership",

@@ -34,6 +34,15 @@ export interface MembershipDevice {
   readonly id: string;
   readonly name: string;
   readonly description?: string;
+  /** With nodes of v1.1: its twins as the cloud has them. */
+  readonly twin?: Readonly<Record<string, MsgTwin>>;
+}
+
+/** Content of `membership/detail`, with nodes of v1.1: all devices of the node; it drops what is not among them. */
+export interface MembershipDetail {
+  readonly event_id: string;
+  readonly timestamp: number;
+  readonly devices: readonly MembershipDevice[];
 }
 
 /** Content of `membership`: the list that doesn't apply is null, not empty. */

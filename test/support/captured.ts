@@ -12,6 +12,7 @@ export interface Line {
   readonly mark?: string;
   readonly by?: "edge" | "cloud";
   readonly message?: Message;
+  readonly output?: string;
 }
 
 /** The lines of a file beside the wire tests, in order. */

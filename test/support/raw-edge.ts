@@ -4,7 +4,7 @@ import type { MessageSocket } from "../../base/transport/message-socket.ts";
 import { dialWebSocket } from "../../base/transport/websocket-client.ts";
 import { decodeMessage, encodeMessage } from "../../protocol/message/codec.ts";
 import { type Message, type NewMessage, newMessage } from "../../protocol/message/message.ts";
-import { issueClient } from "../../protocol/pki/ca.ts";
+import { issueClient, type Subject } from "../../protocol/pki/ca.ts";
 import { nodeCommonName, nodeOrganization } from "../../protocol/pki/request.ts";
 import type { Cloud } from "./world.ts";
 import { until } from "./until.ts";
@@ -24,15 +24,17 @@ export interface RawEdge {
   close(): void;
 }
 
-/** Connects as `node`; `certificateFor` shows another node's certificate. */
+/** Connects as `node`; `certificateFor` shows another node's certificate, or one with another subject. */
 export async function rawEdge(
   cloud: Cloud,
   node: string,
   headers: Record<string, string> = {},
-  certificateFor = node,
+  certificateFor: string | Subject = node,
 ): Promise<RawEdge> {
   const { authority } = cloud.core.hub.certificates;
-  const subject = { commonName: nodeCommonName(certificateFor), organization: nodeOrganization };
+  const subject = typeof certificateFor === "string"
+    ? { commonName: nodeCommonName(certificateFor), organization: nodeOrganization }
+    : certificateFor;
   const pair = await issueClient(authority, subject, Date.now());
   const socket = await dialWebSocket({
     url: `wss://127.0.0.1:${cloud.core.hub.ports.websocket}/e632aba927ea4ac2b575ec1603d56f10/${node}/events`,

@@ -1,8 +1,8 @@
 // What an edge's message is for: a table by operation, resource and source; the first match wins (KubeEdge `DispatchUpstream`).
 import type { Logger } from "../../../base/log/logger.ts";
 import { type Message, newMessage, responseTo, withResource } from "../../../protocol/message/message.ts";
-import { groups, modules, operations } from "../../../protocol/message/names.ts";
-import { prefixNode } from "../../../protocol/resource/path.ts";
+import { groups, modules, operations, resourceTypes } from "../../../protocol/message/names.ts";
+import { parseWirePath, prefixNode } from "../../../protocol/resource/path.ts";
 import type { Bus, BusMessage } from "../../beehive/bus.ts";
 import type { NodeSession } from "../session/session.ts";
 
@@ -93,6 +93,8 @@ const table: readonly Row[] = [
   { matches: (m) => cloudSources.has(m.route.source ?? ""), act: () => {} },
   // Only the hub says who has come and gone.
   { matches: (m) => connectionOperations.has(m.route.operation ?? ""), act: () => {} },
+  // Nor does an edge say how rules fare: that is the router's to tell.
+  { matches: (_m, resource) => parseWirePath(resource)?.type === resourceTypes.rulestatus, act: () => {} },
   {
     matches: (m) => m.route.source === "metaserver",
     act: ({ bus }, session, m, resource) =>

@@ -1,7 +1,8 @@
 // What the hub's doors have in common: who may come in, and as whom.
 import type { MessageSocket } from "../../../base/transport/message-socket.ts";
 import type { Refusal } from "../../../base/transport/websocket-server.ts";
-import type { CertificateAuthority, KeyPair, Subject } from "../../../protocol/pki/ca.ts";
+import { type CertificateAuthority, type KeyPair, subjectOf } from "../../../protocol/pki/ca.ts";
+import { isSignedBy } from "../../../protocol/pki/legacy.ts";
 import { nodeCommonName, nodeOrganization } from "../../../protocol/pki/request.ts";
 
 /** What a door needs from outside. */
@@ -10,6 +11,10 @@ export interface HubDoor {
   readonly server: KeyPair;
   /** `certificate`: an edge is who its certificate says; `header`: any certificate of the CA will do. */
   readonly identity: "certificate" | "header";
+  /** A further CA whose certificates let in nodes of v1.1, and no other. PEM. */
+  readonly legacyCa: string | undefined;
+  /** Whether a node runs KubeEdge v1.1, whose edges all show the same certificate. */
+  readonly isV11: (node: string) => boolean;
   /** Says no for another reason, such as the node limit. */
   readonly refuse: (node: string) => Refusal | undefined;
   readonly accept: (node: string, socket: MessageSocket) => void;
@@ -18,19 +23,26 @@ export interface HubDoor {
 /** RFC 1123 subdomain, as node names are. */
 const nodeName = /^(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
 
-/** Why this peer may not come in as `node`; undefined where it may. */
+/** Why a peer with this certificate (DER) may not come in as `node`; undefined where it may. */
 export function refusalOf(
-  door: Pick<HubDoor, "identity" | "refuse">,
+  door: Pick<HubDoor, "authority" | "identity" | "isV11" | "legacyCa" | "refuse">,
   node: string,
-  certificate: Partial<Subject>,
+  certDer: Uint8Array,
 ): Refusal | undefined {
   if (!nodeName.test(node)) return { status: 400, reason: "the header node_id must be the name of a node" };
-  const { commonName, organization } = certificate;
+  const { commonName, organization } = subjectOf(certDer);
+  const isOurs = door.legacyCa === undefined || isSignedBy(door.authority.certPem, certDer, Date.now());
+  if (!isOurs && !door.isV11(node)) {
+    return { status: 403, reason: `the certificate is of v1.1's CA, and ${node} is no node of that era (skep.eras)` };
+  }
+  if (door.identity === "header" || !isOurs) return door.refuse(node);
   const isIts = commonName === nodeCommonName(node) && organization === nodeOrganization;
-  if (door.identity === "certificate" && !isIts) {
+  // What names no node is nobody's in particular; what names another is not to be lent.
+  const isShared = organization !== nodeOrganization && door.isV11(node);
+  if (!isIts && !isShared) {
     return {
       status: 403,
-      reason: `the certificate is for ${String(commonName)}, not for ${nodeCommonName(node)} (node_id is ${node})`,
+      reason: `the certificate is for ${commonName}, not for ${nodeCommonName(node)} (node_id is ${node})`,
     };
   }
   return door.refuse(node);

@@ -5,6 +5,7 @@ import type { TLSSocket } from "node:tls";
 import { closeServer, listen, type ListenOptions } from "../../../base/transport/listen.ts";
 import { acceptWebSockets, type Refusal } from "../../../base/transport/websocket-server.ts";
 import { limits } from "../../../protocol/limits.ts";
+import { isSignedBy } from "../../../protocol/pki/legacy.ts";
 import { type HubDoor, refusalOf } from "./door.ts";
 
 /** What the server needs from outside. */
@@ -29,7 +30,8 @@ export async function serveEdges(world: HubServerWorld): Promise<{ readonly port
     cert: world.server.certPem,
     ca: world.authority.certPem,
     requestCert: true,
-    rejectUnauthorized: true,
+    // OpenSSL takes a certificate that is named like its CA, as v1.1 makes them, for one that has signed itself.
+    rejectUnauthorized: world.legacyCa === undefined,
     minVersion: "TLSv1.2",
     ciphers: CIPHERS,
     maxHeaderSize: limits.headers,
@@ -52,8 +54,13 @@ function nodeIdOf(request: IncomingMessage): string {
 }
 
 function refuse(world: HubServerWorld, request: IncomingMessage): Refusal | undefined {
-  const { CN, O } = (request.socket as TLSSocket).getPeerCertificate().subject ?? {};
-  const refusal = refusalOf(world, nodeIdOf(request), { commonName: CN as string, organization: O as string });
+  const socket = request.socket as TLSSocket;
+  const { raw } = socket.getPeerCertificate();
+  const { legacyCa } = world;
+  if (!socket.authorized && (legacyCa === undefined || !isSignedBy(legacyCa, raw, Date.now()))) {
+    return { status: 403, reason: `the certificate is not to be trusted: ${String(socket.authorizationError)}` };
+  }
+  const refusal = refusalOf(world, nodeIdOf(request), raw);
   if (refusal !== undefined) return refusal;
   if (request.headers.connectionuse === "msg") return undefined;
   return { status: 400, reason: "the header ConnectionUse must be msg" };

@@ -1,15 +1,39 @@
 // The JSON of contents, made once however many nodes get the same object.
-import { encodeContent } from "../../../protocol/message/codec.ts";
+import type { KubeObject } from "../../../protocol/apis/kube-object.ts";
+import { encodeContent, encodeWith } from "../../../protocol/message/codec.ts";
+import type { Message } from "../../../protocol/message/message.ts";
 
 const texts = new WeakMap<object, string>();
+const textsOfV11 = new WeakMap<object, string>();
 
 /** As encodeContent, remembered for as long as the object lives. Objects must not be changed after being sent. */
 export function encodedContent(content: unknown): string {
-  if (typeof content !== "object" || content === null) return encodeContent(content);
-  let text = texts.get(content);
+  return remembered(texts, content, encodeContent);
+}
+
+/**
+ * A message as KubeEdge v1.1 writes it: without version, and objects without the kind that today's clouds put on them. An edge
+ * of that age keeps of one message what the next does not say, so that what answers nothing says so (notes 1, §2.2).
+ */
+export function encodeV11(message: Message): string {
+  const { resourceversion: _version, ...header } = message.header;
+  const content = remembered(textsOfV11, message.content, (given) => encodeContent(withoutKinds(given)));
+  return encodeWith({ ...message, header }, content, true);
+}
+
+function withoutKinds(content: unknown): unknown {
+  if (Array.isArray(content)) return content.map(withoutKinds);
+  if (typeof content !== "object" || content === null || !("metadata" in content)) return content;
+  const { kind: _kind, apiVersion: _apiVersion, ...object } = content as KubeObject;
+  return object;
+}
+
+function remembered(known: WeakMap<object, string>, content: unknown, encode: (content: unknown) => string): string {
+  if (typeof content !== "object" || content === null) return encode(content);
+  let text = known.get(content);
   if (text === undefined) {
-    text = encodeContent(content);
-    texts.set(content, text);
+    text = encode(content);
+    known.set(content, text);
   }
   return text;
 }

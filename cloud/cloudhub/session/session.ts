@@ -11,7 +11,7 @@ import type { Message } from "../../../protocol/message/message.ts";
 import { groups, operations, resourceTypes } from "../../../protocol/message/names.ts";
 import { parseWirePath } from "../../../protocol/resource/path.ts";
 import type { CloudCoreConfig } from "../../config/config.ts";
-import { encodedContent } from "./encoded.ts";
+import { encodedContent, encodeV11 } from "./encoded.ts";
 import { isDeletion, Lane, type LaneItem, mayComeBack } from "./lane.ts";
 import { type Recorded, recordedOf, type SyncRecords } from "./sync-records.ts";
 
@@ -23,7 +23,7 @@ export interface SessionWorld {
   readonly config: CloudCoreConfig;
   readonly tap: Tap | undefined;
   /** A node of KubeEdge v1.1: it gets every message once, and its acknowledgements say nothing. */
-  readonly isOfOldEra: boolean;
+  readonly isV11: boolean;
   /** Called when the lane has room again after it was full: the node lacks what was dropped, and must be looked at anew. */
   readonly behind: (session: NodeSession) => void;
   /** Called once, when the session has ended. */
@@ -99,6 +99,11 @@ export class NodeSession {
     socket.onClose((reason) => this.end(reason));
   }
 
+  /** Whether it speaks with a node of KubeEdge v1.1. */
+  get isV11(): boolean {
+    return this.#world.isV11;
+  }
+
   get hasEnded(): boolean {
     return this.#ended;
   }
@@ -133,7 +138,7 @@ export class NodeSession {
    */
   sendAcknowledged(message: Message, object: KubeObject): void {
     if (this.#ended) return;
-    if (this.#world.isOfOldEra) return this.sendUnacknowledged(message);
+    if (this.#world.isV11) return this.sendUnacknowledged(message);
     const recorded = recordedOf(object);
     const version = message.header.resourceversion ?? "";
     if (recorded === undefined) return this.#drop(message, "no uid", "it has no uid to be recorded by");
@@ -310,7 +315,8 @@ export class NodeSession {
   }
 
   #write(message: Message, at: Partial<HopRecord>): void {
-    const text = encodeWith(message, encodedContent(message.content));
+    const { isV11 } = this.#world;
+    const text = isV11 ? encodeV11(message) : encodeWith(message, encodedContent(message.content));
     this.#socket.send(text);
     this.#totals.bytesDown += text.length;
     this.#tapAt("hub.write", message, { size: text.length, outcome: "sent", ...at });

@@ -1,13 +1,14 @@
 // Devices and their models to the nodes they are bound to, in the order membership, model, device.
 import { type Device, deviceIdOf, type DeviceModel } from "../../../protocol/apis/device.ts";
 import { deviceFaults, modelFaults } from "../../../protocol/apis/device-checks.ts";
-import { keyOf, type KubeObject, textAt } from "../../../protocol/apis/kube-object.ts";
+import { at, keyOf, type KubeObject, textAt } from "../../../protocol/apis/kube-object.ts";
 import { modules, operations, resourceTypes } from "../../../protocol/message/names.ts";
 import type { Clock } from "../../../base/time/clock.ts";
 import type { Bus, BusMessage } from "../../beehive/bus.ts";
 import type { Caches } from "../../kube/caches.ts";
 import type { Informer } from "../../kube/informer.ts";
 import { resources } from "../../kube/resource.ts";
+import type { Eras } from "../../kube/eras.ts";
 import type { Held, SyncIndex } from "../../kube/sync-index.ts";
 import { WorkQueue, type WorkQueueWorld } from "../../kube/work-queue.ts";
 import type { DeviceStatuses } from "../statuses.ts";
@@ -20,6 +21,8 @@ export interface DeviceDownstreamWorld extends WorkQueueWorld {
   readonly index: SyncIndex;
   readonly clock: Clock;
   readonly statuses: DeviceStatuses;
+  /** Whether a node runs KubeEdge v1.1: it can't have devices of today. */
+  readonly eras: Eras;
 }
 
 /** Follows Devices and DeviceModels. */
@@ -66,7 +69,7 @@ export class DeviceFollower {
   /** The device with this id, where it is bound to that node. */
   deviceOn(node: string, namespace: string, name: string): Device | undefined {
     const device = this.#devices.get(namespace, name) as Device | undefined;
-    return device !== undefined && nodeOf(device) === node ? device : undefined;
+    return device !== undefined && this.#nodeOf(device) === node ? device : undefined;
   }
 
   async #look(key: string): Promise<void> {
@@ -74,13 +77,13 @@ export class DeviceFollower {
     const device = this.#devices.get(namespace, name) as Device | undefined;
     const told = this.#told.get(key);
     const isOther = told !== undefined && told.metadata.uid !== device?.metadata.uid;
-    if (told !== undefined && (isOther || nodeOf(told) !== nodeOf(device))) {
+    if (told !== undefined && (isOther || this.#nodeOf(told) !== this.#nodeOf(device))) {
       this.#told.delete(key);
       const last = isOther ? this.#gone.get(told.metadata.uid ?? "") ?? told : told;
       await this.#remove(last);
     }
     if (told !== undefined && isOther) this.#gone.delete(told.metadata.uid ?? "");
-    if (device === undefined) {
+    if (device === undefined || isOfV1alpha1(device)) {
       for (const [uid, gone] of this.#gone) if (keyOf(gone) === key) this.#gone.delete(uid);
       return;
     }
@@ -101,7 +104,7 @@ export class DeviceFollower {
   }
 
   async #add(device: Device): Promise<void> {
-    const node = nodeOf(device);
+    const node = this.#nodeOf(device);
     if (node === "") return;
     await this.#send(membershipMessage(this.#now(), node, [memberOf(device)], []));
     const model = this.#modelOf(device);
@@ -112,7 +115,7 @@ export class DeviceFollower {
   }
 
   async #update(device: Device): Promise<void> {
-    const node = nodeOf(device);
+    const node = this.#nodeOf(device);
     if (node === "") return;
     const model = this.#modelOf(device);
     if (model !== undefined) {
@@ -122,7 +125,7 @@ export class DeviceFollower {
   }
 
   async #remove(device: Device): Promise<void> {
-    const node = nodeOf(device);
+    const node = this.#nodeOf(device);
     if (node === "") return;
     await this.#send(membershipMessage(this.#now(), node, [], [memberOf(device)]));
     const model = this.#modelOf(device);
@@ -140,7 +143,7 @@ export class DeviceFollower {
     const nodes = new Set<string>();
     for (const device of this.#told.values()) {
       if (device.metadata.namespace === namespace && device.spec?.deviceModelRef?.name === name) {
-        nodes.add(nodeOf(device));
+        nodes.add(this.#nodeOf(device));
       }
     }
     nodes.delete("");
@@ -152,7 +155,7 @@ export class DeviceFollower {
 
   async #lookAtNode(node: string): Promise<void> {
     const { index } = this.#world;
-    const mine = (this.#devices.list() as Device[]).filter((device) => nodeOf(device) === node);
+    const mine = (this.#devices.list() as Device[]).filter((device) => this.#nodeOf(device) === node);
     const lost = index.of(node).filter((held) => held.kind === "Device" && this.#isLost(held, node));
     if (mine.length + lost.length === 0) return;
     const removed = lost.map(({ namespace, name }) => ({ id: `${namespace}/${name}`, name }));
@@ -179,9 +182,15 @@ export class DeviceFollower {
     }
   }
 
+  /** The node a device is bound to; empty for none that could have it. */
+  #nodeOf(device: Device | undefined): string {
+    const node = textAt(device, "spec", "nodeName");
+    return this.#world.eras.isV11(node) ? "" : node;
+  }
+
   #isLost(held: Held, node: string): boolean {
     const device = this.#devices.get(held.namespace, held.name) as Device | undefined;
-    return device === undefined || device.metadata.uid !== held.uid || nodeOf(device) !== node;
+    return device === undefined || device.metadata.uid !== held.uid || this.#nodeOf(device) !== node;
   }
 
   #modelOf(device: Device): DeviceModel | undefined {
@@ -198,7 +207,7 @@ export class DeviceFollower {
     for (const [otherKey, other] of this.#told) {
       const isSameModel = other.spec?.deviceModelRef?.name === model &&
         other.metadata.namespace === device.metadata.namespace;
-      if (otherKey !== key && isSameModel && nodeOf(other) === node) return true;
+      if (otherKey !== key && isSameModel && this.#nodeOf(other) === node) return true;
     }
     return false;
   }
@@ -217,6 +226,7 @@ export class DeviceFollower {
   }
 }
 
-function nodeOf(device: Device | undefined): string {
-  return textAt(device, "spec", "nodeName");
+/** What v1beta1 shows of a device of v1alpha1: twins in its status, and no node. It has no DeviceStatus. */
+function isOfV1alpha1(device: Device): boolean {
+  return textAt(device, "spec", "nodeName") === "" && at(device, "status", "twins") !== undefined;
 }

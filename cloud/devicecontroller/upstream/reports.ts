@@ -16,14 +16,11 @@ export class ReportError extends Error {
  * one whole. Unlike Go's, the first report of a property is kept too.
  */
 export function mergeTwins(device: Device, status: DeviceStatus, report: unknown): StatusTwin[] {
-  const reported = at(report, "twin");
-  if (typeof reported !== "object" || reported === null || Array.isArray(reported)) {
-    throw new ReportError("the report has no twin");
-  }
+  const reported = reportedTwins(report);
   const known = new Set((device.spec?.properties ?? []).map((property) => property.name));
   const stored = (status.status?.twins ?? []).filter(({ propertyName }) => known.has(propertyName));
   const twins = new Map(stored.map((twin) => [twin.propertyName, twin]));
-  for (const [propertyName, value] of Object.entries(reported as Record<string, MsgTwin | null>)) {
+  for (const [propertyName, value] of Object.entries(reported)) {
     if (!known.has(propertyName) || value === null) continue;
     const old = twins.get(propertyName) ?? { propertyName };
     const actual = valueOf(value, "actual");
@@ -37,7 +34,17 @@ export function mergeTwins(device: Device, status: DeviceStatus, report: unknown
   return [...twins.values()];
 }
 
-function valueOf(twin: MsgTwin, side: "actual" | "expected"): StatusValue | undefined {
+/** The twins of a report. Throws ReportError. */
+export function reportedTwins(report: unknown): Readonly<Record<string, MsgTwin | null>> {
+  const reported = at(report, "twin");
+  if (typeof reported === "object" && reported !== null && !Array.isArray(reported)) {
+    return reported as Record<string, MsgTwin | null>;
+  }
+  throw new ReportError("the report has no twin");
+}
+
+/** One side of a twin as it is stored; undefined where the report does not say it. */
+export function valueOf(twin: MsgTwin, side: "actual" | "expected"): StatusValue | undefined {
   const value = at(twin, side, "value");
   if (typeof value !== "string") return undefined;
   const timestamp = at(twin, side, "metadata", "timestamp");

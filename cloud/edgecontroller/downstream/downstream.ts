@@ -6,6 +6,7 @@ import { groups, modules } from "../../../protocol/message/names.ts";
 import { nodePath, wirePath } from "../../../protocol/resource/path.ts";
 import type { Bus } from "../../beehive/bus.ts";
 import type { Caches } from "../../kube/caches.ts";
+import type { Eras } from "../../kube/eras.ts";
 import type { SyncIndex } from "../../kube/sync-index.ts";
 import type { WorkQueueWorld } from "../../kube/work-queue.ts";
 import type { LocationCache } from "./location.ts";
@@ -16,6 +17,7 @@ export interface DownstreamWorld extends WorkQueueWorld {
   readonly caches: Caches;
   readonly index: SyncIndex;
   readonly location: LocationCache;
+  readonly eras: Eras;
   readonly clock: Clock;
   /** The cloud host's address, as nodes carry it in their annotation. */
   readonly localAddress: string;
@@ -24,8 +26,8 @@ export interface DownstreamWorld extends WorkQueueWorld {
 /** Follows one kind and sends what its nodes need. */
 export interface Follower {
   start(): void;
-  /** A node has connected: send what it may lack. */
-  connected(node: string): void;
+  /** A node has connected: send what it may lack. Absent where that is not this one's business. */
+  connected?(node: string): void;
   stop(): void;
 }
 

@@ -1,4 +1,5 @@
-// Each edge node's own Node to that node, always as `update`; its deletion ends the session instead of being sent.
+// Each edge node's own Node to that node, always as `update`; its deletion ends the session instead of being sent. Nodes of v1.1
+// are told nothing of theirs.
 import { retried } from "../../../base/backoff/retry.ts";
 import { reasonOf } from "../../../base/log/logger.ts";
 import { cloudcoreAnnotation, operations, resourceTypes } from "../../../protocol/message/names.ts";
@@ -29,10 +30,6 @@ export class NodeFollower implements Follower {
     this.#nodes.subscribe((event) => this.#queue.add(event.object.metadata.name));
   }
 
-  connected(): void {
-    // What a node missed of its own Node comes through SyncController: there is a record since its registration.
-  }
-
   /** A node has connected: its Node says from now on which cloudcore it has. */
   annotate(name: string): void {
     const { caches, localAddress, logger } = this.#world;
@@ -61,6 +58,7 @@ export class NodeFollower implements Follower {
     }
     if (node === undefined || told?.metadata.resourceVersion === node.metadata.resourceVersion) return;
     this.#told.set(name, node);
+    if (this.#world.eras.isV11Node(node)) return;
     await sendDown(this.#world, [name], { operation: operations.update, path, object: node });
   }
 }

@@ -99,7 +99,10 @@ export class PodFollower implements Follower {
     const before = this.#told.get(key);
     if (before !== undefined && !repeat && !isPodUpdated(before.pod, pod)) return;
     const uid = pod.metadata.uid ?? "";
-    const known = before !== undefined || this.#boundLater.has(uid) || this.#world.index.holds(node, uid);
+    // A node of v1.1 passes over the insert of what it has; whether it has it, nobody has written down.
+    const { eras, index } = this.#world;
+    const mayKnow = repeat && eras.isV11(node);
+    const known = before !== undefined || this.#boundLater.has(uid) || index.holds(node, uid) || mayKnow;
     const operation = known || pod.metadata.deletionTimestamp !== undefined ? operations.update : operations.insert;
     this.#told.set(key, { node, pod });
     await sendDown(this.#world, [node], { operation, path, object: pod });

@@ -29,9 +29,6 @@ export class RuleFollower implements Follower {
     this.#informer.subscribe(({ object }) => this.#queue.add(keyOf(object)));
   }
 
-  /** Rules are no node's. */
-  connected(): void {}
-
   stop(): void {
     this.#queue.stop();
   }

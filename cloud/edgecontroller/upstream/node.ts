@@ -110,6 +110,13 @@ export const queryNode: Handler = async ({ client }, { path }) => {
   }
 };
 
+/** As updateNode, for the annotations alone: a node of v1.1 has no say in its labels. */
+export const annotateNode: Handler = async (world, request) => {
+  const { annotations } = contentObject(request).metadata ?? {};
+  const content = { metadata: annotations === undefined ? {} : { annotations } };
+  return await updateNode(world, { ...request, message: { ...request.message, content } });
+};
+
 /** `update node/{name}`: labels and annotations are laid over the stored ones. A failure is not answered, as with Go. */
 export const updateNode: Handler = async ({ client }, request) => {
   const { labels, annotations } = contentObject(request).metadata ?? {};

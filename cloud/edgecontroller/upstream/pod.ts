@@ -83,21 +83,30 @@ interface ReportedStatus {
 }
 
 /** `update podstatus[/{name}]`, as edges before v1.12 send it: one status, or a list of them. */
-export const podStatus: Handler = async (world, request) => {
+export const podStatus: Handler = (world, request) => takeStatuses(world, request, true);
+
+/** As podStatus, whatever uid the statuses name: so did the cloud of v1.1. */
+export const podStatusOfAnyUid: Handler = (world, request) => takeStatuses(world, request, false);
+
+async function takeStatuses(
+  world: UpstreamWorld,
+  request: EdgeRequest,
+  hasUid: boolean,
+): Promise<readonly EdgeAnswer[]> {
   if (request.operation !== operations.update) return [];
   const { content } = request.message;
   const reports = (Array.isArray(content) ? content : [contentObject(request)]) as ReportedStatus[];
   const answers: EdgeAnswer[] = [];
   for (const report of reports) {
     try {
-      answers.push(...await updateStatus(world, request, report));
+      answers.push(...await updateStatus(world, request, report, hasUid));
     } catch (error) {
       // One that can't be read costs itself alone.
       if (!(error instanceof ContentError) || reports.length === 1) throw error;
     }
   }
   return answers;
-};
+}
 
 /** A status as the API keeps it: times to the second, containers in order, and conditions that did not change as old as they are. */
 function cleaned(given: Record<string, unknown>, pod: KubeObject, now: string): Record<string, unknown> {
@@ -137,6 +146,7 @@ async function updateStatus(
   { client, clock }: UpstreamWorld,
   request: EdgeRequest,
   report: ReportedStatus,
+  hasUid: boolean,
 ): Promise<EdgeAnswer[]> {
   const { namespace } = request.path;
   if (typeof report !== "object" || report === null) {
@@ -150,7 +160,7 @@ async function updateStatus(
   const ref = { resource: resources.pods, namespace, name };
   try {
     const pod = await client.find(ref);
-    if (pod === undefined || (report.UID !== undefined && pod.metadata.uid !== report.UID)) {
+    if (pod === undefined || (hasUid && report.UID !== undefined && pod.metadata.uid !== report.UID)) {
       // The edge has a pod that is not there: it is told to remove it, by name.
       const stub = { metadata: { name, namespace, creationTimestamp: null }, spec: { containers: null }, status: {} };
       return [done, { content: stub, operation: operations.delete, type: resourceTypes.pod, name }];

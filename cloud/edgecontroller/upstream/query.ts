@@ -23,7 +23,7 @@ export const queryConfigMap = querier(resources.configmaps, "configmap");
 export const querySecret = querier(resources.secrets, "secret");
 
 /** Volumes and their like are asked of the API itself: nobody here keeps them. */
-function volumeQuerier(resource: Resource): Handler {
+export function liveQuerier(resource: Resource): Handler {
   return async ({ client }, { operation, path }) => {
     const { namespace, name } = path;
     if (operation !== operations.query || name === "") return [];
@@ -31,9 +31,9 @@ function volumeQuerier(resource: Resource): Handler {
   };
 }
 
-export const queryVolume = volumeQuerier(resources.persistentvolumes);
-export const queryVolumeClaim = volumeQuerier(resources.persistentvolumeclaims);
-export const queryVolumeAttachment = volumeQuerier(resources.volumeattachments);
+export const queryVolume = liveQuerier(resources.persistentvolumes);
+export const queryVolumeClaim = liveQuerier(resources.persistentvolumeclaims);
+export const queryVolumeAttachment = liveQuerier(resources.volumeattachments);
 
 /** `query serviceaccounttoken/{account}` with a TokenRequest as content. */
 export const requestToken: Handler = async ({ client }, request) => {

@@ -1,0 +1,99 @@
+// The device profiles of v1.1: a ConfigMap for each node, which its mappers mount to know their devices (protocol notes 3, §2.6).
+import {
+  type DeviceModelV1alpha1,
+  type DeviceV1alpha1,
+  profileKey,
+  profileOf,
+  profilePrefix,
+} from "../../../protocol/apis/device-v1alpha1.ts";
+import { at, type KubeObject, textAt } from "../../../protocol/apis/kube-object.ts";
+import type { Caches } from "../../kube/caches.ts";
+import { hasCode } from "../../kube/client.ts";
+import { resources } from "../../kube/resource.ts";
+import { WorkQueue, type WorkQueueWorld } from "../../kube/work-queue.ts";
+
+/** What it needs from outside. */
+export interface DeviceProfilesWorld extends WorkQueueWorld {
+  readonly caches: Caches;
+}
+
+/** A profile is what devices and models say now, whoever wrote it last. */
+export class DeviceProfiles {
+  readonly #world: DeviceProfilesWorld;
+  readonly #nodeOf: (device: DeviceV1alpha1) => string;
+  readonly #queue: WorkQueue;
+
+  /** `nodeOf` gives the node of v1.1 that has a device, empty for none. */
+  constructor(world: DeviceProfilesWorld, nodeOf: (device: DeviceV1alpha1) => string) {
+    this.#world = world;
+    this.#nodeOf = nodeOf;
+    this.#queue = new WorkQueue("device profiles", world, (key) => this.#look(key));
+  }
+
+  start(): void {
+    const { caches } = this.#world;
+    caches.of(resources.devicemodelsV1alpha1).subscribe(({ object }) => {
+      const { name, namespace = "" } = object.metadata;
+      for (const device of caches.of(resources.devicesV1alpha1).list() as DeviceV1alpha1[]) {
+        const isOfModel = device.spec?.deviceModelRef?.name === name && device.metadata.namespace === namespace;
+        if (isOfModel && this.#nodeOf(device) !== "") this.look(namespace, this.#nodeOf(device));
+      }
+    });
+    // What was left behind when the last device went while nobody looked, and what somebody else has written.
+    caches.of(resources.configmaps).subscribe(({ object: { metadata } }) => {
+      if (metadata.name.startsWith(profilePrefix)) {
+        this.look(metadata.namespace ?? "", metadata.name.slice(profilePrefix.length));
+      }
+    });
+  }
+
+  /** A node's devices in a namespace may have changed. */
+  look(namespace: string, node: string): void {
+    this.#queue.add(`${namespace}/${node}`);
+  }
+
+  stop(): void {
+    this.#queue.stop();
+  }
+
+  async #look(key: string): Promise<void> {
+    const { caches } = this.#world;
+    const [namespace = "", node = ""] = key.split("/");
+    const name = `${profilePrefix}${node}`;
+    const models = caches.of(resources.devicemodelsV1alpha1);
+    const devices = (caches.of(resources.devicesV1alpha1).list() as DeviceV1alpha1[])
+      .filter((device) => device.metadata.namespace === namespace && this.#nodeOf(device) === node)
+      .sort(inOrderOfCreation);
+    const profile = profileOf(
+      devices,
+      ({ spec }) => models.get(namespace, spec?.deviceModelRef?.name ?? "") as DeviceModelV1alpha1 | undefined,
+    );
+    const stored = await caches.client.find({ resource: resources.configmaps, namespace, name });
+    if (Object.keys(profile).length === 0) return await this.#remove(stored, devices.length);
+    const data = { [profileKey]: JSON.stringify(profile) };
+    if (stored === undefined) {
+      const metadata = { name, namespace };
+      await caches.client.create(resources.configmaps, { apiVersion: "v1", kind: "ConfigMap", metadata, data });
+    } else if (textAt(stored, "data", profileKey) !== data[profileKey]) {
+      await caches.client.patch({ resource: resources.configmaps, namespace, name }, "merge", { data });
+    }
+  }
+
+  /** A profile without devices goes; one whose devices wait for their models stays as it was, as with Go. */
+  async #remove(stored: KubeObject | undefined, devices: number): Promise<void> {
+    if (stored === undefined || devices > 0 || at(stored, "data", profileKey) === undefined) return;
+    const { name, namespace = "", uid = "" } = stored.metadata;
+    try {
+      const ref = { resource: resources.configmaps, namespace, name };
+      await this.#world.caches.client.delete(ref, { preconditions: { uid } });
+    } catch (error) {
+      if (!hasCode(error, 404) && !hasCode(error, 409)) throw error;
+    }
+  }
+}
+
+/** Devices stand in a profile in the order in which they came. */
+function inOrderOfCreation({ metadata: a }: KubeObject, { metadata: b }: KubeObject): number {
+  const [left, right] = [a, b].map(({ creationTimestamp, name }) => `${creationTimestamp ?? ""} ${name}`);
+  return (left as string) < (right as string) ? -1 : 1;
+}

@@ -1,0 +1,497 @@
+// Nodes of KubeEdge v1.1 beside those of today: who comes in, what they are told, what they may ask.
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createSecureContext } from "node:tls";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { dialWebSocket } from "../../base/transport/websocket-client.ts";
+import { type Resource, resources } from "../../cloud/kube/resource.ts";
+import { profileKey } from "../../protocol/apis/device-v1alpha1.ts";
+import { at, type KubeObject, textAt } from "../../protocol/apis/kube-object.ts";
+import type { Message } from "../../protocol/message/message.ts";
+import { legacySubject } from "../../protocol/pki/legacy.ts";
+import type { MembershipDetail, MembershipUpdate } from "../../protocol/twin/twin.ts";
+import { legacyAuthority, legacyName, type PemPair } from "../support/legacy-certificates.ts";
+import { type RawEdge, rawEdge } from "../support/raw-edge.ts";
+import { until } from "../support/until.ts";
+import { makeNodeOfV11, rawEdgeOfV11, setReady, startCloudOfBothEras } from "../support/v11.ts";
+import type { Cloud } from "../support/world.ts";
+
+let cloud: Cloud;
+beforeAll(async () => void (cloud = await startCloudOfBothEras()));
+afterAll(() => cloud.stop());
+
+let number = 0;
+/** A connected node of v1.1, after the lists that it is greeted with. */
+async function oldNode(name = `old-${++number}`): Promise<RawEdge> {
+  if (await cloud.kube.find({ resource: resources.nodes, name }) === undefined) await makeNodeOfV11(cloud, name);
+  const edge = await rawEdgeOfV11(cloud, name);
+  await edge.expect("its lists", about("namespace/endpointslist/endpoints"));
+  return edge;
+}
+
+const about = (resource: string, operation?: string) => ({ route }: Message) =>
+  route.resource === resource && (operation === undefined || route.operation === operation);
+const heard = (edge: RawEdge, resource: string) =>
+  edge.received.filter(about(resource)).map(({ route }) => route.operation);
+const ref = (resource: Resource, name: string) => ({ resource, namespace: "default", name });
+const create = (resource: Resource, name: string, rest: Record<string, unknown>, labels?: Record<string, string>) => {
+  const { apiVersion, kind } = resource;
+  const metadata = { name, namespace: "default", ...(labels === undefined ? {} : { labels }) };
+  return cloud.kube.create(resource, { apiVersion, kind, metadata, ...rest });
+};
+const merge = (resource: Resource, name: string, patch: unknown) =>
+  cloud.kube.patch(ref(resource, name), "merge", patch);
+const remove = (resource: Resource, name: string) => cloud.kube.delete(ref(resource, name));
+const pod = (nodeName: string, more: Record<string, unknown> = {}) => ({
+  spec: { nodeName, containers: [{ name: "c", image: "i", ...more }] },
+});
+/** What was sent before a marker has come when the marker has. */
+async function settle(edge: RawEdge): Promise<void> {
+  const name = `marker-${++number}`;
+  await create(resources.pods, name, pod(edge.node));
+  await edge.expect("the marker", about(`default/pod/${name}`));
+}
+async function ask(edge: RawEdge, resource: string, operation = "query", content: unknown = null): Promise<Message> {
+  const { header } = edge.send({ operation, resource, content });
+  return await edge.expect(`the answer of ${resource}`, (m) => m.header.parent_msg_id === header.msg_id);
+}
+/** Everything asked before is answered when this is: one node's requests are dealt with in order. */
+async function asked(edge: RawEdge): Promise<void> {
+  await ask(edge, `default/node/${edge.node}`);
+}
+
+describe("the certificate that all edges of v1.1 share", () => {
+  test("lets in nodes of that era, and no other", async () => {
+    const edge = await oldNode();
+    expect(edge.ended()).toBeUndefined();
+    await cloud.kube.create(resources.nodes, {
+      apiVersion: "v1",
+      kind: "Node",
+      metadata: { name: "of-today", labels: { "node-role.kubernetes.io/edge": "" } },
+    });
+    await expect(rawEdge(cloud, "of-today", {}, legacySubject)).rejects.toThrow("403");
+    await expect(rawEdge(cloud, "without-node", {}, legacySubject)).rejects.toThrow("403");
+    await expect(rawEdge(cloud, edge.node, {}, "of-today")).rejects.toThrow("403");
+    const own = await rawEdge(cloud, edge.node);
+    expect(own.ended()).toBeUndefined();
+    own.close();
+  });
+
+  test("of a CA of its own, with RSA keys as v1.1 makes them, likewise; what that CA says of a node of today counts for nothing", async () => {
+    const dir = await mkdtemp(join(tmpdir(), "skep-legacy-"));
+    onTestFinished(() => rm(dir, { recursive: true }));
+    const [authority, stranger] = [await legacyAuthority(), await legacyAuthority()];
+    await writeFile(join(dir, "ca.crt"), authority.cert);
+    const other = await startCloudOfBothEras({ legacyCaFile: join(dir, "ca.crt") });
+    onTestFinished(() => other.stop());
+    await makeNodeOfV11(other, "legacy");
+    const dial = (node: string, pair: Partial<PemPair>) =>
+      dialWebSocket({
+        url: `wss://127.0.0.1:${other.core.hub.ports.websocket}/p/${node}/events`,
+        secureContext: createSecureContext({ ca: other.core.hub.certificates.authority.certPem, ...pair }),
+        headers: { node_id: node, project_id: "p", ConnectionUse: "msg" },
+        handshakeTimeout: 5000,
+        maxMessage: 1024 * 1024,
+      });
+    const shared = await authority.sign(legacyName);
+    await until(
+      "the Node is known",
+      async () => (await dial("legacy", shared).catch(() => undefined))?.isOpen,
+    );
+    const forged = await authority.sign("CN=system:node:of-today, O=system:nodes");
+    await expect(dial("of-today", forged)).rejects.toThrow(/403.*of v1\.1's CA/);
+    await expect(dial("of-today", shared)).rejects.toThrow("403");
+    const others = [await stranger.sign(legacyName), await authority.sign(legacyName, -1), {}];
+    for (const other of others) await expect(dial("legacy", other)).rejects.toThrow(/403.*not to be trusted/);
+  });
+
+  test("a legacy CA that is none is named at the start", async () => {
+    await expect(startCloudOfBothEras({ legacyCaFile: "/nowhere/ca.crt" })).rejects.toThrow(
+      "skep.legacyCAFile: there is no file /nowhere/ca.crt",
+    );
+  });
+});
+
+describe("services and endpoints", () => {
+  test("go to every node of v1.1 and to none of today; a podlist follows each change of endpoints", async () => {
+    const edge = await oldNode();
+    const today = await rawEdge(cloud, "today-1");
+    today.acknowledgeAll();
+    await cloud.kube.create(resources.nodes, {
+      apiVersion: "v1",
+      kind: "Node",
+      metadata: { name: "today-1", labels: { "node-role.kubernetes.io/edge": "" } },
+    });
+    await today.expect("its Node", about("null/node/today-1"));
+    await create(resources.pods, "behind", pod(edge.node), { app: "web" });
+    await create(resources.services, "web", { spec: { selector: { app: "web" }, ports: [{ port: 80 }] } });
+    const service = await edge.expect("the service", about("default/service/web"));
+    expect(service.route).toMatchObject({ source: "edgecontroller", group: "resource", operation: "insert" });
+    expect(service.header.resourceversion).toBeUndefined();
+    expect(service.content).toMatchObject({ metadata: { name: "web" } });
+    expect(Object.keys(service.content as object)).not.toContain("kind");
+    await create(resources.endpoints, "web", {
+      subsets: [{ addresses: [{ ip: "192.0.2.1" }], ports: [{ port: 80 }] }],
+    });
+    const list = await edge.expect("the list", about("default/podlist/web"));
+    expect((list.content as KubeObject[]).map(({ metadata }) => metadata.name)).toEqual(["behind"]);
+    expect(list.route.operation).toBe("update");
+    const order = edge.received.map(({ route }) => route.resource);
+    expect(order.indexOf("default/endpoints/web")).toBeLessThan(order.indexOf("default/podlist/web"));
+    await merge(resources.services, "web", { metadata: { labels: { a: "b" } } });
+    await edge.expect("its update", about("default/service/web", "update"));
+    await merge(resources.endpoints, "web", { metadata: { annotations: { a: "b" } } });
+    await settle(edge);
+    expect(heard(edge, "default/endpoints/web"), "annotations alone say nothing").toEqual(["insert"]);
+    await merge(resources.endpoints, "web", { subsets: [] });
+    await edge.expect("its update", about("default/endpoints/web", "update"));
+    await remove(resources.endpoints, "web");
+    await remove(resources.services, "web");
+    await edge.expect("the end", about("default/service/web", "delete"));
+    await edge.expect("the end", about("default/endpoints/web", "delete"));
+    expect(heard(edge, "default/podlist/web"), "none for a deletion").toHaveLength(2);
+    expect(today.received.filter(({ route }) => /service|endpoints|podlist/.test(route.resource ?? ""))).toEqual([]);
+    today.close();
+  });
+
+  test("a node that gets Ready is told all of them, in order; one without selector has no podlist", async () => {
+    const edge = await oldNode();
+    await create(resources.services, "plain", { spec: { ports: [{ port: 1 }] } });
+    await create(resources.endpoints, "plain", { subsets: [] });
+    await create(resources.services, "chosen", { spec: { selector: { app: "none" }, ports: [{ port: 1 }] } });
+    await create(resources.endpoints, "chosen", { subsets: [] });
+    await edge.expect("the last", about("default/podlist/chosen"));
+    edge.received.length = 0;
+    await setReady(cloud, edge.node, "True");
+    await edge.expect("the lists", about("namespace/endpointslist/endpoints"));
+    const resourcesHeard = edge.received.map(({ route }) => route.resource);
+    expect(resourcesHeard).toEqual([
+      "namespace/servicelist/service",
+      "default/podlist/chosen",
+      "namespace/endpointslist/endpoints",
+    ]);
+    const names = (m: Message | undefined) => (m?.content as KubeObject[]).map(({ metadata }) => metadata.name).sort();
+    expect(names(edge.received[0])).toEqual(["chosen", "kubernetes", "plain"]);
+    expect(names(edge.received[2])).toEqual(["chosen", "plain"]);
+    for (const name of ["plain", "chosen"]) {
+      await remove(resources.services, name);
+      await remove(resources.endpoints, name);
+    }
+  });
+
+  test("are asked for one by one; what is not there is not answered", async () => {
+    const edge = await oldNode();
+    await create(resources.services, "asked", { spec: { ports: [{ port: 80 }] } });
+    await create(resources.endpoints, "asked", { subsets: [] });
+    for (const type of ["service", "endpoints"]) {
+      expect((await ask(edge, `default/${type}/asked`)).content).toMatchObject({ metadata: { name: "asked" } });
+      const { header } = edge.send({ operation: "query", resource: `default/${type}/missing` });
+      await asked(edge);
+      expect(edge.received.find((m) => m.header.parent_msg_id === header.msg_id)).toBeUndefined();
+    }
+  });
+});
+
+describe("pods, configmaps and secrets", () => {
+  test("are sent once, without version; an edge that never acknowledges hears nothing twice", async () => {
+    const edge = await oldNode();
+    const { hub } = cloud.core;
+    const resent = hub.totals.resent;
+    await create(resources.configmaps, "once", { data: { a: "1" } });
+    await create(resources.pods, "once", pod(edge.node, { envFrom: [{ configMapRef: { name: "once" } }] }));
+    const first = await edge.expect("the pod", about("default/pod/once"));
+    expect([first.route.operation, first.header.resourceversion]).toEqual(["insert", undefined]);
+    await merge(resources.configmaps, "once", { data: { a: "2" } });
+    await edge.expect("the configmap", about("default/configmap/once", "update"));
+    await new Promise((resolve) => setTimeout(resolve, 700));
+    expect(heard(edge, "default/pod/once")).toEqual(["insert"]);
+    expect(hub.totals.resent).toBe(resent);
+    expect(
+      (await cloud.kube.list(resources.objectsyncs)).items.filter(({ metadata }) =>
+        metadata.name.startsWith(edge.node)
+      ),
+    )
+      .toEqual([]);
+  });
+
+  test("what happened while the edge was away reaches it when it comes back: as updates, which it takes", async () => {
+    const edge = await oldNode();
+    await create(resources.configmaps, "missed", { data: { a: "1" } });
+    await create(resources.pods, "before", pod(edge.node, { envFrom: [{ configMapRef: { name: "missed" } }] }));
+    await edge.expect("the pod", about("default/pod/before"));
+    edge.close();
+    await until("it is gone", () => cloud.core.hub.sessions.of(edge.node) === undefined);
+    await merge(resources.configmaps, "missed", { data: { a: "2" } });
+    await create(resources.pods, "meanwhile", pod(edge.node));
+    const back = await oldNode(edge.node);
+    for (const path of ["default/pod/before", "default/pod/meanwhile", "default/configmap/missed"]) {
+      expect((await back.expect(path, about(path))).route.operation, path).toBe("update");
+    }
+    expect(back.received.find(about("default/configmap/missed"))?.content).toMatchObject({ data: { a: "2" } });
+  });
+
+  test("a deleted configmap is told, which Go forgot", async () => {
+    const edge = await oldNode();
+    await create(resources.configmaps, "going", { data: {} });
+    await create(resources.pods, "user", pod(edge.node, { envFrom: [{ configMapRef: { name: "going" } }] }));
+    await settle(edge);
+    await remove(resources.configmaps, "going");
+    await edge.expect("its end", about("default/configmap/going", "delete"));
+  });
+
+  test("of its Node it hears nothing; without it, it is out", async () => {
+    const edge = await oldNode();
+    await setReady(cloud, edge.node, "True");
+    await settle(edge);
+    expect(edge.received.filter(({ route }) => (route.resource ?? "").includes("/node/"))).toEqual([]);
+    await cloud.kube.delete({ resource: resources.nodes, name: edge.node });
+    await until("it is disconnected", () => edge.ended());
+    await until(
+      "and does not come back",
+      () =>
+        rawEdge(cloud, edge.node, {}, legacySubject).then(
+          (again) => void again.close(),
+          (error: Error) => error.message.includes("403"),
+        ),
+    );
+  });
+
+  test("a node that is called one of the other era is spoken to anew", async () => {
+    const edge = await oldNode();
+    await cloud.kube.patch({ resource: resources.nodes, name: edge.node }, "merge", {
+      metadata: { labels: { era: null } },
+    });
+    await until("it is disconnected", () => edge.ended());
+  });
+});
+
+describe("what it asks", () => {
+  test("a pod's status is stored and never answered, whatever uid it names; a missing pod is to be deleted", async () => {
+    const edge = await oldNode();
+    await create(resources.pods, "told", pod(edge.node));
+    const one = { UID: "another", Name: "told", Status: { phase: "Running" } };
+    edge.send({ operation: "update", resource: "default/podstatus/told", content: one });
+    const list = [one, { UID: "x", Name: "nobody", Status: { phase: "Running" } }];
+    edge.send({ operation: "update", resource: "default/podstatus", content: list });
+    await edge.expect("the stub", about("default/pod/nobody", "delete"));
+    await asked(edge);
+    expect((await cloud.kube.get(ref(resources.pods, "told"))).status).toMatchObject({ phase: "Running" });
+    expect(edge.received.filter(({ route }) => (route.resource ?? "").includes("podstatus"))).toEqual([]);
+  });
+
+  test("annotations of its Node it may change, labels not", async () => {
+    const edge = await oldNode();
+    const content = { metadata: { labels: { mine: "no" }, annotations: { mine: "yes" } } };
+    expect((await ask(edge, `default/node/${edge.node}`, "update", content)).content).toBe("OK");
+    const { metadata } = await cloud.kube.get({ resource: resources.nodes, name: edge.node });
+    expect([metadata.annotations?.mine, metadata.labels?.mine]).toEqual(["yes", undefined]);
+  });
+
+  test.each([
+    ["insert", "null/node/x"],
+    ["patch", "null/nodepatch/x"],
+    ["query", "kube-node-lease/lease/x"],
+    ["insert", "default/nodestatus/x"],
+    ["delete", "default/pod/x"],
+    ["query", "default/serviceaccounttoken/default"],
+  ])("%s %s is today's, and not answered", async (operation, resource) => {
+    const edge = await oldNode();
+    const { header } = edge.send({ operation, resource, content: { metadata: { name: "x" } } });
+    await asked(edge);
+    expect(edge.received.find((m) => m.header.parent_msg_id === header.msg_id)).toBeUndefined();
+  });
+
+  test.each(["configmap", "secret", "persistentvolume", "persistentvolumeclaim", "volumeattachment", "node"])(
+    "a missing %s is not answered: the edge would store the error",
+    async (type) => {
+      const edge = await oldNode();
+      const { header } = edge.send({ operation: "query", resource: `default/${type}/missing` });
+      await asked(edge);
+      expect(edge.received.find((m) => m.header.parent_msg_id === header.msg_id)).toBeUndefined();
+    },
+  );
+});
+
+describe("devices of v1alpha1", () => {
+  const selector = (node: string) => ({
+    nodeSelectorTerms: [{ matchExpressions: [{ key: "", operator: "In", values: [node] }] }],
+  });
+  const twin = (propertyName: string, value: string) => ({
+    propertyName,
+    desired: { value, metadata: { type: "int" } },
+  });
+  const device = (name: string, node: string, twins = [twin("t", "20")], protocol?: unknown) =>
+    create(resources.devicesV1alpha1, name, {
+      spec: {
+        deviceModelRef: { name: "m" },
+        nodeSelector: node === "" ? { nodeSelectorTerms: [] } : selector(node),
+        ...(protocol === undefined ? {} : { protocol }),
+      },
+      status: { twins },
+    });
+  const members = (edge: RawEdge) =>
+    edge.received.filter(about("membership")).flatMap(({ content }) => {
+      const { added_devices: added, removed_devices: removed } = content as MembershipUpdate;
+      return [...(added ?? []).map(({ id }) => `+${id}`), ...(removed ?? []).map(({ id }) => `-${id}`)];
+    });
+  const report = (edge: RawEdge, name: string, property: string, value: string) =>
+    edge.send({
+      source: "twin",
+      group: "resource",
+      operation: "update",
+      resource: `device/${name}/twin/edge_updated`,
+      content: {
+        event_id: "e",
+        timestamp: 5,
+        twin: { [property]: { actual: { value, metadata: { timestamp: 7 } }, metadata: { type: "int" } } },
+      },
+    });
+  const twinsIn = async (name: string) =>
+    at(await cloud.kube.get(ref(resources.devicesV1alpha1, name)), "status", "twins");
+  const profile = async (node: string) => {
+    const found = await cloud.kube.find(ref(resources.configmaps, `device-profile-config-${node}`));
+    return found === undefined
+      ? undefined
+      : JSON.parse(textAt(found, "data", profileKey)) as Record<string, KubeObject[]>;
+  };
+  const model = (max: number) => ({
+    spec: { properties: [{ name: "t", type: { int: { accessMode: "ReadWrite", maximum: max } } }] },
+  });
+
+  test("one that moves comes to its new node before it leaves the old one; unbound it is nobody's", async () => {
+    const [one, two] = [await oldNode(), await oldNode()];
+    await device("mover", one.node);
+    await until("it has come", () => members(one).includes("+mover"));
+    await merge(resources.devicesV1alpha1, "mover", { spec: { nodeSelector: selector(two.node) } });
+    await until("it has left", () => members(one).includes("-mover"));
+    expect(members(two)).toEqual(["+mover"]);
+    report(two, "mover", "t", "5");
+    await until("it can report from there", async () => JSON.stringify(await twinsIn("mover")).includes('"5"'));
+    await merge(resources.devicesV1alpha1, "mover", { spec: { nodeSelector: { nodeSelectorTerms: [] } } });
+    await until("it has left", () => members(two).includes("-mover"));
+    await merge(resources.devicesV1alpha1, "mover", { metadata: { labels: { a: "b" } } });
+    await settle(two);
+    expect([members(one), members(two)]).toEqual([["+mover", "-mover"], ["+mover", "-mover"]]);
+    const status = { resource: resources.devicestatuses, namespace: "default", name: "mover" };
+    expect(await cloud.kube.find(status), "that is today's").toBeUndefined();
+  });
+
+  test("a report is stored over what people have asked for meanwhile, is not confirmed, and is echoed to nobody", async () => {
+    const edge = await oldNode();
+    await device("reporter", edge.node, [twin("t", "20"), twin("u", "1")]);
+    await edge.expect("the device", about("membership"));
+    await Promise.all([
+      ...Array.from({ length: 10 }, (_, i) => report(edge, "reporter", "t", `2${i}`)),
+      merge(resources.devicesV1alpha1, "reporter", { status: { twins: [twin("t", "30"), twin("u", "2")] } }),
+    ]);
+    report(edge, "reporter", "unknown", "1");
+    report(edge, "reporter", "t", "99");
+    await until("the last is stored", async () => JSON.stringify(await twinsIn("reporter")).includes('"99"'));
+    expect(await twinsIn("reporter")).toEqual([
+      { ...twin("t", "30"), reported: { value: "99", metadata: { timestamp: "7", type: "int" } } },
+      twin("u", "2"),
+    ]);
+    await settle(edge);
+    expect(edge.received.filter(about("device/reporter/twin/cloud_updated"))).toHaveLength(1);
+    expect(edge.received.filter(({ header }) => (header.parent_msg_id ?? "") !== "")).toEqual([]);
+  });
+
+  test("a report of another node's device, and what can't be read, change nothing", async () => {
+    const [one, two] = [await oldNode(), await oldNode()];
+    await device("owned", one.node);
+    await one.expect("the device", about("membership"));
+    report(two, "owned", "t", "66");
+    one.send({ source: "twin", operation: "update", resource: "device/owned/twin/edge_updated", content: "{" });
+    one.send({
+      source: "twin",
+      operation: "update",
+      resource: "device/owned/twin/edge_updated",
+      content: { twin: [] },
+    });
+    one.send({ source: "twin", operation: "update", resource: "device/owned/state", content: "{}" });
+    report(one, "owned", "t", "5");
+    await until("the good one is stored", async () => JSON.stringify(await twinsIn("owned")).includes('"5"'));
+    await asked(two);
+    expect(JSON.stringify(await twinsIn("owned"))).not.toContain("66");
+  });
+
+  test("an edge that asks at its connection which devices it has is told all of them: what it lost meanwhile it drops", async () => {
+    const edge = await oldNode();
+    for (const name of ["kept", "lost"]) await device(name, edge.node);
+    await until("both have come", () => members(edge).length === 2);
+    edge.close();
+    await remove(resources.devicesV1alpha1, "lost");
+    await device("won", edge.node);
+    const back = await oldNode(edge.node);
+    const ask = () => back.send({ source: "twin", operation: "get", resource: "membership/detail", content: "{}" });
+    const answer = await until("all that it has", () => {
+      const { header } = ask();
+      return back.expect("the answer", (m) => m.header.parent_msg_id === header.msg_id).then((m) => {
+        const { devices } = m.content as MembershipDetail;
+        return devices.map(({ id }) => id).sort().join() === "kept,won" ? m : undefined;
+      });
+    });
+    expect(answer.route).toMatchObject({ source: "devicecontroller", group: "twin", resource: "membership/detail" });
+    const [kept] = (answer.content as MembershipDetail).devices;
+    expect(kept?.twin?.t).toMatchObject({ expected: { value: "20" }, optional: false, expected_version: { edge: 0 } });
+  });
+
+  test("its profile names what it has: it follows models, protocols and devices, and goes with the last one", async () => {
+    const edge = await oldNode();
+    const { node } = edge;
+    await device("first", node);
+    await edge.expect("the device", about("membership"));
+    expect(await profile(node), "its model is not there").toBeUndefined();
+    await create(resources.devicemodelsV1alpha1, "m", model(100));
+    await until("the profile is there", () => profile(node));
+    await device("second", node, [], { modbus: { tcp: { ip: "192.0.2.1", port: 502, slaveID: "1" } } });
+    await until("the second is in it", async () => (await profile(node))?.deviceInstances?.length === 2);
+    expect(await profile(node)).toMatchObject({
+      deviceInstances: [
+        { id: "first", name: "first", model: "m" },
+        { id: "second", name: "second", protocol: "modbus-tcp-second", model: "m" },
+      ],
+      deviceModels: [{ name: "m", properties: [{ name: "t", dataType: "int", defaultValue: 0, maximum: 100 }] }],
+      protocols: [
+        { protocol_config: null },
+        {
+          name: "modbus-tcp-second",
+          protocol: "modbus-tcp",
+          protocol_config: { ip: "192.0.2.1", port: 502, slaveID: "1" },
+        },
+      ],
+    });
+    await merge(resources.devicesV1alpha1, "second", {
+      spec: { protocol: { modbus: null, bluetooth: { macAddress: "aa" } } },
+    });
+    await merge(resources.devicemodelsV1alpha1, "m", model(7));
+    await until("both changes are in it", async () => {
+      const text = JSON.stringify(await profile(node));
+      return text.includes('"bluetooth-second"') && text.includes('"maximum":7');
+    });
+    expect(edge.received.filter(about("device/second/twin/cloud_updated")), "that is no wish").toEqual([]);
+    for (const name of ["first", "second"]) await remove(resources.devicesV1alpha1, name);
+    await until("it is gone", async () => await profile(node) === undefined);
+    await remove(resources.devicemodelsV1alpha1, "m");
+  });
+
+  test("devices of one era are not sent to nodes of the other", async () => {
+    const edge = await oldNode();
+    const today = await rawEdge(cloud, "today-2");
+    today.acknowledgeAll();
+    const labels = { "node-role.kubernetes.io/edge": "" };
+    await cloud.kube.create(resources.nodes, { apiVersion: "v1", kind: "Node", metadata: { name: "today-2", labels } });
+    await today.expect("its Node", about("null/node/today-2"));
+    await device("for-today", "today-2");
+    await create(resources.devices, "for-old", { spec: { nodeName: edge.node, deviceModelRef: { name: "none" } } });
+    await create(resources.devices, "right", { spec: { nodeName: "today-2", deviceModelRef: { name: "none" } } });
+    await today.expect("its own", about("default/device/right"));
+    await settle(edge);
+    const told = [...edge.received, ...today.received].map(({ content, route }) =>
+      `${route.resource} ${JSON.stringify(content)}`
+    );
+    expect(told.filter((text) => /for-today|for-old/.test(text))).toEqual([]);
+    today.close();
+  });
+});
