@@ -7,9 +7,12 @@ import type { Clock } from "../base/time/clock.ts";
 import type { Device } from "../protocol/apis/device.ts";
 import type { Message } from "../protocol/message/message.ts";
 import { groups, resourceTypes } from "../protocol/message/names.ts";
-import { DeviceTwin } from "./devicetwin/devicetwin.ts";
+import { DeviceTwin, type Twins } from "./devicetwin/devicetwin.ts";
+import { DeviceTwinV11 } from "./devicetwin/devicetwin-v1.1.ts";
 import { EdgeHub, type HubAddress, type Transport } from "./edgehub/edgehub.ts";
-import { EdgeNode } from "./edged/node.ts";
+import { EdgeNode, type NodeAgent } from "./edged/node.ts";
+import { EdgeNodeV11 } from "./edged/node-v1.1.ts";
+import { PodPatches, PodStatuses } from "./edged/pod-reports.ts";
 import { EdgePods } from "./edged/pods.ts";
 import { EdgeVolumes } from "./edged/volumes.ts";
 import { MetaManager, type StoreChange } from "./metamanager/metamanager.ts";
@@ -27,6 +30,8 @@ export interface EdgeOptions {
   readonly hub: HubAddress;
   /** WebSocket where nothing is said. */
   readonly transport?: Transport;
+  /** The KubeEdge it speaks; v1.23 where nothing is said. A Node of v1.1 must be there before its edge. */
+  readonly version?: EdgeVersion;
   readonly timings: EdgeTimings;
   readonly clock: Clock;
   readonly random: Random;
@@ -38,14 +43,17 @@ export interface EdgeOptions {
   readonly mapper?: boolean;
 }
 
+/** Versions of KubeEdge that edges can speak. */
+export type EdgeVersion = "v1.1" | "v1.23";
+
 export class Edge {
   readonly name: string;
   readonly link: Link;
   readonly store = new EdgeStore();
   readonly hub: EdgeHub;
-  readonly node: EdgeNode;
+  readonly node: NodeAgent;
   readonly pods: EdgePods;
-  readonly twin: DeviceTwin;
+  readonly twin: Twins;
   readonly volumes: EdgeVolumes;
   readonly #meta: MetaManager;
   readonly #logger: Logger;
@@ -73,13 +81,25 @@ export class Edge {
       disconnected: () => this.node.disconnected(),
     });
     const { hub, store } = this;
-    const meta = new MetaManager({ node: name, hub, store, clock, tap, changed: (change) => this.#changed(change) });
+    const isV11 = options.version === "v1.1";
+    const meta = new MetaManager({
+      node: name,
+      hub,
+      store,
+      clock,
+      tap,
+      isV11,
+      changed: (change) => this.#changed(change),
+    });
     this.#meta = meta;
     const identity = { name, labels: options.labels ?? {}, address, pods: options.pods ?? 110 };
-    this.node = new EdgeNode({ identity, meta, store, timings, clock, logger });
+    this.node = isV11
+      ? new EdgeNodeV11({ identity, meta, timings, clock, logger })
+      : new EdgeNode({ identity, meta, store, timings, clock, logger });
     this.pods = new EdgePods({
       node: name,
       address,
+      reports: isV11 ? new PodStatuses({ hub, timings, clock }) : new PodPatches({ meta, store, clock }),
       meta,
       store,
       timings,
@@ -88,16 +108,8 @@ export class Edge {
       isConnected: () => hub.isConnected,
     });
     this.volumes = new EdgeVolumes({ hub, clock });
-    this.twin = new DeviceTwin({
-      node: name,
-      hub,
-      store,
-      timings,
-      clock,
-      random,
-      tap,
-      mapper: options.mapper ?? true,
-    });
+    const devices = { node: name, hub, store, timings, clock, random, tap, mapper: options.mapper ?? true };
+    this.twin = isV11 ? new DeviceTwinV11(devices) : new DeviceTwin(devices);
   }
 
   get isRunning(): boolean {

@@ -12,6 +12,10 @@ export interface EdgeTimings {
   readonly lease: number;
   /** Between two reports of an unchanged node status. */
   readonly nodeStatus: number;
+  /** Between two statuses of a node of v1.1 (`node-status-update-frequency`). */
+  readonly nodeStatusV11: number;
+  /** After which an edge of v1.1 says again how all its pods are (`meta.sync.podstatus.interval`). */
+  readonly podStatusSyncV11: number;
   /** Between two looks at pods whose status could not be reported, or whose configmap is missing. */
   readonly podSync: number;
   /** What containers take to stop, at most; a pod's grace if that is shorter. */
@@ -35,6 +39,8 @@ export const edgecoreTimings: EdgeTimings = {
   dialRetry: 5_000,
   lease: 10_000,
   nodeStatus: 300_000,
+  nodeStatusV11: 10_000,
+  podStatusSyncV11: 60_000,
   podSync: 10_000,
   podStop: 1_000,
   crashBackoff: 10_000,

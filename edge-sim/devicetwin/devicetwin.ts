@@ -6,8 +6,8 @@ import type { Random } from "../../base/random/random.ts";
 import { type Clock, every, type Timer } from "../../base/time/clock.ts";
 import type { Device, DeviceModel } from "../../protocol/apis/device.ts";
 import type { KubeObject } from "../../protocol/apis/kube-object.ts";
-import { type Message, newMessage } from "../../protocol/message/message.ts";
-import { edgeModules, groups, operations, resourceTypes } from "../../protocol/message/names.ts";
+import type { Message } from "../../protocol/message/message.ts";
+import { resourceTypes } from "../../protocol/message/names.ts";
 import { wirePath } from "../../protocol/resource/path.ts";
 import {
   type DeviceTwinUpdate,
@@ -21,6 +21,7 @@ import { type Report, SimulatedDevice } from "../device/device.ts";
 import type { EdgeHub } from "../edgehub/edgehub.ts";
 import type { EdgeStore } from "../metamanager/store.ts";
 import type { EdgeTimings } from "../timings.ts";
+import { TwinReports } from "./reports.ts";
 
 /** What it needs from outside. */
 export interface DeviceTwinWorld {
@@ -42,6 +43,26 @@ export class DeviceError extends Error {
   }
 }
 
+/** What the rest of an edge, and whoever plays with its devices, knows of a twin, whichever era's. */
+export interface Twins {
+  devices(): string[];
+  stateOf(
+    id: string,
+  ):
+    | { readonly state: string; readonly twin: Record<string, { readonly desired?: string; readonly value?: string }> }
+    | undefined;
+  start(): void;
+  stop(): void;
+  connected(): void;
+  receive(message: Message): void;
+  putDevice(device: Device): void;
+  putModel(model: KubeObject): void;
+  deleteDevice(device: KubeObject): void;
+  report(id: string, property: string, value: string): void;
+  measure(id: string, property: string, value: string): void;
+  reportState(id: string, state: string): void;
+}
+
 interface Versions {
   expected: TwinVersion;
   actual: TwinVersion;
@@ -55,17 +76,16 @@ interface Member {
 
 const zero: TwinVersion = { cloud: 0, edge: 0 };
 
-export class DeviceTwin {
+export class DeviceTwin implements Twins {
   readonly #world: DeviceTwinWorld;
   /** By device id, `namespace/name`. */
   readonly #members = new Map<string, Member>();
-  /** The newest unconfirmed report of each property or state: an older one sent again would undo it. */
-  readonly #unconfirmed = new Map<string, Message>();
-  readonly #subjects = new Map<string, string>();
+  readonly #reports: TwinReports;
   #resend: Timer | undefined;
 
   constructor(world: DeviceTwinWorld) {
     this.#world = world;
+    this.#reports = new TwinReports(world);
   }
 
   /** The devices the node has, by id. */
@@ -87,13 +107,12 @@ export class DeviceTwin {
       this.#join(`${namespace}/${name}`);
       this.putDevice(device as Device);
     }
-    this.#resend = every(clock, timings.confirm, () => this.#resendUnconfirmed());
+    this.#resend = every(clock, timings.confirm, () => this.#reports.again());
   }
 
   stop(): void {
     this.#resend?.cancel();
-    this.#unconfirmed.clear();
-    this.#subjects.clear();
+    this.#reports.forget(() => true);
     for (const member of this.#members.values()) member.device.stop();
     this.#members.clear();
   }
@@ -109,19 +128,14 @@ export class DeviceTwin {
       operation: "detail",
       timestamp: now,
     });
-    this.#send("get", "membership/detail", content);
+    this.#reports.send("get", "membership/detail", content);
     for (const member of this.#members.values()) member.device.repeat();
   }
 
   /** A message of group `twin`: a confirmation, or which devices were won and lost. */
   receive(message: Message): void {
     const parent = message.header.parent_msg_id;
-    if (parent !== undefined) {
-      const subject = this.#subjects.get(parent) ?? "";
-      this.#subjects.delete(parent);
-      if (this.#unconfirmed.get(subject)?.header.msg_id === parent) this.#unconfirmed.delete(subject);
-      return;
-    }
+    if (parent !== undefined) return this.#reports.confirmed(parent);
     if (message.route.resource !== resourceTypes.membership) return;
     const { added_devices: added, removed_devices: removed } = message.content as MembershipUpdate;
     for (const { id } of added ?? []) this.#join(id);
@@ -175,7 +189,7 @@ export class DeviceTwin {
       state,
       lastOnlineTime: isOnline ? secondsOf(now) : "",
     };
-    this.#confirmed(
+    this.#reports.report(
       `${id} state`,
       `device/${id}/state/update`,
       JSON.stringify({ event_id: randomUUID(), timestamp: now, device }),
@@ -212,11 +226,7 @@ export class DeviceTwin {
     this.#members.get(id)?.device.stop();
     this.#members.delete(id);
     // The cloud never confirms a report of a device it no longer has: it would be sent for ever.
-    for (const [subject, { header }] of this.#unconfirmed) {
-      if (!subject.startsWith(`${id} `)) continue;
-      this.#unconfirmed.delete(subject);
-      this.#subjects.delete(header.msg_id);
-    }
+    this.#reports.forget((subject) => subject.startsWith(`${id} `));
   }
 
   /** Every report counts as a change, whether the value is new or not, and goes to the cloud with its versions. */
@@ -239,32 +249,6 @@ export class DeviceTwin {
       actual_version: versions.actual,
     };
     const content: DeviceTwinUpdate = { event_id: randomUUID(), timestamp: now, twin: { [property]: twin } };
-    this.#confirmed(`${id} ${property}`, `device/${id}/twin/edge_updated`, content);
-  }
-
-  /** Sends what the cloud confirms. Without a connection it is lost, as with edgecore. */
-  #confirmed(subject: string, resource: string, content: unknown): void {
-    const message = this.#send(operations.update, resource, content);
-    if (message === undefined) return;
-    const overtaken = this.#unconfirmed.get(subject);
-    if (overtaken !== undefined) this.#subjects.delete(overtaken.header.msg_id);
-    this.#unconfirmed.set(subject, message);
-    this.#subjects.set(message.header.msg_id, subject);
-  }
-
-  #send(operation: string, resource: string, content: unknown): Message | undefined {
-    const { clock, hub } = this.#world;
-    const message = newMessage(clock.now(), {
-      source: edgeModules.twin,
-      group: groups.resource,
-      operation,
-      resource,
-      content,
-    });
-    return hub.send(message) ? message : undefined;
-  }
-
-  #resendUnconfirmed(): void {
-    for (const message of this.#unconfirmed.values()) this.#world.hub.send(message);
+    this.#reports.report(`${id} ${property}`, `device/${id}/twin/edge_updated`, content);
   }
 }

@@ -21,6 +21,16 @@ export interface NodeIdentity {
   readonly pods: number;
 }
 
+/** An edge's Node, as the rest of the edge and whoever looks at it knows it. */
+export interface NodeAgent {
+  readonly isRegistered: boolean;
+  /** Renewals of its lease so far. */
+  readonly renewals: number;
+  connected(): void;
+  disconnected(): void;
+  stop(): void;
+}
+
 /** What it needs from outside. */
 export interface NodeWorld {
   readonly identity: NodeIdentity;
@@ -37,7 +47,7 @@ const LEASE_SECONDS = 40;
 /** The version a v1.23 edgecore says it is. */
 const KUBELET_VERSION = "v1.32.10-kubeedge-v1.23.1";
 
-export class EdgeNode {
+export class EdgeNode implements NodeAgent {
   readonly #world: NodeWorld;
   #status: Timer | undefined;
   #lease: Timer | undefined;

@@ -62,7 +62,8 @@ export function podPatch(pod: KubeObject, view: PodView, now: number): string {
   return sortedJson({ metadata: { uid: pod.metadata.uid }, status: statusPatch(before, podStatus(pod, view, now)) });
 }
 
-function podStatus(pod: KubeObject, view: PodView, now: number): Status {
+/** The status a pod has now, with what it had before where that is nobody's to change. */
+export function podStatus(pod: KubeObject, view: PodView, now: number): Status {
   const before = (pod.status ?? {}) as Status;
   const { addresses, phase, startedAt } = view;
   const { podIP: _ip, podIPs: _ips, message: _message, reason: _reason, ...rest } = before;

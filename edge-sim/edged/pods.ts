@@ -4,17 +4,20 @@ import { every } from "../../base/time/clock.ts";
 import { type Logger, reasonOf } from "../../base/log/logger.ts";
 import { referencesIn } from "../../protocol/apis/pod.ts";
 import { at, type KubeObject, listAt, textAt } from "../../protocol/apis/kube-object.ts";
-import { operations, resourceTypes } from "../../protocol/message/names.ts";
+import { resourceTypes } from "../../protocol/message/names.ts";
 import { wirePath } from "../../protocol/resource/path.ts";
 import { CloudError, type MetaManager } from "../metamanager/metamanager.ts";
 import type { EdgeStore } from "../metamanager/store.ts";
 import type { EdgeTimings } from "../timings.ts";
-import { hasStarted, lostExit, type PodAddresses, podPatch, type PodPhase, type PodView } from "./pod-status.ts";
+import type { PodReports } from "./pod-reports.ts";
+import { hasStarted, lostExit, type PodAddresses, type PodPhase, type PodView } from "./pod-status.ts";
+import { storageNeeds } from "./pod-storage.ts";
 
 /** What it needs from outside. */
 export interface PodsWorld {
   readonly node: string;
   readonly address: string;
+  readonly reports: PodReports;
   readonly meta: MetaManager;
   readonly store: EdgeStore;
   readonly timings: EdgeTimings;
@@ -72,7 +75,8 @@ export class EdgePods {
 
   /** The edge starts: pods from the store run again, and what could not be reported is tried from time to time. */
   start(): void {
-    const { clock, store, timings } = this.#world;
+    const { clock, reports, store, timings } = this.#world;
+    reports.start();
     for (const [, pod] of store.entries(resourceTypes.pod)) {
       this.put(pod);
       this.#restart(pod);
@@ -96,6 +100,7 @@ export class EdgePods {
 
   stop(): void {
     this.#sync?.cancel();
+    this.#world.reports.stop();
     for (const timer of this.#timers) timer.cancel();
     this.#timers.clear();
     this.#pods.clear();
@@ -195,10 +200,11 @@ export class EdgePods {
     const pod = this.#pods.get(object.metadata.uid ?? "");
     if (pod === undefined) return;
     this.#pods.delete(object.metadata.uid ?? "");
-    if (!["running", "unready", "backoff"].includes(pod.phase) || !this.#world.isConnected()) return;
+    const { clock, isConnected, reports } = this.#world;
+    if (!["running", "unready", "backoff"].includes(pod.phase) || !isConnected()) return reports.forget(object);
     pod.phase = "stopped";
-    pod.end = { code: 0, at: this.#world.clock.now(), startedAt: pod.startedAt };
-    this.#report(pod).catch((error) => this.#notMoved(pod, error));
+    pod.end = { code: 0, at: clock.now(), startedAt: pod.startedAt };
+    this.#report(pod).catch((error) => this.#notMoved(pod, error)).finally(() => reports.forget(object));
   }
 
   #advanceAll(): void {
@@ -255,49 +261,22 @@ export class EdgePods {
       return true;
     }
     if ((pod.phase === "stopped" || pod.phase === "failed") && pod.isEnding && !pod.isReleased) {
-      await this.#confirmEnd(pod);
+      await this.#world.reports.release(pod.object);
+      pod.isReleased = true;
     }
     return false;
   }
 
   async #report(pod: Pod): Promise<void> {
-    const { clock, meta, store } = this.#world;
     const { phase, object } = pod;
-    const { namespace = "default", name } = object.metadata;
-    const path = wirePath(namespace, resourceTypes.pod, name);
-    const known = store.get(path);
-    const patch = podPatch(
-      known?.metadata.uid === object.metadata.uid ? known as KubeObject : object,
-      pod,
-      clock.now(),
-    );
-    try {
-      const stored = await meta.pass(operations.patch, wirePath(namespace, resourceTypes.podpatch, name), patch);
-      // The answer is the pod as it now is in the API; it lacks its kind, which the push had.
-      if (store.get(path)?.metadata.uid === stored.metadata.uid) {
-        store.put(path, { apiVersion: "v1", kind: "Pod", ...stored });
-      }
-    } catch (error) {
-      // The pod is gone, or another one has its name: nothing left to report; its deletion is on the way.
-      if (!(error instanceof CloudError) || (error.status.code !== 404 && error.status.code !== 422)) throw error;
-    }
+    await this.#world.reports.report(object, pod);
     // A change that came meanwhile is told by the next report.
     if (pod.object === object || changedContainers(object, pod.object).length === 0) pod.reported = phase;
   }
 
-  /** The containers are gone: the object may go too. */
-  async #confirmEnd(pod: Pod): Promise<void> {
-    const { namespace = "default", name, uid = "" } = pod.object.metadata;
-    await this.#world.meta.pass(operations.delete, wirePath(namespace, resourceTypes.pod, name), {
-      gracePeriodSeconds: 0,
-      preconditions: { uid },
-    });
-    pod.isReleased = true;
-  }
-
-  /** Asks the cloud for configmaps, secrets and tokens that aren't here yet. */
+  /** Asks the cloud for configmaps, secrets, volumes and tokens that aren't here yet. */
   async #hasAllItNeeds(pod: Pod): Promise<boolean> {
-    const { meta, store } = this.#world;
+    const { meta, node, reports, store } = this.#world;
     for (const need of needsOf(pod.object)) {
       if (store.get(need.path) !== undefined) continue;
       try {
@@ -307,7 +286,8 @@ export class EdgePods {
         if (!need.optional) return false;
       }
     }
-    for (const token of tokensOf(pod.object)) {
+    if (!await storageNeeds(meta, node, pod.object)) return false;
+    for (const token of reports.hasTokens ? tokensOf(pod.object) : []) {
       const { path, content } = token;
       if (store.get(path) !== undefined && this.#tokens.has(path)) continue;
       await meta.query(path, content);

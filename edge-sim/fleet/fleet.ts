@@ -3,9 +3,9 @@ import type { Tap } from "../../base/hop/hop.ts";
 import type { Logger } from "../../base/log/logger.ts";
 import type { Random } from "../../base/random/random.ts";
 import type { Clock } from "../../base/time/clock.ts";
-import { Edge } from "../edge.ts";
+import { Edge, type EdgeVersion } from "../edge.ts";
 import type { HubAddress, Transport } from "../edgehub/edgehub.ts";
-import { EnrolmentError, fetchCa } from "../edgehub/enrolment.ts";
+import { type EdgeCredentials, EnrolmentError, fetchCa } from "../edgehub/enrolment.ts";
 import type { EdgeTimings } from "../timings.ts";
 
 /** Edges that are alike: `{cohort}-0` … `{cohort}-{count-1}`. */
@@ -18,6 +18,10 @@ export interface Cohort {
   readonly pods?: number;
   /** How its edges reach the hub. */
   readonly transport?: Transport;
+  /** The KubeEdge they speak. Nodes of v1.1 must be there before their edges. */
+  readonly version?: EdgeVersion;
+  /** The certificate that all of them show, where they don't enrol one by one. */
+  readonly credentials?: EdgeCredentials;
 }
 
 /** What a fleet needs. */
@@ -64,8 +68,9 @@ export class Fleet {
   async start(): Promise<void> {
     this.#hub = await this.#withCa(this.#options.hub);
     const waiting: Edge[] = [];
-    for (const { cohort, count, ...alike } of this.#options.cohorts) {
-      for (let i = 0; i < count; i++) waiting.push(this.#make(`${cohort}-${i}`, this.#hub, alike));
+    for (const { cohort, count, credentials, ...alike } of this.#options.cohorts) {
+      const hub = credentials === undefined ? this.#hub : { ...this.#hub, credentials };
+      for (let i = 0; i < count; i++) waiting.push(this.#make(`${cohort}-${i}`, hub, alike));
     }
     const joiner = async () => {
       for (let edge = waiting.shift(); edge !== undefined; edge = waiting.shift()) {
@@ -93,7 +98,7 @@ export class Fleet {
   #make(
     name: string,
     hub: HubAddress,
-    alike: Pick<Cohort, "labels" | "link" | "pods" | "transport">,
+    alike: Pick<Cohort, "labels" | "link" | "pods" | "transport" | "version">,
     node = name,
   ): Edge {
     const { cohorts: _cohorts, ...world } = this.#options;

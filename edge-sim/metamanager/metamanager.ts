@@ -4,6 +4,7 @@ import type { Clock } from "../../base/time/clock.ts";
 import { at, type KubeObject, type KubeStatus, textAt } from "../../protocol/apis/kube-object.ts";
 import { type Message, newMessage, responseTo } from "../../protocol/message/message.ts";
 import { edgeModules, groups, modules, ok, operations, resourceTypes } from "../../protocol/message/names.ts";
+import { noNamespace, wirePath } from "../../protocol/resource/path.ts";
 import type { EdgeHub } from "../edgehub/edgehub.ts";
 import type { EdgeStore } from "./store.ts";
 
@@ -35,6 +36,8 @@ export interface MetaManagerWorld {
   readonly clock: Clock;
   readonly tap: Tap | undefined;
   readonly changed: (change: StoreChange) => void;
+  /** MetaManager of KubeEdge v1.1: it takes lists, passes over inserts of what it has, and acknowledges no answer. */
+  readonly isV11: boolean;
 }
 
 /** Cloud modules whose updates are acknowledged; those of others are stored in silence. */
@@ -44,6 +47,12 @@ const acknowledgedSources: ReadonlySet<string> = new Set([
   modules.devicecontroller,
   "policycontroller",
 ]);
+
+/** What the lists of v1.1 are lists of. */
+const singleOf: Readonly<Record<string, string>> = {
+  [resourceTypes.servicelist]: resourceTypes.service,
+  [resourceTypes.endpointslist]: resourceTypes.endpoints,
+};
 
 export class MetaManager {
   readonly #world: MetaManagerWorld;
@@ -75,10 +84,11 @@ export class MetaManager {
    * is an error, as edgecore does for what MetaManager itself asks.
    */
   async call(operation: string, path: string, content: unknown): Promise<KubeObject> {
+    const { clock, hub, isV11, store } = this.#world;
     const answer = await this.#request(operation, path, content);
-    this.#world.hub.send(responseTo(this.#world.clock.now(), answer, ok));
+    if (!isV11) hub.send(responseTo(clock.now(), answer, ok));
     const object = objectIn(answer);
-    this.#world.store.put(path, object);
+    store.put(path, object);
     return object;
   }
 
@@ -101,13 +111,36 @@ export class MetaManager {
 
   #put(message: Message): void {
     const path = message.route.resource ?? "";
+    const { isV11, store } = this.#world;
+    if (isV11 && Array.isArray(message.content)) return this.#putList(message, message.content as KubeObject[]);
+    if (isV11 && message.route.operation === operations.insert && store.get(path) !== undefined) {
+      return this.#acknowledge(message);
+    }
     const object = message.content as KubeObject | null;
     const isObject = typeof object === "object" && object !== null && typeof object.metadata === "object";
     if (!isObject) return this.#refuse(message, "insert or update meta failed, the content is no object");
-    this.#world.store.put(path, object);
+    store.put(path, object);
     this.#stored(message, "put", object);
     const { operation, source = "" } = message.route;
     if (operation === operations.insert || acknowledgedSources.has(source)) this.#acknowledge(message);
+  }
+
+  /** Lists of services and endpoints are kept one by one; the pods behind a service as the list that they are. */
+  #putList(message: Message, list: readonly KubeObject[]): void {
+    const { store } = this.#world;
+    const [namespace = "", type = "", name = ""] = (message.route.resource ?? "").split("/");
+    const single = singleOf[type];
+    if (single === undefined) {
+      const pods: KubeObject = { metadata: { namespace, name }, items: list };
+      store.put(wirePath(namespace, type, name), pods);
+      this.#stored(message, "put", pods);
+    } else {
+      for (const object of list) {
+        const { metadata } = object;
+        store.put(wirePath(metadata.namespace ?? noNamespace, single, metadata.name), object);
+      }
+    }
+    this.#acknowledge(message);
   }
 
   #delete(message: Message): void {

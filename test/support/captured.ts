@@ -47,7 +47,7 @@ export function headOf({ header, route }: Message): string {
 
 /** Values that no two runs share; what is left of them is whether they are there. */
 const variable =
-  /^(uid|UID|resourceVersion|creationTimestamp|deletionTimestamp|timestamp|event_id|token|expirationTimestamp|.*Time|startedAt|finishedAt|hostIP|podIP|ip|address|cloudcore|Port|containerID|imageID)$/;
+  /^(uid|UID|last_online|resourceVersion|creationTimestamp|deletionTimestamp|timestamp|event_id|token|expirationTimestamp|.*Time|startedAt|finishedAt|hostIP|podIP|ip|address|cloudcore|Port|containerID|imageID)$/;
 
 /** A content without what differs from run to run. */
 export function comparable(content: unknown): unknown {

@@ -6,7 +6,7 @@ import { TimerWheel } from "../../base/time/timer-wheel.ts";
 import { closeServer, listen } from "../../base/transport/listen.ts";
 import type { MessageSocket } from "../../base/transport/message-socket.ts";
 import { acceptWebSockets } from "../../base/transport/websocket-server.ts";
-import { Edge } from "../../edge-sim/edge.ts";
+import { Edge, type EdgeVersion } from "../../edge-sim/edge.ts";
 import { edgecoreTimings, type EdgeTimings, scaledTimings } from "../../edge-sim/timings.ts";
 import { limits } from "../../protocol/limits.ts";
 import { createAuthority, issueClient, issueServer } from "../../protocol/pki/ca.ts";
@@ -18,6 +18,7 @@ export async function edgeOfFakeCloud(
   node: string,
   accept: (socket: MessageSocket) => void,
   timings: Partial<EdgeTimings> = {},
+  version: EdgeVersion = "v1.23",
 ) {
   const clock = new TimerWheel();
   const authority = await createAuthority("KubeEdge", Date.now());
@@ -29,6 +30,7 @@ export async function edgeOfFakeCloud(
   const port = await listen(server, anyPort);
   const edge = new Edge({
     name: node,
+    version,
     address: "127.0.0.1",
     hub: {
       host: "127.0.0.1",

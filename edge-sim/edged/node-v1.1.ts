@@ -1,0 +1,105 @@
+// The Node of an edge of KubeEdge v1.1, which its operator has made: the edge only says every ten seconds how it is.
+import { type Logger, reasonOf } from "../../base/log/logger.ts";
+import { type Clock, every, type Timer } from "../../base/time/clock.ts";
+import { secondsOf } from "../../protocol/apis/time.ts";
+import { operations, resourceTypes } from "../../protocol/message/names.ts";
+import { wirePath } from "../../protocol/resource/path.ts";
+import type { MetaManager } from "../metamanager/metamanager.ts";
+import type { EdgeTimings } from "../timings.ts";
+import type { NodeAgent, NodeIdentity } from "./node.ts";
+
+/** What it needs from outside. */
+export interface NodeV11World {
+  readonly identity: NodeIdentity;
+  readonly meta: MetaManager;
+  readonly timings: EdgeTimings;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** The uid that every edge of that age gives for its Node. */
+const NODE_UID = "38796d14-1df3-11e8-8e5a-286ed488f209";
+/** The namespace in which those edges speak of their Nodes. */
+const NAMESPACE = "default";
+const KUBELET_VERSION = "v1.15.3-kubeedge-v1.1.0";
+
+export class EdgeNodeV11 implements NodeAgent {
+  readonly #world: NodeV11World;
+  readonly #since: string;
+  #timer: Timer | undefined;
+  #isRegistered = false;
+
+  constructor(world: NodeV11World) {
+    this.#world = world;
+    this.#since = secondsOf(world.clock.now());
+  }
+
+  /** Whether there is a connection, and the cloud has taken the node's status over it. */
+  get isRegistered(): boolean {
+    return this.#isRegistered;
+  }
+
+  /** There are no leases yet. */
+  get renewals(): number {
+    return 0;
+  }
+
+  connected(): void {
+    const { clock, timings } = this.#world;
+    void this.#report();
+    this.#timer = every(clock, timings.nodeStatusV11, () => void this.#report());
+  }
+
+  disconnected(): void {
+    this.#isRegistered = false;
+    this.#timer?.cancel();
+  }
+
+  stop(): void {
+    this.#timer?.cancel();
+  }
+
+  async #report(): Promise<void> {
+    const { identity, logger, meta } = this.#world;
+    const path = wirePath(NAMESPACE, resourceTypes.nodestatus, identity.name);
+    const content = { UID: NODE_UID, Status: this.#status(), ExtendResources: null };
+    try {
+      await meta.pass(operations.update, path, content);
+      this.#isRegistered = true;
+    } catch (error) {
+      logger.debug("the node could not speak to the cloud", { what: "status", error: reasonOf(error) });
+    }
+  }
+
+  #status() {
+    const { clock, identity: { address, name, pods } } = this.#world;
+    const resources = { cpu: "4", memory: "3840Mi", pods: String(pods) };
+    return {
+      capacity: resources,
+      allocatable: { ...resources, memory: "3740Mi" },
+      phase: "Running",
+      conditions: [{
+        type: "Ready",
+        status: "True",
+        lastHeartbeatTime: secondsOf(clock.now()),
+        lastTransitionTime: this.#since,
+        reason: "EdgeReady",
+        message: "edge is posting ready status",
+      }],
+      addresses: [{ type: "InternalIP", address }, { type: "Hostname", address: name }],
+      daemonEndpoints: { kubeletEndpoint: { Port: 0 } },
+      nodeInfo: {
+        machineID: "",
+        systemUUID: "",
+        bootID: "",
+        kernelVersion: "6.1.0",
+        osImage: "skep simulated edge",
+        containerRuntimeVersion: "skep://0.1.0",
+        kubeletVersion: KUBELET_VERSION,
+        kubeProxyVersion: "v0.0.0",
+        operatingSystem: "linux",
+        architecture: "amd64",
+      },
+    };
+  }
+}

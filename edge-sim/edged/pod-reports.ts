@@ -1,0 +1,143 @@
+// How an edge tells the cloud of its pods: today's patch them, those of v1.1 send whole statuses.
+import type { Clock } from "../../base/time/clock.ts";
+import { every, type Timer } from "../../base/time/clock.ts";
+import { type KubeObject } from "../../protocol/apis/kube-object.ts";
+import { newMessage } from "../../protocol/message/message.ts";
+import { edgeModules, groups, operations, resourceTypes } from "../../protocol/message/names.ts";
+import { wirePath } from "../../protocol/resource/path.ts";
+import { DisconnectedError, type EdgeHub } from "../edgehub/edgehub.ts";
+import { CloudError, type MetaManager } from "../metamanager/metamanager.ts";
+import type { EdgeStore } from "../metamanager/store.ts";
+import type { EdgeTimings } from "../timings.ts";
+import { podPatch, podStatus, type PodView } from "./pod-status.ts";
+
+/** What an edge's pods say. */
+export interface PodReports {
+  /** Whether its pods get tokens of service accounts. */
+  readonly hasTokens: boolean;
+  start(): void;
+  stop(): void;
+  /** Tells how a pod is. Rejects where it can't be told now; a pod that is gone, or made anew, has nothing to tell. */
+  report(pod: KubeObject, view: PodView): Promise<void>;
+  /** The containers have ended for good: the object may go too. */
+  release(pod: KubeObject): Promise<void>;
+  /** The pod is no more. */
+  forget(pod: KubeObject): void;
+}
+
+/** What today's edges need for it. */
+export interface PodPatchesWorld {
+  readonly meta: MetaManager;
+  readonly store: EdgeStore;
+  readonly clock: Clock;
+}
+
+/** Patches of the status, made against what the cloud last answered; the edge itself deletes what has ended. */
+export class PodPatches implements PodReports {
+  readonly hasTokens = true;
+  readonly #world: PodPatchesWorld;
+
+  constructor(world: PodPatchesWorld) {
+    this.#world = world;
+  }
+
+  start(): void {}
+  stop(): void {}
+  forget(): void {}
+
+  async report(pod: KubeObject, view: PodView): Promise<void> {
+    const { clock, meta, store } = this.#world;
+    const { namespace = "default", name, uid } = pod.metadata;
+    const path = wirePath(namespace, resourceTypes.pod, name);
+    const known = store.get(path);
+    const patch = podPatch(known?.metadata.uid === uid ? known as KubeObject : pod, view, clock.now());
+    try {
+      const stored = await meta.pass(operations.patch, wirePath(namespace, resourceTypes.podpatch, name), patch);
+      // The answer is the pod as it now is in the API; it lacks its kind, which the push had.
+      if (store.get(path)?.metadata.uid === stored.metadata.uid) {
+        store.put(path, { apiVersion: "v1", kind: "Pod", ...stored });
+      }
+    } catch (error) {
+      // The pod is gone, or another one has its name: nothing left to report; its deletion is on the way.
+      if (!(error instanceof CloudError) || (error.status.code !== 404 && error.status.code !== 422)) throw error;
+    }
+  }
+
+  async release({ metadata: { name, namespace = "default", uid = "" } }: KubeObject): Promise<void> {
+    await this.#world.meta.pass(operations.delete, wirePath(namespace, resourceTypes.pod, name), {
+      gracePeriodSeconds: 0,
+      preconditions: { uid },
+    });
+  }
+}
+
+/** What edges of v1.1 need for it. */
+export interface PodStatusesWorld {
+  readonly hub: EdgeHub;
+  readonly timings: EdgeTimings;
+  readonly clock: Clock;
+}
+
+/** The name that MetaManager had then. */
+const META_MANAGER = "metaManager";
+
+/**
+ * Whole statuses, which nobody answers, and from time to time all of them again. A real edge of that age sends them all under
+ * the first pod's namespace, so that the others are taken for gone; here each namespace has its own message.
+ */
+export class PodStatuses implements PodReports {
+  readonly hasTokens = false;
+  readonly #world: PodStatusesWorld;
+  /** By namespace and name: what was last said. */
+  readonly #said = new Map<string, Map<string, unknown>>();
+  #timer: Timer | undefined;
+
+  constructor(world: PodStatusesWorld) {
+    this.#world = world;
+  }
+
+  start(): void {
+    const { clock, timings } = this.#world;
+    this.#timer = every(clock, timings.podStatusSyncV11, () => this.#sayAll());
+  }
+
+  stop(): void {
+    this.#timer?.cancel();
+    this.#said.clear();
+  }
+
+  report(pod: KubeObject, view: PodView): Promise<void> {
+    const { namespace = "default", name, uid } = pod.metadata;
+    const content = { UID: uid, Name: name, Status: podStatus(pod, view, this.#world.clock.now()) };
+    const said = this.#said.get(namespace) ?? new Map<string, unknown>();
+    this.#said.set(namespace, said.set(name, content));
+    const isSent = this.#send(
+      edgeModules.edged,
+      groups.meta,
+      wirePath(namespace, resourceTypes.podstatus, name),
+      content,
+    );
+    return isSent ? Promise.resolve() : Promise.reject(new DisconnectedError("not connected"));
+  }
+
+  /** The cloud deletes what it was told has ended. */
+  release(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  forget({ metadata: { name, namespace = "default" } }: KubeObject): void {
+    this.#said.get(namespace)?.delete(name);
+  }
+
+  #sayAll(): void {
+    for (const [namespace, said] of this.#said) {
+      if (said.size === 0) continue;
+      this.#send(META_MANAGER, groups.resource, wirePath(namespace, resourceTypes.podstatus), [...said.values()]);
+    }
+  }
+
+  #send(source: string, group: string, resource: string, content: unknown): boolean {
+    const { clock, hub } = this.#world;
+    return hub.send(newMessage(clock.now(), { source, group, operation: operations.update, resource, content }));
+  }
+}
