@@ -19,6 +19,8 @@ export interface CloudcoreFlags {
   readonly config?: string;
   readonly defaultconfig?: boolean;
   readonly minconfig?: boolean;
+  readonly seedConf?: string;
+  readonly crds?: boolean;
   readonly kubeconfig?: string;
   readonly advertise?: readonly string[];
   readonly nodeLimit?: number;
@@ -39,6 +41,21 @@ export async function cloudcoreCommand(flags: CloudcoreFlags): Promise<number> {
   if (flags.defaultconfig || flags.minconfig) {
     const { defaultConfigText, minConfigText } = await import("../cloud/config/file.ts");
     process.stdout.write(flags.defaultconfig ? defaultConfigText() : minConfigText());
+    return 0;
+  }
+  if (flags.crds) {
+    const [{ kubeedgeCrdsOfBothEras }, { stringify }] = await Promise.all([
+      import("../protocol/apis/crds.ts"),
+      import("yaml"),
+    ]);
+    process.stdout.write(
+      kubeedgeCrdsOfBothEras.map((crd) => stringify(crd, { aliasDuplicateObjects: false })).join("---\n"),
+    );
+    return 0;
+  }
+  if (flags.seedConf !== undefined) {
+    const { fromSeedConf } = await import("../cloud/config/seed-conf.ts");
+    process.stdout.write(await fromSeedConf(flags.seedConf));
     return 0;
   }
   const logger = pinoLogger(flags.verbose ? "debug" : flags.quiet ? "error" : "info");

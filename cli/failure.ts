@@ -24,6 +24,7 @@ const clear: ReadonlySet<string> = new Set([
   "KeyFileError",
   "QuicMissingError",
   "KubeUnreachableError",
+  "DefinitionsError",
   "KubeApiError",
   "ModuleStartError",
   "EnrolmentError",

@@ -72,7 +72,9 @@ withFlags(up, [
 const cloudcore = program.command("cloudcore").description("start a cloudcore on a cluster");
 cloudcore.option("--config <file>", "KubeEdge's own cloudcore.yaml, with our switches under `skep:`")
   .option("--defaultconfig", "print one with every key at its default")
-  .option("--minconfig", "print one with the keys people change");
+  .option("--minconfig", "print one with the keys people change")
+  .option("--crds", "print the definitions of KubeEdge's kinds, with those of v1.1")
+  .option("--seed-conf <dir>", "print the one that means what the conf folder of a cloudcore of KubeEdge v1.1 says");
 withFlags(cloudcore, ["kubeconfig", "timeScale", "json", "bind", "port", "quiet", "verbose"])
   .option("--messages <file>", "append what happens to every message, at every hop, as lines of JSON")
   .option("--advertise <addr...>", "further names and addresses that edges reach it by")

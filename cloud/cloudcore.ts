@@ -4,17 +4,16 @@ import type { Logger } from "../base/log/logger.ts";
 import type { Random } from "../base/random/random.ts";
 import { type Clock, sleep } from "../base/time/clock.ts";
 import type { ListenOptions } from "../base/transport/listen.ts";
-import { kubeedgeCrds, kubeedgeCrdsOfBothEras } from "../protocol/apis/crds.ts";
 import { Bus } from "./beehive/bus.ts";
 import { startModules } from "./beehive/modules.ts";
 import { CloudHub } from "./cloudhub/cloudhub.ts";
 import type { CloudCoreConfig } from "./config/config.ts";
 import { DeviceController } from "./devicecontroller/devicecontroller.ts";
 import { EdgeController } from "./edgecontroller/edgecontroller.ts";
-import { at, listAt } from "../protocol/apis/kube-object.ts";
 import { Caches } from "./kube/caches.ts";
+import { deviceKindsOfV11, ensureDefinitions } from "./kube/definitions.ts";
 import { Eras } from "./kube/eras.ts";
-import { hasCode, KubeClient, KubeUnreachableError } from "./kube/client.ts";
+import { KubeClient, KubeUnreachableError } from "./kube/client.ts";
 import type { PooledKubeConfig } from "./kube/kubeconfig.ts";
 import { resources } from "./kube/resource.ts";
 import { SyncIndex } from "./kube/sync-index.ts";
@@ -60,7 +59,7 @@ export class CloudCore {
 
   /**
    * Starts: caches, then the controllers, then the hub, so that no edge is served from half-filled caches. Rejects with
-   * KubeUnreachableError, ModuleStartError or ListenError; nothing is left running then.
+   * KubeUnreachableError, DefinitionsError, ModuleStartError or ListenError; nothing is left running then.
    */
   static async start(options: CloudCoreOptions): Promise<CloudCore> {
     const { clock, random, logger } = options;
@@ -70,10 +69,10 @@ export class CloudCore {
     const eras = new Eras(caches, options.config.eras);
     let servesV1alpha1 = false;
     try {
-      servesV1alpha1 = await ensureCrds(client, eras.hasV11, logger);
+      servesV1alpha1 = await ensureDefinitions(client, cachedKinds, eras.hasV11, logger);
       for (const resource of cachedKinds) caches.of(resource);
       for (const resource of eras.hasV11 ? cachedKindsOfV11 : []) caches.of(resource);
-      for (const resource of servesV1alpha1 ? cachedKindsOfV1alpha1 : []) caches.of(resource);
+      for (const resource of servesV1alpha1 ? deviceKindsOfV11 : []) caches.of(resource);
       await withDeadline(
         clock,
         caches.start(),
@@ -167,37 +166,6 @@ const cachedKinds = [
 ];
 
 const cachedKindsOfV11 = [resources.services, resources.endpoints];
-const cachedKindsOfV1alpha1 = [resources.devicesV1alpha1, resources.devicemodelsV1alpha1];
-
-/**
- * KubeEdge's kinds are created where the cluster lacks them; present ones are left as they are. Gives whether devices of
- * v1alpha1 are wanted and can be had.
- */
-async function ensureCrds(client: KubeClient, hasV11: boolean, logger: Logger): Promise<boolean> {
-  const present = await client.list(resources.customresourcedefinitions);
-  const names = new Set(present.items.map((crd) => crd.metadata.name));
-  for (const crd of hasV11 ? kubeedgeCrdsOfBothEras : kubeedgeCrds) {
-    if (names.has(crd.metadata.name)) continue;
-    await client.create(resources.customresourcedefinitions, crd).catch((error) => {
-      if (!hasCode(error, 409)) throw error;
-    });
-  }
-  if (!hasV11) return false;
-  const serves = (name: string) => {
-    const crd = present.items.find(({ metadata }) => metadata.name === name);
-    return crd === undefined ||
-      listAt(crd, "spec", "versions").some((v) => at(v, "name") === "v1alpha1" && at(v, "served") === true);
-  };
-  const canHave = [resources.devicesV1alpha1, resources.devicemodelsV1alpha1].every(({ plural }) =>
-    serves(`${plural}.devices.kubeedge.io`)
-  );
-  if (!canHave) {
-    logger.warn(
-      "nodes of v1.1 get no devices: this cluster's definitions of devices.kubeedge.io do not serve v1alpha1 (docs/v1.1.md)",
-    );
-  }
-  return canHave;
-}
 
 async function withDeadline(clock: Clock, work: Promise<void>, late: () => Error): Promise<void> {
   const abort = new AbortController();

@@ -52,8 +52,8 @@ export class ConfigFileError extends Error {
   }
 }
 
-const API_VERSION = "cloudcore.config.kubeedge.io/v1alpha1";
-const KIND = "CloudCore";
+export const API_VERSION = "cloudcore.config.kubeedge.io/v1alpha1";
+export const KIND = "CloudCore";
 const SECOND = 1000;
 const HOUR = 3600 * SECOND;
 const DAY = 24 * HOUR;
@@ -174,9 +174,10 @@ class Reader {
     if (found === undefined) return key.default;
     const value = isNode(found.node) ? found.node.toJS(this.#document) as unknown : found.node;
     if (value === null || value === undefined) return key.default;
-    if (!isValid(key.schema, value)) {
+    const fault = valueFault(key, value);
+    if (fault !== undefined) {
       const from = isNode(found.node) ? found.node.range?.[0] ?? found.from : found.from;
-      this.#mistake(from, path, `it is ${shown(value)}; it must be ${key.schema.description}`);
+      this.#mistake(from, path, fault);
     } else if (!key.hasEffect && JSON.stringify(value) !== JSON.stringify(key.default)) this.inert.push(path.join("."));
     return value;
   }
@@ -200,6 +201,11 @@ function isValid(schema: ValueSchema, value: unknown): boolean {
     checks.set(schema, check);
   }
   return check(value) === true;
+}
+
+/** What is wrong with a value for that key, for a person; undefined where nothing is. */
+export function valueFault(key: ConfigKey, value: unknown): string | undefined {
+  return isValid(key.schema, value) ? undefined : `it is ${shown(value)}; it must be ${key.schema.description}`;
 }
 
 function shown(value: unknown): string {

@@ -328,6 +328,9 @@ export interface EraRule {
   readonly era: "v1.1";
 }
 
+/** How nodes of v1.1 are told where we make them ourselves: by a label of ours. */
+export const v11Rule: EraRule = { nodeSelector: { "skep/kubeedge": "v1.1" }, era: "v1.1" };
+
 const strictGoNames = Object.keys(strictGoWays);
 
 /** Our own keys, under `skep`. Unknown ones are refused. */

@@ -84,7 +84,8 @@ function edgePlace({ world }: StepContext, args: PlaceArgs, name: string): Place
   if (object === undefined) {
     return { what: `edge ${name}`, about: "", look: () => Promise.resolve(lookAt(args, stateOf(edge))) };
   }
-  const namespace = object.kind === "Node" ? noNamespace : object.namespace ?? world.namespace;
+  const isOfCluster = object.kind === "Node" || object.kind === "PersistentVolume";
+  const namespace = isOfCluster ? noNamespace : object.namespace ?? world.namespace;
   const path = wirePath(namespace, object.kind.toLowerCase(), object.name);
   return {
     what: `${object.kind} ${object.name}${args.absent ? " is gone from" : " in the store of"} edge ${name}`,
@@ -113,6 +114,11 @@ function stateOf(edge: Edge) {
     pods: { running: edge.pods.count("running") },
     devices: edge.twin.devices().length,
     objects: edge.store.size,
+    volumes: [...edge.volumes.all].map(([id, { capacity, publishedTo }]) => ({
+      id,
+      capacity,
+      publishedTo: [...publishedTo],
+    })),
   };
 }
 

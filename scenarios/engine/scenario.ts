@@ -1,6 +1,7 @@
 // A scenario as its file says it, once it has been read and checked.
 import type { World } from "../targets/target.ts";
 import type { ScenarioRun } from "./run.ts";
+import type { EdgeVersion } from "../../edge-sim/edge.ts";
 import type { KubeObject } from "../../protocol/apis/kube-object.ts";
 
 /** Where something stands in a file; line and column count from 1. */
@@ -22,11 +23,17 @@ export interface CohortDevices {
 export interface ScenarioCohort {
   readonly cohort: string;
   readonly count?: number;
-  readonly version?: "v1.23";
+  /** The KubeEdge its edges speak; v1.23 where nothing is said. */
+  readonly version?: EdgeVersion;
   readonly transport?: "websocket" | "quic";
   readonly labels?: Readonly<Record<string, string>>;
   readonly link?: { readonly latency?: string; readonly jitter?: string };
   readonly devices?: readonly CohortDevices[];
+}
+
+/** Whether any edge of a scenario speaks KubeEdge v1.1. */
+export function usesV11({ fleet }: { readonly fleet: readonly ScenarioCohort[] }): boolean {
+  return fleet.some(({ version }) => version === "v1.1");
 }
 
 /** Whether any edge of a scenario comes by QUIC. */
@@ -42,6 +49,8 @@ export interface ScenarioCloudcore {
   readonly tokenLifetime?: string;
   /** Whether what edges ask is checked: not, with a line in the log for what they may not, or with refusal. */
   readonly authorization?: "off" | "log" | "on";
+  /** With the CSI driver's socket. */
+  readonly csi?: boolean;
   /** In a process of its own, which can be killed. */
   readonly process?: boolean;
 }

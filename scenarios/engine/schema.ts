@@ -16,7 +16,10 @@ const cohort: Schema = {
       description: "a name such as gw; its edges are gw-0, gw-1 …",
     },
     count: { ...count, description: "edges; 1 where nothing is said" },
-    version: { enum: ["v1.23"], description: "the KubeEdge version its edges speak" },
+    version: {
+      enum: ["v1.1", "v1.23"],
+      description: "the KubeEdge version its edges speak; v1.23 where nothing is said (docs/v1.1.md)",
+    },
     transport: {
       enum: ["websocket", "quic"],
       description: "how its edges reach the hub; websocket where nothing is said",
@@ -94,6 +97,7 @@ export const scenarioSchema: Schema = {
           enum: ["off", "log", "on"],
           description: "whether what edges ask is checked: not, with a line in the log, or with refusal",
         },
+        csi: { type: "boolean", description: "with the CSI driver's socket, which the step `volume` goes through" },
         process: { type: "boolean", description: "in a process of its own, so that it can be killed" },
       },
     },

@@ -1,4 +1,5 @@
 // All steps there are, by name.
+import { askStep, volumeStep } from "./asks.ts";
 import { edgeStep, faultStep, restartStep } from "./disturbances.ts";
 import { reportStep, setStep } from "./devices.ts";
 import { alwaysStep, expectStep, neverStep } from "./expectations.ts";
@@ -19,6 +20,8 @@ export const stepKinds = {
   report: reportStep,
   set: setStep,
   pods: podsStep,
+  ask: askStep,
+  volume: volumeStep,
   edge: edgeStep,
   fault: faultStep,
   restart: restartStep,

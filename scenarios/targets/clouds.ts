@@ -1,4 +1,7 @@
 // The cloudcores that a world may have: ours in this process, ours in one of its own, or somebody else's.
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { HopRing } from "../../base/hop/ring.ts";
 import type { Random } from "../../base/random/random.ts";
 import type { Clock } from "../../base/time/clock.ts";
@@ -8,6 +11,10 @@ import { CloudCore } from "../../cloud/cloudcore.ts";
 import { defaultConfig, scaled } from "../../cloud/config/config.ts";
 import type { KubeClient } from "../../cloud/kube/client.ts";
 import type { PooledKubeConfig } from "../../cloud/kube/kubeconfig.ts";
+import type { EdgeCredentials } from "../../edge-sim/edgehub/enrolment.ts";
+import { v11Rule } from "../../protocol/apis/cloudcore-config.ts";
+import { issueClient } from "../../protocol/pki/ca.ts";
+import { legacySubject } from "../../protocol/pki/legacy.ts";
 import type { HubAddress } from "../../edge-sim/edgehub/edgehub.ts";
 import { milliseconds } from "../engine/duration.ts";
 import type { ScenarioCloudcore } from "../engine/scenario.ts";
@@ -24,6 +31,10 @@ export interface Cloud {
   /** Its ports, as far as they are ours to choose. */
   ports(): number[];
   metrics(): Record<string, number>;
+  /** The certificate that edges of v1.1 share; undefined where its CA is not ours: then they enrol as today's do. */
+  legacyCredentials(): Promise<EdgeCredentials | undefined>;
+  /** Path of the CSI driver's socket, where it has one. */
+  readonly csi: string | undefined;
 }
 
 /** A cloudcore that is not ours: it comes and goes as it likes. */
@@ -36,19 +47,23 @@ export function foreignCloud(address: HubAddress): Cloud {
     certificatesTook: 0,
     ports: () => [],
     metrics: () => ({}),
+    legacyCredentials: () => Promise.resolve(undefined),
+    csi: undefined,
   };
 }
 
 /** Our cloudcore in this process: at free or stepped-around ports first, at the same ones again after a restart. */
-export function localCloud(
+export async function localCloud(
   options: LocalOptions,
   taken: ReadonlySet<number>,
-  settings: ScenarioCloudcore & { readonly quic: boolean },
+  settings: ScenarioCloudcore & { readonly quic: boolean; readonly v11: boolean },
   access: () => PooledKubeConfig,
   clock: Clock,
   random: Random,
   tap: HopRing["push"],
-): Cloud {
+  cleanup: AsyncDisposableStack,
+): Promise<Cloud> {
+  const csi = settings.csi === true ? join(await temporaryFolder(cleanup), "kubeedge.sock") : undefined;
   let ports = { websocket: portOfBlock(options.port, 1, 10000), https: portOfBlock(options.port, 2, 10002) };
   let core: CloudCore | undefined;
   const { authorization, nodeLimit, edgeCertLifetime, tokenLifetime } = settings;
@@ -67,12 +82,14 @@ export function localCloud(
             ? {}
             : { edgeCertLifetime: milliseconds(edgeCertLifetime) / options.timeScale }),
           ...(tokenLifetime === undefined ? {} : { tokenLifetime: milliseconds(tokenLifetime) }),
+          ...(settings.v11 ? { eras: [v11Rule] } : {}),
         },
         websocket: { host: options.bind, ...ports.websocket, avoid: taken },
         https: { host: options.bind, ...ports.https, avoid: taken },
         ...(settings.quic
           ? { quic: { host: options.bind, port: quicPort, exact: quicPort !== 0, maxIncomingStreams: 100 } }
           : {}),
+        ...(csi === undefined ? {} : { unixsocket: csi }),
         clock,
         random: random.stream("cloudcore"),
         logger: options.logger,
@@ -103,16 +120,32 @@ export function localCloud(
     },
     ports: () => [ports.websocket.port, ports.https.port],
     metrics: () => core?.hub.metrics() ?? {},
+    async legacyCredentials() {
+      const { authority } = (core as CloudCore).hub.certificates;
+      const pair = await issueClient(authority, legacySubject, Date.now());
+      return { ca: authority.certPem, cert: pair.certPem, key: pair.keyPem };
+    },
+    csi,
   };
+}
+
+async function temporaryFolder(cleanup: AsyncDisposableStack): Promise<string> {
+  const dir = await mkdtemp(join(tmpdir(), "skep-csi-"));
+  cleanup.defer(() => rm(dir, { recursive: true, force: true }));
+  return dir;
 }
 
 /** Our cloudcore in a process of its own, over the embedded API. What passes inside of it can't be seen from here. */
 export async function processCloud(
   options: LocalOptions,
-  { authorization, nodeLimit, edgeCertLifetime, tokenLifetime }: ScenarioCloudcore,
+  settings: ScenarioCloudcore & { readonly v11: boolean },
   api: ApiServer,
   cleanup: AsyncDisposableStack,
 ): Promise<Cloud> {
+  const { authorization, csi, nodeLimit, edgeCertLifetime, tokenLifetime, v11 } = settings;
+  if (v11 || csi === true) {
+    throw new StepFailure("a cloudcore with a process of its own has neither edges of v1.1 nor a CSI socket here");
+  }
   if (edgeCertLifetime !== undefined || tokenLifetime !== undefined || authorization !== undefined) {
     throw new StepFailure(
       "lifetimes of certificates and tokens, and authorization, can't be set for a cloudcore with a process of its own",
@@ -130,5 +163,7 @@ export async function processCloud(
     certificatesTook: 0,
     ports: () => [],
     metrics: () => ({}),
+    legacyCredentials: () => Promise.resolve(undefined),
+    csi: undefined,
   };
 }

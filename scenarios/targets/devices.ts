@@ -3,9 +3,8 @@ import { access } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { hasCode, type KubeClient } from "../../cloud/kube/client.ts";
-import { resources } from "../../cloud/kube/resource.ts";
 import { deviceApi, type DeviceModel } from "../../protocol/apis/device.ts";
-import type { KubeObject } from "../../protocol/apis/kube-object.ts";
+import { type KubeObject, listAt, textAt } from "../../protocol/apis/kube-object.ts";
 import { milliseconds } from "../engine/duration.ts";
 import { readManifest } from "../engine/manifest.ts";
 import type { CohortDevices, Scenario } from "../engine/scenario.ts";
@@ -21,17 +20,24 @@ export async function createDevices(
 ): Promise<Map<string, number>> {
   const perEdge = new Map<string, number>();
   const made = new Set<string>();
-  for (const { cohort, count = 1, devices = [] } of scenario.fleet) {
+  for (const { cohort, count = 1, devices = [], version = "v1.23" } of scenario.fleet) {
+    const isV11 = version === "v1.1";
     for (const wanted of devices) {
+      if (isV11 && wanted.reports !== undefined) {
+        throw new StepFailure("devices of v1.1 report what they are made to: leave `reports` out of their cohort");
+      }
       const model = await readModel(wanted.model, scenario.position.file);
-      if (!made.has(wanted.model)) await create(kube, { ...model, metadata: { ...model.metadata, namespace } });
-      made.add(wanted.model);
+      const metadata = { ...model.metadata, namespace };
+      const placed = isV11 ? modelOfV1alpha1({ ...model, metadata }) : { ...model, metadata };
+      if (!made.has(`${version} ${wanted.model}`)) await create(kube, placed);
+      made.add(`${version} ${wanted.model}`);
       for (let i = 0; i < count; i++) {
         const edge = `${cohort}-${i}`;
         perEdge.set(edge, (perEdge.get(edge) ?? 0) + wanted.perEdge);
-        await Promise.all(
-          Array.from({ length: wanted.perEdge }, (_, d) => create(kube, deviceOf(model, wanted, edge, d, namespace))),
-        );
+        await Promise.all(Array.from({ length: wanted.perEdge }, (_, d) => {
+          const device = deviceOf(model, wanted, edge, d, namespace);
+          return create(kube, isV11 ? deviceOfV1alpha1(device, placed.metadata.name, edge) : device);
+        }));
       }
     }
   }
@@ -70,8 +76,40 @@ function deviceOf(
   };
 }
 
+const V1ALPHA1 = "devices.kubeedge.io/v1alpha1";
+
+/** What v1.1 can say of a model: its numbers are whole, all else is text. Both eras' objects share one table of the API. */
+function modelOfV1alpha1({ metadata, spec }: DeviceModel): KubeObject {
+  const properties = (spec?.properties ?? []).map(({ accessMode = "ReadWrite", maximum, minimum, name, type }) => {
+    const bound = (key: string, text: string | undefined) =>
+      text === undefined ? {} : { [key]: Math.round(Number(text)) };
+    const int = { accessMode, ...bound("minimum", minimum), ...bound("maximum", maximum) };
+    return { name, type: type === "INT" ? { int } : { string: { accessMode } } };
+  });
+  const name = `${metadata.name}-v1.1`;
+  return { apiVersion: V1ALPHA1, kind: "DeviceModel", metadata: { ...metadata, name }, spec: { properties } };
+}
+
+function deviceOfV1alpha1({ metadata, spec }: KubeObject, model: string, edge: string): KubeObject {
+  return {
+    apiVersion: V1ALPHA1,
+    kind: "Device",
+    metadata,
+    spec: {
+      deviceModelRef: { name: model },
+      nodeSelector: { nodeSelectorTerms: [{ matchExpressions: [{ key: "", operator: "In", values: [edge] }] }] },
+    },
+    status: {
+      twins: listAt(spec, "properties").map((property) => ({
+        propertyName: textAt(property, "name"),
+        desired: { value: "" },
+      })),
+    },
+  };
+}
+
 async function create(kube: KubeClient, object: KubeObject): Promise<void> {
-  const resource = object.kind === "Device" ? resources.devices : resources.devicemodels;
+  const resource = await kube.resourceOf(object);
   try {
     await kube.create(resource, object);
   } catch (error) {

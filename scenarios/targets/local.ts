@@ -11,14 +11,17 @@ import { hasCode, KubeClient } from "../../cloud/kube/client.ts";
 import { Informer, type InformerWorld } from "../../cloud/kube/informer.ts";
 import { loadKubeConfig, tokenKubeConfig } from "../../cloud/kube/kubeconfig.ts";
 import { resources } from "../../cloud/kube/resource.ts";
+import type { EdgeCredentials } from "../../edge-sim/edgehub/enrolment.ts";
 import type { HubAddress } from "../../edge-sim/edgehub/edgehub.ts";
 import { Fleet } from "../../edge-sim/fleet/fleet.ts";
 import { edgecoreTimings, scaledTimings } from "../../edge-sim/timings.ts";
-import { kubeedgeCrds } from "../../protocol/apis/crds.ts";
+import { v11Rule } from "../../protocol/apis/cloudcore-config.ts";
+import { kubeedgeCrds, kubeedgeCrdsOfBothEras } from "../../protocol/apis/crds.ts";
+import { edgeNodeLabel } from "../../protocol/message/names.ts";
 import { textAt } from "../../protocol/apis/kube-object.ts";
 import { limits } from "../../protocol/limits.ts";
 import { milliseconds } from "../engine/duration.ts";
-import { type Scenario, type ScenarioCohort, usesQuic } from "../engine/scenario.ts";
+import { type Scenario, type ScenarioCohort, usesQuic, usesV11 } from "../engine/scenario.ts";
 import { StepFailure } from "../steps/step.ts";
 import { foreignCloud, localCloud, processCloud } from "./clouds.ts";
 import { createDevices } from "./devices.ts";
@@ -45,6 +48,8 @@ const ourCloudOnly: readonly Capability[] = [
   "cloudcore-kill",
   "cloud-messages",
   "quic",
+  "csi",
+  "services",
 ];
 /** Patience with other people's programs (design: a real cluster 5, the Go cloudcore 15). */
 const CLUSTER_PATIENCE = 5;
@@ -126,7 +131,9 @@ async function openWorld(
     began = performance.now();
     return ms;
   };
-  const api = options.kubeconfig === undefined ? await startApi(options, taken, clock, random) : undefined;
+  const api = options.kubeconfig === undefined
+    ? await startApi(options, taken, clock, random, usesV11(scenario))
+    : undefined;
   if (api !== undefined) {
     cleanup.defer(() => api.stop());
     take(taken, cleanup, api.port);
@@ -135,11 +142,13 @@ async function openWorld(
 
   const access = () =>
     options.kubeconfig === undefined ? tokenKubeConfig((api as ApiServer).access) : loadKubeConfig(options.kubeconfig);
+  const hasV11 = usesV11(scenario);
+  const settings = { ...scenario.cloudcore, quic: usesQuic(scenario), v11: hasV11 };
   const cloud = options.cloudcore !== undefined
     ? foreignCloud(options.cloudcore)
     : scenario.cloudcore.process
-    ? await processCloud(options, scenario.cloudcore, api as ApiServer, cleanup)
-    : localCloud(options, taken, { ...scenario.cloudcore, quic: usesQuic(scenario) }, access, clock, random, hops.push);
+    ? await processCloud(options, settings, api as ApiServer, cleanup)
+    : await localCloud(options, taken, settings, access, clock, random, hops.push, cleanup);
   cleanup.defer(() => cloud.stop(false));
   await cloud.start();
   take(taken, cleanup, ...cloud.ports());
@@ -151,8 +160,10 @@ async function openWorld(
   const namespace = options.kubeconfig === undefined ? "default" : await makeNamespace(kube, scenario, seed, cleanup);
   const owners = await followOwners(kube, { clock, random, logger }, cleanup);
   const hub = await cloud.address(kube);
+  const legacy = hasV11 ? await cloud.legacyCredentials() : undefined;
+  await makeNodesOfV11(kube, scenario);
   const fleet = new Fleet({
-    cohorts: scenario.fleet.map(cohortOf),
+    cohorts: scenario.fleet.map((cohort) => cohortOf(cohort, legacy)),
     hub,
     timings: scaledTimings(edgecoreTimings, options.timeScale),
     clock,
@@ -178,6 +189,7 @@ async function openWorld(
     patience,
     times,
     token: hub.token ?? "",
+    csi: cloud.csi,
     owners: (path) => owners.get(path) ?? new Set(),
     metrics: () => cloud.metrics(),
     async stopCloudcore(kill = false) {
@@ -220,21 +232,42 @@ function take(taken: Set<number>, cleanup: AsyncDisposableStack, ...ports: reado
   }
 }
 
-function startApi(options: LocalOptions, taken: ReadonlySet<number>, clock: Clock, random: Random): Promise<ApiServer> {
+function startApi(
+  options: LocalOptions,
+  taken: ReadonlySet<number>,
+  clock: Clock,
+  random: Random,
+  hasV11: boolean,
+): Promise<ApiServer> {
   return ApiServer.start({
     listen: { host: options.bind, ...portOfBlock(options.port, 0, 6443), avoid: taken },
     clock,
     random: random.stream("apiserver"),
     logger: options.logger,
-    seed: kubeedgeCrds,
+    seed: hasV11 ? kubeedgeCrdsOfBothEras : kubeedgeCrds,
     timeScale: options.timeScale,
   });
 }
 
-function cohortOf({ cohort, count = 1, labels, link, transport }: ScenarioCohort) {
+/** Edges of v1.1 can't register: their Nodes are made beforehand, as their operators do. */
+async function makeNodesOfV11(kube: KubeClient, scenario: Scenario): Promise<void> {
+  for (const { cohort, count = 1, labels, version } of scenario.fleet) {
+    if (version !== "v1.1") continue;
+    await Promise.all(Array.from({ length: count }, (_, i) =>
+      kube.create(resources.nodes, {
+        apiVersion: "v1",
+        kind: "Node",
+        metadata: { name: `${cohort}-${i}`, labels: { ...labels, [edgeNodeLabel]: "", ...v11Rule.nodeSelector } },
+      })));
+  }
+}
+
+function cohortOf({ cohort, count = 1, labels, link, transport, version }: ScenarioCohort, legacy?: EdgeCredentials) {
   return {
     cohort,
     count,
+    ...(version === undefined ? {} : { version }),
+    ...(version === "v1.1" && legacy !== undefined ? { credentials: legacy } : {}),
     ...(labels === undefined ? {} : { labels }),
     ...(transport === undefined ? {} : { transport }),
     ...(link === undefined ? {} : {

@@ -19,6 +19,8 @@ export const capabilities = [
   "cloud-messages",
   "enrolment",
   "quic",
+  "csi",
+  "services",
 ] as const;
 export type Capability = typeof capabilities[number];
 
@@ -62,6 +64,8 @@ export interface World {
   restartApiserver(): Promise<void>;
   /** An edge that comes later: it may come with another edge's certificate. */
   join(name: string, options: JoinOptions): Promise<void>;
+  /** Path of cloudcore's socket for the CSI driver, where it has one that can be reached from here. */
+  readonly csi: string | undefined;
   /** The bootstrap token that the fleet came with; empty where it had another way in. */
   readonly token: string;
   readonly times: StartTimes;

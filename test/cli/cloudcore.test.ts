@@ -1,11 +1,12 @@
 // `skep cloudcore` with KubeEdge's own file: what it prints, what it serves, how it fails and how it ends.
 import { createServer } from "node:net";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { parse, stringify } from "yaml";
+import { parse, parseAllDocuments, stringify } from "yaml";
 import type { HopRecord } from "../../base/hop/hop.ts";
 import { writeKubeconfig } from "../../cloud/apiserver/kubeconfig.ts";
+import { parseCloudCoreFile } from "../../cloud/config/file.ts";
 import { KubeClient } from "../../cloud/kube/client.ts";
 import { tokenKubeConfig } from "../../cloud/kube/kubeconfig.ts";
 import { resources } from "../../cloud/kube/resource.ts";
@@ -13,7 +14,7 @@ import { silentLogger } from "../../base/log/logger.ts";
 import { Random } from "../../base/random/random.ts";
 import { Fleet } from "../../edge-sim/fleet/fleet.ts";
 import { edgecoreTimings, scaledTimings } from "../../edge-sim/timings.ts";
-import { textAt } from "../../protocol/apis/kube-object.ts";
+import { type KubeObject, textAt } from "../../protocol/apis/kube-object.ts";
 import { createAuthority } from "../../protocol/pki/ca.ts";
 import { Command, skep, workFolder } from "../support/command.ts";
 import { until } from "../support/until.ts";
@@ -103,6 +104,24 @@ describe("skep cloudcore --config", () => {
     });
     const { out: min } = await skep(folder.path, "cloudcore", "--minconfig");
     expect(parse(min)).toMatchObject({ kubeAPIConfig: { kubeConfig: "" }, modules: { cloudHub: { nodeLimit: 1000 } } });
+  });
+
+  test("prints the definitions of its kinds, which a cluster takes; and what a conf folder of v1.1 says, which it can read", async () => {
+    const crds = await skep(folder.path, "cloudcore", "--crds");
+    const names = parseAllDocuments(crds.out).map((document) => (document.toJS() as KubeObject).metadata.name);
+    expect([crds.code, names.length]).toEqual([0, 7]);
+    const { api } = await startApi({ seed: parseAllDocuments(crds.out).map((d) => d.toJS() as KubeObject) });
+    await api.stop();
+    const conf = join(folder.path, "conf");
+    mkdirSync(conf);
+    writeFileSync(join(conf, "controller.yaml"), "cloudhub: { port: 10000, node-limit: 10 }");
+    const seed = await skep(folder.path, "cloudcore", "--seed-conf", folder.path);
+    expect(seed.code).toBe(0);
+    expect(parseCloudCoreFile(seed.out, "f").config.nodeLimit).toBe(10);
+    writeFileSync(join(conf, "controller.yaml"), "cloudhub: { port: none }");
+    const wrong = await skep(folder.path, "cloudcore", "--seed-conf", conf);
+    expect([wrong.code, wrong.out]).toEqual([2, ""]);
+    expect(wrong.err).toMatch(/controller\.yaml: cloudhub\.port: it is "none"; it must be a port/);
   });
 
   test("serves edges, the CSI driver and the monitor where the file says, nowhere else, and tells what has no effect", async () => {

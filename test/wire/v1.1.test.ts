@@ -4,9 +4,11 @@ import { createSecureContext } from "node:tls";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { type Logger, silentLogger } from "../../base/log/logger.ts";
 import { dialWebSocket } from "../../base/transport/websocket-client.ts";
 import { type Resource, resources } from "../../cloud/kube/resource.ts";
 import { profileKey } from "../../protocol/apis/device-v1alpha1.ts";
+import { kubeedgeCrds, kubeedgeCrdsOfBothEras } from "../../protocol/apis/crds.ts";
 import { at, type KubeObject, textAt } from "../../protocol/apis/kube-object.ts";
 import type { Message } from "../../protocol/message/message.ts";
 import { legacySubject } from "../../protocol/pki/legacy.ts";
@@ -15,7 +17,7 @@ import { legacyAuthority, legacyName, type PemPair } from "../support/legacy-cer
 import { type RawEdge, rawEdge } from "../support/raw-edge.ts";
 import { until } from "../support/until.ts";
 import { makeNodeOfV11, rawEdgeOfV11, setReady, startCloudOfBothEras } from "../support/v11.ts";
-import type { Cloud } from "../support/world.ts";
+import { type Cloud, startCloud } from "../support/world.ts";
 
 let cloud: Cloud;
 beforeAll(async () => void (cloud = await startCloudOfBothEras()));
@@ -493,5 +495,40 @@ describe("devices of v1alpha1", () => {
     );
     expect(told.filter((text) => /for-today|for-old/.test(text))).toEqual([]);
     today.close();
+  });
+});
+
+describe("a cluster whose definitions are there already", () => {
+  const start = async (seed: readonly KubeObject[], logger: Logger = silentLogger) => {
+    const eras = [{ nodeSelector: { era: "old" }, era: "v1.1" as const }];
+    const other = await startCloud({ config: { eras }, logger, api: { controllers: false, seed } });
+    onTestFinished(() => other.stop());
+    return other;
+  };
+
+  test("of today alone: nodes of v1.1 are served all else, and a warning says why they get no devices", async () => {
+    const warnings: string[] = [];
+    const logger: Logger = { ...silentLogger, warn: (message) => void warnings.push(message), with: () => logger };
+    const other = await start(kubeedgeCrds, logger);
+    expect(warnings.filter((w) => w.includes("nodes of v1.1 get no devices"))).toHaveLength(1);
+    await makeNodeOfV11(other, "deviceless");
+    const edge = await rawEdgeOfV11(other, "deviceless");
+    edge.send({ source: "twin", operation: "get", resource: "membership/detail", content: "{}" });
+    await edge.expect("its lists", about("namespace/endpointslist/endpoints"));
+  });
+
+  test("of v1alpha1 alone: the start ends with what is missing and what to do", async () => {
+    const old = kubeedgeCrdsOfBothEras.map((crd) => ({
+      ...crd,
+      spec: {
+        ...crd.spec as object,
+        versions: (crd.spec as { versions: { name: string }[] }).versions.filter(({ name }, _i, all) =>
+          all.length === 1 || name === "v1alpha1"
+        ),
+      },
+    }));
+    await expect(start(old)).rejects.toThrow(
+      /not Device in devices\.kubeedge\.io\/v1beta1, DeviceModel in .*: bring its definitions up to date.*skep cloudcore --crds/,
+    );
   });
 });
