@@ -1,8 +1,10 @@
 // Rules and rule endpoints, as the router would hear of them over the bus.
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { isDeepStrictEqual } from "node:util";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Resource, resources } from "../../cloud/kube/resource.ts";
-import { modules } from "../../protocol/message/names.ts";
-import type { Message } from "../../protocol/message/message.ts";
+import type { RuleResult } from "../../protocol/apis/rule.ts";
+import { groups, modules, operations } from "../../protocol/message/names.ts";
+import { type Message, newMessage } from "../../protocol/message/message.ts";
 import { rawEdge } from "../support/raw-edge.ts";
 import { until } from "../support/until.ts";
 import { type Cloud, startCloud } from "../support/world.ts";
@@ -57,4 +59,56 @@ test("a rule without its target, or an endpoint of an unknown type, is refused b
   await expect(make(resources.ruleendpoints, "e2", { ruleEndpointType: "carrier-pigeon" })).rejects.toThrow(
     /Unsupported value/,
   );
+});
+
+describe("how a rule fares, as the router tells it", () => {
+  const status = async (name: string) =>
+    (await cloud.kube.get({ resource: resources.rules, namespace: "default", name })).status;
+  const say = (name: string, content: RuleResult) =>
+    cloud.core.bus.send(
+      modules.edgecontroller,
+      newMessage(Date.now(), {
+        source: modules.router,
+        group: groups.resource,
+        operation: operations.update,
+        resource: `node/nodeid/default/rulestatus/${name}`,
+        content,
+      }),
+    );
+  const spec = { source: "s", sourceResource: { path: "/a" }, target: "t", targetResource: { topic: "t" } };
+
+  test("is counted in its status, with the last error; Go's patch leaves the status as it was", async () => {
+    await make(resources.rules, "counted", spec);
+    await say("counted", { isSuccess: true });
+    await say("counted", { isSuccess: false, detail: "no session for node edge-9" });
+    await say("counted", { isSuccess: false, detail: "no answer in time" });
+    await say("counted", { isSuccess: true });
+    const wanted = { successMessages: 2, failMessages: 2, errors: ["no answer in time"] };
+    await until("all four are counted", async () => isDeepStrictEqual(await status("counted"), wanted));
+  });
+
+  test("is lost on nobody while somebody else writes the rule, and costs nothing where the rule is gone", async () => {
+    await make(resources.rules, "busy", spec);
+    await say("gone", { isSuccess: true });
+    const ref = { resource: resources.rules, namespace: "default", name: "busy" };
+    const writes = Array.from(
+      { length: 10 },
+      (_, i) => cloud.kube.patch(ref, "merge", { metadata: { labels: { n: String(i) } } }),
+    );
+    await Promise.all([...writes, ...writes.map(() => say("busy", { isSuccess: true }))]);
+    await until(
+      "all are counted",
+      async () => isDeepStrictEqual(await status("busy"), { successMessages: 10, failMessages: 0 }),
+    );
+  });
+
+  test("an edge can't say: what it sends is dropped, and it is served on", async () => {
+    await make(resources.rules, "quiet", spec);
+    const edge = await rawEdge(cloud, "no-router");
+    edge.send({ operation: "update", resource: "default/rulestatus/quiet", content: { isSuccess: true } });
+    const { header } = edge.send({ operation: "query", resource: "null/node/nobody" });
+    await edge.expect("a later answer", (m) => m.header.parent_msg_id === header.msg_id);
+    expect(await status("quiet")).toBeUndefined();
+    edge.close();
+  });
 });

@@ -498,6 +498,42 @@ describe("devices of v1alpha1", () => {
   });
 });
 
+describe("with hub authorisation on", () => {
+  test("a node of v1.1 may ask what its pods use and which services there are, and report for itself alone", async () => {
+    const strict = await startCloudOfBothEras({ authorization: "on" });
+    onTestFinished(() => strict.stop());
+    const { kube } = strict;
+    for (const name of ["mine", "theirs"]) {
+      await makeNodeOfV11(strict, name);
+      const at = { apiVersion: "v1", metadata: { name, namespace: "default" } };
+      await kube.create(resources.configmaps, { ...at, kind: "ConfigMap", data: {} });
+      await kube.create(resources.pods, {
+        ...at,
+        kind: "Pod",
+        ...pod(name, { envFrom: [{ configMapRef: { name } }] }),
+      });
+    }
+    const edge = await rawEdgeOfV11(strict, "mine");
+    await edge.expect("its pod", about("default/pod/mine"));
+    const answered = async (resource: string, operation = "query", content: unknown = null) => {
+      const { header } = edge.send({ operation, resource, content });
+      await ask(edge, "default/node/mine");
+      return edge.received.some((m) => m.header.parent_msg_id === header.msg_id);
+    };
+    const status = (Name: string) => ({ Name, Status: { phase: "Running" } });
+    expect(await answered("default/service/kubernetes")).toBe(true);
+    expect(await answered("default/configmap/mine")).toBe(true);
+    expect(await answered("default/configmap/theirs")).toBe(false);
+    expect(await answered("default/nodestatus/mine", "update", { Status: { phase: "Running" } })).toBe(true);
+    expect(await answered("default/nodestatus/theirs", "update", { Status: { phase: "Running" } })).toBe(false);
+    await answered("default/podstatus/mine", "update", status("mine"));
+    await answered("default/podstatus/theirs", "update", status("theirs"));
+    const phase = async (name: string) =>
+      textAt(await kube.get({ resource: resources.pods, namespace: "default", name }), "status", "phase");
+    expect([await phase("mine"), await phase("theirs")]).toEqual(["Running", "Pending"]);
+  });
+});
+
 describe("a cluster whose definitions are there already", () => {
   const start = async (seed: readonly KubeObject[], logger: Logger = silentLogger) => {
     const eras = [{ nodeSelector: { era: "old" }, era: "v1.1" as const }];

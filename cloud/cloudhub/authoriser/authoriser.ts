@@ -47,6 +47,8 @@ const accountFields = ["serviceAccountName", "serviceAccount"];
 /** The volumes of a pod that only its node knows: all others are objects of the API. */
 const mirrorVolumes: ReadonlySet<string> = new Set(["name", "hostPath", "emptyDir"]);
 
+const anybodys: Rule = () => undefined;
+
 const ownName: Rule = (_look, { node, path }) =>
   path.name === node ? undefined : `${path.name || "nothing"} is not ${node}`;
 
@@ -132,6 +134,9 @@ const rules: Readonly<Record<string, Readonly<Record<string, Rule>>>> = {
   [resourceTypes.persistentvolume]: { [query]: volumeOfPod },
   [resourceTypes.persistentvolumeclaim]: { [query]: claimOfPod },
   [resourceTypes.volumeattachment]: { [query]: ownAttachment },
+  // Which services there are is every node's to know, as with Kubernetes' own rules.
+  [resourceTypes.service]: { [query]: anybodys },
+  [resourceTypes.endpoints]: { [query]: anybodys },
   [resourceTypes.lease]: {
     [insert]: ownLease,
     [query]: ownLease,
