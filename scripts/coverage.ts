@@ -13,6 +13,7 @@ interface Statement {
 const titles: Readonly<Record<string, string>> = {
   "1 §2": "Transport: frames of QUIC",
   "1 §3": "CloudHub",
+  "1 §4": "CloudHub, nodes of v1.1",
   "1 §5": "Certificates and enrolment",
   "1 §6": "The CSI driver's socket",
   "1 §7": "Configuration",
@@ -20,9 +21,10 @@ const titles: Readonly<Record<string, string>> = {
   "4 §1": "Reliable delivery (SyncController)",
   "2 §2": "EdgeController, downstream",
   "2 §3": "EdgeController, upstream",
+  "2 §8": "What KubeEdge's EdgeController is known for, number by number",
   "3 §2": "DeviceController, downstream",
   "3 §3": "DeviceController, upstream",
-  "3 §8": "What devices of KubeEdge are known to trip over",
+  "3 §8": "What KubeEdge's devices are known for, number by number",
 };
 
 /** The page. Throws an Error that names each row without a test, and each test that is not there. */

@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createSecureContext } from "node:tls";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { type Logger, silentLogger } from "../../base/log/logger.ts";
 import { dialWebSocket } from "../../base/transport/websocket-client.ts";
@@ -233,13 +234,17 @@ describe("pods, configmaps and secrets", () => {
     expect(back.received.find(about("default/configmap/missed"))?.content).toMatchObject({ data: { a: "2" } });
   });
 
-  test("a deleted configmap is told, which Go forgot", async () => {
+  test("a deleted configmap and a deleted secret are told, which Go forgot", async () => {
     const edge = await oldNode();
     await create(resources.configmaps, "going", { data: {} });
-    await create(resources.pods, "user", pod(edge.node, { envFrom: [{ configMapRef: { name: "going" } }] }));
+    await create(resources.secrets, "going", { data: {} });
+    const envFrom = [{ configMapRef: { name: "going" } }, { secretRef: { name: "going" } }];
+    await create(resources.pods, "user", pod(edge.node, { envFrom }));
     await settle(edge);
     await remove(resources.configmaps, "going");
     await edge.expect("its end", about("default/configmap/going", "delete"));
+    await remove(resources.secrets, "going");
+    await edge.expect("its end", about("default/secret/going", "delete"));
   });
 
   test("of its Node it hears nothing; without it, it is out", async () => {
@@ -280,6 +285,48 @@ describe("what it asks", () => {
     await asked(edge);
     expect((await cloud.kube.get(ref(resources.pods, "told"))).status).toMatchObject({ phase: "Running" });
     expect(edge.received.filter(({ route }) => (route.resource ?? "").includes("podstatus"))).toEqual([]);
+  });
+
+  const found: readonly (readonly [string, Resource, object])[] = [
+    ["default/configmap/found", resources.configmaps, { data: { a: "1" } }],
+    ["default/secret/found", resources.secrets, { data: {} }],
+    ["null/persistentvolume/found", resources.persistentvolumes, { spec: {} }],
+    ["default/persistentvolumeclaim/found", resources.persistentvolumeclaims, { spec: {} }],
+    ["default/volumeattachment/found", resources.volumeattachments, { spec: {} }],
+  ];
+  test.each(found)("%s is answered with the object alone, without version and kind", async (path, resource, rest) => {
+    const edge = await oldNode();
+    const { apiVersion, kind, namespaced } = resource;
+    const metadata = { name: "found", ...(namespaced ? { namespace: "default" } : {}) };
+    await cloud.kube.create(resource, { apiVersion, kind, metadata, ...rest });
+    const { content, header, route } = await ask(edge, path);
+    expect(content).toMatchObject({ metadata: { name: "found" } });
+    expect(Object.keys(content as object)).not.toContain("kind");
+    expect([header.resourceversion, route.operation, route.resource]).toEqual([undefined, "response", path]);
+  });
+
+  test("its Node, and its status: answered on the type node; what can't be read costs itself alone", async () => {
+    const edge = await oldNode();
+    for (const content of ["{", [], 7, null, { Status: "no" }, { Status: { conditions: [null] } }]) {
+      edge.send({ operation: "update", resource: `default/nodestatus/${edge.node}`, content });
+      edge.send({ operation: "update", resource: "default/podstatus", content });
+      edge.send({ operation: "update", resource: `default/node/${edge.node}`, content });
+    }
+    const status = {
+      phase: "Running",
+      conditions: [{ type: "Ready", status: "True", lastHeartbeatTime: "2020-01-01T00:00:00Z" }],
+    };
+    const content = { UID: "38796d14-1df3-11e8-8e5a-286ed488f209", Status: status, ExtendResources: null };
+    const answer = await ask(edge, `default/nodestatus/${edge.node}`, "update", content);
+    expect([answer.content, answer.route.resource, answer.header.resourceversion]).toEqual([
+      "OK",
+      `default/node/${edge.node}`,
+      undefined,
+    ]);
+    const node = (await ask(edge, `default/node/${edge.node}`)).content as KubeObject;
+    expect(node).toMatchObject({ metadata: { name: edge.node }, status: { phase: "Running" } });
+    expect(textAt(node, "status", "conditions", 0, "lastHeartbeatTime")).not.toContain("2020");
+    expect(edge.ended()).toBeUndefined();
   });
 
   test("annotations of its Node it may change, labels not", async () => {
@@ -375,6 +422,10 @@ describe("devices of v1alpha1", () => {
     await merge(resources.devicesV1alpha1, "mover", { metadata: { labels: { a: "b" } } });
     await settle(two);
     expect([members(one), members(two)]).toEqual([["+mover", "-mover"], ["+mover", "-mover"]]);
+    await create(resources.devicesV1alpha1, "nowhere", { spec: { deviceModelRef: { name: "m" } } });
+    await merge(resources.devicesV1alpha1, "nowhere", { metadata: { labels: { a: "b" } } });
+    await device("somewhere", two.node);
+    await until("later ones are served", () => members(two).includes("+somewhere"));
     const status = { resource: resources.devicestatuses, namespace: "default", name: "mover" };
     expect(await cloud.kube.find(status), "that is today's").toBeUndefined();
   });
@@ -476,6 +527,23 @@ describe("devices of v1alpha1", () => {
     for (const name of ["first", "second"]) await remove(resources.devicesV1alpha1, name);
     await until("it is gone", async () => await profile(node) === undefined);
     await remove(resources.devicemodelsV1alpha1, "m");
+  });
+
+  test("a profile that was left behind while no cloudcore ran is removed, one that somebody changed is mended", async () => {
+    const edge = await oldNode();
+    await create(resources.devicemodelsV1alpha1, "m2", model(9));
+    await create(resources.devicesV1alpha1, "profiled", {
+      spec: { deviceModelRef: { name: "m2" }, nodeSelector: selector(edge.node) },
+    });
+    const mine = `device-profile-config-${edge.node}`;
+    const right = await until("the profile is there", () => profile(edge.node));
+    await merge(resources.configmaps, mine, { data: { [profileKey]: "{}" } });
+    await until("it is mended", async () => isDeepStrictEqual(await profile(edge.node), right));
+    await create(resources.configmaps, "device-profile-config-nobody", { data: { [profileKey]: "{}" } });
+    await create(resources.configmaps, "device-profile-config-other", { data: { other: "x" } });
+    await until("the one without devices is gone", async () => await profile("nobody") === undefined);
+    expect(await cloud.kube.find(ref(resources.configmaps, "device-profile-config-other")), "that is no profile")
+      .toBeDefined();
   });
 
   test("devices of one era are not sent to nodes of the other", async () => {
