@@ -1,5 +1,6 @@
 // The `conf/` folder of a cloudcore of KubeEdge v1.1, as the `cloudcore.yaml` that means the same today (protocol notes 1, §7.2).
 import { readdir, readFile, stat } from "node:fs/promises";
+import { homedir } from "node:os";
 import { join } from "node:path";
 import { isMap, parseDocument, stringify } from "yaml";
 import { reasonOf } from "../../base/log/logger.ts";
@@ -96,7 +97,8 @@ export async function fromSeedConf(dir: string): Promise<string> {
   const known: Record<string, unknown> = {};
   const dropped: string[] = [];
   const faults: string[] = [];
-  const put = (path: string, { file, value }: Setting, key: string) => {
+  const put = (path: string, { file, value: given }: Setting, key: string) => {
+    const value = typeof given === "string" ? given.replace(/^~(?=\/)/, homedir()) : given;
     const fault = valueFault(keyAt(path), value);
     if (fault === undefined) set(known, path.split("."), value);
     else faults.push(`${file}: ${key}: ${fault}`);

@@ -1,6 +1,6 @@
 // The conf folder of a cloudcore of KubeEdge v1.1, read: what it becomes, and what is wrong with it.
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parse } from "yaml";
@@ -30,7 +30,7 @@ controller:
     qps: 5
     burst: 10
     node_update_frequency: 10
-    kubeconfig: "/root/.kube/config"
+    kubeconfig: "~/.kube/config"
 cloudhub:
   protocol_websocket: true
   port: 10000
@@ -63,7 +63,7 @@ describe("the shipped folder", () => {
       eras: [{ nodeSelector: { "node-role.kubernetes.io/edge": "" }, era: "v1.1" }],
     });
     expect([...config.controllers].sort()).toEqual(["deviceController", "edgeController", "syncController"]);
-    expect(kubeconfig.file).toBe("/root/.kube/config");
+    expect(kubeconfig.file).toBe(join(homedir(), ".kube/config"));
     expect(servers.websocket).toEqual({ host: "0.0.0.0", port: 10000 });
     expect(servers.unixsocket).toBe("/var/lib/kubeedge/kubeedge.sock");
     expect(servers.quic, "Google's QUIC of then is spoken by nobody").toBeUndefined();

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { loadScenarios } from "../../../../scenarios/engine/parse.ts";
 import { libraryFiles } from "../../../../scenarios/library/library.ts";
@@ -10,4 +10,16 @@ describe.each(await libraryFiles())("%s", (file) => {
       if (looksIntoCloud) expect(needs).toContain("cloud-messages");
     }
   });
+});
+
+test("no folder of scenarios is left out", async () => {
+  const root = new URL("../../../../scenarios/library/", import.meta.url);
+  const folders = readdirSync(root, { withFileTypes: true }).filter((entry) =>
+    entry.isDirectory() && entry.name !== "models"
+  );
+  const all = folders.flatMap(({ name }) =>
+    readdirSync(new URL(`${name}/`, root)).filter((file) => file.endsWith(".yaml")).map((file) => `${name}/${file}`)
+  );
+  const known = (await libraryFiles()).map((file) => file.split(/[\\/]/).slice(-2).join("/"));
+  expect(known.sort()).toEqual(all.sort());
 });
