@@ -39,6 +39,10 @@ export const limits = {
   laneBytes: 8 * 1024 * 1024,
   /** Bytes one node may have in flight, unacknowledged; one message always may be. */
   laneWindowBytes: 4 * 1024 * 1024,
+  /** Messages waiting for one node of v1.1, which acknowledges nothing; they hold objects that are in our caches anyway. */
+  pacedMessages: 16_384,
+  /** Bytes in such a node's socket above which the rest waits. */
+  pacedBuffered: 1024 * 1024,
   /** Upstream messages of one edge under way, from read to dealt with, before its socket is no longer read. */
   upstreamMessages: 64,
   /** Bytes of these. */

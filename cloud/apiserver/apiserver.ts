@@ -8,12 +8,12 @@ import { reasonOf } from "../../base/log/logger.ts";
 import type { Random } from "../../base/random/random.ts";
 import type { Clock } from "../../base/time/clock.ts";
 import { closeServer, listen, type ListenOptions } from "../../base/transport/listen.ts";
-import type { KubeObject } from "../../protocol/apis/kube-object.ts";
+import { keyOf, type KubeObject } from "../../protocol/apis/kube-object.ts";
 import { limits } from "../../protocol/limits.ts";
 import { createAuthority, issueServer } from "../../protocol/pki/ca.ts";
 import { type Controller, runControllers } from "./controllers/controller.ts";
 import { followDefinitions } from "./controllers/definitions.ts";
-import { endpoints } from "./controllers/endpoints.ts";
+import { followServices } from "./controllers/endpoints.ts";
 import { garbageCollector } from "./controllers/garbage-collector.ts";
 import { followNodes } from "./controllers/node-lifecycle.ts";
 import { podGarbageCollector } from "./controllers/pod-garbage-collector.ts";
@@ -97,9 +97,11 @@ export class ApiServer {
     const stops = [followDefinitions(resources, now)];
     const controllers: Controller[] = options.controllers === false
       ? [serviceAccounts]
-      : [serviceAccounts, scheduler, podGarbageCollector, garbageCollector, endpoints(now)];
+      : [serviceAccounts, scheduler, podGarbageCollector, garbageCollector];
     stops.push(runControllers(resources, controllers));
-    if (options.controllers !== false) stops.push(followNodes(resources, clock, options.timeScale ?? 1));
+    if (options.controllers !== false) {
+      stops.push(followNodes(resources, clock, options.timeScale ?? 1), followServices(resources, now));
+    }
     sow(resources, options.seed ?? []);
 
     const server = serverOf(tls);
@@ -191,7 +193,7 @@ function sow(resources: Resources, seed: readonly KubeObject[]): void {
       k.group === group && k.version === version && k.kind === object.kind
     );
     if (kind === undefined) throw new Error(`no kind ${object.kind} in ${object.apiVersion}`);
-    if (resources.store.get(tableOf(kind), object.metadata.name) !== undefined) return;
+    if (resources.store.get(tableOf(kind), keyOf(object)) !== undefined) return;
     resources.create(kind, object.metadata.namespace ?? "", object, false);
   };
   for (const name of namespaces) create({ apiVersion: "v1", kind: "Namespace", metadata: { name } });

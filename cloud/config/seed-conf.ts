@@ -35,7 +35,6 @@ const work: Paths = {
 };
 
 const hub: Paths = {
-  protocol_websocket: "websocket.enable",
   port: "websocket.port",
   quic_port: "quic.port",
   max_incomingstreams: "quic.maxIncomingStreams",
@@ -78,6 +77,7 @@ const modules: Paths = { edgecontroller: "edgeController", devicecontroller: "de
 /** What is said of keys that have no place in today's file; the first that fits. */
 const remarks: readonly (readonly [RegExp, string])[] = [
   [/^cloudhub\.(cert|key)$/, "the hub makes an EC certificate of its own; edges of v1.1 do not look at it"],
+  [/^cloudhub\.protocol_websocket$/, "WebSocket is the one way in, and always on"],
   [/^cloudhub\.protocol_quic$/, "QUIC of then is spoken by nobody any more: edges use WebSocket"],
   [/^devicecontroller\.kube\./, "there is one client for all controllers: controller.kube decides"],
   [/-(service|endpoints)(-|$)|^controller\.buffer\.(service|endpoints)-/, "asked for together with configmaps"],

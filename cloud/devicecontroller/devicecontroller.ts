@@ -62,12 +62,14 @@ export class DeviceController implements Module {
     this.#world = world;
     this.#statuses = new DeviceStatuses(world.caches);
     this.#followerOfV11 = world.servesV1alpha1 ? new DeviceV1alpha1Follower(world) : undefined;
-    this.#follower = new DeviceFollower({ ...world, statuses: this.#statuses });
+    const isV1alpha1 = async (namespace: string, name: string) =>
+      await this.#followerOfV11?.isOurs(namespace, name) === true;
+    this.#follower = new DeviceFollower({ ...world, statuses: this.#statuses, isV1alpha1 });
   }
 
   start(): Promise<void> {
-    this.#follower.start();
     this.#followerOfV11?.start();
+    this.#follower.start();
     return Promise.resolve();
   }
 

@@ -16,9 +16,10 @@ import type { DownstreamWorld, Follower } from "./downstream/downstream.ts";
 import { LocationCache } from "./downstream/location.ts";
 import { NodeFollower } from "./downstream/node.ts";
 import { PodFollower } from "./downstream/pod.ts";
-import { endpointsFollower } from "./downstream/endpoints.ts";
+import { EndpointsFollower } from "./downstream/endpoints.ts";
 import { ruleFollowers } from "./downstream/rule.ts";
 import { secretFollower } from "./downstream/secret.ts";
+import { ServiceIndex } from "./downstream/service-index.ts";
 import { serviceFollower } from "./downstream/service.ts";
 import { ServiceListsFollower } from "./downstream/service-lists.ts";
 import { queryLease, writeLease } from "./upstream/lease.ts";
@@ -40,7 +41,7 @@ import { signingRequest } from "./upstream/signing.ts";
 import { answerMessage, type EdgeRequest, type Handler } from "./upstream/request.ts";
 
 /** What it needs from outside. */
-export interface EdgeControllerWorld extends Omit<DownstreamWorld, "location"> {
+export interface EdgeControllerWorld extends Omit<DownstreamWorld, "connected" | "location"> {
   readonly logger: Logger;
   readonly tap: Tap | undefined;
   readonly strictGo: CloudCoreConfig["strictGo"];
@@ -86,6 +87,7 @@ export class EdgeController implements Module {
   readonly #world: EdgeControllerWorld;
   readonly #followers: readonly Follower[];
   readonly #nodes: NodeFollower;
+  readonly #connected = new Set<string>();
   readonly #upstream = new KeyedWorker(limits.upstreamJobs);
   readonly #gates: Readonly<Record<UpstreamChannel, Gate>>;
 
@@ -94,7 +96,7 @@ export class EdgeController implements Module {
     this.#gates = Object.fromEntries(
       Object.entries(world.upstream).map(([channel, { buffer, workers }]) => [channel, new Gate(workers, buffer)]),
     ) as Record<UpstreamChannel, Gate>;
-    const downstream = { ...world, location: new LocationCache() };
+    const downstream = { ...world, connected: this.#connected, location: new LocationCache() };
     this.#nodes = new NodeFollower(downstream);
     // Pods first: what they refer to is known before the first configmap is looked at.
     this.#followers = [
@@ -103,9 +105,7 @@ export class EdgeController implements Module {
       secretFollower(downstream),
       this.#nodes,
       ...ruleFollowers(downstream),
-      ...(world.eras.hasV11
-        ? [serviceFollower(downstream), endpointsFollower(downstream), new ServiceListsFollower(downstream)]
-        : []),
+      ...(world.eras.hasV11 ? followersOfV11(downstream) : []),
     ];
   }
 
@@ -138,7 +138,9 @@ export class EdgeController implements Module {
   #requestIn(message: BusMessage): EdgeRequest | undefined {
     const { clock, logger, tap } = this.#world;
     const { operation = "", resource = "" } = message.route;
+    if (operation === operations.disconnected) this.#connected.delete(nodeOf(resource));
     if (operation === operations.connected) {
+      this.#connected.add(nodeOf(resource));
       this.#nodes.annotate(nodeOf(resource));
       const isGo = this.#world.strictGo.has("sync-on-connect");
       for (const follower of isGo ? [] : this.#followers) follower.connected?.(nodeOf(resource));
@@ -181,6 +183,12 @@ export class EdgeController implements Module {
       logger.warn("an edge's request could not be carried out", { ...about, error: reasonOf(error) });
     }
   }
+}
+
+/** What only nodes of v1.1 are told. */
+function followersOfV11(world: DownstreamWorld): Follower[] {
+  const index = new ServiceIndex(world.caches);
+  return [serviceFollower(world), new EndpointsFollower(world, index), new ServiceListsFollower(world, index)];
 }
 
 function aboutOf({ message, node, operation, path }: EdgeRequest) {

@@ -33,10 +33,4 @@ export class Eras {
         Object.entries(nodeSelector).every(([label, value]) => labels[label] === value)
       );
   }
-
-  /** The names of all nodes of v1.1. */
-  v11Nodes(): string[] {
-    if (!this.hasV11) return [];
-    return this.#nodes.list().filter((node) => this.isV11Node(node)).map(({ metadata }) => metadata.name);
-  }
 }

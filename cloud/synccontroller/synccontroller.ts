@@ -12,6 +12,7 @@ import type { Module } from "../beehive/modules.ts";
 import type { CloudCoreConfig } from "../config/config.ts";
 import type { Caches } from "../kube/caches.ts";
 import { hasCode } from "../kube/client.ts";
+import type { Eras } from "../kube/eras.ts";
 import type { Informer } from "../kube/informer.ts";
 import { knownResource, resources } from "../kube/resource.ts";
 import { ModelUse } from "./model-use.ts";
@@ -22,6 +23,7 @@ export interface SyncControllerWorld {
   readonly bus: Bus;
   readonly caches: Caches;
   readonly index: SyncIndex;
+  readonly eras: Eras;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly interval: number;
@@ -90,6 +92,8 @@ export class SyncController implements Module {
   }
 
   async #lookAt(node: string): Promise<void> {
+    // What a node has acknowledged in a life as one of today says nothing of one of v1.1.
+    if (this.#world.eras.isV11(node)) return await this.#collect(node);
     for (const held of this.#world.index.of(node)) {
       const informer = this.#informerOf(held);
       if (informer?.isSynced !== true) continue;

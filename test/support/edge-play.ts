@@ -70,6 +70,8 @@ function byName(content: unknown): unknown {
 export interface EdgePlayRun {
   readonly lines: readonly Line[];
   readonly connect: () => Promise<RawEdge>;
+  /** Heads of messages that ours says besides, on purpose. */
+  readonly alsoSaid?: RegExp;
   /** Numbers of lines that ours does not say, on purpose. */
   readonly unsaid?: ReadonlySet<number>;
   /** Fields of contents that are no finding, as paths. */
@@ -109,7 +111,8 @@ export class EdgePlay {
     const received = this.#edge?.received ?? [];
     for (const [i, message] of received.entries()) {
       const later = received.slice(i + 1);
-      if (!this.#taken.has(message) && !isOvertaken(message, later)) {
+      const isOurs = this.#run.alsoSaid?.test(headOf(message)) === true;
+      if (!this.#taken.has(message) && !isOurs && !isOvertaken(message, later)) {
         this.#finding(step, `additional: ${headOf(message)}`);
       }
       this.#taken.add(message);

@@ -207,9 +207,17 @@ describe("pods, configmaps and secrets", () => {
     expect([first.route.operation, first.header.resourceversion]).toEqual(["insert", undefined]);
     await merge(resources.configmaps, "once", { data: { a: "2" } });
     await edge.expect("the configmap", about("default/configmap/once", "update"));
-    await new Promise((resolve) => setTimeout(resolve, 700));
+    // What a node of today gets again meanwhile, it does not.
+    const today = await rawEdge(cloud, `today-${edge.node}`);
+    await cloud.kube.create(resources.nodes, {
+      apiVersion: "v1",
+      kind: "Node",
+      metadata: { name: today.node, labels: { "node-role.kubernetes.io/edge": "" } },
+    });
+    await until("a message is sent again", () => hub.totals.resent > resent);
+    today.close();
     expect(heard(edge, "default/pod/once")).toEqual(["insert"]);
-    expect(hub.totals.resent).toBe(resent);
+    expect(edge.received.filter(about("default/configmap/once", "update"))).toHaveLength(1);
     expect(
       (await cloud.kube.list(resources.objectsyncs)).items.filter(({ metadata }) =>
         metadata.name.startsWith(edge.node)
@@ -273,18 +281,90 @@ describe("pods, configmaps and secrets", () => {
   });
 });
 
+describe("a node that is told much", () => {
+  test("gets all of it at its own pace, and its cloud goes on meanwhile", async () => {
+    const other = await startCloudOfBothEras();
+    onTestFinished(() => other.stop());
+    const at = (name: string) => ({ apiVersion: "v1", metadata: { name, namespace: "default" } });
+    const text = "x".repeat(400_000);
+    await makeNodeOfV11(other, "eager");
+    const names = Array.from({ length: 30 }, (_, i) => `big-${i}`);
+    for (const name of names) {
+      await other.kube.create(resources.configmaps, { ...at(name), kind: "ConfigMap", data: { text } });
+    }
+    const envFrom = names.map((name) => ({ configMapRef: { name } }));
+    await other.kube.create(resources.pods, { ...at("reader"), kind: "Pod", ...pod("eager", { envFrom }) });
+    const edge = await rawEdgeOfV11(other, "eager");
+    edge.socket.pause();
+    await until(
+      "some of it waits",
+      () => (other.core.hub.sessions.of("eager")?.gauges().waiting ?? 0) > 5,
+    );
+    edge.socket.resume();
+    for (const name of names) await edge.expect(name, about(`default/configmap/${name}`));
+    expect(edge.ended()).toBeUndefined();
+  });
+
+  test("records of its life as a node of today go, and nothing is sent for them again and again", async () => {
+    const name = "converted";
+    const labels = { "node-role.kubernetes.io/edge": "" };
+    await cloud.kube.create(resources.nodes, { apiVersion: "v1", kind: "Node", metadata: { name, labels } });
+    const today = await rawEdge(cloud, name);
+    today.acknowledgeAll();
+    await create(resources.pods, "converted", pod(name));
+    await today.expect("the pod", about("default/pod/converted"));
+    const records = async () =>
+      (await cloud.kube.list(resources.objectsyncs)).items.filter(({ metadata }) =>
+        metadata.name.startsWith(`${name}.`)
+      );
+    await until("there is a record", async () => (await records()).length > 0);
+    await cloud.kube.patch({ resource: resources.nodes, name }, "merge", { metadata: { labels: { era: "old" } } });
+    await until("it is disconnected", () => today.ended());
+    await oldNode(name);
+    await until("the record is gone", async () => (await records()).length === 0);
+  });
+});
+
 describe("what it asks", () => {
-  test("a pod's status is stored and never answered, whatever uid it names; a missing pod is to be deleted", async () => {
+  test("a pod's status is stored and never answered, alone and in a list; a missing pod is to be deleted", async () => {
     const edge = await oldNode();
-    await create(resources.pods, "told", pod(edge.node));
-    const one = { UID: "another", Name: "told", Status: { phase: "Running" } };
-    edge.send({ operation: "update", resource: "default/podstatus/told", content: one });
-    const list = [one, { UID: "x", Name: "nobody", Status: { phase: "Running" } }];
+    const uids = await Promise.all(
+      ["alone", "listed"].map(async (name) => (await create(resources.pods, name, pod(edge.node))).metadata.uid),
+    );
+    const status = (Name: string, UID: unknown, phase: string) => ({ UID, Name, Status: { phase } });
+    const phaseOf = async (name: string) => textAt(await cloud.kube.get(ref(resources.pods, name)), "status", "phase");
+    edge.send({
+      operation: "update",
+      resource: "default/podstatus/alone",
+      content: status("alone", uids[0], "Running"),
+    });
+    await asked(edge);
+    expect([await phaseOf("alone"), await phaseOf("listed")]).toEqual(["Running", "Pending"]);
+    const list = [status("nobody", "x", "Running"), status("listed", uids[1], "Failed")];
     edge.send({ operation: "update", resource: "default/podstatus", content: list });
     await edge.expect("the stub", about("default/pod/nobody", "delete"));
     await asked(edge);
-    expect((await cloud.kube.get(ref(resources.pods, "told"))).status).toMatchObject({ phase: "Running" });
+    expect(await phaseOf("listed")).toBe("Failed");
     expect(edge.received.filter(({ route }) => (route.resource ?? "").includes("podstatus"))).toEqual([]);
+  });
+
+  test("the status of a former pod, or of one in another namespace, is not that of the pod of its name; neither is to be deleted", async () => {
+    const edge = await oldNode();
+    const former = await create(resources.pods, "again", pod(edge.node));
+    await cloud.kube.delete(ref(resources.pods, "again"), { gracePeriodSeconds: 0 });
+    await create(resources.pods, "again", pod(edge.node));
+    await until(
+      "it has come again",
+      () => heard(edge, "default/pod/again").at(-1) !== "delete" && heard(edge, "default/pod/again").length > 0,
+    );
+    await settle(edge);
+    edge.received.length = 0;
+    const content = { UID: former.metadata.uid, Name: "again", Status: { phase: "Succeeded" } };
+    edge.send({ operation: "update", resource: "default/podstatus/again", content });
+    edge.send({ operation: "update", resource: "default/podstatus", content: [content] });
+    await asked(edge);
+    expect((await cloud.kube.get(ref(resources.pods, "again"))).status).toMatchObject({ phase: "Pending" });
+    expect(heard(edge, "default/pod/again")).toEqual([]);
   });
 
   const found: readonly (readonly [string, Resource, object])[] = [
@@ -331,10 +411,17 @@ describe("what it asks", () => {
 
   test("annotations of its Node it may change, labels not", async () => {
     const edge = await oldNode();
-    const content = { metadata: { labels: { mine: "no" }, annotations: { mine: "yes" } } };
-    expect((await ask(edge, `default/node/${edge.node}`, "update", content)).content).toBe("OK");
+    const update = async (metadata: object) =>
+      expect((await ask(edge, `default/node/${edge.node}`, "update", { metadata })).content).toBe("OK");
+    await update({ labels: { mine: "no" }, annotations: { mine: "yes" } });
+    await update({ annotations: null });
+    await update({ annotations: { mine: null, other: 7, $patch: "delete" } });
     const { metadata } = await cloud.kube.get({ resource: resources.nodes, name: edge.node });
-    expect([metadata.annotations?.mine, metadata.labels?.mine]).toEqual(["yes", undefined]);
+    expect([metadata.annotations?.mine, metadata.annotations?.other, metadata.labels?.mine]).toEqual([
+      "yes",
+      undefined,
+      undefined,
+    ]);
   });
 
   test.each([
@@ -539,11 +626,88 @@ describe("devices of v1alpha1", () => {
     const right = await until("the profile is there", () => profile(edge.node));
     await merge(resources.configmaps, mine, { data: { [profileKey]: "{}" } });
     await until("it is mended", async () => isDeepStrictEqual(await profile(edge.node), right));
-    await create(resources.configmaps, "device-profile-config-nobody", { data: { [profileKey]: "{}" } });
-    await create(resources.configmaps, "device-profile-config-other", { data: { other: "x" } });
+    const ours = { "app.kubernetes.io/managed-by": "skep" };
+    await create(resources.configmaps, "device-profile-config-nobody", { data: { [profileKey]: "{}" } }, ours);
     await until("the one without devices is gone", async () => await profile("nobody") === undefined);
-    expect(await cloud.kube.find(ref(resources.configmaps, "device-profile-config-other")), "that is no profile")
-      .toBeDefined();
+  });
+
+  test("of two devices with one name the node has the older one; when that goes, the other has its turn", async () => {
+    const edge = await oldNode();
+    const kube = cloud.kube;
+    await kube.create(resources.namespaces, { apiVersion: "v1", kind: "Namespace", metadata: { name: "aa" } });
+    const { apiVersion, kind } = resources.devicesV1alpha1;
+    const make = (namespace: string, value: string) =>
+      kube.create(resources.devicesV1alpha1, {
+        apiVersion,
+        kind,
+        metadata: { name: "twice", namespace },
+        spec: { deviceModelRef: { name: "m" }, nodeSelector: selector(edge.node) },
+        status: { twins: [twin("t", value)] },
+      });
+    await make("aa", "1");
+    await until("it has come", () => members(edge).length === 1);
+    await make("default", "2");
+    await settle(edge);
+    expect(members(edge)).toEqual(["+twice"]);
+    report(edge, "twice", "t", "5");
+    const stored = async (namespace: string) =>
+      JSON.stringify(await kube.get({ resource: resources.devicesV1alpha1, namespace, name: "twice" }));
+    await until("the older one reports", async () => (await stored("aa")).includes('"5"'));
+    await kube.delete({ resource: resources.devicesV1alpha1, namespace: "aa", name: "twice" });
+    await until("the other one has come", () => members(edge).length === 3);
+    expect(members(edge)).toEqual(["+twice", "-twice", "+twice"]);
+    expect(JSON.stringify(edge.received.filter(about("membership")).at(-1)?.content)).toContain('"value":"2"');
+  });
+
+  test("a profile that somebody else wrote for a node that is none of v1.1 is left alone", async () => {
+    await create(resources.configmaps, "device-profile-config-foreign", { data: { [profileKey]: "{}" } });
+    const edge = await oldNode();
+    await create(resources.devicemodelsV1alpha1, "m3", model(1));
+    await create(resources.devicesV1alpha1, "later", {
+      spec: { deviceModelRef: { name: "m3" }, nodeSelector: selector(edge.node) },
+    });
+    await until("later ones are written", () => profile(edge.node));
+    expect(await profile("foreign")).toEqual({});
+  });
+
+  test("a device on a node of today is warned about once, however often that node's status changes; it has no DeviceStatus", async () => {
+    const warnings: string[] = [];
+    const logger: Logger = { ...silentLogger, warn: (message) => void warnings.push(message), with: () => logger };
+    const other = await startCloud({
+      config: { eras: [{ nodeSelector: { era: "old" }, era: "v1.1" }], keepaliveInterval: 60_000 },
+      logger,
+      api: { controllers: false, seed: kubeedgeCrdsOfBothEras },
+    });
+    onTestFinished(() => other.stop());
+    await other.kube.create(resources.nodes, {
+      apiVersion: "v1",
+      kind: "Node",
+      metadata: { name: "of-today", labels: { "node-role.kubernetes.io/edge": "" } },
+    });
+    const { apiVersion, kind } = resources.devicesV1alpha1;
+    const make = (name: string) =>
+      other.kube.create(resources.devicesV1alpha1, {
+        apiVersion,
+        kind,
+        metadata: { name, namespace: "default" },
+        spec: { deviceModelRef: { name: "none" }, nodeSelector: selector("of-today") },
+      });
+    const warned = () => warnings.filter((w) => w.includes("is not sent")).length;
+    await make("wrong");
+    await until("it is warned about", () => warned() === 1);
+    for (let i = 0; i < 5; i++) {
+      const conditions = [{ type: "Ready", status: "True", lastHeartbeatTime: `2026-01-01T00:00:0${i}Z` }];
+      await other.kube.patch(
+        { resource: resources.nodes, name: "of-today" },
+        "merge",
+        { status: { conditions } },
+        "status",
+      );
+    }
+    await make("marker");
+    await until("the marker is warned about", () => warned() > 1);
+    expect(warned()).toBe(2);
+    expect((await other.kube.list(resources.devicestatuses)).items).toEqual([]);
   });
 
   test("devices of one era are not sent to nodes of the other", async () => {

@@ -3,26 +3,55 @@ import { at, keyOf, type KubeObject, listAt, textAt } from "../../../protocol/ap
 import { secondsOf } from "../../../protocol/apis/time.ts";
 import { deepEqual } from "../patch/json-patch.ts";
 import type { Resources } from "../resources.ts";
-import type { Controller } from "./controller.ts";
 
 /** Set by Kubernetes' own controller; here it tells its endpoints from those that people write. */
 const TRIGGER = "endpoints.kubernetes.io/last-change-trigger-time";
 
-export function endpoints(now: () => number): Controller {
-  return {
-    name: "endpoints",
-    watches: () => ["services", "pods", "endpoints"],
-    reconcile(resources) {
-      const { store } = resources;
-      const services = store.list("services").filter((service) => selectorOf(service).length > 0);
-      const wanted = new Set(services.map(keyOf));
-      for (const service of services) write(resources, service, subsetsOf(service, store.list("pods")), now());
-      for (const old of store.list("endpoints")) {
-        const isOurs = old.metadata.annotations?.[TRIGGER] !== undefined;
-        if (isOurs && !wanted.has(keyOf(old))) store.remove("endpoints", old);
-      }
-    },
+/** Keeps the endpoints of services as their pods are, from now on. Returns the way to stop. */
+export function followServices(resources: Resources, now: () => number): () => void {
+  const { store } = resources;
+  /** Pods by namespace and key: looking through all of them for each change would be too much. */
+  const pods = new Map<string, Map<string, KubeObject>>();
+  const due = new Set<string>();
+  let isStopped = false;
+  const look = (namespace: string) => {
+    if (due.size === 0) {
+      setImmediate(() => {
+        const namespaces = [...due];
+        due.clear();
+        if (isStopped) return;
+        for (const one of namespaces) reconcile(resources, one, [...pods.get(one)?.values() ?? []], now());
+      });
+    }
+    due.add(namespace);
   };
+  const stops = ["pods", "services", "endpoints"].map((table) =>
+    store.watch(table, ({ object, type }) => {
+      const { namespace = "" } = object.metadata;
+      if (table === "pods") {
+        const known = pods.get(namespace) ?? new Map<string, KubeObject>();
+        pods.set(namespace, known);
+        if (type === "DELETED") known.delete(keyOf(object));
+        else known.set(keyOf(object), object);
+      }
+      look(namespace);
+    })
+  );
+  return () => {
+    isStopped = true;
+    for (const stop of stops) stop();
+  };
+}
+
+function reconcile(resources: Resources, namespace: string, pods: readonly KubeObject[], now: number): void {
+  const { store } = resources;
+  const services = store.list("services", namespace).filter((service) => selectorOf(service).length > 0);
+  const wanted = new Set(services.map(keyOf));
+  for (const service of services) write(resources, service, subsetsOf(service, pods), now);
+  for (const old of store.list("endpoints", namespace)) {
+    const isOurs = old.metadata.annotations?.[TRIGGER] !== undefined;
+    if (isOurs && !wanted.has(keyOf(old))) store.remove("endpoints", old);
+  }
 }
 
 function selectorOf(service: KubeObject): [string, string][] {
@@ -56,7 +85,7 @@ function write({ store, registry }: Resources, service: KubeObject, subsets: unk
 function subsetsOf(service: KubeObject, pods: readonly KubeObject[]): unknown[] {
   const selector = selectorOf(service);
   const behind = pods.filter(({ metadata, status }) =>
-    metadata.namespace === service.metadata.namespace && textAt(status, "podIP") !== "" &&
+    textAt(status, "podIP") !== "" &&
     metadata.deletionTimestamp === undefined && !["Succeeded", "Failed"].includes(textAt(status, "phase")) &&
     selector.every(([label, value]) => metadata.labels?.[label] === value)
   );

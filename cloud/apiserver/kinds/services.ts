@@ -1,7 +1,7 @@
 // Services: what the API server fills in, refuses, and hands out: addresses within the cluster, and ports of nodes.
 import { isIP } from "node:net";
 import { at, type KubeObject, listAt, textAt } from "../../../protocol/apis/kube-object.ts";
-import { type Cause, required, unsupported, wrong } from "../status.ts";
+import { badRequest, type Cause, required, unsupported, wrong } from "../status.ts";
 import { ageColumn, nameColumn } from "./columns.ts";
 import type { Column, Strategy } from "./kind.ts";
 
@@ -47,13 +47,8 @@ function fillDefaults(service: KubeObject): void {
   const affinity = given.sessionAffinity ?? "None";
   const spec: Fields = { ...given, type, sessionAffinity: affinity };
   if (affinity === "ClientIP") spec.sessionAffinityConfig ??= { clientIP: { timeoutSeconds: AFFINITY_SECONDS } };
-  if (Array.isArray(given.ports)) {
-    spec.ports = (given.ports as Fields[]).map((port) => ({
-      ...port,
-      protocol: port.protocol ?? "TCP",
-      targetPort: port.targetPort ?? port.port,
-    }));
-  }
+  spec.ports = portsIn(given.ports);
+  if (spec.ports === undefined) delete spec.ports;
   if (type !== "ExternalName") {
     spec.internalTrafficPolicy ??= "Cluster";
     // One that selects nothing may be of either kind.
@@ -70,6 +65,20 @@ function fillDefaults(service: KubeObject): void {
   if (type === "LoadBalancer") spec.allocateLoadBalancerNodePorts ??= true;
   else delete spec.allocateLoadBalancerNodePorts;
   service.spec = spec;
+}
+
+function portsIn(given: unknown): Fields[] | undefined {
+  if (given === undefined || given === null) return undefined;
+  if (!Array.isArray(given) || given.some((port) => typeof port !== "object" || Array.isArray(port))) {
+    throw badRequest(
+      'Service in version "v1" cannot be handled as a Service: json: cannot unmarshal into Go struct field ServiceSpec.spec.ports of type []v1.ServicePort',
+    );
+  }
+  return (given as (Fields | null)[]).map((port) => ({
+    ...port,
+    protocol: port?.protocol ?? "TCP",
+    targetPort: port?.targetPort ?? port?.port,
+  }));
 }
 
 /** An update that does not speak of its address or ports keeps them. */

@@ -12,6 +12,7 @@ import { groups, operations, resourceTypes } from "../../../protocol/message/nam
 import { parseWirePath } from "../../../protocol/resource/path.ts";
 import type { CloudCoreConfig } from "../../config/config.ts";
 import { encodedContent, encodeV11 } from "./encoded.ts";
+import { PacedQueue } from "./paced-queue.ts";
 import { isDeletion, Lane, type LaneItem, mayComeBack } from "./lane.ts";
 import { type Recorded, recordedOf, type SyncRecords } from "./sync-records.ts";
 
@@ -73,6 +74,8 @@ export class NodeSession {
   readonly #socket: MessageSocket;
   readonly #world: SessionWorld;
   readonly #lane: Lane;
+  /** For a node of v1.1, in the lane's place. */
+  readonly #paced: PacedQueue | undefined;
   readonly #totals: DeliveryTotals;
   readonly #retries = new Map<string, Timer>();
   /**
@@ -95,6 +98,7 @@ export class NodeSession {
       messages: limits.laneMessages,
       bytes: limits.laneBytes,
     });
+    this.#paced = world.isV11 ? this.#pacedQueue() : undefined;
     this.#keepalive = this.#armKeepalive();
     socket.onClose((reason) => this.end(reason));
   }
@@ -111,7 +115,7 @@ export class NodeSession {
   /** Messages waiting, unacknowledged, and the age of the oldest of these: the lane's gauges. */
   gauges() {
     return {
-      waiting: this.#lane.waiting,
+      waiting: this.#lane.waiting + (this.#paced?.size ?? 0),
       inFlight: this.#lane.inFlight,
       oldest: this.#lane.oldest(this.#world.clock.now()),
     };
@@ -126,6 +130,15 @@ export class NodeSession {
   /** Sends a message that needs no acknowledgement: at once, whatever waits. */
   sendUnacknowledged(message: Message): void {
     if (this.#ended) return;
+    // What a node of v1.1 is told may be much; what it has asked for it waits for.
+    if (this.#paced !== undefined && message.route.operation !== operations.response) {
+      if (!this.#paced.offer(message)) {
+        this.#drop(message, "lane full", "too much waits; the node will be looked at again");
+      }
+    } else this.#sendOnce(message);
+  }
+
+  #sendOnce(message: Message): void {
     this.#write(message, { attempt: 1 });
     this.#lane.wroteUnanswered();
     this.#totals.sent++;
@@ -209,7 +222,7 @@ export class NodeSession {
 
   /** Whether nothing waits and everything has been acknowledged. */
   get isDrained(): boolean {
-    return this.#ended || this.#lane.waiting + this.#lane.inFlight === 0;
+    return this.#ended || this.#lane.waiting + this.#lane.inFlight + (this.#paced?.size ?? 0) === 0;
   }
 
   /** Ends session and socket; later calls do nothing. With `isFarewell` the edge is told the reason. */
@@ -217,10 +230,21 @@ export class NodeSession {
     if (this.#ended) return;
     this.#ended = true;
     this.#keepalive.cancel();
+    this.#paced?.stop();
     for (const timer of this.#retries.values()) timer.cancel();
     this.#retries.clear();
     this.#socket.close(isFarewell ? reason : undefined);
     this.#world.ended(this, reason);
+  }
+
+  #pacedQueue(): PacedQueue {
+    return new PacedQueue({
+      clock: this.#world.clock,
+      buffered: () => this.#socket.buffered,
+      write: (message) => this.#sendOnce(message),
+      hasRoom: () => this.#world.behind(this),
+      limits: { messages: limits.pacedMessages, buffered: limits.pacedBuffered },
+    });
   }
 
   /** Makes the record of a message that waits for it; a failure is tried again, for without a record nobody would. */

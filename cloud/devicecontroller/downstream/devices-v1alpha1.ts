@@ -43,21 +43,30 @@ export class DeviceV1alpha1Follower {
   readonly #queue: WorkQueue;
   readonly #profiles: DeviceProfiles;
   readonly #told = new Map<string, Told>();
+  /** By the node that devices name, whatever era it is of; by key. */
+  readonly #byNode = new Map<string, Map<string, DeviceV1alpha1>>();
+  /** What has been warned about, by key: once is enough. */
+  readonly #warned = new Map<string, string>();
 
   constructor(world: DeviceV1alpha1World) {
     this.#world = world;
     this.#devices = world.caches.of(resources.devicesV1alpha1);
     this.#queue = new WorkQueue("v1alpha1 devices", world, (key) => this.#look(key));
-    this.#profiles = new DeviceProfiles(world, (device) => this.#nodeOf(device));
+    this.#profiles = new DeviceProfiles(world, (node) => this.#on(node));
   }
 
   start(): void {
-    this.#devices.subscribe(({ object }) => this.#queue.add(keyOf(object)));
+    const { caches, eras } = this.#world;
+    this.#devices.subscribe((event) => {
+      this.#queue.add(keyOf(event.object));
+      if (event.type === "modified") this.#place(event.previous as DeviceV1alpha1, false);
+      this.#place(event.object as DeviceV1alpha1, event.type !== "deleted");
+    });
     // A node may become one of v1.1, or come after its devices.
-    this.#world.caches.of(resources.nodes).subscribe(({ object }) => {
-      for (const device of this.#devices.list()) {
-        if (nodeOfV1alpha1(device) === object.metadata.name) this.#queue.add(keyOf(device));
-      }
+    caches.of(resources.nodes).subscribe((event) => {
+      const isSame = event.type === "modified" && eras.isV11Node(event.previous) === eras.isV11Node(event.object);
+      const devices = isSame ? [] : this.#byNode.get(event.object.metadata.name)?.keys() ?? [];
+      for (const key of devices) this.#queue.add(key);
     });
     this.#profiles.start();
   }
@@ -69,7 +78,15 @@ export class DeviceV1alpha1Follower {
 
   /** The device that a node knows by its bare name. */
   deviceOn(node: string, name: string): DeviceV1alpha1 | undefined {
-    return this.#on(node).find(({ metadata }) => metadata.name === name);
+    const named = [...this.#byNode.get(node)?.values() ?? []].filter(({ metadata }) => metadata.name === name);
+    return this.#world.eras.isV11(node) ? named.reduce<DeviceV1alpha1 | undefined>(older, undefined) : undefined;
+  }
+
+  /** Whether the device that today's version shows is one of v1alpha1: only that has a node selector. */
+  async isOurs(namespace: string, name: string): Promise<boolean> {
+    const ref = { resource: resources.devicesV1alpha1, namespace, name };
+    const device = this.#devices.get(namespace, name) ?? await this.#world.caches.client.find(ref);
+    return (device as DeviceV1alpha1 | undefined)?.spec?.nodeSelector !== undefined;
   }
 
   /**
@@ -94,14 +111,34 @@ export class DeviceV1alpha1Follower {
     );
   }
 
+  /** The devices a node has: of two that have one name there, the one that was made first. */
   #on(node: string): DeviceV1alpha1[] {
-    return (this.#devices.list() as DeviceV1alpha1[]).filter((device) => nodeOfV1alpha1(device) === node);
+    if (!this.#world.eras.isV11(node)) return [];
+    const byName = new Map<string, DeviceV1alpha1>();
+    for (const device of this.#byNode.get(node)?.values() ?? []) {
+      const { name } = device.metadata;
+      byName.set(name, older(byName.get(name), device));
+    }
+    return [...byName.values()];
   }
 
-  /** The node of v1.1 a device is bound to; empty for none. */
+  #place(device: DeviceV1alpha1, isThere: boolean): void {
+    const node = nodeOfV1alpha1(device);
+    if (node === "") return;
+    const devices = this.#byNode.get(node) ?? new Map<string, DeviceV1alpha1>();
+    this.#byNode.set(node, devices);
+    if (isThere) devices.set(keyOf(device), device);
+    else devices.delete(keyOf(device));
+    if (devices.size === 0) this.#byNode.delete(node);
+    // Another of its name may have to make room, or have its turn.
+    for (const [key, other] of devices) if (other.metadata.name === device.metadata.name) this.#queue.add(key);
+  }
+
+  /** The node of v1.1 a device is on; empty for none. */
   #nodeOf(device: DeviceV1alpha1 | undefined): string {
     const node = nodeOfV1alpha1(device);
-    return this.#world.eras.isV11(node) ? node : "";
+    const first = device === undefined ? undefined : this.deviceOn(node, device.metadata.name);
+    return first !== undefined && first.metadata.uid === device?.metadata.uid ? node : "";
   }
 
   async #look(key: string): Promise<void> {
@@ -121,16 +158,23 @@ export class DeviceV1alpha1Follower {
     if (device !== undefined && isSamePlace && node !== "" && wishesOf(told.device) !== wishesOf(device)) {
       await this.#update(node, device, told.device);
     }
+    if (isSamePlace && JSON.stringify(told.device.spec) === JSON.stringify(device?.spec)) return;
     for (const on of new Set([node, told?.node ?? ""])) if (on !== "") this.#profiles.look(namespace, on);
   }
 
   #warnOfIdle(key: string, device: DeviceV1alpha1 | undefined, node: string): void {
+    const { caches, eras, logger } = this.#world;
     const wanted = nodeOfV1alpha1(device);
-    if (wanted === "" || node !== "" || this.#world.caches.of(resources.nodes).get("", wanted) === undefined) return;
-    this.#world.logger.warn("a device of v1alpha1 is bound to a node of another era, which can't have it", {
-      device: key,
-      node: wanted,
-    });
+    const isThere = wanted !== "" && caches.of(resources.nodes).get("", wanted) !== undefined;
+    const why = node !== "" || !isThere
+      ? ""
+      : eras.isV11(wanted)
+      ? "another device of that name came first to its node, which knows devices by their bare names"
+      : "its node is of another era, which can't have it";
+    if (this.#warned.get(key) === why) return;
+    if (why === "") this.#warned.delete(key);
+    else this.#warned.set(key, why);
+    if (why !== "") logger.warn("a device of v1alpha1 is not sent", { device: key, node: wanted, why });
   }
 
   async #add(node: string, device: DeviceV1alpha1): Promise<void> {
@@ -142,6 +186,11 @@ export class DeviceV1alpha1Follower {
     if (node === "") return;
     const now = this.#world.clock.now();
     await this.#send(membershipMessage(now, node, [], [memberOfV1alpha1(device, now)]));
+    // The node has let go of the name: who has it now, if anybody, must come after that.
+    const heir = this.deviceOn(node, device.metadata.name);
+    if (heir === undefined || keyOf(heir) === keyOf(device)) return;
+    this.#told.delete(keyOf(heir));
+    this.#queue.add(keyOf(heir));
   }
 
   /** What is wanted of all its twins, and which are no more. What it reports goes to nobody: the edge knows. */
@@ -165,4 +214,10 @@ export class DeviceV1alpha1Follower {
   #send(message: ReturnType<typeof newMessage>): Promise<void> {
     return this.#world.bus.send(modules.cloudhub, message);
   }
+}
+
+/** Of two devices the one that was made before; in one second the first by namespace. */
+function older(a: DeviceV1alpha1 | undefined, b: DeviceV1alpha1): DeviceV1alpha1 {
+  const ageOf = ({ metadata }: DeviceV1alpha1) => `${metadata.creationTimestamp ?? ""} ${metadata.namespace ?? ""}`;
+  return a !== undefined && ageOf(a) < ageOf(b) ? a : b;
 }

@@ -23,6 +23,8 @@ export interface DeviceDownstreamWorld extends WorkQueueWorld {
   readonly statuses: DeviceStatuses;
   /** Whether a node runs KubeEdge v1.1: it can't have devices of today. */
   readonly eras: Eras;
+  /** Whether a device without a node is one of v1alpha1. Rejects where the API can't be had. */
+  readonly isV1alpha1: (namespace: string, name: string) => Promise<boolean>;
 }
 
 /** Follows Devices and DeviceModels. */
@@ -83,7 +85,9 @@ export class DeviceFollower {
       await this.#remove(last);
     }
     if (told !== undefined && isOther) this.#gone.delete(told.metadata.uid ?? "");
-    if (device === undefined || isOfV1alpha1(device)) {
+    const isForeign = device !== undefined && textAt(device, "spec", "nodeName") === "" &&
+      (hasTwins(device) || await this.#world.isV1alpha1(namespace, name));
+    if (device === undefined || isForeign) {
       for (const [uid, gone] of this.#gone) if (keyOf(gone) === key) this.#gone.delete(uid);
       return;
     }
@@ -226,7 +230,7 @@ export class DeviceFollower {
   }
 }
 
-/** What v1beta1 shows of a device of v1alpha1: twins in its status, and no node. It has no DeviceStatus. */
-function isOfV1alpha1(device: Device): boolean {
-  return textAt(device, "spec", "nodeName") === "" && at(device, "status", "twins") !== undefined;
+/** What v1beta1 still shows of a device of v1alpha1: twins in its status. Such a one has no DeviceStatus. */
+function hasTwins(device: Device | undefined): boolean {
+  return at(device, "status", "twins") !== undefined;
 }

@@ -2,11 +2,12 @@
 import {
   type DeviceModelV1alpha1,
   type DeviceV1alpha1,
+  nodeOfV1alpha1,
   profileKey,
   profileOf,
   profilePrefix,
 } from "../../../protocol/apis/device-v1alpha1.ts";
-import { at, type KubeObject, textAt } from "../../../protocol/apis/kube-object.ts";
+import { type KubeObject, textAt } from "../../../protocol/apis/kube-object.ts";
 import type { Caches } from "../../kube/caches.ts";
 import { hasCode } from "../../kube/client.ts";
 import { resources } from "../../kube/resource.ts";
@@ -17,16 +18,19 @@ export interface DeviceProfilesWorld extends WorkQueueWorld {
   readonly caches: Caches;
 }
 
+/** Tells our profiles from other people's ConfigMaps. */
+const managed = { "app.kubernetes.io/managed-by": "skep" };
+
 /** A profile is what devices and models say now, whoever wrote it last. */
 export class DeviceProfiles {
   readonly #world: DeviceProfilesWorld;
-  readonly #nodeOf: (device: DeviceV1alpha1) => string;
+  readonly #devicesOn: (node: string) => readonly DeviceV1alpha1[];
   readonly #queue: WorkQueue;
 
-  /** `nodeOf` gives the node of v1.1 that has a device, empty for none. */
-  constructor(world: DeviceProfilesWorld, nodeOf: (device: DeviceV1alpha1) => string) {
+  /** `devicesOn` gives the devices that a node of v1.1 has. */
+  constructor(world: DeviceProfilesWorld, devicesOn: (node: string) => readonly DeviceV1alpha1[]) {
     this.#world = world;
-    this.#nodeOf = nodeOf;
+    this.#devicesOn = devicesOn;
     this.#queue = new WorkQueue("device profiles", world, (key) => this.#look(key));
   }
 
@@ -36,7 +40,7 @@ export class DeviceProfiles {
       const { name, namespace = "" } = object.metadata;
       for (const device of caches.of(resources.devicesV1alpha1).list() as DeviceV1alpha1[]) {
         const isOfModel = device.spec?.deviceModelRef?.name === name && device.metadata.namespace === namespace;
-        if (isOfModel && this.#nodeOf(device) !== "") this.look(namespace, this.#nodeOf(device));
+        if (isOfModel && nodeOfV1alpha1(device) !== "") this.look(namespace, nodeOfV1alpha1(device));
       }
     });
     // What was left behind when the last device went while nobody looked, and what somebody else has written.
@@ -61,27 +65,28 @@ export class DeviceProfiles {
     const [namespace = "", node = ""] = key.split("/");
     const name = `${profilePrefix}${node}`;
     const models = caches.of(resources.devicemodelsV1alpha1);
-    const devices = (caches.of(resources.devicesV1alpha1).list() as DeviceV1alpha1[])
-      .filter((device) => device.metadata.namespace === namespace && this.#nodeOf(device) === node)
+    const devices = this.#devicesOn(node).filter(({ metadata }) => metadata.namespace === namespace)
       .sort(inOrderOfCreation);
     const profile = profileOf(
       devices,
       ({ spec }) => models.get(namespace, spec?.deviceModelRef?.name ?? "") as DeviceModelV1alpha1 | undefined,
     );
-    const stored = await caches.client.find({ resource: resources.configmaps, namespace, name });
+    const stored = caches.of(resources.configmaps).get(namespace, name);
     if (Object.keys(profile).length === 0) return await this.#remove(stored, devices.length);
     const data = { [profileKey]: JSON.stringify(profile) };
     if (stored === undefined) {
-      const metadata = { name, namespace };
+      const metadata = { name, namespace, labels: managed };
       await caches.client.create(resources.configmaps, { apiVersion: "v1", kind: "ConfigMap", metadata, data });
     } else if (textAt(stored, "data", profileKey) !== data[profileKey]) {
-      await caches.client.patch({ resource: resources.configmaps, namespace, name }, "merge", { data });
+      const patch = { metadata: { labels: managed }, data };
+      await caches.client.patch({ resource: resources.configmaps, namespace, name }, "merge", patch);
     }
   }
 
-  /** A profile without devices goes; one whose devices wait for their models stays as it was, as with Go. */
+  /** A profile of ours without devices goes; one whose devices wait for their models stays as it was, as with Go. */
   async #remove(stored: KubeObject | undefined, devices: number): Promise<void> {
-    if (stored === undefined || devices > 0 || at(stored, "data", profileKey) === undefined) return;
+    const isOurs = Object.entries(managed).every(([label, value]) => stored?.metadata.labels?.[label] === value);
+    if (stored === undefined || devices > 0 || !isOurs) return;
     const { name, namespace = "", uid = "" } = stored.metadata;
     try {
       const ref = { resource: resources.configmaps, namespace, name };

@@ -1,4 +1,5 @@
 // What edges of v1.1 report of their devices, as a change of `Device.status` (protocol notes 3, §3.4).
+import { isDeepStrictEqual } from "node:util";
 import { type DeviceV1alpha1, twinsOf, type TwinV1alpha1 } from "../../../protocol/apis/device-v1alpha1.ts";
 import { at } from "../../../protocol/apis/kube-object.ts";
 import type { MsgTwin } from "../../../protocol/twin/twin.ts";
@@ -28,7 +29,7 @@ export async function storeReportV1alpha1(client: KubeClient, device: DeviceV1al
   const ref = { resource: resources.devicesV1alpha1, namespace, name };
   for (let tried = 1, last = device;; tried++) {
     const twins = mergeTwinsV1alpha1(last, report);
-    if (JSON.stringify(twins) === JSON.stringify(twinsOf(last))) return;
+    if (isDeepStrictEqual(twins, twinsOf(last))) return;
     try {
       const { resourceVersion } = last.metadata;
       await client.patch(ref, "merge", { metadata: { resourceVersion }, status: { twins } });

@@ -18,6 +18,8 @@ export interface DownstreamWorld extends WorkQueueWorld {
   readonly index: SyncIndex;
   readonly location: LocationCache;
   readonly eras: Eras;
+  /** The nodes that are connected to this cloudcore. */
+  readonly connected: ReadonlySet<string>;
   readonly clock: Clock;
   /** The cloud host's address, as nodes carry it in their annotation. */
   readonly localAddress: string;

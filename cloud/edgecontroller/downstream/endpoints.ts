@@ -1,24 +1,74 @@
-// Endpoints to every node of v1.1, each followed by the list of the pods behind it.
-import type { KubeObject } from "../../../protocol/apis/kube-object.ts";
+// Endpoints to every connected node of v1.1, each followed by the list of the pods behind it.
+import { keyOf, type KubeObject } from "../../../protocol/apis/kube-object.ts";
 import { operations, resourceTypes } from "../../../protocol/message/names.ts";
 import { resources } from "../../kube/resource.ts";
-import type { DownstreamWorld } from "./downstream.ts";
+import { WorkQueue } from "../../kube/work-queue.ts";
+import type { DownstreamWorld, Follower } from "./downstream.ts";
 import { ObjectFollower } from "./object.ts";
-import { podsBehind, sendPodList } from "./service-lists.ts";
+import type { ServiceIndex } from "./service-index.ts";
+import { connectedOfV11, sendPodList } from "./service-lists.ts";
 
-export function endpointsFollower(world: DownstreamWorld): ObjectFollower {
-  return new ObjectFollower(world, {
-    resource: resources.endpoints,
-    type: resourceTypes.endpoints,
-    firstOperation: operations.insert,
-    nodesOf: () => world.eras.v11Nodes(),
-    isUpdated: isEndpointsUpdated,
-    async sent(endpoints) {
-      const pods = podsBehind(world, endpoints);
-      if (pods === undefined) return;
-      for (const node of world.eras.v11Nodes()) await sendPodList(world, node, endpoints, pods);
-    },
-  });
+export class EndpointsFollower implements Follower {
+  readonly #world: DownstreamWorld;
+  readonly #index: ServiceIndex;
+  readonly #objects: ObjectFollower;
+  readonly #lists: WorkQueue;
+  /** By key: the uids of the pods that were last told to stand behind endpoints. */
+  readonly #told = new Map<string, string>();
+
+  constructor(world: DownstreamWorld, index: ServiceIndex) {
+    this.#world = world;
+    this.#index = index;
+    this.#lists = new WorkQueue("pod lists", world, (key) => this.#lookAtList(key));
+    this.#objects = new ObjectFollower(world, {
+      resource: resources.endpoints,
+      type: resourceTypes.endpoints,
+      firstOperation: operations.insert,
+      nodesOf: () => connectedOfV11(world),
+      isUpdated: isEndpointsUpdated,
+      sent: (endpoints) => this.#tell(endpoints),
+    });
+  }
+
+  start(): void {
+    this.#objects.start();
+    this.#world.caches.of(resources.endpoints).subscribe(({ object, type }) => {
+      if (type === "deleted") this.#told.delete(keyOf(object));
+    });
+    // Pods and services come by watches of their own: what was told too early is told again when the rest is there.
+    this.#index.onMembers((namespace) => {
+      for (const endpoints of this.#index.endpoints) {
+        if (endpoints.metadata.namespace === namespace && this.#told.has(keyOf(endpoints))) {
+          this.#lists.add(keyOf(endpoints));
+        }
+      }
+    });
+  }
+
+  stop(): void {
+    this.#objects.stop();
+    this.#lists.stop();
+  }
+
+  async #lookAtList(key: string): Promise<void> {
+    const [namespace = "", name = ""] = key.split("/");
+    const endpoints = this.#world.caches.of(resources.endpoints).get(namespace, name);
+    const pods = endpoints === undefined ? undefined : this.#index.podsBehind(endpoints);
+    if (endpoints !== undefined && pods !== undefined && this.#told.get(key) !== uidsOf(pods)) {
+      await this.#tell(endpoints);
+    }
+  }
+
+  async #tell(endpoints: KubeObject): Promise<void> {
+    const pods = this.#index.podsBehind(endpoints);
+    this.#told.set(keyOf(endpoints), uidsOf(pods ?? []));
+    if (pods === undefined) return;
+    for (const node of connectedOfV11(this.#world)) await sendPodList(this.#world, node, endpoints, pods);
+  }
+}
+
+function uidsOf(pods: readonly KubeObject[]): string {
+  return pods.map(({ metadata }) => metadata.uid ?? "").sort().join(" ");
 }
 
 /** Metadata or subsets differ, leaving versions, generation and annotations aside (KubeEdge `IsEndpointsUpdated`). */

@@ -1,33 +1,34 @@
 // What a node of v1.1 is told when it comes or gets Ready: all services, the pods behind them, and all endpoints.
-import { at, type KubeObject, listAt, textAt } from "../../../protocol/apis/kube-object.ts";
+import { type KubeObject, listAt, textAt } from "../../../protocol/apis/kube-object.ts";
 import { newMessage } from "../../../protocol/message/message.ts";
 import { groups, modules, operations, resourceTypes } from "../../../protocol/message/names.ts";
 import { nodePath } from "../../../protocol/resource/path.ts";
 import { resources } from "../../kube/resource.ts";
 import { WorkQueue } from "../../kube/work-queue.ts";
 import type { DownstreamWorld, Follower } from "./downstream.ts";
-
-/** Pods in one list at most, KubeEdge's own limit. */
-const LISTED_PODS = 100;
+import type { ServiceIndex } from "./service-index.ts";
 
 /** KubeEdge's own word where the namespace stands in the paths of these lists. */
 const ANY_NAMESPACE = "namespace";
 
 export class ServiceListsFollower implements Follower {
   readonly #world: DownstreamWorld;
+  readonly #index: ServiceIndex;
   readonly #queue: WorkQueue;
 
-  constructor(world: DownstreamWorld) {
+  constructor(world: DownstreamWorld, index: ServiceIndex) {
     this.#world = world;
+    this.#index = index;
     this.#queue = new WorkQueue("service lists", world, (node) => this.#tell(node));
   }
 
   start(): void {
-    const { caches, eras } = this.#world;
+    const { caches, connected, eras } = this.#world;
     caches.of(resources.nodes).subscribe((event) => {
       const was = event.type === "modified" && isReady(event.previous);
       const hasCome = event.type !== "deleted" && isReady(event.object) && !was;
-      if (hasCome && eras.isV11Node(event.object)) this.#queue.add(event.object.metadata.name);
+      const { name } = event.object.metadata;
+      if (hasCome && connected.has(name) && eras.isV11Node(event.object)) this.#queue.add(name);
     });
   }
 
@@ -41,31 +42,22 @@ export class ServiceListsFollower implements Follower {
   }
 
   async #tell(node: string): Promise<void> {
-    const { caches } = this.#world;
-    const services = caches.of(resources.services).list();
-    const endpoints = caches.of(resources.endpoints).list();
+    // Many nodes may come at once: between two of them others have their turn.
+    await new Promise((resolve) => setImmediate(resolve));
+    const { endpoints, services } = this.#index;
     const listPath = (type: string, name: string) => nodePath(node, ANY_NAMESPACE, type, name);
     await sendList(this.#world, listPath(resourceTypes.servicelist, resourceTypes.service), services);
     for (const of of endpoints) {
-      const pods = podsBehind(this.#world, of);
+      const pods = this.#index.podsBehind(of);
       if (pods !== undefined) await sendPodList(this.#world, node, of, pods);
     }
     await sendList(this.#world, listPath(resourceTypes.endpointslist, resourceTypes.endpoints), endpoints);
   }
 }
 
-/**
- * The pods behind endpoints: those that the service of the same name selects. Undefined where there is no such service, or it
- * selects nothing by itself; Go's cloud then lists whatever is in the namespace.
- */
-export function podsBehind({ caches }: DownstreamWorld, { metadata }: KubeObject): KubeObject[] | undefined {
-  const { name, namespace = "" } = metadata;
-  const service = caches.of(resources.services).get(namespace, name);
-  const selector = Object.entries((at(service, "spec", "selector") ?? {}) as Record<string, string>);
-  if (selector.length === 0) return undefined;
-  const isBehind = ({ metadata: { labels = {}, namespace: of } }: KubeObject) =>
-    of === namespace && selector.every(([label, value]) => labels[label] === value);
-  return caches.of(resources.pods).list().filter(isBehind).slice(0, LISTED_PODS);
+/** The nodes of v1.1 that are there to hear. */
+export function connectedOfV11({ connected, eras }: DownstreamWorld): string[] {
+  return eras.hasV11 ? [...connected].filter((node) => eras.isV11(node)) : [];
 }
 
 /** Sends the pods behind a service's endpoints. */

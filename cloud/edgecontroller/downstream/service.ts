@@ -1,14 +1,15 @@
-// Services to every node of v1.1; today's edges ask a metaserver for them.
+// Services to every connected node of v1.1; today's edges ask a metaserver for them.
 import { operations, resourceTypes } from "../../../protocol/message/names.ts";
 import { resources } from "../../kube/resource.ts";
 import type { DownstreamWorld } from "./downstream.ts";
 import { ObjectFollower } from "./object.ts";
+import { connectedOfV11 } from "./service-lists.ts";
 
 export function serviceFollower(world: DownstreamWorld): ObjectFollower {
   return new ObjectFollower(world, {
     resource: resources.services,
     type: resourceTypes.service,
     firstOperation: operations.insert,
-    nodesOf: () => world.eras.v11Nodes(),
+    nodesOf: () => connectedOfV11(world),
   });
 }

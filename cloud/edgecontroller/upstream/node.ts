@@ -101,6 +101,12 @@ async function isLeftOver(client: KubeClient, name: string): Promise<boolean> {
   return annotations[cloudcoreAnnotation] !== undefined && !Object.keys(labels).some(isReserved);
 }
 
+/** What a map of texts may hold: a null would remove what is stored, a `$patch` would be an order to the API. */
+function textsIn(map: unknown): Record<string, string> {
+  const entries = Object.entries(typeof map === "object" && map !== null ? map : {});
+  return Object.fromEntries(entries.filter(([key, value]) => typeof value === "string" && !key.startsWith("$")));
+}
+
 /** `query node/{name}`. */
 export const queryNode: Handler = async ({ client }, { path }) => {
   try {
@@ -120,9 +126,7 @@ export const annotateNode: Handler = async (world, request) => {
 /** `update node/{name}`: labels and annotations are laid over the stored ones. A failure is not answered, as with Go. */
 export const updateNode: Handler = async ({ client }, request) => {
   const { labels, annotations } = contentObject(request).metadata ?? {};
-  const patch = {
-    metadata: { ...(labels === undefined ? {} : { labels }), ...(annotations === undefined ? {} : { annotations }) },
-  };
+  const patch = { metadata: { labels: textsIn(labels), annotations: textsIn(annotations) } };
   return await quietly(async () => {
     const node = await client.patch({ resource: resources.nodes, name: request.path.name }, "strategic", patch);
     return [{ ...done, version: node.metadata.resourceVersion ?? "", type: resourceTypes.node }];

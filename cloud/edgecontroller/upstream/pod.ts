@@ -75,6 +75,8 @@ function wishesOf(request: EdgeRequest): DeleteWishes {
   return contentObject(request) as unknown as DeleteWishes;
 }
 
+type EdgeVersion = "v1.1" | "v1.23";
+
 /** One entry of an older edge's report. */
 interface ReportedStatus {
   readonly UID?: string;
@@ -83,15 +85,18 @@ interface ReportedStatus {
 }
 
 /** `update podstatus[/{name}]`, as edges before v1.12 send it: one status, or a list of them. */
-export const podStatus: Handler = (world, request) => takeStatuses(world, request, true);
+export const podStatus: Handler = (world, request) => takeStatuses(world, request, "v1.23");
 
-/** As podStatus, whatever uid the statuses name: so did the cloud of v1.1. */
-export const podStatusOfAnyUid: Handler = (world, request) => takeStatuses(world, request, false);
+/**
+ * As podStatus, from a node of v1.1: a status of a former pod, or of one in another namespace, is passed over. Its cloud wrote it
+ * to the pod of that name; the edge, told to delete it, would take that one.
+ */
+export const podStatusOfV11: Handler = (world, request) => takeStatuses(world, request, "v1.1");
 
 async function takeStatuses(
   world: UpstreamWorld,
   request: EdgeRequest,
-  hasUid: boolean,
+  version: EdgeVersion,
 ): Promise<readonly EdgeAnswer[]> {
   if (request.operation !== operations.update) return [];
   const { content } = request.message;
@@ -99,7 +104,7 @@ async function takeStatuses(
   const answers: EdgeAnswer[] = [];
   for (const report of reports) {
     try {
-      answers.push(...await updateStatus(world, request, report, hasUid));
+      answers.push(...await updateStatus(world, request, report, version));
     } catch (error) {
       // One that can't be read costs itself alone.
       if (!(error instanceof ContentError) || reports.length === 1) throw error;
@@ -146,7 +151,7 @@ async function updateStatus(
   { client, clock }: UpstreamWorld,
   request: EdgeRequest,
   report: ReportedStatus,
-  hasUid: boolean,
+  version: EdgeVersion,
 ): Promise<EdgeAnswer[]> {
   const { namespace } = request.path;
   if (typeof report !== "object" || report === null) {
@@ -160,7 +165,9 @@ async function updateStatus(
   const ref = { resource: resources.pods, namespace, name };
   try {
     const pod = await client.find(ref);
-    if (pod === undefined || (hasUid && report.UID !== undefined && pod.metadata.uid !== report.UID)) {
+    const isOther = pod !== undefined && report.UID !== undefined && pod.metadata.uid !== report.UID;
+    if (isOther && version === "v1.1") return [];
+    if (pod === undefined || isOther) {
       // The edge has a pod that is not there: it is told to remove it, by name.
       const stub = { metadata: { name, namespace, creationTimestamp: null }, spec: { containers: null }, status: {} };
       return [done, { content: stub, operation: operations.delete, type: resourceTypes.pod, name }];

@@ -5,7 +5,7 @@ import { resourceTypes } from "../../../protocol/message/names.ts";
 import { resources } from "../../kube/resource.ts";
 import { annotateNode, queryNode } from "./node.ts";
 import { nodeStatus } from "./node-status.ts";
-import { podStatusOfAnyUid } from "./pod.ts";
+import { podStatusOfV11 } from "./pod.ts";
 import {
   liveQuerier,
   queryConfigMap,
@@ -32,7 +32,7 @@ function unanswered(handler: Handler): Handler {
 /** By resource type and operation. Services and endpoints share the workers of configmaps: today's file has no keys for them. */
 export const tableOfV11: Readonly<Record<string, Readonly<Record<string, Row>>>> = {
   [resourceTypes.nodestatus]: { update: [nodeStatus, "nodeStatus"] },
-  [resourceTypes.podstatus]: { update: [unanswered(podStatusOfAnyUid), "podStatus"] },
+  [resourceTypes.podstatus]: { update: [unanswered(podStatusOfV11), "podStatus"] },
   [resourceTypes.node]: { query: [ifFound(queryNode), "queryNode"], update: [annotateNode, "updateNode"] },
   [resourceTypes.configmap]: { query: [ifFound(queryConfigMap), "configMap"] },
   [resourceTypes.secret]: { query: [ifFound(querySecret), "secret"] },

@@ -1,35 +1,88 @@
 // Which pods stand behind endpoints, and when endpoints have changed.
 import { describe, expect, test } from "vitest";
-import type { DownstreamWorld } from "../../../../cloud/edgecontroller/downstream/downstream.ts";
 import { isEndpointsUpdated } from "../../../../cloud/edgecontroller/downstream/endpoints.ts";
-import { podsBehind } from "../../../../cloud/edgecontroller/downstream/service-lists.ts";
-import type { KubeObject } from "../../../../protocol/apis/kube-object.ts";
+import { ServiceIndex } from "../../../../cloud/edgecontroller/downstream/service-index.ts";
+import type { Caches } from "../../../../cloud/kube/caches.ts";
+import type { CacheEvent } from "../../../../cloud/kube/informer.ts";
+import { keyOf, type KubeObject } from "../../../../protocol/apis/kube-object.ts";
 
-const pods = Array.from({ length: 150 }, (_, i): KubeObject => ({
-  metadata: { name: `p-${i}`, namespace: i < 140 ? "default" : "other", labels: i % 2 === 0 ? { app: "web" } : {} },
-}));
-const behind = (spec: object | undefined) => {
-  const service = spec === undefined ? undefined : { metadata: { name: "web", namespace: "default" }, spec };
-  const caches = { of: () => ({ get: () => service, list: () => pods }) };
-  return podsBehind({ caches } as unknown as DownstreamWorld, { metadata: { name: "web", namespace: "default" } });
-};
+/** Caches by hand: what subscribers are told, and what is there. */
+function worldOf(spec: object | undefined) {
+  const handlers = new Map<string, ((event: CacheEvent) => void)[]>();
+  const objects = new Map<string, Map<string, KubeObject>>();
+  const of = ({ plural }: { readonly plural: string }) => ({
+    subscribe: (handler: (event: CacheEvent) => void) =>
+      void handlers.set(plural, [...handlers.get(plural) ?? [], handler]),
+    get: (namespace: string, name: string) => objects.get(plural)?.get(`${namespace}/${name}`),
+    list: () => [...objects.get(plural)?.values() ?? []],
+  });
+  const tell = (plural: string, event: CacheEvent) => {
+    const table = objects.get(plural) ?? new Map<string, KubeObject>();
+    objects.set(plural, table);
+    if (event.type === "deleted") table.delete(keyOf(event.object));
+    else table.set(keyOf(event.object), event.object);
+    for (const handler of handlers.get(plural) ?? []) handler(event);
+  };
+  const index = new ServiceIndex({ of } as unknown as Caches);
+  const pod = (name: string, namespace: string, app?: string): KubeObject => ({
+    metadata: { name, namespace, uid: name, ...(app === undefined ? {} : { labels: { app } }) },
+  });
+  const web = { metadata: { name: "web", namespace: "default" } };
+  if (spec !== undefined) tell("services", { type: "added", object: { ...web, spec } });
+  const behind = () => index.podsBehind(web)?.map(({ metadata }) => metadata.name);
+  return { behind, index, pod, tell, web };
+}
 
 describe("the pods behind endpoints", () => {
-  test("are those of the namespace that the service selects", () => {
-    const found = behind({ selector: { app: "web" } });
-    expect(found).toHaveLength(70);
-    expect(found?.every(({ metadata }) => metadata.namespace === "default" && metadata.labels?.app === "web")).toBe(
-      true,
-    );
+  test("are those of the namespace that the service selects, whatever comes, changes and goes", () => {
+    const { behind, pod, tell } = worldOf({ selector: { app: "web" } });
+    for (
+      const [name, namespace, app] of [["a", "default", "web"], ["b", "default", "db"], ["c", "other", "web"]] as const
+    ) {
+      tell("pods", { type: "added", object: pod(name, namespace, app) });
+    }
+    expect(behind()).toEqual(["a"]);
+    tell("pods", { type: "modified", object: pod("b", "default", "web"), previous: pod("b", "default", "db") });
+    expect(behind()).toEqual(["a", "b"]);
+    tell("pods", { type: "deleted", object: pod("a", "default", "web") });
+    expect(behind()).toEqual(["b"]);
   });
 
   test("are a hundred at most, as with Go", () => {
-    for (const pod of pods) pod.metadata.labels = { app: "all" };
-    expect(behind({ selector: { app: "all" } })).toHaveLength(100);
+    const { behind, pod, tell } = worldOf({ selector: { app: "web" } });
+    for (let i = 0; i < 150; i++) tell("pods", { type: "added", object: pod(`p-${i}`, "default", "web") });
+    expect(behind()).toHaveLength(100);
   });
 
   test("are unknown without a service, and where it selects nothing", () => {
-    expect([behind(undefined), behind({}), behind({ selector: {} })]).toEqual([undefined, undefined, undefined]);
+    expect([undefined, {}, { selector: {} }].map((spec) => worldOf(spec).behind())).toEqual([
+      undefined,
+      undefined,
+      undefined,
+    ]);
+  });
+
+  test("are one list for all nodes, until it changes", () => {
+    const { index, pod, tell, web } = worldOf({ selector: { app: "web" } });
+    tell("pods", { type: "added", object: pod("a", "default", "web") });
+    const first = index.podsBehind(web);
+    tell("pods", { type: "added", object: pod("c", "other", "web") });
+    expect(index.podsBehind(web)).toBe(first);
+    tell("pods", { type: "added", object: pod("b", "default", "web") });
+    expect(index.podsBehind(web)).not.toBe(first);
+  });
+
+  test("may be others when pods come, go or change their labels, not when only their status changes", () => {
+    const { index, pod, tell } = worldOf({ selector: { app: "web" } });
+    const told: string[] = [];
+    index.onMembers((namespace) => told.push(namespace));
+    const a = pod("a", "default", "web");
+    tell("pods", { type: "added", object: a });
+    tell("pods", { type: "modified", object: { ...a, status: { phase: "Running" } }, previous: a });
+    expect(told).toEqual(["default"]);
+    tell("pods", { type: "modified", object: pod("a", "default", "db"), previous: a });
+    tell("pods", { type: "deleted", object: a });
+    expect(told).toEqual(["default", "default", "default"]);
   });
 });
 
