@@ -20,7 +20,8 @@ export interface CloudcoreFlags {
   readonly defaultconfig?: boolean;
   readonly minconfig?: boolean;
   readonly seedConf?: string;
-  readonly crds?: boolean;
+  /** True, or the version of KubeEdge whose devices are to be there, too. */
+  readonly crds?: boolean | string;
   readonly kubeconfig?: string;
   readonly advertise?: readonly string[];
   readonly nodeLimit?: number;
@@ -43,13 +44,17 @@ export async function cloudcoreCommand(flags: CloudcoreFlags): Promise<number> {
     process.stdout.write(flags.defaultconfig ? defaultConfigText() : minConfigText());
     return 0;
   }
-  if (flags.crds) {
-    const [{ kubeedgeCrdsOfBothEras }, { stringify }] = await Promise.all([
+  if (flags.crds !== undefined) {
+    if (flags.crds !== true && flags.crds !== "v1.1") {
+      throw new UsageError(`--crds ${flags.crds}: it takes v1.1, or nothing for the definitions of today`);
+    }
+    const [{ kubeedgeCrds, kubeedgeCrdsOfBothEras }, { stringify }] = await Promise.all([
       import("../protocol/apis/crds.ts"),
       import("yaml"),
     ]);
+    const crds = flags.crds === true ? kubeedgeCrds : kubeedgeCrdsOfBothEras;
     process.stdout.write(
-      kubeedgeCrdsOfBothEras.map((crd) => stringify(crd, { aliasDuplicateObjects: false })).join("---\n"),
+      crds.map((crd) => stringify(crd, { aliasDuplicateObjects: false })).join("---\n"),
     );
     return 0;
   }

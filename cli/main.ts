@@ -73,7 +73,7 @@ const cloudcore = program.command("cloudcore").description("start a cloudcore on
 cloudcore.option("--config <file>", "KubeEdge's own cloudcore.yaml, with our switches under `skep:`")
   .option("--defaultconfig", "print one with every key at its default")
   .option("--minconfig", "print one with the keys people change")
-  .option("--crds", "print the definitions of KubeEdge's kinds, with those of v1.1")
+  .option("--crds [version]", "print the definitions of KubeEdge's kinds; with v1.1 those of that age's devices, too")
   .option("--seed-conf <dir>", "print the one that means what the conf folder of a cloudcore of KubeEdge v1.1 says");
 withFlags(cloudcore, ["kubeconfig", "timeScale", "json", "bind", "port", "quiet", "verbose"])
   .option("--messages <file>", "append what happens to every message, at every hop, as lines of JSON")
@@ -125,7 +125,8 @@ async function finish(command: Promise<number>): Promise<void> {
 try {
   await program.parseAsync(process.argv);
 } catch (error) {
-  const code = (error as { code?: string }).code ?? "";
+  const { code: given } = error as { readonly code?: unknown };
+  const code = typeof given === "string" ? given : "";
   const isHelp = code.startsWith("commander.help") || code === "commander.version";
   if (isHelp) process.exitCode = code === "commander.help" ? exitCodes.couldNotRun : exitCodes.held;
   else {

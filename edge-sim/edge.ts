@@ -55,6 +55,8 @@ export class Edge {
   readonly pods: EdgePods;
   readonly twin: Twins;
   readonly volumes: EdgeVolumes;
+  /** Whether it speaks KubeEdge v1.1. */
+  readonly isV11: boolean;
   readonly #meta: MetaManager;
   readonly #logger: Logger;
   #isRunning = false;
@@ -82,6 +84,7 @@ export class Edge {
     });
     const { hub, store } = this;
     const isV11 = options.version === "v1.1";
+    this.isV11 = isV11;
     const meta = new MetaManager({
       node: name,
       hub,
@@ -99,12 +102,13 @@ export class Edge {
     this.pods = new EdgePods({
       node: name,
       address,
-      reports: isV11 ? new PodStatuses({ hub, timings, clock }) : new PodPatches({ meta, store, clock }),
+      reports: isV11 ? new PodStatuses({ hub, store, timings, clock }) : new PodPatches({ meta, store, clock }),
       meta,
       store,
       timings,
       clock,
       logger,
+      isV11,
       isConnected: () => hub.isConnected,
     });
     this.volumes = new EdgeVolumes({ hub, clock });
@@ -172,6 +176,9 @@ export class Edge {
         return operation === "put" ? this.pods.put(object) : this.pods.delete(object);
       case resourceTypes.device:
         return operation === "put" ? this.twin.putDevice(object as Device) : this.twin.deleteDevice(object);
+      case resourceTypes.configmap:
+      case resourceTypes.secret:
+        return this.pods.wake();
       case resourceTypes.devicemodel:
         if (operation === "put") this.twin.putModel(object);
     }

@@ -96,12 +96,12 @@ export async function fromSeedConf(dir: string): Promise<string> {
   const settings = await readFolder(dir);
   const known: Record<string, unknown> = {};
   const dropped: string[] = [];
-  const faults: string[] = [];
+  const faults = new Set<string>();
   const put = (path: string, { file, value: given }: Setting, key: string) => {
     const value = typeof given === "string" ? given.replace(/^~(?=\/)/, homedir()) : given;
     const fault = valueFault(keyAt(path), value);
     if (fault === undefined) set(known, path.split("."), value);
-    else faults.push(`${file}: ${key}: ${fault}`);
+    else faults.add(`${file}: ${key}: ${fault}`);
   };
   for (const [key, setting] of settings) {
     const path = moved.get(key);
@@ -109,9 +109,9 @@ export async function fromSeedConf(dir: string): Promise<string> {
     else if (key === "cloudhub.address") {
       for (const server of ["websocket", "quic", "https"]) put(`modules.cloudHub.${server}.address`, setting, key);
     } else if (key === "modules.enabled") enable(known, setting, faults);
-    else dropped.push(`${key}: ${remarks.find(([pattern]) => pattern.test(key))?.[1] ?? "not known here"}`);
+    else dropped.push(`${oneLine(key)}: ${remarks.find(([pattern]) => pattern.test(key))?.[1] ?? "not known here"}`);
   }
-  if (faults.length > 0) throw new ConfigFileError(faults.join("\n"));
+  if (faults.size > 0) throw new ConfigFileError([...faults].join("\n"));
   const eras = [{ nodeSelector: { [edgeNodeLabel]: "" }, era: "v1.1" }];
   const skep = { ...known.skep as object, eras };
   const text = stringify({ apiVersion: API_VERSION, kind: KIND, ...known, skep });
@@ -135,9 +135,9 @@ function set(target: Record<string, unknown>, [first = "", ...rest]: readonly st
   else set((target[first] ??= {}) as Record<string, unknown>, rest, value);
 }
 
-function enable(known: Record<string, unknown>, { file, value }: Setting, faults: string[]): void {
+function enable(known: Record<string, unknown>, { file, value }: Setting, faults: Set<string>): void {
   if (!Array.isArray(value) || value.some((name) => typeof name !== "string")) {
-    faults.push(`${file}: modules.enabled: it is ${JSON.stringify(value)}; it must be a list of modules`);
+    faults.add(`${file}: modules.enabled: it is ${JSON.stringify(value)}; it must be a list of modules`);
     return;
   }
   for (const [then, now] of Object.entries(modules)) set(known, ["modules", now, "enable"], value.includes(then));
@@ -156,26 +156,62 @@ async function readFolder(dir: string): Promise<Map<string, Setting>> {
   const settings = new Map<string, Setting>();
   for (const name of names) {
     const file = join(folder, name);
-    const { size } = await stat(file);
-    if (size > limits.configFile) throw new ConfigFileError(`${file} is longer than ${limits.configFile} bytes`);
-    const document = parseDocument(await readFile(file, "utf8"));
-    const [broken] = document.errors;
-    if (broken !== undefined) throw new ConfigFileError(`${file}: not YAML: ${broken.message.split("\n")[0]}`);
-    if (document.contents !== null && !isMap(document.contents)) {
-      throw new ConfigFileError(`${file}: a mapping of keys was expected`);
-    }
-    flatten(document.toJS(), "", (key, value) => settings.set(key, { value, file }));
+    flatten(await readMapping(file), "", 0, (key, value) => settings.set(key, { value, file }), file);
   }
   return settings;
+}
+
+/** The mapping in a file. Rejects with ConfigFileError. */
+async function readMapping(file: string): Promise<unknown> {
+  let text: string;
+  try {
+    const { size } = await stat(file);
+    if (size > limits.configFile) throw new ConfigFileError(`${file} is longer than ${limits.configFile} bytes`);
+    text = await readFile(file, "utf8");
+  } catch (error) {
+    if (error instanceof ConfigFileError) throw error;
+    throw new ConfigFileError(`${file}: can't be read: ${reasonOf(error)}`);
+  }
+  const document = parseDocument(text);
+  const [broken] = document.errors;
+  if (broken !== undefined) throw new ConfigFileError(`${file}: not YAML: ${broken.message.split("\n")[0]}`);
+  if (document.contents !== null && !isMap(document.contents)) {
+    throw new ConfigFileError(`${file}: a mapping of keys was expected`);
+  }
+  try {
+    const value = document.toJS() as unknown;
+    // What holds itself can't be written down.
+    JSON.stringify(value);
+    return value;
+  } catch (error) {
+    throw new ConfigFileError(`${file}: not usable: ${reasonOf(error)}`);
+  }
+}
+
+/** A key may hold anything, and stands in a comment. */
+function oneLine(key: string): string {
+  return /[\r\n]/.test(key) ? JSON.stringify(key) : key;
 }
 
 async function isFolder(path: string): Promise<boolean> {
   return await stat(path).then((found) => found.isDirectory(), () => false);
 }
 
-function flatten(value: unknown, prefix: string, take: (key: string, value: unknown) => void): void {
+/** Nothing that v1.1 knows is deeper; aliases may make anything deep. */
+const DEEPEST = 16;
+
+function flatten(
+  value: unknown,
+  prefix: string,
+  depth: number,
+  take: (key: string, value: unknown) => void,
+  file: string,
+): void {
   // What is written without a value is as good as not there.
   if (value === null || value === undefined) return;
   if (typeof value !== "object" || Array.isArray(value)) return take(prefix, value);
-  for (const [key, inner] of Object.entries(value)) flatten(inner, prefix === "" ? key : `${prefix}.${key}`, take);
+  if (depth > DEEPEST) throw new ConfigFileError(`${file}: ${oneLine(prefix).slice(0, 80)}: too deep`);
+  for (const [key, inner] of Object.entries(value)) {
+    flatten(inner, prefix === "" ? key : `${prefix}.${key}`, depth + 1, take, file);
+  }
 }

@@ -39,10 +39,8 @@ export async function ensureDefinitions(
   );
   if (lacking.length > 0) {
     throw new DefinitionsError(
-      `this cluster has KubeEdge's kinds, but not ${
-        lacking.join(", ")
-      }: bring its definitions up to date, for example with ` +
-        "`skep cloudcore --crds | kubectl apply -f -`",
+      `this cluster has KubeEdge's kinds, but not ${lacking.join(", ")}: bring its definitions up to date; ` +
+        "`skep cloudcore --crds` prints those of today, `--crds v1.1` with those of v1.1 (docs/v1.1.md)",
     );
   }
   if (!hasV11) return false;

@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { hopOf } from "../../base/hop/hop.ts";
 import { every, type Timer } from "../../base/time/clock.ts";
-import type { KubeObject } from "../../protocol/apis/kube-object.ts";
+import { type KubeObject, textAt } from "../../protocol/apis/kube-object.ts";
 import type { Message } from "../../protocol/message/message.ts";
 import { resourceTypes } from "../../protocol/message/names.ts";
 import {
@@ -76,6 +76,7 @@ export class DeviceTwinV11 implements Twins {
     const { clock, store, timings } = this.#world;
     for (const [, row] of store.entries(ROWS)) {
       const member = this.#join(row.metadata.name);
+      member.state = textAt(row, "state");
       for (const [name, twin] of Object.entries(row.twins as Record<string, Twin>)) member.twins.set(name, twin);
     }
     this.#resend = every(clock, timings.confirm, () => this.#reports.again());
@@ -158,16 +159,17 @@ export class DeviceTwinV11 implements Twins {
     });
   }
 
-  measure(id: string, property: string, value: string): void {
-    const refused = refuseTwin(property, value);
-    if (refused !== undefined) throw new DeviceError(refused);
-    this.#member(id).device.measure(property, value);
+  /** Its devices have no cycle of their own. Always throws DeviceError. */
+  measure(id: string): void {
+    this.#member(id);
+    throw new DeviceError(`${id}: devices of v1.1 say only what they are made to report: use \`report\``);
   }
 
   reportState(id: string, state: string): void {
     const member = this.#member(id);
     if (!states.has(state)) throw new DeviceError(`an edge of v1.1 takes the states ${[...states].join(", ")}`);
     member.state = state;
+    this.#keep(member);
     const now = this.#world.clock.now();
     const lastOnline = new Date(now).toISOString().slice(0, 19).replace("T", " ");
     const device = { name: member.name, state, ...(state === "online" ? { last_online: lastOnline } : {}) };
@@ -251,11 +253,15 @@ export class DeviceTwinV11 implements Twins {
 
   #tell({ name }: Member, twin: Readonly<Record<string, MsgTwin>>): void {
     const content: DeviceTwinUpdate = { event_id: randomUUID(), timestamp: this.#world.clock.now(), twin };
-    this.#reports.report(`${name} ${Object.keys(twin).join(" ")}`, `device/${name}/twin/edge_updated`, content);
+    // What is insisted on and what is measured are said again each for itself.
+    const subjects = Object.entries(twin).map(([property, { actual }]) =>
+      `${property} ${actual === undefined ? "expected" : "actual"}`
+    );
+    this.#reports.report(`${name} ${subjects.join(" ")}`, `device/${name}/twin/edge_updated`, content);
   }
 
-  #keep({ name, twins }: Member): void {
-    const row: KubeObject = { metadata: { name }, twins: Object.fromEntries(twins) };
+  #keep({ name, state, twins }: Member): void {
+    const row: KubeObject = { metadata: { name }, state, twins: Object.fromEntries(twins) };
     this.#world.store.put(rowPath(name), row);
   }
 }

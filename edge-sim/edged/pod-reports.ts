@@ -74,6 +74,7 @@ export class PodPatches implements PodReports {
 /** What edges of v1.1 need for it. */
 export interface PodStatusesWorld {
   readonly hub: EdgeHub;
+  readonly store: EdgeStore;
   readonly timings: EdgeTimings;
   readonly clock: Clock;
 }
@@ -107,8 +108,15 @@ export class PodStatuses implements PodReports {
   }
 
   report(pod: KubeObject, view: PodView): Promise<void> {
+    const { clock, store } = this.#world;
     const { namespace = "default", name, uid } = pod.metadata;
-    const content = { UID: uid, Name: name, Status: podStatus(pod, view, this.#world.clock.now()) };
+    const path = wirePath(namespace, resourceTypes.pod, name);
+    const known = store.get(path);
+    const isKnown = known !== undefined && known.metadata.uid === uid;
+    const status = podStatus(isKnown ? known : pod, view, clock.now());
+    // The cloud does not answer: what was said is what stands, also after a restart of the edge.
+    if (isKnown) store.put(path, { ...known, status });
+    const content = { UID: uid, Name: name, Status: status };
     const said = this.#said.get(namespace) ?? new Map<string, unknown>();
     this.#said.set(namespace, said.set(name, content));
     const isSent = this.#send(

@@ -24,6 +24,8 @@ export interface PodsWorld {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly isConnected: () => boolean;
+  /** A cloud of v1.1 does not answer where something is missing: nothing must wait for it. */
+  readonly isV11: boolean;
 }
 
 interface Pod {
@@ -41,6 +43,10 @@ interface Pod {
   /** The cloud has been told that the object may go. */
   isReleased: boolean;
   isBusy: boolean;
+  /** The cloud is being asked for what the pod needs. */
+  isAsking: boolean;
+  /** What the pod needs was there when it was asked for. */
+  hasNeeds: boolean;
 }
 
 /** What a pod can be made to do. */
@@ -95,6 +101,11 @@ export class EdgePods {
   }
 
   connected(): void {
+    this.#advanceAll();
+  }
+
+  /** Something has come that pods may wait for. */
+  wake(): void {
     this.#advanceAll();
   }
 
@@ -175,6 +186,8 @@ export class EdgePods {
         isEnding: false,
         isReleased: false,
         isBusy: false,
+        isAsking: false,
+        hasNeeds: false,
       };
       this.#pods.set(uid, pod);
       // A pod that had ended before this edge started again stays ended.
@@ -274,8 +287,24 @@ export class EdgePods {
     if (pod.object === object || changedContainers(object, pod.object).length === 0) pod.reported = phase;
   }
 
-  /** Asks the cloud for configmaps, secrets, volumes and tokens that aren't here yet. */
+  /** Whether all is there that a pod needs; asks the cloud for the rest. */
   async #hasAllItNeeds(pod: Pod): Promise<boolean> {
+    if (!this.#world.isV11) return await this.#fetchNeeds(pod);
+    const { object } = pod;
+    const hasClaims = listAt(object, "spec", "volumes").some((v) => at(v, "persistentVolumeClaim") !== undefined);
+    const { store } = this.#world;
+    if (pod.hasNeeds || (!hasClaims && needsOf(object).every(({ path }) => store.get(path) !== undefined))) return true;
+    if (pod.isAsking) return false;
+    pod.isAsking = true;
+    this.#fetchNeeds(pod).then((has) => pod.hasNeeds = has, () => {}).finally(() => {
+      pod.isAsking = false;
+      if (pod.hasNeeds) void this.#advance(pod);
+    });
+    return false;
+  }
+
+  /** Asks the cloud for configmaps, secrets, volumes and tokens that aren't here yet. */
+  async #fetchNeeds(pod: Pod): Promise<boolean> {
     const { meta, node, reports, store } = this.#world;
     for (const need of needsOf(pod.object)) {
       if (store.get(need.path) !== undefined) continue;

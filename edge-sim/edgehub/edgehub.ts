@@ -64,6 +64,14 @@ export class DisconnectedError extends Error {
   }
 }
 
+/** The cloud has not answered in the time that an edge waits for it. */
+export class UnansweredError extends Error {
+  constructor(why: string) {
+    super(why);
+    this.name = "UnansweredError";
+  }
+}
+
 interface Waiting {
   resolve(answer: Message): void;
   reject(error: Error): void;
@@ -170,7 +178,7 @@ export class EdgeHub {
     return true;
   }
 
-  /** Sends a request and waits for its answer. Rejects with DisconnectedError, or after the timings' `answer`. */
+  /** Sends a request and waits for its answer. Rejects with DisconnectedError, or after the timings' `answer` with UnansweredError. */
   request(message: Message): Promise<Message> {
     const { promise, resolve, reject } = Promise.withResolvers<Message>();
     const id = message.header.msg_id;
@@ -179,7 +187,9 @@ export class EdgeHub {
     const timer = clock.after(timings.answer, () => {
       this.#waiting.delete(id);
       reject(
-        new Error(`no answer to ${message.route.operation} ${message.route.resource} within ${timings.answer} ms`),
+        new UnansweredError(
+          `no answer to ${message.route.operation} ${message.route.resource} within ${timings.answer} ms`,
+        ),
       );
     });
     this.#waiting.set(id, {
@@ -342,11 +352,12 @@ export class EdgeHub {
     tap?.(hopOf(message, { time: clock.now(), hop: "edge.read", direction: "down", node, size: text.length }));
     const { group } = message.route;
     const parent = message.header.parent_msg_id;
-    if (parent !== undefined && (group === groups.resource || group === "func")) {
+    if (parent !== undefined) {
       const waiting = this.#waiting.get(parent);
       this.#waiting.delete(parent);
       waiting?.resolve(message);
-      return;
+      // An answer of another group is its module's own business, too, whoever has asked.
+      if (group === groups.resource || group === "func") return;
     }
     receive(message);
   }

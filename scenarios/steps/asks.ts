@@ -3,9 +3,10 @@ import { connect } from "node:net";
 import { sleep } from "../../base/time/clock.ts";
 import { reasonOf } from "../../base/log/logger.ts";
 import { at, textAt } from "../../protocol/apis/kube-object.ts";
-import { type Message, newMessage } from "../../protocol/message/message.ts";
-import { edgeModules, groups, modules, operations } from "../../protocol/message/names.ts";
+import { type Message, newMessage, responseTo } from "../../protocol/message/message.ts";
+import { edgeModules, groups, modules, ok, operations } from "../../protocol/message/names.ts";
 import { nodePath } from "../../protocol/resource/path.ts";
+import { UnansweredError } from "../../edge-sim/edgehub/edgehub.ts";
 import { edgeNamed } from "../checks/place.ts";
 import type { StepContext } from "../engine/context.ts";
 import { describeDifference, differences } from "../engine/match.ts";
@@ -42,6 +43,7 @@ export const askStep = {
       answered: { const: false, description: "there must be no answer within that time" },
       within: schemas.duration,
     },
+    not: { required: ["match", "answered"] },
   },
   async run(context: StepContext, args: AskArgs) {
     const { clock, fleet } = context.world;
@@ -55,13 +57,16 @@ export const askStep = {
       content: args.content,
     });
     const answer = await answerTo(context, edge.hub.request(request), args, what);
+    // As MetaManager does with whatever it has asked for: else the cloud says it again.
+    if (answer?.route.group === groups.resource && !edge.isV11) edge.hub.send(responseTo(clock.now(), answer, ok));
     if (args.answered === false) {
       if (answer === undefined) return undefined;
       throw new StepFailure(`${what}: there is an answer`, [JSON.stringify(answer.content)], args.resource);
     }
     if (answer === undefined) throw new StepFailure(`${what}: there was no answer`, [], args.resource);
-    const missing = differences(args.match ?? {}, answer.content).map(describeDifference);
-    if (args.match !== undefined && missing.length > 0) {
+    const hasMatch = Object.hasOwn(args, "match");
+    const missing = hasMatch ? differences(args.match, answer.content).map(describeDifference) : [];
+    if (missing.length > 0) {
       throw new StepFailure(`${what}: the answer is another one`, missing, args.resource);
     }
     return answer.content;
@@ -82,6 +87,7 @@ async function answerTo(
   try {
     return await Promise.race([asked, late.then(() => undefined)]);
   } catch (error) {
+    if (error instanceof UnansweredError) return undefined;
     throw new StepFailure(`${what}: ${reasonOf(error)}`, [], args.resource);
   } finally {
     abort.abort();

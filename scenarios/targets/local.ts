@@ -161,7 +161,6 @@ async function openWorld(
   const owners = await followOwners(kube, { clock, random, logger }, cleanup);
   const hub = await cloud.address(kube);
   const legacy = hasV11 ? await cloud.legacyCredentials() : undefined;
-  await makeNodesOfV11(kube, scenario);
   const fleet = new Fleet({
     cohorts: scenario.fleet.map((cohort) => cohortOf(cohort, legacy)),
     hub,
@@ -173,6 +172,7 @@ async function openWorld(
   });
   if (options.kubeconfig !== undefined) cleanup.defer(() => removeNodes(kube, fleet));
   cleanup.defer(() => fleet.stop());
+  await makeNodesOfV11(kube, scenario);
   const [devices] = await Promise.all([createDevices(kube, namespace, scenario), fleet.start()]);
   await untilReady(fleet, devices, clock, READY_MS * patience, signal);
   const times: StartTimes = { api: apiTook, certificates, cloudcore: cloudcoreTook, join: took() };
@@ -249,16 +249,20 @@ function startApi(
   });
 }
 
-/** Edges of v1.1 can't register: their Nodes are made beforehand, as their operators do. */
+/** Edges of v1.1 can't register: their Nodes are made beforehand, as their operators do; one that a former run left is used. */
 async function makeNodesOfV11(kube: KubeClient, scenario: Scenario): Promise<void> {
   for (const { cohort, count = 1, labels, version } of scenario.fleet) {
     if (version !== "v1.1") continue;
-    await Promise.all(Array.from({ length: count }, (_, i) =>
-      kube.create(resources.nodes, {
-        apiVersion: "v1",
-        kind: "Node",
-        metadata: { name: `${cohort}-${i}`, labels: { ...labels, [edgeNodeLabel]: "", ...v11Rule.nodeSelector } },
-      })));
+    const metadata = { labels: { ...labels, [edgeNodeLabel]: "", ...v11Rule.nodeSelector } };
+    await Promise.all(Array.from({ length: count }, async (_, i) => {
+      const name = `${cohort}-${i}`;
+      try {
+        await kube.create(resources.nodes, { apiVersion: "v1", kind: "Node", metadata: { ...metadata, name } });
+      } catch (error) {
+        if (!hasCode(error, 409)) throw error;
+        await kube.patch({ resource: resources.nodes, name }, "merge", { metadata });
+      }
+    }));
   }
 }
 

@@ -107,7 +107,17 @@ describe("skep cloudcore --config", () => {
   });
 
   test("prints the definitions of its kinds, which a cluster takes; and what a conf folder of v1.1 says, which it can read", async () => {
-    const crds = await skep(folder.path, "cloudcore", "--crds");
+    const versions = async (...flags: string[]) => {
+      const { code, out } = await skep(folder.path, "cloudcore", "--crds", ...flags);
+      const [devices] = parseAllDocuments(out).map((d) => d.toJS() as { spec: { versions: { name: string }[] } });
+      return [code, devices?.spec.versions.map(({ name }) => name)];
+    };
+    expect(await versions()).toEqual([0, ["v1beta1"]]);
+    expect(await versions("v1.1")).toEqual([0, ["v1beta1", "v1alpha1"]]);
+    expect((await skep(folder.path, "cloudcore", "--crds", "v2")).err).toContain(
+      "--crds v2: it takes v1.1, or nothing",
+    );
+    const crds = await skep(folder.path, "cloudcore", "--crds", "v1.1");
     const names = parseAllDocuments(crds.out).map((document) => (document.toJS() as KubeObject).metadata.name);
     expect([crds.code, names.length]).toEqual([0, 7]);
     const { api } = await startApi({ seed: parseAllDocuments(crds.out).map((d) => d.toJS() as KubeObject) });

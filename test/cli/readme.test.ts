@@ -47,8 +47,13 @@ class Terminal {
     // KubeEdge's ports are stepped around where something else has them; a reader would then type what was printed.
     const typed = this.#hub === "" ? line : line.replace("--cloudcore 127.0.0.1:10000", `--cloudcore ${this.#hub}`);
     if (stays !== undefined) return await this.#stay(stays, typed);
-    const { stdout } = await exec("bash", ["-c", typed], { cwd: root, env: this.env, maxBuffer: 64 * 1024 * 1024 });
-    return stdout;
+    try {
+      const { stdout } = await exec("bash", ["-c", typed], { cwd: root, env: this.env, maxBuffer: 64 * 1024 * 1024 });
+      return stdout;
+    } catch (error) {
+      const { stdout = "", stderr = "" } = error as { stdout?: string; stderr?: string };
+      throw new Error(`"${typed}" failed; it said ${stdout.slice(-20_000)} ${stderr.slice(-5_000)}`);
+    }
   }
 
   async #stay(name: string, line: string): Promise<string> {
@@ -158,6 +163,18 @@ describe("examples", () => {
   test("docs/cloudcore.yaml, and every cloudcore.yaml in a page, is one without a warning", () => {
     const files = [read("docs/cloudcore.yaml"), ...pages.flatMap((page) => blocks(page, "yaml cloudcore"))];
     for (const text of files) expect(parseCloudCoreFile(text, "docs/cloudcore.yaml").warnings).toEqual([]);
+  });
+
+  test("every page that the program names is there", () => {
+    const sources = ["cloud", "cli", "edge-sim", "protocol", "scenarios"].flatMap((room) =>
+      readdirSync(join(root, room), { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".ts"))
+        .map((name) => `${room}/${name}`)
+    );
+    const named = new Set(
+      sources.flatMap((source) => [...read(source).matchAll(/docs\/[\w.-]+\.md/g)].map(([name]) => name)),
+    );
+    expect([...named].filter((name) => !existsSync(join(root, name)))).toEqual([]);
+    expect(named.size).toBeGreaterThan(1);
   });
 
   test("every file that a page links to is there", () => {

@@ -22,7 +22,7 @@ const fails = write(
   "fails.yaml",
   `${
     head("fails")
-  }steps:\n  - name: a pod that never is\n    expect: { at: kube, object: { apiVersion: v1, kind: Node, name: gw-0 }, match: { spec: { unschedulable: true } }, within: 100ms }\n`,
+  }steps:\n  - expect: { at: messages, where: 'hop == "hub.ack" && resource == "null/node/gw-0"', min: 1 }\n  - name: a pod that never is\n    expect: { at: kube, object: { apiVersion: v1, kind: Node, name: gw-0 }, match: { spec: { unschedulable: true } }, within: 100ms }\n`,
 );
 const skipped = write("skipped.yaml", `${head("can not")}needs: [apiserver-restart]\nsteps: [{ wait: 1ms }]\n`);
 
@@ -47,7 +47,7 @@ describe("skep run", () => {
   test("ends with 1 when one failed, with the difference, the line and how to repeat it", async () => {
     const { code, out } = await skep(folder.path, "run", holds, fails, "--port", "0", "--seed", "5");
     expect(code).toBe(1);
-    expect(out).toContain("a pod that never is: Node gw-0 in the API — not within 100 ms (fails.yaml:6)");
+    expect(out).toContain("a pod that never is: Node gw-0 in the API — not within 100 ms (fails.yaml:7)");
     expect(out).toContain("spec.unschedulable: expected true, found nothing");
     expect(out).toMatch(/hub\.(ack|record) +gw-0 +update null\/node\/gw-0 v\d+/);
     expect(out).toContain("repeat it: npm run -s skep -- run fails.yaml --seed 5");

@@ -99,6 +99,23 @@ test("modules that were not enabled are switched off", async () => {
   expect([...config.controllers].sort()).toEqual(["edgeController", "syncController"]);
 });
 
+/** Each list holds the one before nine times. */
+const bomb = [..."abcdefghij"].map((name, i, all) =>
+  `${name}: &${name} [${Array.from({ length: 9 }, () => i === 0 ? "x" : `*${all[i - 1]}`).join(", ")}]`
+).join("\n");
+
+test("a folder named like a file is named; a key of two lines stays in its comment; WebSocket is never switched off", async () => {
+  const folder = await mkdtemp(join(dir, "case-"));
+  await mkdir(join(folder, "x.yaml"));
+  await expect(fromSeedConf(folder)).rejects.toThrow(/x\.yaml: can't be read: EISDIR/);
+  const text = await become({
+    "c.yaml": '"a\\nkind: Other": 1\ncloudhub: { protocol_websocket: false, protocol_quic: true }',
+  });
+  expect((parse(text) as { kind: string }).kind).toBe("CloudCore");
+  expect(text).toContain("protocol_websocket: WebSocket is the one way in");
+  expect(parseCloudCoreFile(text, "f").servers.websocket).toBeDefined();
+});
+
 describe("what is wrong is named with its file, and nothing is printed", () => {
   const wrong: readonly (readonly [string, Readonly<Record<string, string>>, RegExp])[] = [
     [
@@ -114,6 +131,14 @@ describe("what is wrong is named with its file, and nothing is printed", () => {
     ["modules that are no list", { "m.yaml": "modules: { enabled: all }" }, /m\.yaml: modules\.enabled: it is "all"/],
     ["no YAML", { "c.yaml": "cloudhub: [" }, /c\.yaml: not YAML: /],
     ["no mapping", { "c.yaml": "- a" }, /c\.yaml: a mapping of keys was expected/],
+    [
+      "an address that is none, once",
+      { "c.yaml": "cloudhub: { address: here }" },
+      /^[^\n]*c\.yaml: cloudhub\.address: it is "here"[^\n]*$/,
+    ],
+    ["aliases of aliases", { "c.yaml": bomb }, /c\.yaml: not usable: /],
+    ["what holds itself", { "c.yaml": "a: &a { b: *a }" }, /c\.yaml: not usable: /],
+    ["what is too deep", { "c.yaml": `${"a: {".repeat(30)} b: 1 ${"}".repeat(30)}` }, /c\.yaml: a\.a\..*too deep/],
     ["an empty folder", {}, /there is no \*\.yaml in /],
   ];
   test.each(wrong)("%s", async (_name, files, message) => {

@@ -124,6 +124,25 @@ describe("what the edge says", () => {
     expect(reports()).toHaveLength(4);
   });
 
+  test("what is insisted on and what is measured are said again each for itself", () => {
+    const { asked, clock, reports, twin, wants, won } = twinOf();
+    won({ t: wants("20", { cloud: 10, edge: 0 }) });
+    twin.report("d", "t", "5");
+    twin.write("d", "t", { expected: "27" });
+    asked({ t: wants("30", { cloud: 99, edge: 0 }) });
+    const before = reports().length;
+    clock.advance(edgecoreTimings.confirm + 1);
+    const again = reports().slice(before).map(({ content }) => (content as DeviceTwinUpdate).twin.t);
+    expect(again.map((t) => [t?.actual?.value, t?.expected?.value])).toEqual([["5", undefined], [undefined, "27"]]);
+  });
+
+  test("values of its own cycle it has none: `set` says so", () => {
+    const { twin, wants, won } = twinOf();
+    won({ t: wants("20", { cloud: 10, edge: 0 }) });
+    expect(() => twin.measure("d")).toThrow("use `report`");
+    expect(() => twin.measure("e")).toThrow("has no device e");
+  });
+
   test("an unchanged value counts up its version; wrong ones are refused", () => {
     const { last, twin, wants, won } = twinOf();
     won({ t: wants("20", { cloud: 10, edge: 0 }) });
@@ -154,9 +173,10 @@ describe("devices", () => {
     const first = twinOf();
     first.won({ t: first.wants("20", { cloud: 10, edge: 0 }) });
     first.twin.report("d", "t", "5");
+    first.twin.reportState("d", "online");
     first.twin.stop();
     const second = twinOf({ store: first.store });
-    expect(second.twin.stateOf("d")?.twin.t).toEqual({ desired: "20", value: "5" });
+    expect(second.twin.stateOf("d")).toEqual({ state: "online", twin: { t: { desired: "20", value: "5" } } });
     second.twin.report("d", "t", "6");
     expect(second.last()?.t?.actual_version).toEqual({ cloud: 0, edge: 2 });
     expect(JSON.stringify(second.store.get("edge/devicetwin/d"))).toContain('"timestamp"');
