@@ -1,13 +1,11 @@
 // Opens a port, stepping around the ones in use unless the user asked for exactly this one.
-import type { Server as NetServer } from "node:net";
+import type { Server as NetServer, Socket } from "node:net";
 
 /** Where to listen. `port` 0 takes any free one; `exact` fails instead of stepping to the next port. */
 export interface ListenOptions {
   readonly host: string;
   readonly port: number;
   readonly exact: boolean;
-  /** Ports that are somebody's although nobody listens there now: they are stepped around. */
-  readonly avoid?: ReadonlySet<number>;
 }
 
 /**
@@ -33,18 +31,21 @@ export class ListenError extends Error {
   }
 }
 
+/** Whoever is connected to a server that `listen` opened, from the first packet on. */
+const connected = new WeakMap<NetServer, Set<Socket>>();
+
 /** Resolves with the port that was opened. */
 export async function listen(server: NetServer, options: ListenOptions): Promise<number> {
+  const sockets = new Set<Socket>();
+  connected.set(server, sockets);
+  server.on("connection", (socket: Socket) => {
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+  });
   for (let step = 0;; step++) {
     const port = options.port === 0 ? 0 : options.port + step;
-    if (!options.exact && options.avoid?.has(port) && step < STEPS) continue;
     const error = await tryListen(server, options.host, port);
-    if (error === undefined) {
-      const given = (server.address() as { port: number }).port;
-      if (options.exact || !options.avoid?.has(given)) return given;
-      await closeServer(server);
-      continue;
-    }
+    if (error === undefined) return (server.address() as { port: number }).port;
     const taken = error.code === "EADDRINUSE" || error.code === "EACCES";
     if (!taken || options.exact || options.port === 0 || step === STEPS) {
       const why = error.code === "EADDRINUSE" ? "it is in use" : error.message;
@@ -69,10 +70,13 @@ function tryListen(server: NetServer, host: string, port: number): Promise<NodeJ
   });
 }
 
-/** Stops listening and ends every connection; resolves when the last is gone. */
-export function closeServer(server: NetServer & { closeAllConnections?(): void }): Promise<void> {
+/**
+ * Stops listening and ends every connection; resolves when the last is gone. `closeAllConnections` would forget the ones
+ * whose TLS handshake is not over: they would be served afterwards, or hold the server up until the handshake's time is out.
+ */
+export function closeServer(server: NetServer): Promise<void> {
   return new Promise((resolve) => {
     server.close(() => resolve());
-    server.closeAllConnections?.();
+    for (const socket of connected.get(server) ?? []) socket.destroy();
   });
 }

@@ -5,7 +5,6 @@ import { join } from "node:path";
 import type { HopRing } from "../../base/hop/ring.ts";
 import type { Random } from "../../base/random/random.ts";
 import type { Clock } from "../../base/time/clock.ts";
-import { portOfBlock } from "../../base/transport/listen.ts";
 import type { ApiServer } from "../../cloud/apiserver/apiserver.ts";
 import { CloudCore } from "../../cloud/cloudcore.ts";
 import { defaultConfig, scaled } from "../../cloud/config/config.ts";
@@ -28,8 +27,6 @@ export interface Cloud {
   address(kube: KubeClient): Promise<HubAddress>;
   /** Milliseconds that its certificates took at the last start, as far as that can be told. */
   readonly certificatesTook: number;
-  /** Its ports, as far as they are ours to choose. */
-  ports(): number[];
   metrics(): Record<string, number>;
   /** The certificate that edges of v1.1 share; undefined where its CA is not ours: then they enrol as today's do. */
   legacyCredentials(): Promise<EdgeCredentials | undefined>;
@@ -45,17 +42,16 @@ export function foreignCloud(address: HubAddress): Cloud {
     stop: nothing,
     address: () => Promise.resolve(address),
     certificatesTook: 0,
-    ports: () => [],
     metrics: () => ({}),
     legacyCredentials: () => Promise.resolve(undefined),
     csi: undefined,
   };
 }
 
-/** Our cloudcore in this process: at free or stepped-around ports first, at the same ones again after a restart. */
+/** Our cloudcore in this process, always at the same ports: hub `port` + 1, enrolment `port` + 2. */
 export async function localCloud(
   options: LocalOptions,
-  taken: ReadonlySet<number>,
+  port: number,
   settings: ScenarioCloudcore & { readonly quic: boolean; readonly v11: boolean },
   access: () => PooledKubeConfig,
   clock: Clock,
@@ -64,7 +60,6 @@ export async function localCloud(
   cleanup: AsyncDisposableStack,
 ): Promise<Cloud> {
   const csi = settings.csi === true ? join(await temporaryFolder(cleanup), "kubeedge.sock") : undefined;
-  let ports = { websocket: portOfBlock(options.port, 1, 10000), https: portOfBlock(options.port, 2, 10002) };
   let core: CloudCore | undefined;
   const { authorization, nodeLimit, edgeCertLifetime, tokenLifetime } = settings;
   let quicPort = 0;
@@ -84,8 +79,8 @@ export async function localCloud(
           ...(tokenLifetime === undefined ? {} : { tokenLifetime: milliseconds(tokenLifetime) }),
           ...(settings.v11 ? { eras: [v11Rule] } : {}),
         },
-        websocket: { host: options.bind, ...ports.websocket, avoid: taken },
-        https: { host: options.bind, ...ports.https, avoid: taken },
+        websocket: { host: options.bind, port: port + 1, exact: true },
+        https: { host: options.bind, port: port + 2, exact: true },
         ...(settings.quic
           ? { quic: { host: options.bind, port: quicPort, exact: quicPort !== 0, maxIncomingStreams: 100 } }
           : {}),
@@ -96,10 +91,6 @@ export async function localCloud(
         tap,
       });
       quicPort = core.hub.ports.quic;
-      ports = {
-        websocket: { port: core.hub.ports.websocket, exact: true },
-        https: { port: core.hub.ports.https, exact: true },
-      };
     },
     async stop() {
       await core?.stop();
@@ -118,7 +109,6 @@ export async function localCloud(
     get certificatesTook() {
       return core?.hub.certificatesTook ?? 0;
     },
-    ports: () => [ports.websocket.port, ports.https.port],
     metrics: () => core?.hub.metrics() ?? {},
     async legacyCredentials() {
       const { authority } = (core as CloudCore).hub.certificates;
@@ -138,6 +128,7 @@ async function temporaryFolder(cleanup: AsyncDisposableStack): Promise<string> {
 /** Our cloudcore in a process of its own, over the embedded API. What passes inside of it can't be seen from here. */
 export async function processCloud(
   options: LocalOptions,
+  port: number,
   settings: ScenarioCloudcore & { readonly v11: boolean },
   api: ApiServer,
   cleanup: AsyncDisposableStack,
@@ -154,14 +145,14 @@ export async function processCloud(
   const flags = nodeLimit === undefined ? [] : ["--node-limit", String(nodeLimit)];
   const { access } = api;
   const { CloudProcess } = await import("./cloud-process.ts");
-  const cloud = await CloudProcess.start({ access, bind: options.bind, timeScale: options.timeScale, flags });
+  const { bind, timeScale } = options;
+  const cloud = await CloudProcess.start({ access, bind, timeScale, flags, port });
   cleanup.use(cloud);
   return {
     start: () => cloud.start(),
     stop: (kill) => cloud.stop(kill),
     address: (kube) => cloud.address(kube),
     certificatesTook: 0,
-    ports: () => [],
     metrics: () => ({}),
     legacyCredentials: () => Promise.resolve(undefined),
     csi: undefined,

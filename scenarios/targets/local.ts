@@ -1,7 +1,6 @@
 // The target of this machine: our edges, with our cloudcore or another, over the embedded API or a cluster.
 import { HopRing } from "../../base/hop/ring.ts";
 import type { Logger } from "../../base/log/logger.ts";
-import { portOfBlock } from "../../base/transport/listen.ts";
 import { Random } from "../../base/random/random.ts";
 import { quicProblem } from "../../base/transport/quic.ts";
 import { type Clock, sleep } from "../../base/time/clock.ts";
@@ -25,6 +24,7 @@ import { type Scenario, type ScenarioCohort, usesQuic, usesV11 } from "../engine
 import { StepFailure } from "../steps/step.ts";
 import { foreignCloud, localCloud, processCloud } from "./clouds.ts";
 import { createDevices } from "./devices.ts";
+import { holdBlock } from "./ports.ts";
 import { capabilities, type Capability, type StartTimes, type Target, type World } from "./target.ts";
 
 /** How scenarios are run here. */
@@ -32,7 +32,7 @@ export interface LocalOptions {
   readonly logger: Logger;
   readonly timeScale: number;
   readonly bind: string;
-  /** The first of a block of ports: API, hub, enrolment; 0 picks free ones. Without it: KubeEdge's own, stepped around. */
+  /** The first of a block of ports: API, hub, enrolment. Without it, or 0, each world has a free block. */
   readonly port?: number;
   /** A cluster instead of the embedded API. */
   readonly kubeconfig?: string;
@@ -94,8 +94,6 @@ export function localTarget(options: LocalOptions): Target {
     // Edges that come with certificates of ours don't enrol.
     ...(isForeign && options.cloudcore?.token === undefined ? ["enrolment" as const] : []),
   ]);
-  // Ports of the worlds that stand: one whose cloudcore is away for a moment keeps its own.
-  const taken = new Set<number>();
   const patience = isForeign ? FOREIGN_CLOUD_PATIENCE : isCluster ? CLUSTER_PATIENCE : 1;
   return {
     name: isForeign
@@ -106,14 +104,13 @@ export function localTarget(options: LocalOptions): Target {
     capabilities: new Set(capabilities.filter((capability) => !lacking.has(capability))),
     timeScale: options.timeScale,
     patience,
-    open: (scenario, seed, signal) => openWorld(options, taken, patience, scenario, seed, signal),
+    open: (scenario, seed, signal) => openWorld(options, patience, scenario, seed, signal),
     close: () => Promise.resolve(),
   };
 }
 
 async function openWorld(
   options: LocalOptions,
-  taken: Set<number>,
   patience: number,
   scenario: Scenario,
   seed: number,
@@ -131,13 +128,11 @@ async function openWorld(
     began = performance.now();
     return ms;
   };
+  const port = options.port || await holdBlock(options.bind, cleanup);
   const api = options.kubeconfig === undefined
-    ? await startApi(options, taken, clock, random, usesV11(scenario))
+    ? await startApi(options, port, clock, random, usesV11(scenario))
     : undefined;
-  if (api !== undefined) {
-    cleanup.defer(() => api.stop());
-    take(taken, cleanup, api.port);
-  }
+  if (api !== undefined) cleanup.defer(() => api.stop());
   const apiTook = took();
 
   const access = () =>
@@ -147,11 +142,10 @@ async function openWorld(
   const cloud = options.cloudcore !== undefined
     ? foreignCloud(options.cloudcore)
     : scenario.cloudcore.process
-    ? await processCloud(options, settings, api as ApiServer, cleanup)
-    : await localCloud(options, taken, settings, access, clock, random, hops.push, cleanup);
+    ? await processCloud(options, port, settings, api as ApiServer, cleanup)
+    : await localCloud(options, port, settings, access, clock, random, hops.push, cleanup);
   cleanup.defer(() => cloud.stop(false));
   await cloud.start();
-  take(taken, cleanup, ...cloud.ports());
   const certificates = cloud.certificatesTook;
   const cloudcoreTook = took() - certificates;
 
@@ -224,23 +218,15 @@ async function openWorld(
   return world;
 }
 
-/** These ports are a world's until it is cleaned up. */
-function take(taken: Set<number>, cleanup: AsyncDisposableStack, ...ports: readonly number[]): void {
-  for (const port of ports) {
-    taken.add(port);
-    cleanup.defer(() => void taken.delete(port));
-  }
-}
-
 function startApi(
   options: LocalOptions,
-  taken: ReadonlySet<number>,
+  port: number,
   clock: Clock,
   random: Random,
   hasV11: boolean,
 ): Promise<ApiServer> {
   return ApiServer.start({
-    listen: { host: options.bind, ...portOfBlock(options.port, 0, 6443), avoid: taken },
+    listen: { host: options.bind, port, exact: true },
     clock,
     random: random.stream("apiserver"),
     logger: options.logger,

@@ -15,6 +15,7 @@ import { Fleet } from "../../edge-sim/fleet/fleet.ts";
 import { edgecoreTimings, scaledTimings } from "../../edge-sim/timings.ts";
 import { textAt } from "../../protocol/apis/kube-object.ts";
 import { judgeInvariants } from "../../scenarios/engine/invariants.ts";
+import { holdBlock } from "../../scenarios/targets/ports.ts";
 import { CloudProcess } from "../../scenarios/targets/cloud-process.ts";
 import type { World } from "../../scenarios/targets/target.ts";
 import { slowTcp } from "../support/slow-tcp.ts";
@@ -46,7 +47,8 @@ async function start(latency: number) {
   const far = await slowTcp(api.port, LATENCY_MS);
   cleanup.use(far);
   const access = { ...api.access, url: `https://127.0.0.1:${far.port}` };
-  const core = await CloudProcess.start({ access, bind: "127.0.0.1", timeScale: 10, flags });
+  const port = await holdBlock("127.0.0.1", cleanup);
+  const core = await CloudProcess.start({ access, bind: "127.0.0.1", timeScale: 10, flags, port });
   cleanup.use(core);
   const kube = new KubeClient(tokenKubeConfig(api.access));
   cleanup.defer(() => kube.close());

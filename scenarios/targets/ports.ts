@@ -1,0 +1,46 @@
+// Ports for the worlds of a run: a free block each, its own also while nobody listens there.
+import { randomInt } from "node:crypto";
+import { createServer } from "node:net";
+import { closeServer, listen, ListenError } from "../../base/transport/listen.ts";
+import { StepFailure } from "../steps/step.ts";
+
+/** Ports of a block: API, hub, enrolment, console, metrics. */
+const BLOCK = 5;
+/**
+ * Blocks begin here and end below the ports that connections going out get (32768 on Linux): one of these would take a
+ * port while its cloudcore or API server is away.
+ */
+const LOWEST_PORT = 20_000;
+const BLOCKS = 2_400;
+const TRIES = 50;
+
+/** Blocks of the worlds that stand in this process. From those of other processes chance keeps it: one in 2,400. */
+const held = new Set<number>();
+
+/**
+ * The first port of a block that is free now. KubeEdge's own ports are no use here: of two runs on one machine each would
+ * take what the other one's cloudcore has left for the moment of its restart.
+ */
+export async function holdBlock(host: string, cleanup: AsyncDisposableStack): Promise<number> {
+  for (let tries = 0; tries < TRIES; tries++) {
+    const first = LOWEST_PORT + BLOCK * randomInt(BLOCKS);
+    if (held.has(first)) continue;
+    held.add(first);
+    cleanup.defer(() => void held.delete(first));
+    if (await isFree(host, first)) return first;
+  }
+  throw new StepFailure(`there are no ${BLOCK} free ports in a row`);
+}
+
+async function isFree(host: string, first: number): Promise<boolean> {
+  const servers = Array.from({ length: BLOCK }, () => createServer());
+  try {
+    for (const [i, server] of servers.entries()) await listen(server, { host, port: first + i, exact: true });
+    return true;
+  } catch (error) {
+    if (error instanceof ListenError && error.isAddress) throw error;
+    return false;
+  } finally {
+    for (const server of servers) if (server.listening) await closeServer(server);
+  }
+}
