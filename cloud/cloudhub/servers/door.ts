@@ -1,7 +1,7 @@
 // What the hub's doors have in common: who may come in, and as whom.
 import type { MessageSocket } from "../../../base/transport/message-socket.ts";
 import type { Refusal } from "../../../base/transport/websocket-server.ts";
-import { type CertificateAuthority, type KeyPair, subjectOf } from "../../../protocol/pki/ca.ts";
+import type { CertificateAuthority, KeyPair, Subject } from "../../../protocol/pki/ca.ts";
 import { isSignedBy } from "../../../protocol/pki/legacy.ts";
 import { nodeCommonName, nodeOrganization } from "../../../protocol/pki/request.ts";
 
@@ -23,15 +23,21 @@ export interface HubDoor {
 /** RFC 1123 subdomain, as node names are. */
 const nodeName = /^(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
 
-/** Why a peer with this certificate (DER) may not come in as `node`; undefined where it may. */
+/** The certificate that a peer shows. */
+export interface PeerCertificate {
+  readonly der: Uint8Array;
+  /** As TLS has read it already, where it has: to read it again costs 15 KB of the heap for each edge that joins. */
+  readonly subject: Partial<Subject>;
+}
+
+/** Why a peer with this certificate may not come in as `node`; undefined where it may. */
 export function refusalOf(
   door: Pick<HubDoor, "authority" | "identity" | "isV11" | "legacyCa" | "refuse">,
   node: string,
-  certDer: Uint8Array,
+  { der, subject: { commonName, organization } }: PeerCertificate,
 ): Refusal | undefined {
   if (!nodeName.test(node)) return { status: 400, reason: "the header node_id must be the name of a node" };
-  const { commonName, organization } = subjectOf(certDer);
-  const isOurs = door.legacyCa === undefined || isSignedBy(door.authority.certPem, certDer, Date.now());
+  const isOurs = door.legacyCa === undefined || isSignedBy(door.authority.certPem, der, Date.now());
   if (!isOurs && !door.isV11(node)) {
     return { status: 403, reason: `the certificate is of v1.1's CA, and ${node} is no node of that era (skep.eras)` };
   }
@@ -42,7 +48,7 @@ export function refusalOf(
   if (!isIts && !isShared) {
     return {
       status: 403,
-      reason: `the certificate is for ${commonName}, not for ${nodeCommonName(node)} (node_id is ${node})`,
+      reason: `the certificate is for ${String(commonName)}, not for ${nodeCommonName(node)} (node_id is ${node})`,
     };
   }
   return door.refuse(node);

@@ -1,6 +1,7 @@
 // The hub's other door for edges (10001): viaduct's frames over QUIC, with the same certificates and the same refusals.
 import type { ListenOptions } from "../../../base/transport/listen.ts";
 import { type QuicConnection, serveQuic } from "../../../base/transport/quic.ts";
+import { subjectOf } from "../../../protocol/pki/ca.ts";
 import { headerAnswer, messagesOf, viaductSocket } from "../../../protocol/viaduct/connection.ts";
 import { encodeFrame } from "../../../protocol/viaduct/frame.ts";
 import { type HubDoor, refusalOf } from "./door.ts";
@@ -37,7 +38,7 @@ async function greet(world: QuicServerWorld, connection: QuicConnection): Promis
     const { answer, headers } = headerAnswer(world.now(), message);
     if (!isKnown) {
       clearTimeout(late);
-      const refusal = refusalOf(world, headers.node, connection.peer);
+      const refusal = refusalOf(world, headers.node, { der: connection.peer, subject: subjectOf(connection.peer) });
       if (refusal !== undefined) return connection.close(refusal.reason);
       isKnown = true;
       await control.write(encodeFrame(answer));

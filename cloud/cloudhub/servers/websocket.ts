@@ -55,12 +55,16 @@ function nodeIdOf(request: IncomingMessage): string {
 
 function refuse(world: HubServerWorld, request: IncomingMessage): Refusal | undefined {
   const socket = request.socket as TLSSocket;
-  const { raw } = socket.getPeerCertificate();
+  const { raw, subject } = socket.getPeerCertificate();
   const { legacyCa } = world;
   if (!socket.authorized && (legacyCa === undefined || !isSignedBy(legacyCa, raw, Date.now()))) {
     return { status: 403, reason: `the certificate is not to be trusted: ${String(socket.authorizationError)}` };
   }
-  const refusal = refusalOf(world, nodeIdOf(request), raw);
+  const { CN, O } = subject ?? {};
+  // Of several the first counts, as everywhere.
+  const [commonName, organization] = [CN, O].map((field) => [field].flat()[0]) as [string, string];
+  const certificate = { der: raw, subject: { commonName, organization } };
+  const refusal = refusalOf(world, nodeIdOf(request), certificate);
   if (refusal !== undefined) return refusal;
   if (request.headers.connectionuse === "msg") return undefined;
   return { status: 400, reason: "the header ConnectionUse must be msg" };
