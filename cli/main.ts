@@ -93,7 +93,12 @@ withFlags(cloudcore, ["kubeconfig", "timeScale", "json", "bind", "port", "quiet"
 const fleet = program.command("fleet").description("start simulated edges against a cloudcore, ours or the Go one");
 withFlags(fleet, ["cloudcore", "edges", "seed", "timeScale", "json", "quiet", "verbose"])
   .option("--quic-port <port>", "come by QUIC, to this UDP port of a cloudcore of skep's own", integer(1, 65_535))
-  .option("--prefix <name>", "what the edges are called: NAME-0, NAME-1 …", "edge")
+  .option("--prefix <name>", "what the edges are called: NAME-0, NAME-1 … (edge)")
+  .option(
+    "--cohorts <file>",
+    "several kinds of edges: their names, counts, versions, links and devices (docs/fleet.md)",
+  )
+  .option("--kubeconfig <file>", "make the cohorts' devices in this cluster; edges need none")
   .addHelpText("after", "\nExample:\n  skep fleet --cloudcore 192.0.2.10 --edges 100   # the token is in SKEP_TOKEN")
   .action(async (options: FleetFlags) => finish((await import("./fleet.ts")).fleetCommand(options)));
 

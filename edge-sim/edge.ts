@@ -7,6 +7,7 @@ import type { Clock } from "../base/time/clock.ts";
 import type { Device } from "../protocol/apis/device.ts";
 import type { Message } from "../protocol/message/message.ts";
 import { groups, resourceTypes } from "../protocol/message/names.ts";
+import type { DeviceBehaviour } from "./device/device.ts";
 import { DeviceTwin, type Twins } from "./devicetwin/devicetwin.ts";
 import { DeviceTwinV11 } from "./devicetwin/devicetwin-v1.1.ts";
 import { EdgeHub, type HubAddress, type Transport } from "./edgehub/edgehub.ts";
@@ -41,6 +42,8 @@ export interface EdgeOptions {
   readonly link?: { readonly latency?: number; readonly jitter?: number };
   /** Whether devices have a mapper, which applies what is desired and reports by itself; true where nothing is said. */
   readonly mapper?: boolean;
+  /** By the name of a model: how its devices behave. Those of v1.1 have no mapper and do what they are made to. */
+  readonly behaviours?: Readonly<Record<string, DeviceBehaviour>>;
 }
 
 /** Versions of KubeEdge that edges can speak. */
@@ -112,7 +115,8 @@ export class Edge {
       isConnected: () => hub.isConnected,
     });
     this.volumes = new EdgeVolumes({ hub, clock });
-    const devices = { node: name, hub, store, timings, clock, random, tap, mapper: options.mapper ?? true };
+    const { behaviours = {}, mapper = true } = options;
+    const devices = { node: name, hub, store, timings, clock, random, tap, mapper, behaviours };
     this.twin = isV11 ? new DeviceTwinV11(devices) : new DeviceTwin(devices);
   }
 

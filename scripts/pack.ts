@@ -8,7 +8,7 @@ const kept = ".package.json.kept";
 const rooms = ["base", "protocol", "cloud", "edge-sim", "scenarios", "cli"];
 
 /** Files that are data: they go along as they are. */
-const data = /\.(yaml|json|css)$/;
+const data = /\.(yaml|json|css|csv)$/;
 
 function before(): void {
   // A pack that was broken off has left its manifest: the real one is the kept one.

@@ -1,8 +1,15 @@
-// A simulated device behind its mapper: takes desired values, has values of its own, reports both.
+// A simulated device behind its mapper: takes desired values, has values of its own, reports both, as well as it behaves.
 import type { Device, DeviceModel } from "../../protocol/apis/device.ts";
 import type { Random } from "../../base/random/random.ts";
 import { type Clock, every, type Timer } from "../../base/time/clock.ts";
-import { type ValueSource, valueSource } from "./values.ts";
+import { Faults, type Misbehaviour } from "./misbehaviour.ts";
+import { type ValueSource, valueSource, type ValueSpec } from "./values.ts";
+
+/** How the devices of a model behave: where their values come from, by property, and what they do wrong. */
+export interface DeviceBehaviour {
+  readonly values?: Readonly<Record<string, ValueSpec>>;
+  readonly misbehaves?: Misbehaviour;
+}
 
 /** What a device says of one property. */
 export interface Report {
@@ -22,10 +29,16 @@ export interface DeviceWorld {
   readonly report: (report: Report) => void;
   /** A desired value has reached the device. */
   readonly applied: (property: string, value: string) => void;
+  /** The mapper has noticed that the device went `offline` or came back `online`. */
+  readonly noticed?: (state: "online" | "offline") => void;
+  /** By the name of a model; devices of others behave. */
+  readonly behaviours?: Readonly<Record<string, DeviceBehaviour>>;
 }
 
 interface Property {
   desired: string | undefined;
+  /** The desired value that the device has taken; it holds it. */
+  held: string | undefined;
   value: string | undefined;
   /** What `measure` has set, which stays until it is set anew. */
   measured: string | undefined;
@@ -33,6 +46,7 @@ interface Property {
   readonly isWritable: boolean;
   readonly reportsToCloud: boolean;
   readonly source: ValueSource;
+  readonly faults: Faults;
   readonly timer: Timer | undefined;
 }
 
@@ -50,6 +64,13 @@ const twinTypes: Readonly<Record<string, string>> = {
 export class SimulatedDevice {
   readonly #world: DeviceWorld;
   readonly #properties = new Map<string, Property>();
+  #misbehaviour: Misbehaviour = {};
+  #isOffline = false;
+  #turn: Timer | undefined;
+  /** By property: the desired value that takes its time. */
+  readonly #late = new Map<string, Timer>();
+  /** By property: the desired value that came while it was offline. */
+  readonly #untaken = new Map<string, string>();
 
   constructor(world: DeviceWorld) {
     this.#world = world;
@@ -68,8 +89,12 @@ export class SimulatedDevice {
     const wanted = device.spec?.properties ?? [];
     for (const [name, property] of this.#properties) {
       property.timer?.cancel();
-      if (!wanted.some((p) => p.name === name)) this.#properties.delete(name);
+      if (!wanted.some((p) => p.name === name)) this.#forget(name);
     }
+    const { behaviours = {}, random } = this.#world;
+    const { misbehaves = {}, values = {} } = behaviours[device.spec?.deviceModelRef?.name ?? ""] ?? {};
+    this.#misbehaviour = hasMapper ? misbehaves : {};
+    if (this.#turn === undefined) this.#takeTurns();
     for (const property of wanted) {
       const known = this.#properties.get(property.name);
       const described = model?.spec?.properties?.find((p) => p.name === property.name) ?? { name: property.name };
@@ -80,18 +105,20 @@ export class SimulatedDevice {
         : undefined;
       const entry: Property = {
         desired: known?.desired,
+        held: known?.held,
         value: known?.value,
         measured: known?.measured,
         type: twinTypes[described.type ?? ""] ?? "string",
         isWritable: described.accessMode !== "ReadOnly",
         reportsToCloud,
-        source: known?.source ?? valueSource(described, this.#world.random.stream(property.name)),
+        source: known?.source ?? valueSource(described, random.stream(property.name), values[property.name]),
+        faults: known?.faults ?? new Faults(misbehaves, random.stream(`faults/${property.name}`)),
         timer,
       };
       this.#properties.set(property.name, entry);
       const desired = property.desired?.value ?? "";
       if (desired !== "" && desired !== entry.desired && entry.isWritable && hasMapper) {
-        this.#apply(property.name, entry, desired);
+        this.#ask(property.name, entry, desired);
       }
     }
   }
@@ -116,27 +143,86 @@ export class SimulatedDevice {
 
   /** Says everything it has again, as mappers do each cycle: after a time without connection the cloud may have missed it. */
   repeat(): void {
+    if (this.#isOffline) return;
     for (const [name, { value, reportsToCloud }] of this.#properties) {
       if (reportsToCloud && value !== undefined) this.set(name, value);
     }
   }
 
   stop(): void {
-    for (const { timer } of this.#properties.values()) timer?.cancel();
-    this.#properties.clear();
+    this.#turn?.cancel();
+    this.#turn = undefined;
+    this.#isOffline = false;
+    for (const [name, { timer }] of this.#properties) {
+      timer?.cancel();
+      this.#forget(name);
+    }
   }
 
-  #apply(name: string, property: Property, desired: string): void {
+  #forget(name: string): void {
+    this.#properties.delete(name);
+    this.#untaken.delete(name);
+    this.#late.get(name)?.cancel();
+    this.#late.delete(name);
+  }
+
+  /** A value is wanted of the device. Whether, and when, it takes it is its own affair. */
+  #ask(name: string, property: Property, desired: string): void {
+    const { lags = 0 } = this.#misbehaviour;
+    const { clock, millisecond } = this.#world;
     property.desired = desired;
-    property.value = desired;
+    this.#late.get(name)?.cancel();
+    this.#late.delete(name);
+    if (property.faults.refuses()) return;
+    if (lags === 0) return this.#take(name, desired);
+    this.#late.set(
+      name,
+      clock.after(lags * millisecond, () => {
+        this.#late.delete(name);
+        this.#take(name, desired);
+      }),
+    );
+  }
+
+  #take(name: string, desired: string): void {
+    const property = this.#properties.get(name);
+    if (property === undefined) return;
+    if (this.#isOffline) {
+      this.#untaken.set(name, desired);
+      return;
+    }
+    property.held = property.value = desired;
     this.#world.applied(name, desired);
     if (property.reportsToCloud) this.set(name, desired);
   }
 
+  /** Goes offline and comes back, for ever, where that is how it behaves. */
+  #takeTurns(): void {
+    const { offline } = this.#misbehaviour;
+    if (offline === undefined) return;
+    const { clock, millisecond, noticed, random } = this.#world;
+    const wait = (ms: number, then: () => void) => this.#turn = clock.after(ms * millisecond, then);
+    const go = () => {
+      this.#isOffline = true;
+      noticed?.("offline");
+      wait(offline.for, comeBack);
+    };
+    const comeBack = () => {
+      this.#isOffline = false;
+      noticed?.("online");
+      for (const [name, desired] of this.#untaken) this.#take(name, desired);
+      this.#untaken.clear();
+      wait(offline.every, go);
+    };
+    // Not all devices of a fleet at the same moment.
+    wait(offline.every * random.stream("offline").next(), go);
+  }
+
   #cycle(name: string): void {
     const property = this.#properties.get(name);
-    if (property === undefined) return;
+    if (property === undefined || this.#isOffline) return;
     // What has been asked for is held; everything else is measured.
-    this.set(name, property.desired ?? property.measured ?? property.source());
+    const value = property.held ?? property.measured ?? property.source();
+    this.set(name, property.faults.said(value, property.type));
   }
 }

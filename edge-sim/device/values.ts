@@ -6,11 +6,80 @@ import type { Random } from "../../base/random/random.ts";
 /** Gives the next value of a property, as the text that travels. */
 export type ValueSource = () => string;
 
+/** A value as people write it. */
+export type Scalar = string | number | boolean;
+
+/**
+ * How a property's values come about; exactly one key. They follow one another report by report, not by the clock: so a
+ * fleet says the same things whatever the machine's pace.
+ */
+export interface ValueSpec {
+  /** Always this. */
+  readonly constant?: Scalar;
+  /** One after the other, each for `hold` reports (1), and again from the first. */
+  readonly step?: { readonly values: readonly Scalar[]; readonly hold?: number };
+  /** Up and down between the two, once in `period` reports, beginning in the middle. */
+  readonly sine?: { readonly low: number; readonly high: number; readonly period: number };
+  /** From one to the other in that many reports, and again. */
+  readonly ramp?: { readonly from: number; readonly to: number; readonly reports: number };
+  /** Each at most `step` away from the one before, never out of the bounds. Begins in the middle. */
+  readonly randomWalk?: { readonly low: number; readonly high: number; readonly step: number };
+  /** Any of these, by chance. */
+  readonly enumerated?: readonly Scalar[];
+  /** Grows by `by` (1) with each report, from `from` (0). */
+  readonly counter?: { readonly from?: number; readonly by?: number };
+}
+
 const DEFAULT_LOW = 0;
 const DEFAULT_HIGH = 100;
+const FRACTION_DIGITS = 2;
 
-/** A source that fits the property's type and bounds; numbers stay within `minimum` and `maximum` (0 and 100 without). */
-export function valueSource(property: ModelProperty, random: Random): ValueSource {
+/**
+ * A source as it was asked for, or one that fits the property's type and bounds: numbers then stay within `minimum` and
+ * `maximum` (0 and 100 without). Numbers of an INT are rounded, others have two digits at most.
+ */
+export function valueSource(property: ModelProperty, random: Random, spec?: ValueSpec): ValueSource {
+  return spec === undefined ? anyValue(property, random) : specified(spec, property, random);
+}
+
+function specified(spec: ValueSpec, { type }: ModelProperty, random: Random): ValueSource {
+  const { constant, counter, enumerated, ramp, randomWalk, sine, step } = spec;
+  const digits = type === "INT" ? 0 : FRACTION_DIGITS;
+  const number = (value: number) => String(Number(value.toFixed(digits)));
+  const byTurn = (valueAt: (turn: number) => string): ValueSource => {
+    let turn = 0;
+    return () => valueAt(turn++);
+  };
+  if (constant !== undefined) return () => String(constant);
+  if (step !== undefined) {
+    const { hold = 1, values } = step;
+    return byTurn((turn) => String(values[Math.floor(turn / hold) % values.length]));
+  }
+  if (sine !== undefined) {
+    const { high, low, period } = sine;
+    return byTurn((turn) =>
+      number((low + high) / 2 + (high - low) / 2 * Math.sin(2 * Math.PI * (turn % period) / period))
+    );
+  }
+  if (ramp !== undefined) {
+    const { from, reports, to } = ramp;
+    return byTurn((turn) => number(reports === 1 ? from : from + (to - from) * (turn % reports) / (reports - 1)));
+  }
+  if (randomWalk !== undefined) {
+    const { high, low, step } = randomWalk;
+    let value = (low + high) / 2;
+    return () => {
+      const said = number(value);
+      value = Math.min(high, Math.max(low, value + step * (2 * random.next() - 1)));
+      return said;
+    };
+  }
+  if (enumerated !== undefined) return () => String(enumerated[random.integer(0, enumerated.length - 1)]);
+  const { by = 1, from = 0 } = counter ?? {};
+  return byTurn((turn) => number(from + by * turn));
+}
+
+function anyValue(property: ModelProperty, random: Random): ValueSource {
   // One faker for all (the package with every language costs a tenth of a second to load): seeded anew for each value.
   const seeded = () => {
     faker.seed(random.integer(0, 2 ** 31 - 1));
@@ -23,7 +92,7 @@ export function valueSource(property: ModelProperty, random: Random): ValueSourc
       return () => String(seeded().number.int({ min: Math.ceil(min), max: Math.max(Math.ceil(min), Math.floor(max)) }));
     case "FLOAT":
     case "DOUBLE":
-      return () => String(seeded().number.float({ min, max, fractionDigits: 2 }));
+      return () => String(seeded().number.float({ min, max, fractionDigits: FRACTION_DIGITS }));
     case "BOOLEAN":
       return () => String(seeded().datatype.boolean());
     case "BYTES":

@@ -17,7 +17,7 @@ import {
   refuseTwin,
   type TwinVersion,
 } from "../../protocol/twin/twin.ts";
-import { type Report, SimulatedDevice } from "../device/device.ts";
+import { type DeviceBehaviour, type Report, SimulatedDevice } from "../device/device.ts";
 import type { EdgeHub } from "../edgehub/edgehub.ts";
 import type { EdgeStore } from "../metamanager/store.ts";
 import type { EdgeTimings } from "../timings.ts";
@@ -33,6 +33,8 @@ export interface DeviceTwinWorld {
   readonly random: Random;
   readonly tap: Tap | undefined;
   readonly mapper: boolean;
+  /** By the name of a model: how its devices behave. */
+  readonly behaviours?: Readonly<Record<string, DeviceBehaviour>>;
 }
 
 /** A device this node cannot speak of, or a value it must not send. */
@@ -205,11 +207,13 @@ export class DeviceTwin implements Twins {
   #join(id: string): Member {
     let member = this.#members.get(id);
     if (member === undefined) {
-      const { clock, node, random, tap, timings } = this.#world;
+      const { behaviours = {}, clock, node, random, tap, timings } = this.#world;
       const device = new SimulatedDevice({
         clock,
         random: random.stream(`device/${id}`),
         millisecond: timings.deviceMillisecond,
+        behaviours,
+        noticed: (state) => this.reportState(id, state),
         report: (report) => this.#reported(id, report),
         applied: (property, value) => {
           const about = { header: { msg_id: "" }, route: { operation: "apply", resource: `device/${id}/${property}` } };

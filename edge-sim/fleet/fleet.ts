@@ -3,6 +3,7 @@ import type { Tap } from "../../base/hop/hop.ts";
 import type { Logger } from "../../base/log/logger.ts";
 import type { Random } from "../../base/random/random.ts";
 import type { Clock } from "../../base/time/clock.ts";
+import type { DeviceBehaviour } from "../device/device.ts";
 import { Edge, type EdgeVersion } from "../edge.ts";
 import type { HubAddress, Transport } from "../edgehub/edgehub.ts";
 import { type EdgeCredentials, EnrolmentError, fetchCa } from "../edgehub/enrolment.ts";
@@ -22,6 +23,8 @@ export interface Cohort {
   readonly version?: EdgeVersion;
   /** The certificate that all of them show, where they don't enrol one by one. */
   readonly credentials?: EdgeCredentials;
+  /** By the name of a model: how its devices behave. */
+  readonly behaviours?: Readonly<Record<string, DeviceBehaviour>>;
 }
 
 /** What a fleet needs. */
@@ -44,6 +47,9 @@ export interface FleetTotals {
   readonly devices: number;
   readonly connections: number;
 }
+
+/** On everything that `skep fleet` makes in a cluster, so that it can be found and removed again. */
+export const fleetLabel = "skep/fleet";
 
 /** Edges that enrol and connect at the same moment. More would only make all of them late together. */
 const JOINS_AT_ONCE = 4;
@@ -98,7 +104,7 @@ export class Fleet {
   #make(
     name: string,
     hub: HubAddress,
-    alike: Pick<Cohort, "labels" | "link" | "pods" | "transport" | "version">,
+    alike: Pick<Cohort, "behaviours" | "labels" | "link" | "pods" | "transport" | "version">,
     node = name,
   ): Edge {
     const { cohorts: _cohorts, ...world } = this.#options;

@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { Ajv, type ErrorObject, type ValidateFunction } from "ajv";
-import { type Document, isMap, isNode, LineCounter, parseAllDocuments } from "yaml";
+import { type Document, isMap, isNode, LineCounter, parseAllDocuments, parseDocument } from "yaml";
 import { compileHopFilter, HopFilterError } from "../../base/hop/filter.ts";
 import { reasonOf } from "../../base/log/logger.ts";
 import { stepTable } from "../steps/table.ts";
@@ -12,12 +12,13 @@ import type { CodedScenario } from "./session.ts";
 import {
   type Position,
   type Scenario,
+  type ScenarioCohort,
   ScenarioError,
   type ScenarioFields,
   type Step,
   withDefaults,
 } from "./scenario.ts";
-import { parserDefs, scenarioSchema, stepWords } from "./schema.ts";
+import { cohortsSchema, parserDefs, scenarioSchema, stepWords } from "./schema.ts";
 
 type Path = readonly (string | number)[];
 
@@ -28,15 +29,24 @@ const stepChecks = new Map<string, ValidateFunction>();
 /** The scenarios of a file, in order. Throws ScenarioError. */
 export async function loadScenarios(file: string): Promise<Scenario[]> {
   if (/\.[cm]?[jt]s$/.test(file)) return [await loadCoded(file)];
-  let text: string;
+  return parseScenarios(await readText(file), file);
+}
+
+/** The cohorts of a file that says `fleet:` and nothing else. Throws ScenarioError. */
+export async function loadCohorts(file: string): Promise<readonly ScenarioCohort[]> {
+  const lines = new LineCounter();
+  const document = parseDocument(await readText(file), { lineCounter: lines });
+  return new Parser(document, lines, file).cohorts();
+}
+
+async function readText(file: string): Promise<string> {
   try {
-    text = await readFile(file, "utf8");
+    return await readFile(file, "utf8");
   } catch (error) {
     const isFolder = (error as NodeJS.ErrnoException).code === "EISDIR";
     const why = isFolder ? `it is a folder; name the files in it, as in ${file}/*.yaml` : reasonOf(error);
     throw new ScenarioError({ file, line: 1, column: 1 }, `can't read the file: ${why}`);
   }
-  return parseScenarios(text, file);
 }
 
 /** A module whose default export is a scenario. */
@@ -78,11 +88,19 @@ class Parser {
     this.#file = file;
   }
 
-  scenario(): Scenario {
-    const [error] = this.#document.errors;
-    if (error !== undefined) {
-      throw new ScenarioError(this.#at(error.pos[0]), `not YAML: ${error.message.split("\n")[0]}`);
+  cohorts(): readonly ScenarioCohort[] {
+    const value = this.#value();
+    const check = ajv.compile(cohortsSchema);
+    if (!check(value)) throw this.#refusal(check.errors ?? [], []);
+    const { fleet } = value as { readonly fleet: readonly ScenarioCohort[] };
+    for (const [i, { cohort }] of fleet.entries()) {
+      if (fleet.findIndex((other) => other.cohort === cohort) === i) continue;
+      throw new ScenarioError(this.#where(["fleet", i, "cohort"]), `there are two cohorts ${cohort}`);
     }
+    return fleet;
+  }
+
+  scenario(): Scenario {
     const value = this.#value();
     checkScenario ??= ajv.compile({ ...scenarioSchema, $defs: parserDefs });
     if (!checkScenario(value)) throw this.#refusal(checkScenario.errors ?? [], []);
@@ -99,6 +117,10 @@ class Parser {
 
   /** The document as plain values. Aliases may stand for a lot, but not for what they are in. */
   #value(): Record<string, unknown> | null {
+    const [error] = this.#document.errors;
+    if (error !== undefined) {
+      throw new ScenarioError(this.#at(error.pos[0]), `not YAML: ${error.message.split("\n")[0]}`);
+    }
     try {
       const value = this.#document.toJS() as Record<string, unknown> | null;
       JSON.stringify(value);

@@ -1,6 +1,8 @@
 // A scenario as its file says it, once it has been read and checked.
 import type { World } from "../targets/target.ts";
 import type { ScenarioRun } from "./run.ts";
+import type { Misbehaviour } from "../../edge-sim/device/misbehaviour.ts";
+import type { ValueSpec } from "../../edge-sim/device/values.ts";
 import type { EdgeVersion } from "../../edge-sim/edge.ts";
 import type { KubeObject } from "../../protocol/apis/kube-object.ts";
 
@@ -14,10 +16,23 @@ export interface Position {
 /** Devices each edge of a cohort gets: `{edge}-{model}-{i}`. */
 export interface CohortDevices {
   readonly model: string;
-  readonly perEdge: number;
+  /** 1 where nothing is said. */
+  readonly perEdge?: number;
   /** How often each property is reported by itself, a duration; not at all without. */
   readonly reports?: string;
+  /** By property: where its values come from. From chance, within the model's bounds, where nothing is said. */
+  readonly values?: Readonly<Record<string, CohortValues>>;
+  readonly misbehaves?: CohortMisbehaviour;
 }
+
+/** A source of values, or a column of a table beside the scenario, from top to bottom and again. */
+export type CohortValues = ValueSpec & { readonly csv?: { readonly file: string; readonly column: string } };
+
+/** What devices do wrong, as it is written: `lags` and the times of `offline` are durations. */
+export type CohortMisbehaviour = Omit<Misbehaviour, "lags" | "offline"> & {
+  readonly lags?: string;
+  readonly offline?: { readonly every: string; readonly for: string };
+};
 
 /** One cohort of the fleet. */
 export interface ScenarioCohort {
@@ -29,6 +44,8 @@ export interface ScenarioCohort {
   readonly labels?: Readonly<Record<string, string>>;
   readonly link?: { readonly latency?: string; readonly jitter?: string };
   readonly devices?: readonly CohortDevices[];
+  /** Pods each of its nodes takes; 110 where nothing is said. */
+  readonly pods?: number;
 }
 
 /** Whether any edge of a scenario speaks KubeEdge v1.1. */

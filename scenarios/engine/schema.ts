@@ -5,6 +5,68 @@ import { capabilities } from "../targets/target.ts";
 
 const count = { type: "integer", minimum: 1, maximum: 100_000 } as const;
 
+const scalar = { type: ["string", "number", "boolean"] } as const;
+const scalars = { type: "array", minItems: 1, maxItems: 10_000, items: scalar } as const;
+const share = { type: "number", minimum: 0, maximum: 1 } as const;
+
+function object(properties: Record<string, Schema>, required: readonly string[], description: string): Schema {
+  return { type: "object", required, additionalProperties: false, properties, description };
+}
+
+const number = { type: "number" } as const;
+
+/** Where a property's values come from: one of these. */
+const values: Schema = {
+  type: "object",
+  minProperties: 1,
+  maxProperties: 1,
+  additionalProperties: false,
+  properties: {
+    constant: { ...scalar, description: "always this" },
+    step: object({ values: scalars, hold: count }, ["values"], "one after the other, each for `hold` reports (1)"),
+    sine: object(
+      { low: number, high: number, period: count },
+      ["low", "high", "period"],
+      "up and down between the two, once in `period` reports",
+    ),
+    ramp: object(
+      { from: number, to: number, reports: count },
+      ["from", "to", "reports"],
+      "from one to the other in that many reports, and again",
+    ),
+    randomWalk: object(
+      { low: number, high: number, step: { type: "number", exclusiveMinimum: 0 } },
+      ["low", "high", "step"],
+      "each at most `step` from the one before, never out of the bounds",
+    ),
+    enumerated: { ...scalars, description: "any of these, by chance" },
+    counter: object({ from: number, by: number }, [], "grows by `by` (1) with each report, from `from` (0)"),
+    csv: object(
+      { file: { type: "string" }, column: { type: "string" } },
+      ["file", "column"],
+      "the column of a table beside the scenario, line by line and again; its first line names the columns",
+    ),
+  },
+};
+
+/** What a device does wrong. */
+const misbehaves: Schema = {
+  type: "object",
+  minProperties: 1,
+  additionalProperties: false,
+  properties: {
+    refuses: { ...share, description: "the share of desired values that a device does not take" },
+    lags: { ...schemas.duration, description: "how long a desired value takes to have an effect" },
+    drifts: { ...number, description: "how much further off each report of a number is than the one before" },
+    rubbish: { ...share, description: "the share of reports that are no value of the property's type" },
+    offline: object(
+      { every: schemas.duration, for: schemas.duration },
+      ["every", "for"],
+      "says and takes nothing for that long, time and again; its state says so",
+    ),
+  },
+};
+
 const cohort: Schema = {
   type: "object",
   required: ["cohort"],
@@ -25,6 +87,7 @@ const cohort: Schema = {
       description: "how its edges reach the hub; websocket where nothing is said",
     },
     labels: { type: "object", additionalProperties: { type: "string" } },
+    pods: { ...count, description: "pods each of its nodes takes; 110 where nothing is said" },
     link: {
       type: "object",
       additionalProperties: false,
@@ -34,18 +97,26 @@ const cohort: Schema = {
       type: "array",
       items: {
         type: "object",
-        required: ["model", "perEdge"],
+        required: ["model"],
         additionalProperties: false,
         properties: {
           model: {
             type: "string",
             description: "a device model shipped with skep, or a file MODEL.yaml beside the scenario",
           },
-          perEdge: count,
+          perEdge: { ...count, description: "1 where nothing is said" },
           reports: {
             ...schemas.duration,
             description: "how often each property is reported; not by itself where nothing is said",
           },
+          values: {
+            type: "object",
+            minProperties: 1,
+            additionalProperties: values,
+            description:
+              "by property: where its values come from; from chance, within the model's bounds, where nothing is said",
+          },
+          misbehaves: { ...misbehaves, description: "what its devices do wrong" },
         },
       },
     },
@@ -66,6 +137,8 @@ export const stepWords = {
   },
 } as const satisfies Record<string, Schema>;
 
+const fleet: Schema = { type: "array", minItems: 1, items: cohort };
+
 /** The fields of a scenario. Steps are checked one by one, since that gives better errors than `anyOf` does. */
 export const scenarioSchema: Schema = {
   type: "object",
@@ -78,7 +151,7 @@ export const scenarioSchema: Schema = {
     needs: { type: "array", items: { enum: capabilities } },
     seed: { type: "integer", minimum: 0 },
     timeout: { ...schemas.duration, description: "for the whole scenario; 60s where nothing is said" },
-    fleet: { type: "array", minItems: 1, items: cohort },
+    fleet,
     cloudcore: {
       type: "object",
       additionalProperties: false,
@@ -108,6 +181,14 @@ export const scenarioSchema: Schema = {
 };
 
 const looseSteps: Schema = { type: "array", minItems: 1, items: { type: "object" } };
+
+/** A file of cohorts alone, as `skep fleet --cohorts` takes it. */
+export const cohortsSchema: Schema = {
+  type: "object",
+  required: ["fleet"],
+  additionalProperties: false,
+  properties: { fleet },
+};
 
 /** For the parser: every step is any object. */
 export const parserDefs: Schema = { steps: looseSteps };

@@ -12,31 +12,37 @@ import { StepFailure } from "../steps/step.ts";
 
 const shipped = fileURLToPath(new URL("../library/models", import.meta.url));
 
-/** Creates the models and devices of all cohorts. Resolves with how many devices each edge gets. Throws StepFailure. */
+/**
+ * Creates the models and devices of all cohorts, with these labels; what is there already is used. Resolves with how many
+ * devices each edge gets. Throws StepFailure.
+ */
 export async function createDevices(
   kube: KubeClient,
   namespace: string,
-  scenario: Scenario,
+  { fleet, position }: Pick<Scenario, "fleet" | "position">,
+  labels?: Readonly<Record<string, string>>,
 ): Promise<Map<string, number>> {
   const perEdge = new Map<string, number>();
   const made = new Set<string>();
-  for (const { cohort, count = 1, devices = [], version = "v1.23" } of scenario.fleet) {
+  const make = (object: KubeObject) => create(kube, labelled(object, labels));
+  for (const { cohort, count = 1, devices = [], version = "v1.23" } of fleet) {
     const isV11 = version === "v1.1";
     for (const wanted of devices) {
+      const { perEdge: each = 1 } = wanted;
       if (isV11 && wanted.reports !== undefined) {
         throw new StepFailure("devices of v1.1 report what they are made to: leave `reports` out of their cohort");
       }
-      const model = await readModel(wanted.model, scenario.position.file);
+      const model = await readModel(wanted.model, position.file);
       const metadata = { ...model.metadata, namespace };
       const placed = isV11 ? modelOfV1alpha1({ ...model, metadata }) : { ...model, metadata };
-      if (!made.has(`${version} ${wanted.model}`)) await create(kube, placed);
+      if (!made.has(`${version} ${wanted.model}`)) await make(placed);
       made.add(`${version} ${wanted.model}`);
       for (let i = 0; i < count; i++) {
         const edge = `${cohort}-${i}`;
-        perEdge.set(edge, (perEdge.get(edge) ?? 0) + wanted.perEdge);
-        await Promise.all(Array.from({ length: wanted.perEdge }, (_, d) => {
+        perEdge.set(edge, (perEdge.get(edge) ?? 0) + each);
+        await Promise.all(Array.from({ length: each }, (_, d) => {
           const device = deviceOf(model, wanted, edge, d, namespace);
-          return create(kube, isV11 ? deviceOfV1alpha1(device, placed.metadata.name, edge) : device);
+          return make(isV11 ? deviceOfV1alpha1(device, placed.metadata.name, edge) : device);
         }));
       }
     }
@@ -44,7 +50,8 @@ export async function createDevices(
   return perEdge;
 }
 
-async function readModel(name: string, scenarioFile: string): Promise<DeviceModel> {
+/** A model that is shipped, or stands beside the scenario. Throws StepFailure. */
+export async function readModel(name: string, scenarioFile: string): Promise<DeviceModel> {
   const beside = resolve(dirname(scenarioFile), `${name}.yaml`);
   const file = await access(beside).then(() => beside, () => resolve(shipped, `${name}.yaml`));
   const model = (await readManifest(file, {})).find((object) => object.kind === "DeviceModel");
@@ -106,6 +113,11 @@ function deviceOfV1alpha1({ metadata, spec }: KubeObject, model: string, edge: s
       })),
     },
   };
+}
+
+function labelled(object: KubeObject, labels?: Readonly<Record<string, string>>): KubeObject {
+  if (labels === undefined) return object;
+  return { ...object, metadata: { ...object.metadata, labels: { ...object.metadata.labels, ...labels } } };
 }
 
 async function create(kube: KubeClient, object: KubeObject): Promise<void> {

@@ -10,19 +10,16 @@ import { hasCode, KubeClient } from "../../cloud/kube/client.ts";
 import { Informer, type InformerWorld } from "../../cloud/kube/informer.ts";
 import { loadKubeConfig, tokenKubeConfig } from "../../cloud/kube/kubeconfig.ts";
 import { resources } from "../../cloud/kube/resource.ts";
-import type { EdgeCredentials } from "../../edge-sim/edgehub/enrolment.ts";
 import type { HubAddress } from "../../edge-sim/edgehub/edgehub.ts";
 import { Fleet } from "../../edge-sim/fleet/fleet.ts";
 import { edgecoreTimings, scaledTimings } from "../../edge-sim/timings.ts";
-import { v11Rule } from "../../protocol/apis/cloudcore-config.ts";
 import { kubeedgeCrds, kubeedgeCrdsOfBothEras } from "../../protocol/apis/crds.ts";
-import { edgeNodeLabel } from "../../protocol/message/names.ts";
 import { textAt } from "../../protocol/apis/kube-object.ts";
 import { limits } from "../../protocol/limits.ts";
-import { milliseconds } from "../engine/duration.ts";
-import { type Scenario, type ScenarioCohort, usesQuic, usesV11 } from "../engine/scenario.ts";
+import { type Scenario, usesQuic, usesV11 } from "../engine/scenario.ts";
 import { StepFailure } from "../steps/step.ts";
 import { foreignCloud, localCloud, processCloud } from "./clouds.ts";
+import { cohortOf, makeNodesOfV11 } from "./cohorts.ts";
 import { createDevices } from "./devices.ts";
 import { holdBlock } from "./ports.ts";
 import { capabilities, type Capability, type StartTimes, type Target, type World } from "./target.ts";
@@ -156,7 +153,7 @@ async function openWorld(
   const hub = await cloud.address(kube);
   const legacy = hasV11 ? await cloud.legacyCredentials() : undefined;
   const fleet = new Fleet({
-    cohorts: scenario.fleet.map((cohort) => cohortOf(cohort, legacy)),
+    cohorts: await Promise.all(scenario.fleet.map((cohort) => cohortOf(cohort, scenario.position.file, legacy))),
     hub,
     timings: scaledTimings(edgecoreTimings, options.timeScale),
     clock,
@@ -166,7 +163,7 @@ async function openWorld(
   });
   if (options.kubeconfig !== undefined) cleanup.defer(() => removeNodes(kube, fleet));
   cleanup.defer(() => fleet.stop());
-  await makeNodesOfV11(kube, scenario);
+  await makeNodesOfV11(kube, scenario.fleet);
   const [devices] = await Promise.all([createDevices(kube, namespace, scenario), fleet.start()]);
   await untilReady(fleet, devices, clock, READY_MS * patience, signal);
   const times: StartTimes = { api: apiTook, certificates, cloudcore: cloudcoreTook, join: took() };
@@ -233,40 +230,6 @@ function startApi(
     seed: hasV11 ? kubeedgeCrdsOfBothEras : kubeedgeCrds,
     timeScale: options.timeScale,
   });
-}
-
-/** Edges of v1.1 can't register: their Nodes are made beforehand, as their operators do; one that a former run left is used. */
-async function makeNodesOfV11(kube: KubeClient, scenario: Scenario): Promise<void> {
-  for (const { cohort, count = 1, labels, version } of scenario.fleet) {
-    if (version !== "v1.1") continue;
-    const metadata = { labels: { ...labels, [edgeNodeLabel]: "", ...v11Rule.nodeSelector } };
-    await Promise.all(Array.from({ length: count }, async (_, i) => {
-      const name = `${cohort}-${i}`;
-      try {
-        await kube.create(resources.nodes, { apiVersion: "v1", kind: "Node", metadata: { ...metadata, name } });
-      } catch (error) {
-        if (!hasCode(error, 409)) throw error;
-        await kube.patch({ resource: resources.nodes, name }, "merge", { metadata });
-      }
-    }));
-  }
-}
-
-function cohortOf({ cohort, count = 1, labels, link, transport, version }: ScenarioCohort, legacy?: EdgeCredentials) {
-  return {
-    cohort,
-    count,
-    ...(version === undefined ? {} : { version }),
-    ...(version === "v1.1" && legacy !== undefined ? { credentials: legacy } : {}),
-    ...(labels === undefined ? {} : { labels }),
-    ...(transport === undefined ? {} : { transport }),
-    ...(link === undefined ? {} : {
-      link: {
-        ...(link.latency === undefined ? {} : { latency: milliseconds(link.latency) }),
-        ...(link.jitter === undefined ? {} : { jitter: milliseconds(link.jitter) }),
-      },
-    }),
-  };
 }
 
 /** A namespace of the scenario's own, removed at the end with what is in it. */

@@ -1,0 +1,53 @@
+// How devices and their mappers misbehave: what is asked is refused or late, what is said drifts or is rubbish, or nothing is said.
+import type { Random } from "../../base/random/random.ts";
+
+/** What a device does wrong. Shares are of 1; times are milliseconds of the device's own. */
+export interface Misbehaviour {
+  /** The share of desired values that it does not take: it goes on as it was. */
+  readonly refuses?: number;
+  /** How long a desired value takes to have an effect; a newer one takes its place. */
+  readonly lags?: number;
+  /** How much further off each report of a number is than the one before. */
+  readonly drifts?: number;
+  /** The share of reports that are no value of the property's type. */
+  readonly rubbish?: number;
+  /** Says and takes nothing for `for`, time and again: `every` lies between two ends of it, the first time anything up to that. */
+  readonly offline?: { readonly every: number; readonly for: number };
+}
+
+/** Each may travel as a twin's value, and none is a number, a truth or a sensible text. */
+const rubbish: readonly string[] = ["NaN", "-", "null", "undefined", "#REF", "1.2.3", "0x", "@".repeat(512), ""];
+
+/** What one property's reports and desired values come to. Has a stream of its own: values stay the same beside it. */
+export class Faults {
+  readonly #misbehaviour: Misbehaviour;
+  readonly #random: Random;
+  #drift = 0;
+
+  constructor(misbehaviour: Misbehaviour, random: Random) {
+    this.#misbehaviour = misbehaviour;
+    this.#random = random;
+  }
+
+  /** Whether the next desired value is refused. */
+  refuses(): boolean {
+    return this.#happens(this.#misbehaviour.refuses);
+  }
+
+  /** What is said in place of `value`. */
+  said(value: string, type: string): string {
+    if (this.#happens(this.#misbehaviour.rubbish)) {
+      return rubbish[this.#random.integer(0, rubbish.length - 1)] as string;
+    }
+    const { drifts } = this.#misbehaviour;
+    if (drifts === undefined || !["int", "float", "double"].includes(type) || !Number.isFinite(Number(value))) {
+      return value;
+    }
+    this.#drift += drifts;
+    return String(Number((Number(value) + this.#drift).toFixed(type === "int" ? 0 : 2)));
+  }
+
+  #happens(share = 0): boolean {
+    return share > 0 && this.#random.next() < share;
+  }
+}
