@@ -5,6 +5,7 @@ import type { ApiserverFlags } from "./apiserver.ts";
 import type { CloudcoreFlags } from "./cloudcore.ts";
 import { describeFailure, exitCodes } from "./failure.ts";
 import { integer, withFlags } from "./flags.ts";
+import type { CleanFlags } from "./clean.ts";
 import type { FleetFlags } from "./fleet.ts";
 import type { RunFlags } from "./run.ts";
 import type { Selection } from "./selection.ts";
@@ -101,6 +102,14 @@ withFlags(fleet, ["cloudcore", "edges", "seed", "timeScale", "json", "quiet", "v
   .option("--kubeconfig <file>", "make the cohorts' devices in this cluster; edges need none")
   .addHelpText("after", "\nExample:\n  skep fleet --cloudcore 192.0.2.10 --edges 100   # the token is in SKEP_TOKEN")
   .action(async (options: FleetFlags) => finish((await import("./fleet.ts")).fleetCommand(options)));
+
+program.command("clean").description(
+  "remove from a cluster the Nodes, devices and models that skep fleet has made there",
+)
+  .option("--kubeconfig <file>", "the cluster")
+  .option("--dry-run", "only say how many there are")
+  .addHelpText("after", "\nExample:\n  skep clean --kubeconfig ~/.kube/config")
+  .action(async (options: CleanFlags) => finish((await import("./clean.ts")).cleanCommand(options)));
 
 const apiserver = program.command("apiserver").description("start the embedded Kubernetes API alone");
 withFlags(apiserver, ["writeKubeconfig", "json", "bind", "port", "quiet", "verbose"])

@@ -264,6 +264,16 @@ function describe(error: ErrorObject): string {
     }
     case "enum":
       return `${field} must be one of ${(params.allowedValues as unknown[]).join(", ")}, ${found}`;
+    case "minProperties":
+    case "maxProperties": {
+      const { maxProperties, properties = {} } = error.parentSchema as {
+        readonly maxProperties?: number;
+        readonly properties?: object;
+      };
+      const names = Object.keys(properties).join(", ");
+      const some = maxProperties === 1 ? "exactly one" : "at least one";
+      return `${field} must have ${some}${names === "" ? "" : ` of ${names}`}, ${found}`;
+    }
     case "const":
       return `${field} must be ${show(params.allowedValue)}, ${found}`;
     case "pattern":

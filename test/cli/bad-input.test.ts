@@ -157,7 +157,7 @@ describe("a cloudcore that refuses", () => {
 });
 
 test("help is there for every command, with an example", async () => {
-  for (const command of ["run", "up", "cloudcore", "fleet", "apiserver"]) {
+  for (const command of ["run", "up", "cloudcore", "fleet", "clean", "apiserver"]) {
     const { code, out } = await skep(folder.path, command, "--help");
     expect(out).toMatch(/\nExample:\n {2}skep /);
     expect(code).toBe(0);

@@ -97,7 +97,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-describe.each(["README.md", "CONTRIBUTING.md", "docs/cloudcore.md", "docs/v1.1.md"])("%s", (page) => {
+describe.each(["README.md", "CONTRIBUTING.md", "docs/cloudcore.md", "docs/fleet.md", "docs/v1.1.md"])("%s", (page) => {
   for (const line of commands(page)) {
     if (outer.includes(line)) {
       test(`\`${line}\` is there`, () => {

@@ -1,0 +1,58 @@
+// `skep clean`: removes from a cluster what `skep fleet` has made there.
+import { hasCode, KubeClient, type ObjectRef } from "../cloud/kube/client.ts";
+import { loadKubeConfig } from "../cloud/kube/kubeconfig.ts";
+import { type Resource, resources } from "../cloud/kube/resource.ts";
+import { fleetLabel } from "../edge-sim/fleet/fleet.ts";
+import { UsageError } from "./failure.ts";
+
+export interface CleanFlags {
+  readonly kubeconfig?: string;
+  readonly dryRun?: boolean;
+}
+
+/** In this order: a device goes before its model and its node. What belongs to them goes with them. */
+const kinds: readonly Resource[] = [resources.devices, resources.devicemodels, resources.nodes];
+const AT_ONCE = 20;
+
+export async function cleanCommand({ dryRun = false, kubeconfig }: CleanFlags): Promise<number> {
+  if (kubeconfig === undefined) throw new UsageError("--kubeconfig FILE is needed: the cluster to clean");
+  const kube = new KubeClient(loadKubeConfig(kubeconfig));
+  try {
+    const removed: string[] = [];
+    for (const resource of kinds) {
+      const found = await ours(kube, resource);
+      removed.push(`${found.length} ${resource.plural}`);
+      if (!dryRun) await removeAll(kube, found);
+    }
+    process.stdout.write(`${dryRun ? "would remove" : "removed"} ${removed.join(", ")}\n`);
+  } finally {
+    await kube.close();
+  }
+  return 0;
+}
+
+/** What bears the fleet's label; nothing where the cluster does not know the kind. */
+async function ours(kube: KubeClient, resource: Resource): Promise<ObjectRef[]> {
+  try {
+    const { items } = await kube.list(resource, { labelSelector: fleetLabel });
+    return items.map(({ metadata: { name, namespace } }) => ({
+      resource,
+      name,
+      ...(namespace === undefined ? {} : { namespace }),
+    }));
+  } catch (error) {
+    if (hasCode(error, 404)) return [];
+    throw error;
+  }
+}
+
+async function removeAll(kube: KubeClient, objects: ObjectRef[]): Promise<void> {
+  const worker = async () => {
+    for (let object = objects.shift(); object !== undefined; object = objects.shift()) {
+      await kube.delete(object).catch((error) => {
+        if (!hasCode(error, 404)) throw error;
+      });
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, worker));
+}

@@ -1,0 +1,112 @@
+// `skep fleet` with cohorts, and `skep clean` afterwards.
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { writeKubeconfig } from "../../cloud/apiserver/kubeconfig.ts";
+import { resources } from "../../cloud/kube/resource.ts";
+import { kubeedgeCrdsOfBothEras } from "../../protocol/apis/crds.ts";
+import { textAt } from "../../protocol/apis/kube-object.ts";
+import { v11Rule } from "../../protocol/apis/cloudcore-config.ts";
+import { Command, skep, workFolder } from "../support/command.ts";
+import { until } from "../support/until.ts";
+import { type Cloud, startCloud } from "../support/world.ts";
+
+const folder = workFolder();
+const kubeconfig = join(folder.path, "kubeconfig");
+let cloud: Cloud;
+
+beforeAll(async () => {
+  cloud = await startCloud({ config: { eras: [v11Rule] }, api: { seed: kubeedgeCrdsOfBothEras } });
+  await writeKubeconfig(kubeconfig, cloud.api.access);
+});
+afterAll(async () => {
+  await cloud.stop();
+  folder.remove();
+});
+
+function write(name: string, text: string): string {
+  writeFileSync(join(folder.path, name), text);
+  return name;
+}
+
+const at = (...flags: string[]) => {
+  const { ports, token } = cloud.core.hub;
+  const address = ["--cloudcore", `127.0.0.1:${ports.websocket}`, "--enrolment-port", String(ports.https)];
+  return ["fleet", ...address, "--token", token, "--time-scale", "10", ...flags];
+};
+
+test("cohorts of two eras come with their devices, which say what the file says; clean removes all of it, and nothing else", async () => {
+  const file = write(
+    "cohorts.yaml",
+    `fleet:
+  - cohort: north
+    count: 2
+    labels: { site: north }
+    pods: 7
+    devices:
+      - { model: thermometer, perEdge: 2, reports: 1s, values: { temperature: { csv: { file: day.csv, column: celsius } } } }
+  - { cohort: old, count: 1, version: v1.1, devices: [{ model: thermometer }] }
+`,
+  );
+  write("day.csv", "hour,celsius\n0,-3\n12,-3\n");
+  await cloud.kube.create(resources.nodes, { apiVersion: "v1", kind: "Node", metadata: { name: "foreign" } });
+  const fleet = new Command(folder.path, at("--cohorts", file, "--kubeconfig", kubeconfig));
+  await fleet.says(
+    /3 edges: 3 connected, 3 Ready, 0 pods running, \d devices, 0 reconnects, \d+\/s up, \d+\/s down, lag \d+ ms\nready/,
+  );
+  const node = await cloud.kube.get({ resource: resources.nodes, name: "north-1" });
+  expect(node.metadata.labels?.site).toBe("north");
+  expect(textAt(node, "status", "capacity", "pods")).toBe("7");
+  await until("the last device says what is in the table", async () => {
+    const name = "north-1-thermometer-1";
+    const status = await cloud.kube.find({ resource: resources.devicestatuses, namespace: "default", name });
+    return JSON.stringify(status?.status ?? "").includes('"value":"-3"');
+  });
+  await until("the edge of v1.1 has its device", async () => {
+    const name = "old-0-thermometer-0";
+    return await cloud.kube.find({ resource: resources.devicesV1alpha1, namespace: "default", name }) !== undefined;
+  });
+  expect((await fleet.interrupt()).code).toBe(130);
+
+  const would = await skep(folder.path, "clean", "--kubeconfig", kubeconfig, "--dry-run");
+  expect(would.out).toBe("would remove 5 devices, 2 devicemodels, 3 nodes\n");
+  const did = await skep(folder.path, "clean", "--kubeconfig", kubeconfig);
+  expect([did.code, did.out]).toEqual([0, "removed 5 devices, 2 devicemodels, 3 nodes\n"]);
+  const { items } = await cloud.kube.list(resources.nodes);
+  expect(items.map(({ metadata }) => metadata.name)).toEqual(["foreign"]);
+  const again = await skep(folder.path, "clean", "--kubeconfig", kubeconfig);
+  expect(again.out).toBe("removed 0 devices, 0 devicemodels, 0 nodes\n");
+});
+
+describe("what can't be had is refused with code 2", () => {
+  test.each<[string, string, string[], RegExp]>([
+    ["edges said twice", "fleet: [{ cohort: a }]", ["--edges", "3"], /--cohorts names and counts the edges/],
+    [
+      "no cohort",
+      "fleet: [{ cohort: a, size: 3 }]",
+      [],
+      /wrong\.yaml:1:22: unknown field "size"; allowed are cohort, count/,
+    ],
+    [
+      "devices without a cluster",
+      "fleet: [{ cohort: a, devices: [{ model: thermometer, perEdge: 1 }] }]",
+      [],
+      /cohort a: its devices \(perEdge, reports\) are made in the cluster: say --kubeconfig FILE/,
+    ],
+    [
+      "QUIC without a port",
+      "fleet: [{ cohort: a, transport: quic }]",
+      [],
+      /cohort a comes by QUIC: say the hub's port, --quic-port N/,
+    ],
+  ])("%s", async (_, text, flags, expected) => {
+    const { code, err } = await skep(folder.path, ...at("--cohorts", write("wrong.yaml", text), ...flags));
+    expect(err).toMatch(expected);
+    expect(code).toBe(2);
+  });
+
+  test("clean without a cluster", async () => {
+    const { code, err } = await skep(folder.path, "clean");
+    expect([code, err]).toEqual([2, expect.stringContaining("--kubeconfig FILE is needed: the cluster to clean")]);
+  });
+});
