@@ -32,6 +32,7 @@ const clear: ReadonlySet<string> = new Set([
   "RefusedError",
   "UnreachableError",
   "StepFailure",
+  "StageError",
 ]);
 
 /** The message for a person, and whether it is a fault of ours (then the stack helps). */

@@ -15,6 +15,7 @@ import { EdgeNode, type NodeAgent } from "./edged/node.ts";
 import { EdgeNodeV11 } from "./edged/node-v1.1.ts";
 import { PodPatches, PodStatuses } from "./edged/pod-reports.ts";
 import { EdgePods } from "./edged/pods.ts";
+import type { Stages } from "./edged/stages.ts";
 import { EdgeVolumes } from "./edged/volumes.ts";
 import { MetaManager, type StoreChange } from "./metamanager/metamanager.ts";
 import { EdgeStore } from "./metamanager/store.ts";
@@ -44,6 +45,8 @@ export interface EdgeOptions {
   readonly mapper?: boolean;
   /** By the name of a model: how its devices behave. Those of v1.1 have no mapper and do what they are made to. */
   readonly behaviours?: Readonly<Record<string, DeviceBehaviour>>;
+  /** What pods live by that these are for. */
+  readonly stages?: Stages;
 }
 
 /** Versions of KubeEdge that edges can speak. */
@@ -112,6 +115,8 @@ export class Edge {
       clock,
       logger,
       isV11,
+      random,
+      ...(options.stages === undefined ? {} : { stages: options.stages }),
       isConnected: () => hub.isConnected,
     });
     this.volumes = new EdgeVolumes({ hub, clock });

@@ -1,7 +1,8 @@
 // The rules of single writes: what a patch makes of an object, what a client can't change, what holds a deletion up.
 import type { Json, KubeObject } from "../../protocol/apis/kube-object.ts";
 import type { Kind } from "./kinds/kind.ts";
-import { applyJsonPatch, applyMergePatch } from "./patch/json-patch.ts";
+import { applyJsonPatch } from "./patch/json-patch.ts";
+import { applyMergePatch } from "../../protocol/apis/merge-patch.ts";
 import { applyStrategicPatch } from "./patch/strategic.ts";
 import { conflict, forbidden, invalid, unsupportedMediaType } from "./status.ts";
 

@@ -2,7 +2,7 @@
 import type { Device, DeviceModel } from "../../protocol/apis/device.ts";
 import type { Random } from "../../base/random/random.ts";
 import { type Clock, every, type Timer } from "../../base/time/clock.ts";
-import { Faults, type Misbehaviour } from "./misbehaviour.ts";
+import { Faults, type Misbehaviour, noFaults } from "./misbehaviour.ts";
 import { type ValueSource, valueSource, type ValueSpec } from "./values.ts";
 
 /** How the devices of a model behave: where their values come from, by property, and what they do wrong. */
@@ -93,6 +93,7 @@ export class SimulatedDevice {
     }
     const { behaviours = {}, random } = this.#world;
     const { misbehaves = {}, values = {} } = behaviours[device.spec?.deviceModelRef?.name ?? ""] ?? {};
+    const behaves = Object.keys(misbehaves).length === 0;
     this.#misbehaviour = hasMapper ? misbehaves : {};
     if (this.#turn === undefined) this.#takeTurns();
     for (const property of wanted) {
@@ -112,7 +113,8 @@ export class SimulatedDevice {
         isWritable: described.accessMode !== "ReadOnly",
         reportsToCloud,
         source: known?.source ?? valueSource(described, random.stream(property.name), values[property.name]),
-        faults: known?.faults ?? new Faults(misbehaves, random.stream(`faults/${property.name}`)),
+        faults: known?.faults ??
+          (behaves ? noFaults : new Faults(misbehaves, random.stream(`faults/${property.name}`))),
         timer,
       };
       this.#properties.set(property.name, entry);

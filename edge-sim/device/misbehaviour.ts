@@ -1,5 +1,5 @@
 // How devices and their mappers misbehave: what is asked is refused or late, what is said drifts or is rubbish, or nothing is said.
-import type { Random } from "../../base/random/random.ts";
+import { Random } from "../../base/random/random.ts";
 
 /** What a device does wrong. Shares are of 1; times are milliseconds of the device's own. */
 export interface Misbehaviour {
@@ -51,3 +51,6 @@ export class Faults {
     return share > 0 && this.#random.next() < share;
   }
 }
+
+/** Those of a device that behaves: one for all, since nothing of it changes. */
+export const noFaults = new Faults({}, new Random(0));

@@ -1,7 +1,7 @@
 // What a kubelet would say of a pod, as the patch that edgecore sends.
 import { secondsOf } from "../../protocol/apis/time.ts";
 import { type KubeObject, listAt, textAt } from "../../protocol/apis/kube-object.ts";
-import { sortedJson, type Status, statusPatch, withTransitions } from "./status-patch.ts";
+import { type Condition, sortedJson, type Status, statusPatch, withTransitions } from "./status-patch.ts";
 
 /**
  * Where a pod is in its life here. `unpulled`: its image can't be had; `unready`: it runs and its probe fails; `backoff`: a
@@ -26,6 +26,8 @@ export interface PodView {
   readonly exit?: PodExit | undefined;
   /** The end of the present run, once it is over for good. */
   readonly end?: PodExit | undefined;
+  /** What stages have made of its status, for a pod that lives by them. */
+  readonly staged?: Status | undefined;
 }
 
 /** How containers ended. `at` and `startedAt` are Unix milliseconds. */
@@ -41,6 +43,12 @@ export const lostExit: PodExit = { code: 137 };
 /** Whether its containers have ever run, as far as the phase tells. */
 export function hasStarted(phase: PodPhase): boolean {
   return phase !== "creating" && phase !== "unpulled";
+}
+
+/** Where a pod is whose status says this phase. */
+export function phaseOf(status: Status): PodPhase {
+  const found = (["running", "stopped", "failed"] as const).find((phase) => phases[phase] === status.phase);
+  return found ?? "creating";
 }
 
 const phases: Readonly<Record<PodPhase, string>> = {
@@ -65,7 +73,11 @@ export function podPatch(pod: KubeObject, view: PodView, now: number): string {
 /** The status a pod has now, with what it had before where that is nobody's to change. */
 export function podStatus(pod: KubeObject, view: PodView, now: number): Status {
   const before = (pod.status ?? {}) as Status;
-  const { addresses, phase, startedAt } = view;
+  const { addresses, phase, staged, startedAt } = view;
+  if (staged !== undefined) {
+    const conditions = (staged.conditions ?? []) as readonly Condition[];
+    return { ...staged, conditions: withTransitions(before, conditions, secondsOf(now)) };
+  }
   const { podIP: _ip, podIPs: _ips, message: _message, reason: _reason, ...rest } = before;
   return {
     ...rest,

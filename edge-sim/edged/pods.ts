@@ -1,6 +1,7 @@
 // The edge's pods: started when what they mount is there, reported, stopped within their grace.
 import type { Clock, Timer } from "../../base/time/clock.ts";
 import { every } from "../../base/time/clock.ts";
+import type { Random } from "../../base/random/random.ts";
 import { type Logger, reasonOf } from "../../base/log/logger.ts";
 import { referencesIn } from "../../protocol/apis/pod.ts";
 import { at, type KubeObject, listAt, textAt } from "../../protocol/apis/kube-object.ts";
@@ -10,8 +11,19 @@ import { CloudError, type MetaManager } from "../metamanager/metamanager.ts";
 import type { EdgeStore } from "../metamanager/store.ts";
 import type { EdgeTimings } from "../timings.ts";
 import type { PodReports } from "./pod-reports.ts";
-import { hasStarted, lostExit, type PodAddresses, type PodPhase, type PodView } from "./pod-status.ts";
+import {
+  hasStarted,
+  lostExit,
+  phaseOf,
+  type PodAddresses,
+  type PodPhase,
+  podStatus,
+  type PodView,
+} from "./pod-status.ts";
 import { storageNeeds } from "./pod-storage.ts";
+import { StagedPod } from "./staged-pod.ts";
+import type { Stages } from "./stages.ts";
+import type { Status } from "./status-patch.ts";
 
 /** What it needs from outside. */
 export interface PodsWorld {
@@ -26,6 +38,9 @@ export interface PodsWorld {
   readonly isConnected: () => boolean;
   /** A cloud of v1.1 does not answer where something is missing: nothing must wait for it. */
   readonly isV11: boolean;
+  readonly random: Random;
+  /** Pods that these are for live by them until they are to go. */
+  readonly stages?: Stages;
 }
 
 interface Pod {
@@ -47,6 +62,9 @@ interface Pod {
   isAsking: boolean;
   /** What the pod needs was there when it was asked for. */
   hasNeeds: boolean;
+  /** Its way from stage to stage, once it has begun one. */
+  stages: StagedPod | undefined;
+  staged: Status | undefined;
 }
 
 /** What a pod can be made to do. */
@@ -114,6 +132,7 @@ export class EdgePods {
     this.#world.reports.stop();
     for (const timer of this.#timers) timer.cancel();
     this.#timers.clear();
+    for (const { stages } of this.#pods.values()) stages?.stop();
     this.#pods.clear();
     this.#tokens.clear();
   }
@@ -134,6 +153,7 @@ export class EdgePods {
       metadata.name === name && (metadata.namespace ?? "default") === namespace
     );
     if (pod === undefined || !["running", "unready"].includes(pod.phase)) return false;
+    leaveStages(pod);
     if (deed === "ready" || deed === "unready") pod.phase = deed === "ready" ? "running" : "unready";
     else this.#exit(pod, exitCode);
     void this.#advance(pod);
@@ -188,6 +208,8 @@ export class EdgePods {
         isBusy: false,
         isAsking: false,
         hasNeeds: false,
+        stages: undefined,
+        staged: undefined,
       };
       this.#pods.set(uid, pod);
       // A pod that had ended before this edge started again stays ended.
@@ -202,6 +224,7 @@ export class EdgePods {
         known.reported = undefined;
       }
       known.object = object;
+      if (known.staged !== undefined) known.stages?.replace(object);
     }
     const pod = this.#pods.get(uid) as Pod;
     if (object.metadata.deletionTimestamp !== undefined) this.#end(pod);
@@ -213,6 +236,7 @@ export class EdgePods {
     const pod = this.#pods.get(object.metadata.uid ?? "");
     if (pod === undefined) return;
     this.#pods.delete(object.metadata.uid ?? "");
+    leaveStages(pod);
     const { clock, isConnected, reports } = this.#world;
     if (!["running", "unready", "backoff"].includes(pod.phase) || !isConnected()) return reports.forget(object);
     pod.phase = "stopped";
@@ -228,6 +252,7 @@ export class EdgePods {
   #end(pod: Pod): void {
     if (pod.isEnding) return;
     pod.isEnding = true;
+    leaveStages(pod);
     const grace = (pod.object.metadata.deletionGracePeriodSeconds ?? 30) * 1000;
     this.#later(Math.min(grace, this.#world.timings.podStop), () => {
       pod.end ??= { code: 0, at: this.#world.clock.now(), startedAt: pod.startedAt };
@@ -264,6 +289,10 @@ export class EdgePods {
     }
     if (!hasStarted(pod.phase)) {
       if (pod.isEnding || !await this.#hasAllItNeeds(pod)) return false;
+      if (this.#world.stages?.areFor(pod.object)) {
+        if (!pod.isEnding) pod.stages ??= this.#beginStages(pod);
+        return false;
+      }
       const isMissing = listAt(pod.object, "spec", "containers").some((c) =>
         this.#missingImages.has(textAt(c, "image"))
       );
@@ -281,10 +310,39 @@ export class EdgePods {
   }
 
   async #report(pod: Pod): Promise<void> {
-    const { phase, object } = pod;
+    const { phase, object, staged } = pod;
     await this.#world.reports.report(object, pod);
     // A change that came meanwhile is told by the next report.
+    if (pod.staged !== staged) return;
     if (pod.object === object || changedContainers(object, pod.object).length === 0) pod.reported = phase;
+  }
+
+  /** From here on its status is what its stages make of it; it begins with the one it has. */
+  #beginStages(pod: Pod): StagedPod {
+    const { clock, logger, random, stages, timings } = this.#world;
+    const { object } = pod;
+    const { namespace = "default", name } = object.metadata;
+    const now = clock.now();
+    const hasPhase = ["Running", "Succeeded", "Failed"].includes(textAt(object, "status", "phase"));
+    pod.staged = hasPhase ? object.status as Status : podStatus(object, pod, now);
+    if (hasPhase) pod.phase = phaseOf(pod.staged);
+    return new StagedPod({ ...object, status: pod.staged }, {
+      stages: stages as Stages,
+      clock,
+      random: random.stream(`stages/${namespace}/${name}`),
+      millisecond: timings.deviceMillisecond,
+      changed: (status) => {
+        pod.staged = status;
+        pod.phase = phaseOf(status);
+        pod.reported = undefined;
+        void this.#advance(pod);
+      },
+      failed: (error) =>
+        logger.warn("a stage could not be worked out; its pod stays as it is", {
+          pod: `${namespace}/${name}`,
+          error: reasonOf(error),
+        }),
+    });
   }
 
   /** Whether all is there that a pod needs; asks the cloud for the rest. */
@@ -329,6 +387,12 @@ export class EdgePods {
     this.#addresses++;
     return `10.88.${(this.#addresses >> 8) & 255}.${this.#addresses & 255}`;
   }
+}
+
+/** From here on the pod is what its phase says. */
+function leaveStages(pod: Pod): void {
+  pod.stages?.stop();
+  pod.staged = undefined;
 }
 
 function restarted(pod: Pod, container: string): void {

@@ -7,6 +7,7 @@ import type { DeviceBehaviour } from "../device/device.ts";
 import { Edge, type EdgeVersion } from "../edge.ts";
 import type { HubAddress, Transport } from "../edgehub/edgehub.ts";
 import { type EdgeCredentials, EnrolmentError, fetchCa } from "../edgehub/enrolment.ts";
+import type { Stages } from "../edged/stages.ts";
 import type { EdgeTimings } from "../timings.ts";
 
 /** Edges that are alike: `{cohort}-0` … `{cohort}-{count-1}`. */
@@ -25,6 +26,8 @@ export interface Cohort {
   readonly credentials?: EdgeCredentials;
   /** By the name of a model: how its devices behave. */
   readonly behaviours?: Readonly<Record<string, DeviceBehaviour>>;
+  /** What pods live by that these are for. */
+  readonly stages?: Stages;
 }
 
 /** What a fleet needs. */
@@ -104,7 +107,7 @@ export class Fleet {
   #make(
     name: string,
     hub: HubAddress,
-    alike: Pick<Cohort, "behaviours" | "labels" | "link" | "pods" | "transport" | "version">,
+    alike: Pick<Cohort, "behaviours" | "labels" | "link" | "pods" | "stages" | "transport" | "version">,
     node = name,
   ): Edge {
     const { cohorts: _cohorts, ...world } = this.#options;

@@ -46,6 +46,8 @@ export interface ScenarioCohort {
   readonly devices?: readonly CohortDevices[];
   /** Pods each of its nodes takes; 110 where nothing is said. */
   readonly pods?: number;
+  /** Files of stages that pods on its edges live by, without `.yaml`: shipped with skep, or beside the scenario. */
+  readonly stages?: readonly string[];
 }
 
 /** Whether any edge of a scenario speaks KubeEdge v1.1. */

@@ -88,6 +88,13 @@ const cohort: Schema = {
     },
     labels: { type: "object", additionalProperties: { type: "string" } },
     pods: { ...count, description: "pods each of its nodes takes; 110 where nothing is said" },
+    stages: {
+      type: "array",
+      minItems: 1,
+      items: { type: "string", pattern: "^[^/].*$" },
+      description:
+        "stages that pods live by: shipped with skep (crashing, flapping …), or FILE.yaml beside the scenario",
+    },
     link: {
       type: "object",
       additionalProperties: false,

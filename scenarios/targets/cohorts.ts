@@ -11,12 +11,14 @@ import { behavioursOf } from "./behaviours.ts";
 
 /** `file` is what models and tables stand beside; `legacy` the certificate that edges of v1.1 share. Throws StepFailure. */
 export async function cohortOf(written: ScenarioCohort, file: string, legacy?: EdgeCredentials): Promise<Cohort> {
-  const { cohort, count = 1, labels, link, pods, transport, version } = written;
+  const { cohort, count = 1, labels, link, pods, stages = [], transport, version } = written;
   return {
     cohort,
     count,
     behaviours: await behavioursOf(written, file),
     ...(pods === undefined ? {} : { pods }),
+    // CEL takes a while to load: only where there are stages.
+    ...(stages.length === 0 ? {} : { stages: await (await import("./stages.ts")).readStages(stages, file) }),
     ...(version === undefined ? {} : { version }),
     ...(version === "v1.1" && legacy !== undefined ? { credentials: legacy } : {}),
     ...(labels === undefined ? {} : { labels }),

@@ -1,7 +1,8 @@
 // Rubbish at every door that bytes come in through: the answer is a value or a typed error, never a crash.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { applyJsonPatch, applyMergePatch } from "../../cloud/apiserver/patch/json-patch.ts";
+import { applyJsonPatch } from "../../cloud/apiserver/patch/json-patch.ts";
+import { applyMergePatch } from "../../protocol/apis/merge-patch.ts";
 import { applyStrategicPatch } from "../../cloud/apiserver/patch/strategic.ts";
 import { ApiError } from "../../cloud/apiserver/status.ts";
 import { mergeTwins, ReportError } from "../../cloud/devicecontroller/upstream/reports.ts";

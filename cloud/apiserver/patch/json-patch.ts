@@ -1,5 +1,6 @@
-// JSON Patch (RFC 6902) and JSON Merge Patch (RFC 7386), with the habits of Kubernetes' Go libraries.
+// JSON Patch (RFC 6902), with the habits of Kubernetes' Go libraries.
 import type { Json } from "../../../protocol/apis/kube-object.ts";
+import { define } from "../../../protocol/apis/merge-patch.ts";
 import { ApiError, badRequest } from "../status.ts";
 
 /** Operations accepted in one patch, kube-apiserver's own limit. */
@@ -142,25 +143,6 @@ function indexIn(list: Json[], token: string, highest: number): number {
   const index = given < 0 ? list.length + given : given;
   if (index < 0 || index > highest) throw unprocessable();
   return index;
-}
-
-/** Sets a key even where it is called `__proto__`. */
-export function define(object: Record<string, Json>, key: string, value: Json): void {
-  if (key === "__proto__") {
-    Object.defineProperty(object, key, { value, enumerable: true, configurable: true, writable: true });
-  } else object[key] = value;
-}
-
-/** Applies a merge patch: null removes a key, objects merge, anything else replaces. Returns a new value. */
-export function applyMergePatch(target: Json | undefined, patch: Json): Json {
-  if (typeof patch !== "object" || patch === null || Array.isArray(patch)) return patch;
-  const base = typeof target === "object" && target !== null && !Array.isArray(target) ? target : {};
-  const merged: Record<string, Json> = { ...base };
-  for (const [key, value] of Object.entries(patch)) {
-    if (value === null) delete merged[key];
-    else define(merged, key, applyMergePatch(Object.hasOwn(base, key) ? base[key] : undefined, value));
-  }
-  return merged;
 }
 
 export function deepEqual(a: unknown, b: unknown): boolean {

@@ -1,7 +1,8 @@
 // Strategic merge patch: lists merge by the key their field is declared with (k8s.io/apimachinery strategicpatch).
 import type { Json } from "../../../protocol/apis/kube-object.ts";
 import { ApiError, badRequest } from "../status.ts";
-import { deepEqual, define } from "./json-patch.ts";
+import { define } from "../../../protocol/apis/merge-patch.ts";
+import { deepEqual } from "./json-patch.ts";
 
 type JsonObject = Record<string, Json>;
 

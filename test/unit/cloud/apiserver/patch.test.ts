@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { applyJsonPatch, applyMergePatch } from "../../../../cloud/apiserver/patch/json-patch.ts";
+import { applyJsonPatch } from "../../../../cloud/apiserver/patch/json-patch.ts";
+import { applyMergePatch } from "../../../../protocol/apis/merge-patch.ts";
 import { applyStrategicPatch } from "../../../../cloud/apiserver/patch/strategic.ts";
 
 describe("a JSON patch", () => {

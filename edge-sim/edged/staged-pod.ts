@@ -1,0 +1,82 @@
+// A pod that goes from stage to stage, and what that makes of its status.
+import { isDeepStrictEqual } from "node:util";
+import type { Random } from "../../base/random/random.ts";
+import type { Clock, Timer } from "../../base/time/clock.ts";
+import type { Json, KubeObject } from "../../protocol/apis/kube-object.ts";
+// Its types alone: CEL is loaded where stages are.
+import type { Stage, Stages } from "./stages.ts";
+import type { Status } from "./status-patch.ts";
+
+/** What a staged pod needs from outside. */
+export interface StagedWorld {
+  readonly stages: Stages;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** One millisecond of the stages' delays. */
+  readonly millisecond: number;
+  readonly changed: (status: Status) => void;
+  /** A stage could not be worked out; the pod stays as it is. */
+  readonly failed: (error: unknown) => void;
+}
+
+/** A pod that goes from stage to stage. */
+export class StagedPod {
+  readonly #world: StagedWorld;
+  #pod: KubeObject;
+  #next: { readonly stage: Stage; readonly timer: Timer } | undefined;
+
+  /** Begins with the status that the pod has. */
+  constructor(pod: KubeObject, world: StagedWorld) {
+    this.#pod = pod;
+    this.#world = world;
+    this.#look();
+  }
+
+  /** The pod is another version of itself now; its status stays what the stages made of it. */
+  replace(pod: KubeObject): void {
+    this.#pod = { ...pod, status: this.#pod.status ?? {} };
+    this.#look();
+  }
+
+  stop(): void {
+    this.#next?.timer.cancel();
+    this.#next = undefined;
+  }
+
+  /** Takes up the stage that fits now; the one that is on its way stays, as long as it fits. */
+  #look(): void {
+    const { clock, millisecond, random, stages } = this.#world;
+    const fitting = stages.fitting(this.#pod);
+    if (this.#next !== undefined && fitting.includes(this.#next.stage)) return;
+    this.stop();
+    const stage = pick(fitting, random);
+    if (stage === undefined) return;
+    const { durationMilliseconds: low = 0, jitterDurationMilliseconds: high = low } = stage.spec.delay ?? {};
+    const wait = low + (high > low ? (high - low) * random.next() : 0);
+    this.#next = { stage, timer: clock.after(Math.max(1, wait * millisecond), () => this.#apply(stage)) };
+  }
+
+  #apply(stage: Stage): void {
+    const { changed, clock, failed } = this.#world;
+    this.#next = undefined;
+    let status: Json;
+    try {
+      status = stage.statusOf(this.#pod, clock.now());
+    } catch (error) {
+      return failed(error);
+    }
+    // What changes nothing would be taken up again and again.
+    if (isDeepStrictEqual(status, this.#pod.status ?? {})) return;
+    this.#pod = { ...this.#pod, status: status as Status };
+    changed(status as Status);
+    this.#look();
+  }
+}
+
+function pick(stages: readonly Stage[], random: Random): Stage | undefined {
+  const weights = stages.map(({ spec }) => spec.weight ?? 1);
+  const sum = weights.reduce((a, b) => a + b, 0);
+  if (sum === 0) return stages[Math.floor(random.next() * stages.length)];
+  let left = random.next() * sum;
+  return stages.find((_, i) => (left -= weights[i] as number) < 0) ?? stages.at(-1);
+}

@@ -1,0 +1,79 @@
+// Reads the stages that a cohort's pods live by: files of kwok's `kind: Stage`, shipped with skep or beside the scenario.
+import { access } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { Ajv } from "ajv";
+import { Stages, type StageSpec } from "../../edge-sim/edged/stages.ts";
+import { type KubeObject, textAt } from "../../protocol/apis/kube-object.ts";
+import { readManifest } from "../engine/manifest.ts";
+import { type Schema, StepFailure } from "../steps/step.ts";
+
+const shipped = fileURLToPath(new URL("../library/stages", import.meta.url));
+
+const texts: Schema = { type: "object", additionalProperties: { type: "string" } };
+const ms: Schema = { type: "integer", minimum: 0, maximum: 86_400_000 };
+
+function object(properties: Record<string, Schema>, required: readonly string[] = []): Schema {
+  return { type: "object", required, additionalProperties: false, properties };
+}
+
+const requirement = {
+  ...object({
+    key: { type: "string" },
+    operator: { enum: ["In", "NotIn", "Exists", "DoesNotExist"] },
+    values: { type: "array", items: { type: "string" } },
+  }, ["key", "operator"]),
+};
+
+/** `spec` of a Stage, as far as it means something for a pod on a simulated edge. */
+const schema: Schema = object({
+  resourceRef: object({ apiGroup: { const: "v1" }, kind: { const: "Pod" } }, ["kind"]),
+  selector: object({
+    matchLabels: texts,
+    matchAnnotations: texts,
+    matchExpressions: { type: "array", items: requirement },
+  }),
+  weight: { type: "integer", minimum: 0 },
+  delay: object({ durationMilliseconds: ms, jitterDurationMilliseconds: ms }),
+  next: object({ patch: object({ status: { type: "object" } }, ["status"]) }, ["patch"]),
+}, ["next"]);
+
+/** What kwok has and edges here have not, and what to do about it. */
+const foreign: Readonly<Record<string, string>> = {
+  statusTemplate:
+    "is a Go template, which is not run here: say next.patch, a merge patch whose values may be { $cel: ... } (docs/fleet.md)",
+  patches: "holds Go templates, which are not run here: say next.patch (docs/fleet.md)",
+  delete: "can't be: an edge does not delete pods by itself; delete it in the API",
+  finalizers: "can't be: an edge does not touch finalizers",
+  event: "can't be: an edge here writes no events",
+};
+
+const check = new Ajv({ strict: false }).compile(schema);
+
+/** The stages in these files, by name as models are. Throws StepFailure, or StageError for a path or an expression. */
+export async function readStages(names: readonly string[], scenarioFile: string): Promise<Stages> {
+  const specs: StageSpec[] = [];
+  for (const name of names) {
+    const beside = resolve(dirname(scenarioFile), `${name}.yaml`);
+    const file = await access(beside).then(() => beside, () => resolve(shipped, `${name}.yaml`));
+    for (const object of await readManifest(file, {})) specs.push(specOf(object, file));
+  }
+  return new Stages(specs);
+}
+
+function specOf({ kind, metadata: { name }, spec }: KubeObject, file: string): StageSpec {
+  const refuse = (reason: string) => new StepFailure(`${file}: stage ${name}: ${reason}`);
+  if (kind !== "Stage") throw new StepFailure(`${file} holds a ${kind}; files of stages hold kind: Stage`);
+  const next = (spec as { readonly next?: Record<string, unknown> } | undefined)?.next ?? {};
+  const word = Object.keys(foreign).find((key) => key in next);
+  if (word !== undefined) throw refuse(`next.${word} ${foreign[word]}`);
+  const about = textAt(spec, "resourceRef", "kind");
+  if (about !== "" && about !== "Pod") throw refuse(`it is for a ${about}; only Pods go through stages here`);
+  if (!check(spec)) {
+    const [error] = check.errors ?? [];
+    const field = error?.params.additionalProperty;
+    const where = `spec${error?.instancePath.replaceAll("/", ".") ?? ""}`;
+    throw refuse(field === undefined ? `${where} ${error?.message}` : `${where} has no ${String(field)}`);
+  }
+  return { name, ...spec as Omit<StageSpec, "name"> };
+}
