@@ -1,7 +1,6 @@
 // How the devices of a cohort behave, from the words of a scenario: durations, tables beside it, and a check against the model.
 import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import { parse } from "csv-parse/sync";
 import { reasonOf } from "../../base/log/logger.ts";
 import type { DeviceBehaviour } from "../../edge-sim/device/device.ts";
 import type { Scalar, ValueSpec } from "../../edge-sim/device/values.ts";
@@ -71,6 +70,8 @@ async function sourceOf({ csv, ...spec }: CohortValues, scenarioFile: string): P
 
 /** The values of a column, from the table's second line on; its first names the columns. */
 async function readColumn(file: string, column: string): Promise<string[]> {
+  // Few scenarios have tables: the others need not load what reads them.
+  const { parse } = await import("csv-parse/sync");
   let rows: Record<string, string>[];
   try {
     const text = await readFile(file, "utf8");
