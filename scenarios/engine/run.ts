@@ -1,5 +1,6 @@
 // Runs scenarios: a world for each, its steps, its invariants, its verdict.
 import { Environment } from "@marcbachmann/cel-js";
+import type { HopRecord } from "../../base/hop/hop.ts";
 import { reasonOf } from "../../base/log/logger.ts";
 import { StepFailure } from "../steps/step.ts";
 import { stepTable } from "../steps/table.ts";
@@ -304,10 +305,11 @@ export class ScenarioRun {
 
   #hopsAbout(about: string) {
     const all = [...this.#world.hops.since(0)];
-    const related = about === ""
-      ? all.filter((hop) => hop.operation !== "keepalive")
-      : all.filter((hop) => hop.resource.includes(about));
-    return related.slice(-SHOWN_HOPS);
+    // Every edge renews its lease all the time: a dozen of these would say nothing of what went wrong.
+    const isNoise = about.includes("lease")
+      ? () => false
+      : ({ operation, resource }: HopRecord) => operation === "keepalive" || resource.includes("/lease/");
+    return all.filter((hop) => hop.resource.includes(about) && !isNoise(hop)).slice(-SHOWN_HOPS);
   }
 }
 
