@@ -68,14 +68,15 @@ export async function fleetCommand(flags: FleetFlags): Promise<number> {
   const pace = new Pace(traffic, clock);
   const show = () => {
     const totals = fleet.totals();
-    const text = `${lineOf(totals)}${pace.line()}`;
+    const line = lineOf(totals);
+    const text = `${line}${pace.line()}`;
     if (totals.ready === count && !isReady) {
       isReady = true;
       people.write(`${isTTY ? "\r\x1b[2K" : ""}${text}\nready\n`);
       if (flags.json) process.stdout.write(`${JSON.stringify({ ...totals, ready: true })}\n`);
     } else if (isTTY) people.write(`\r\x1b[2K${text}`);
-    else if (lineOf(totals) !== last && !flags.quiet) people.write(`${text}\n`);
-    last = lineOf(totals);
+    else if (line !== last && !flags.quiet) people.write(`${text}\n`);
+    last = line;
   };
   const timer = every(clock, LINE_EVERY_MS, show);
   const failed = Promise.withResolvers<never>();

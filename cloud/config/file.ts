@@ -60,18 +60,24 @@ const DAY = 24 * HOUR;
 
 /** Reads a file. Throws ConfigFileError. */
 export async function loadCloudCoreFile(file: string): Promise<CloudCoreFile> {
-  let text: string;
+  const text = await readLimited(
+    file,
+    (reason) =>
+      `can't read the config file ${file}: ${reason}; \`skep cloudcore --minconfig\` prints one to begin with`,
+  );
+  return parseCloudCoreFile(text, file);
+}
+
+/** A file's text, its length looked at first. Rejects with ConfigFileError: that it is too long, or what `unreadable` says. */
+export async function readLimited(file: string, unreadable: (reason: string) => string): Promise<string> {
   try {
     const { size } = await stat(file);
     if (size > limits.configFile) throw new ConfigFileError(`${file} is longer than ${limits.configFile} bytes`);
-    text = await readFile(file, "utf8");
+    return await readFile(file, "utf8");
   } catch (error) {
     if (error instanceof ConfigFileError) throw error;
-    throw new ConfigFileError(
-      `can't read the config file ${file}: ${reasonOf(error)}; \`skep cloudcore --minconfig\` prints one to begin with`,
-    );
+    throw new ConfigFileError(unreadable(reasonOf(error)));
   }
-  return parseCloudCoreFile(text, file);
 }
 
 /** What a text says; `file` is for the messages. Throws ConfigFileError. */

@@ -1,13 +1,12 @@
 // The `conf/` folder of a cloudcore of KubeEdge v1.1, as the `cloudcore.yaml` that means the same today (protocol notes 1, §7.2).
-import { readdir, readFile, stat } from "node:fs/promises";
+import { readdir, stat } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { isMap, parseDocument, stringify } from "yaml";
 import { reasonOf } from "../../base/log/logger.ts";
 import { cloudcoreKeys, type ConfigKey, isKey, skepKeys } from "../../protocol/apis/cloudcore-config.ts";
-import { limits } from "../../protocol/limits.ts";
 import { edgeNodeLabel } from "../../protocol/message/names.ts";
-import { API_VERSION, ConfigFileError, KIND, valueFault } from "./file.ts";
+import { API_VERSION, ConfigFileError, KIND, readLimited, valueFault } from "./file.ts";
 
 /** Where a key of then stands now. */
 type Paths = Readonly<Record<string, string>>;
@@ -163,16 +162,7 @@ async function readFolder(dir: string): Promise<Map<string, Setting>> {
 
 /** The mapping in a file. Rejects with ConfigFileError. */
 async function readMapping(file: string): Promise<unknown> {
-  let text: string;
-  try {
-    const { size } = await stat(file);
-    if (size > limits.configFile) throw new ConfigFileError(`${file} is longer than ${limits.configFile} bytes`);
-    text = await readFile(file, "utf8");
-  } catch (error) {
-    if (error instanceof ConfigFileError) throw error;
-    throw new ConfigFileError(`${file}: can't be read: ${reasonOf(error)}`);
-  }
-  const document = parseDocument(text);
+  const document = parseDocument(await readLimited(file, (reason) => `${file}: can't be read: ${reason}`));
   const [broken] = document.errors;
   if (broken !== undefined) throw new ConfigFileError(`${file}: not YAML: ${broken.message.split("\n")[0]}`);
   if (document.contents !== null && !isMap(document.contents)) {

@@ -6,7 +6,7 @@ import { operations, resourceTypes } from "../../protocol/message/names.ts";
 import { wirePath } from "../../protocol/resource/path.ts";
 import type { MetaManager } from "../metamanager/metamanager.ts";
 import type { EdgeTimings } from "../timings.ts";
-import type { NodeAgent, NodeIdentity } from "./node.ts";
+import { type NodeAgent, type NodeIdentity, nodeInfoOf } from "./node.ts";
 
 /** What it needs from outside. */
 export interface NodeV11World {
@@ -88,18 +88,7 @@ export class EdgeNodeV11 implements NodeAgent {
       }],
       addresses: [{ type: "InternalIP", address }, { type: "Hostname", address: name }],
       daemonEndpoints: { kubeletEndpoint: { Port: 0 } },
-      nodeInfo: {
-        machineID: "",
-        systemUUID: "",
-        bootID: "",
-        kernelVersion: "6.1.0",
-        osImage: "skep simulated edge",
-        containerRuntimeVersion: "skep://0.1.0",
-        kubeletVersion: KUBELET_VERSION,
-        kubeProxyVersion: "v0.0.0",
-        operatingSystem: "linux",
-        architecture: "amd64",
-      },
+      nodeInfo: nodeInfoOf(KUBELET_VERSION),
     };
   }
 }

@@ -243,19 +243,24 @@ function nodeOf({ name, labels, address, pods }: NodeIdentity, now: number): Kub
       conditions: conditionsAt(now),
       addresses: [{ type: "InternalIP", address }, { type: "Hostname", address: name }],
       daemonEndpoints: { kubeletEndpoint: { Port: 10350 } },
-      nodeInfo: {
-        machineID: "",
-        systemUUID: "",
-        bootID: "",
-        kernelVersion: "6.1.0",
-        osImage: "skep simulated edge",
-        containerRuntimeVersion: "skep://0.1.0",
-        kubeletVersion: KUBELET_VERSION,
-        kubeProxyVersion: "v0.0.0",
-        operatingSystem: "linux",
-        architecture: "amd64",
-      },
+      nodeInfo: nodeInfoOf(KUBELET_VERSION),
     },
+  };
+}
+
+/** What a Node's status says of the machine, whichever era's kubelet speaks. */
+export function nodeInfoOf(kubeletVersion: string) {
+  return {
+    machineID: "",
+    systemUUID: "",
+    bootID: "",
+    kernelVersion: "6.1.0",
+    osImage: "skep simulated edge",
+    containerRuntimeVersion: "skep://0.1.0",
+    kubeletVersion,
+    kubeProxyVersion: "v0.0.0",
+    operatingSystem: "linux",
+    architecture: "amd64",
   };
 }
 

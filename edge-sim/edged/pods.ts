@@ -3,10 +3,8 @@ import type { Clock, Timer } from "../../base/time/clock.ts";
 import { every } from "../../base/time/clock.ts";
 import type { Random } from "../../base/random/random.ts";
 import { type Logger, reasonOf } from "../../base/log/logger.ts";
-import { referencesIn } from "../../protocol/apis/pod.ts";
 import { at, type KubeObject, listAt, textAt } from "../../protocol/apis/kube-object.ts";
 import { resourceTypes } from "../../protocol/message/names.ts";
-import { wirePath } from "../../protocol/resource/path.ts";
 import { CloudError, type MetaManager } from "../metamanager/metamanager.ts";
 import type { EdgeStore } from "../metamanager/store.ts";
 import type { EdgeTimings } from "../timings.ts";
@@ -20,6 +18,7 @@ import {
   podStatus,
   type PodView,
 } from "./pod-status.ts";
+import { needsOf, tokensOf } from "./pod-needs.ts";
 import { storageNeeds } from "./pod-storage.ts";
 import { StagedPod } from "./staged-pod.ts";
 import type { Stages } from "./stages.ts";
@@ -69,12 +68,6 @@ interface Pod {
 
 /** What a pod can be made to do. */
 export type PodDeed = "complete" | "fail" | "unready" | "ready";
-
-/** What a pod mounts or reads: the path it has in the store, and whether the pod can do without. */
-interface Need {
-  readonly path: string;
-  readonly optional: boolean;
-}
 
 /** A simulated kubelet: no containers, but everything the cloud can see of them. */
 export class EdgePods {
@@ -407,30 +400,4 @@ function changedContainers(old: KubeObject, pod: KubeObject): string[] {
   return [...images(pod)].filter(([name, image]) => before.has(name) && before.get(name) !== image).map(([name]) =>
     name
   );
-}
-
-function needsOf(pod: KubeObject): Need[] {
-  return referencesIn(pod).map(({ kind, namespace, name, isOptional }) => ({
-    path: wirePath(namespace, kind, name),
-    optional: isOptional,
-  }));
-}
-
-function tokensOf(pod: KubeObject) {
-  const { namespace = "default", name, uid } = pod.metadata;
-  const account = textAt(pod, "spec", "serviceAccountName") || "default";
-  return listAt(pod, "spec", "volumes").flatMap((volume) => listAt(volume, "projected", "sources"))
-    .map((source) => at(source, "serviceAccountToken")).filter((source) => source !== undefined)
-    .map((source) => ({
-      path: wirePath(namespace, resourceTypes.serviceaccounttoken, account),
-      content: {
-        metadata: { creationTimestamp: null },
-        spec: {
-          audiences: at(source, "audience") === undefined ? null : [at(source, "audience")],
-          expirationSeconds: at(source, "expirationSeconds") ?? 3600,
-          boundObjectRef: { kind: "Pod", apiVersion: "v1", name, uid },
-        },
-        status: { token: "", expirationTimestamp: null },
-      },
-    }));
 }

@@ -1,5 +1,5 @@
 // Kubernetes manifests that a scenario names: files beside it, or objects in it.
-import { readFile } from "node:fs/promises";
+import { access, readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { parseAllDocuments } from "yaml";
 import { reasonOf } from "../../base/log/logger.ts";
@@ -23,6 +23,12 @@ export async function loadManifest(
     else found.push(...await readManifest(resolve(dirname(context.scenario.position.file), part), context.variables));
   }
   return found;
+}
+
+/** NAME.yaml beside a scenario, or else in a folder of what is shipped. */
+export async function besideOrShipped(name: string, scenarioFile: string, shipped: string): Promise<string> {
+  const beside = resolve(dirname(scenarioFile), `${name}.yaml`);
+  return await access(beside).then(() => beside, () => resolve(shipped, `${name}.yaml`));
 }
 
 /** The objects of a file. Throws StepFailure where it can't be read or holds something else. */

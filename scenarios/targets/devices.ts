@@ -1,12 +1,10 @@
 // The devices that a scenario's fleet has: objects in the API, made from models.
-import { access } from "node:fs/promises";
-import { dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { hasCode, type KubeClient } from "../../cloud/kube/client.ts";
 import { deviceApi, type DeviceModel } from "../../protocol/apis/device.ts";
 import { type KubeObject, listAt, textAt } from "../../protocol/apis/kube-object.ts";
 import { milliseconds } from "../engine/duration.ts";
-import { readManifest } from "../engine/manifest.ts";
+import { besideOrShipped, readManifest } from "../engine/manifest.ts";
 import type { CohortDevices, Scenario } from "../engine/scenario.ts";
 import { StepFailure } from "../steps/step.ts";
 
@@ -52,8 +50,7 @@ export async function createDevices(
 
 /** A model that is shipped, or stands beside the scenario. Throws StepFailure. */
 export async function readModel(name: string, scenarioFile: string): Promise<DeviceModel> {
-  const beside = resolve(dirname(scenarioFile), `${name}.yaml`);
-  const file = await access(beside).then(() => beside, () => resolve(shipped, `${name}.yaml`));
+  const file = await besideOrShipped(name, scenarioFile, shipped);
   const model = (await readManifest(file, {})).find((object) => object.kind === "DeviceModel");
   if (model === undefined) throw new StepFailure(`${file} holds no DeviceModel`);
   return model as DeviceModel;

@@ -1,11 +1,9 @@
 // Reads the stages that a cohort's pods live by: files of kwok's `kind: Stage`, shipped with skep or beside the scenario.
-import { access } from "node:fs/promises";
-import { dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Ajv } from "ajv";
 import { Stages, type StageSpec } from "../../edge-sim/edged/stages.ts";
 import { type KubeObject, textAt } from "../../protocol/apis/kube-object.ts";
-import { readManifest } from "../engine/manifest.ts";
+import { besideOrShipped, readManifest } from "../engine/manifest.ts";
 import { type Schema, StepFailure } from "../steps/step.ts";
 
 const shipped = fileURLToPath(new URL("../library/stages", import.meta.url));
@@ -54,8 +52,7 @@ const check = new Ajv({ strict: false }).compile(schema);
 export async function readStages(names: readonly string[], scenarioFile: string): Promise<Stages> {
   const specs: StageSpec[] = [];
   for (const name of names) {
-    const beside = resolve(dirname(scenarioFile), `${name}.yaml`);
-    const file = await access(beside).then(() => beside, () => resolve(shipped, `${name}.yaml`));
+    const file = await besideOrShipped(name, scenarioFile, shipped);
     for (const object of await readManifest(file, {})) specs.push(specOf(object, file));
   }
   return new Stages(specs);
