@@ -1,15 +1,19 @@
 // One simulated edge: its parts wired together, and what a scenario may do to it.
-import type { Tap } from "../base/hop/hop.ts";
 import { Link } from "../base/link/link.ts";
 import type { Logger } from "../base/log/logger.ts";
 import type { Random } from "../base/random/random.ts";
 import type { Clock } from "../base/time/clock.ts";
 import type { Device } from "../protocol/apis/device.ts";
+import type { KubeObject } from "../protocol/apis/kube-object.ts";
 import type { Message } from "../protocol/message/message.ts";
 import { groups, resourceTypes } from "../protocol/message/names.ts";
-import type { DeviceBehaviour } from "./device/device.ts";
-import { DeviceTwin, type Twins } from "./devicetwin/devicetwin.ts";
-import { DeviceTwinV11 } from "./devicetwin/devicetwin-v1.1.ts";
+import { hopOf, type Tap } from "../base/hop/hop.ts";
+import type { DeviceBehaviour, Report } from "./device/device.ts";
+import { EdgeDevices } from "./device/devices.ts";
+import { SimulatedMapper } from "./device/mapper.ts";
+import { DeviceTwin } from "./devicetwin/devicetwin.ts";
+import { today, v11 } from "./devicetwin/eras.ts";
+import { Dmi } from "./dmi/dmi.ts";
 import { EdgeHub, type HubAddress, type Transport } from "./edgehub/edgehub.ts";
 import { EdgeNode, type NodeAgent } from "./edged/node.ts";
 import { EdgeNodeV11 } from "./edged/node-v1.1.ts";
@@ -59,11 +63,14 @@ export class Edge {
   readonly hub: EdgeHub;
   readonly node: NodeAgent;
   readonly pods: EdgePods;
-  readonly twin: Twins;
+  readonly twin: DeviceTwin;
+  readonly devices: EdgeDevices;
   readonly volumes: EdgeVolumes;
   /** Whether it speaks KubeEdge v1.1. */
   readonly isV11: boolean;
   readonly #meta: MetaManager;
+  readonly #mapper: SimulatedMapper;
+  readonly #dmi: Dmi;
   readonly #logger: Logger;
   #isRunning = false;
 
@@ -120,9 +127,43 @@ export class Edge {
       isConnected: () => hub.isConnected,
     });
     this.volumes = new EdgeVolumes({ hub, clock });
-    const { behaviours = {}, mapper = true } = options;
-    const devices = { node: name, hub, store, timings, clock, random, tap, mapper, behaviours };
-    this.twin = isV11 ? new DeviceTwinV11(devices) : new DeviceTwin(devices);
+    const { behaviours = {}, mapper: isActive = true } = options;
+    const era = isV11 ? v11 : today;
+    const mapper = new SimulatedMapper({
+      clock,
+      random,
+      millisecond: timings.deviceMillisecond,
+      behaviours,
+      isActive,
+      report: (id, report) => this.#said(id, report, isActive),
+      state: (id, state) => this.twin.reportState(id, state),
+      applied: (id, property, value) => {
+        const about = { header: { msg_id: "" }, route: { operation: "apply", resource: `device/${id}/${property}` } };
+        tap?.(hopOf(about, { time: clock.now(), hop: "device.apply", direction: "down", node: name, outcome: value }));
+        // A device of v1.1 has no cycles in which it would say so.
+        if (isV11) mapper.get(id)?.set(property, value);
+      },
+    });
+    this.#mapper = mapper;
+    this.twin = new DeviceTwin({
+      node: name,
+      era,
+      hub,
+      store,
+      timings,
+      clock,
+      publish: undefined,
+      left: (id) => isV11 && mapper.remove(id),
+      wanted: (id, expected) => isV11 && mapper.want(id, expected),
+    });
+    this.#dmi = new Dmi({
+      store,
+      logger,
+      reported: (id, twin) => this.twin.reported(id, twin),
+      stated: (id, state) => this.twin.reportState(id, state),
+      simulated: mapper,
+    });
+    this.devices = new EdgeDevices(this.twin, mapper, era);
   }
 
   get isRunning(): boolean {
@@ -139,6 +180,7 @@ export class Edge {
     if (this.#isRunning) return;
     this.#isRunning = true;
     this.twin.start();
+    this.#dmi.start();
     this.pods.start();
     this.hub.start();
   }
@@ -154,6 +196,8 @@ export class Edge {
       this.node.stop();
       await this.hub.stop();
       this.pods.stop();
+      this.#mapper.stop();
+      this.#dmi.stop();
       this.twin.stop();
     }
     if (options.forget) this.store.clear();
@@ -162,6 +206,7 @@ export class Edge {
   #connected(): void {
     this.#logger.debug("connected to the cloud");
     this.twin.connected();
+    this.#mapper.repeat();
     this.node.connected();
     this.pods.connected();
   }
@@ -184,12 +229,35 @@ export class Edge {
       case resourceTypes.pod:
         return operation === "put" ? this.pods.put(object) : this.pods.delete(object);
       case resourceTypes.device:
-        return operation === "put" ? this.twin.putDevice(object as Device) : this.twin.deleteDevice(object);
+        return operation === "put" ? this.#putDevice(object as Device) : this.#deleteDevice(object);
       case resourceTypes.configmap:
       case resourceTypes.secret:
         return this.pods.wake();
       case resourceTypes.devicemodel:
-        if (operation === "put") this.twin.putModel(object);
+        return operation === "put" ? this.#dmi.putModel(object, false) : this.#dmi.deleteModel(object);
     }
+  }
+
+  #putDevice(device: Device): void {
+    const { name, namespace = "default" } = device.metadata;
+    this.twin.join({ id: `${namespace}/${name}`, name });
+    this.#dmi.putDevice(device);
+  }
+
+  #deleteDevice(device: KubeObject): void {
+    const { name, namespace = "default" } = device.metadata;
+    this.#dmi.deleteDevice(device);
+    this.twin.leave(`${namespace}/${name}`);
+  }
+
+  /** A simulated device speaks: by DMI where its mapper is at work, else as somebody would by MQTT. */
+  #said(id: string, { desired = "", property, type, value }: Report, isActive: boolean): string | undefined {
+    const slash = id.indexOf("/");
+    if (isActive && !this.isV11) {
+      const twins = [{ property, observedDesired: desired, reported: value }];
+      return this.#dmi.reportDeviceStatus(id.slice(0, slash), id.slice(slash + 1), twins);
+    }
+    const metadata = this.isV11 ? {} : { metadata: { type } };
+    return this.twin.reported(id, { [property]: { actual: { value }, ...metadata } });
   }
 }

@@ -26,7 +26,8 @@ export interface DeviceWorld {
   readonly random: Random;
   /** One millisecond of the device's cycles. */
   readonly millisecond: number;
-  readonly report: (report: Report) => void;
+  /** Says it; returns why it was refused, where it was. */
+  readonly report: (report: Report) => string | undefined;
   /** A desired value has reached the device. */
   readonly applied: (property: string, value: string) => void;
   /** The mapper has noticed that the device went `offline` or came back `online`. */
@@ -131,11 +132,11 @@ export class SimulatedDevice {
     if (known !== undefined) known.measured = known.value = value;
   }
 
-  /** The device measures, or is made to say, this value now. */
-  set(property: string, value: string): void {
+  /** The device measures, or is made to say, this value now. Returns why nobody takes it, where nobody does. */
+  set(property: string, value: string): string | undefined {
     const known = this.#properties.get(property);
     if (known !== undefined) known.value = value;
-    this.#world.report({
+    return this.#world.report({
       property,
       ...(known?.desired === undefined ? {} : { desired: known.desired }),
       value,

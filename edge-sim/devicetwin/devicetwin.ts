@@ -1,40 +1,41 @@
-// DeviceTwin: which devices the node has, their twins and versions, and their reports to the cloud.
-import { secondsOf } from "../../protocol/apis/time.ts";
+// DeviceTwin: which devices a node has, their twins and versions, what mappers are told of them, and their reports to the cloud.
 import { randomUUID } from "node:crypto";
-import { hopOf, type Tap } from "../../base/hop/hop.ts";
-import type { Random } from "../../base/random/random.ts";
 import { type Clock, every, type Timer } from "../../base/time/clock.ts";
-import type { Device, DeviceModel } from "../../protocol/apis/device.ts";
-import type { KubeObject } from "../../protocol/apis/kube-object.ts";
+import { type KubeObject, textAt } from "../../protocol/apis/kube-object.ts";
 import type { Message } from "../../protocol/message/message.ts";
 import { resourceTypes } from "../../protocol/message/names.ts";
-import { wirePath } from "../../protocol/resource/path.ts";
+import { deviceTopic, nodeTopic, readTopic } from "../../protocol/twin/topics.ts";
 import {
   type DeviceTwinUpdate,
+  type MembershipDetail,
+  type MembershipDevice,
   type MembershipUpdate,
+  type MsgAttr,
   type MsgTwin,
-  nextTwinVersion,
   refuseTwin,
-  type TwinVersion,
 } from "../../protocol/twin/twin.ts";
-import { type DeviceBehaviour, type Report, SimulatedDevice } from "../device/device.ts";
 import type { EdgeHub } from "../edgehub/edgehub.ts";
 import type { EdgeStore } from "../metamanager/store.ts";
 import type { EdgeTimings } from "../timings.ts";
+import { type Attributes, changedAttributes } from "./attributes.ts";
+import type { TwinEra } from "./eras.ts";
 import { TwinReports } from "./reports.ts";
+import { type Twin, type TwinChanges, TwinError, TwinTable } from "./twin-table.ts";
 
 /** What it needs from outside. */
 export interface DeviceTwinWorld {
   readonly node: string;
+  readonly era: TwinEra;
   readonly hub: EdgeHub;
   readonly store: EdgeStore;
   readonly timings: EdgeTimings;
   readonly clock: Clock;
-  readonly random: Random;
-  readonly tap: Tap | undefined;
-  readonly mapper: boolean;
-  /** By the name of a model: how its devices behave. */
-  readonly behaviours?: Readonly<Record<string, DeviceBehaviour>>;
+  /** To the mappers, by MQTT; undefined where nobody could listen, and nothing is built then. */
+  readonly publish: ((topic: string, payload: string) => void) | undefined;
+  /** A device is gone. */
+  readonly left: (id: string) => void;
+  /** The cloud has set twins of a device: `expected` of each that it has. */
+  readonly wanted: (id: string, expected: Readonly<Record<string, string | undefined>>) => void;
 }
 
 /** A device this node cannot speak of, or a value it must not send. */
@@ -45,42 +46,29 @@ export class DeviceError extends Error {
   }
 }
 
-/** What the rest of an edge, and whoever plays with its devices, knows of a twin, whichever era's. */
-export interface Twins {
-  devices(): string[];
-  stateOf(
-    id: string,
-  ):
-    | { readonly state: string; readonly twin: Record<string, { readonly desired?: string; readonly value?: string }> }
-    | undefined;
-  start(): void;
-  stop(): void;
-  connected(): void;
-  receive(message: Message): void;
-  putDevice(device: Device): void;
-  putModel(model: KubeObject): void;
-  deleteDevice(device: KubeObject): void;
-  report(id: string, property: string, value: string): void;
-  measure(id: string, property: string, value: string): void;
-  reportState(id: string, state: string): void;
-}
-
-interface Versions {
-  expected: TwinVersion;
-  actual: TwinVersion;
-}
-
 interface Member {
-  readonly device: SimulatedDevice;
-  readonly twins: Map<string, Versions>;
+  readonly id: string;
+  name: string;
+  description: string;
   state: string;
+  attributes: Attributes;
+  readonly twins: TwinTable;
 }
 
-const zero: TwinVersion = { cloud: 0, edge: 0 };
+/** A member as the store keeps it; its metadata's name is the id. */
+interface Row extends KubeObject {
+  readonly name?: string;
+  readonly description?: string;
+  readonly state?: string;
+  readonly attributes?: Attributes;
+  readonly twins?: Readonly<Record<string, Twin>>;
+}
 
-export class DeviceTwin implements Twins {
+/** The rows of devices in the edge's store. */
+const ROWS = "devicetwin";
+
+export class DeviceTwin {
   readonly #world: DeviceTwinWorld;
-  /** By device id, `namespace/name`. */
   readonly #members = new Map<string, Member>();
   readonly #reports: TwinReports;
   #resend: Timer | undefined;
@@ -95,19 +83,39 @@ export class DeviceTwin implements Twins {
     return [...this.#members.keys()];
   }
 
-  /** What a device was asked for, what it says, and its state; undefined for a device the node does not have. */
-  stateOf(id: string) {
-    const member = this.#members.get(id);
-    return member === undefined ? undefined : { state: member.state, twin: member.device.state() };
+  get size(): number {
+    return this.#members.size;
   }
 
-  /** The edge starts: devices in the store are there again. */
+  /** A device's state, and what is wanted and reported of its properties; undefined for a device the node does not have. */
+  stateOf(id: string) {
+    const member = this.#members.get(this.#world.era.idOf(id));
+    if (member === undefined) return undefined;
+    const twin = Object.entries(member.twins.visible()).map(([property, { actual, expected }]) =>
+      [property, {
+        ...(expected?.value ? { desired: expected.value } : {}),
+        ...(actual?.value === undefined ? {} : { value: actual.value }),
+      }] as const
+    );
+    return { state: member.state, twin: Object.fromEntries(twin) };
+  }
+
+  /** The edge starts: devices in the store are there again, with their versions. */
   start(): void {
-    const { clock, store, timings } = this.#world;
-    for (const [path, device] of store.entries(resourceTypes.device)) {
-      const [namespace, , name] = path.split("/");
-      this.#join(`${namespace}/${name}`);
-      this.putDevice(device as Device);
+    const { clock, era, store, timings, wanted } = this.#world;
+    for (const [, stored] of store.entries(ROWS)) {
+      const { attributes = {}, description = "", metadata, name, state = "", twins = {} } = stored as Row;
+      const id = metadata.name;
+      const member = {
+        id,
+        name: name ?? id,
+        description,
+        state,
+        attributes,
+        twins: new TwinTable(era.isV11 ? withoutActualTimes(twins) : twins),
+      };
+      this.#members.set(id, member);
+      wanted(id, expectedOf(member.twins));
     }
     this.#resend = every(clock, timings.confirm, () => this.#reports.again());
   }
@@ -115,144 +123,355 @@ export class DeviceTwin implements Twins {
   stop(): void {
     this.#resend?.cancel();
     this.#reports.forget(() => true);
-    for (const member of this.#members.values()) member.device.stop();
+    for (const id of this.#members.keys()) this.#world.left(id);
     this.#members.clear();
   }
 
-  /** At every connect the twin asks for its members; the devices say again what they have. */
+  /** At every connect it asks for its members, and goes on asking where the cloud never answers. */
   connected(): void {
-    const { clock, node } = this.#world;
-    const now = clock.now();
+    const { clock, era, node } = this.#world;
     const content = JSON.stringify({
       event_type: "group_membership_event",
-      event_id: randomUUID(),
+      event_id: era.detailEvent(),
       group_id: node,
       operation: "detail",
-      timestamp: now,
+      timestamp: clock.now(),
     });
-    this.#reports.send("get", "membership/detail", content);
-    for (const member of this.#members.values()) member.device.repeat();
+    this.#reports.report("detail", "membership/detail", content, "get");
   }
 
-  /** A message of group `twin`: a confirmation, or which devices were won and lost. */
+  /** A message of group `twin`: a confirmation, which devices were won and lost, or what the cloud wants of one. */
   receive(message: Message): void {
+    const { era } = this.#world;
     const parent = message.header.parent_msg_id;
-    if (parent !== undefined) return this.#reports.confirmed(parent);
-    if (message.route.resource !== resourceTypes.membership) return;
-    const { added_devices: added, removed_devices: removed } = message.content as MembershipUpdate;
-    for (const { id } of added ?? []) this.#join(id);
-    for (const { id } of removed ?? []) this.#leave(id);
-  }
-
-  /** A Device was stored: its mapper is told. */
-  putDevice(device: Device): void {
-    const { namespace = "default", name } = device.metadata;
-    const member = this.#join(`${namespace}/${name}`);
-    const ref = device.spec?.deviceModelRef?.name ?? "";
-    const model = this.#world.store.get(wirePath(namespace, resourceTypes.devicemodel, ref)) as DeviceModel | undefined;
-    member.device.configure(device, model, this.#world.mapper);
-  }
-
-  /** A model was stored: the devices that have it are told. */
-  putModel(model: KubeObject): void {
-    for (const [, device] of this.#world.store.entries(resourceTypes.device)) {
-      const isOfModel = (device as Device).spec?.deviceModelRef?.name === model.metadata.name;
-      if (isOfModel && device.metadata.namespace === model.metadata.namespace) this.putDevice(device as Device);
+    if (parent !== undefined) this.#reports.confirmed(parent);
+    if (parent !== undefined && !era.isV11) return;
+    const { resource = "" } = message.route;
+    const [, name, ...what] = resource.split("/");
+    if (resource === `${resourceTypes.membership}/detail`) {
+      const { devices } = message.content as MembershipDetail;
+      for (const device of devices) this.#add(device);
+      for (const known of this.devices()) if (!devices.some(({ id }) => id === known)) this.leave(known);
+    } else if (resource === resourceTypes.membership) {
+      const { added_devices: added, removed_devices: removed } = message.content as MembershipUpdate;
+      for (const device of added ?? []) this.#add(device);
+      for (const { id } of removed ?? []) this.leave(id);
+    } else if (name !== undefined && what.join("/") === "twin/cloud_updated") {
+      const member = this.#members.get(name);
+      const { twin } = message.content as DeviceTwinUpdate;
+      const refused = refuseTwins(twin);
+      if (refused !== undefined) this.#refuse("", "", 400, refused);
+      else if (member !== undefined) this.#sync(member, twin, "");
     }
   }
 
-  deleteDevice(device: KubeObject): void {
-    this.#leave(`${device.metadata.namespace ?? "default"}/${device.metadata.name}`);
+  /** A mapper has published something on one of the twin's topics; what nobody understands is dropped, as edgecore drops it. */
+  heard(topic: string, payload: string): void {
+    const { era } = this.#world;
+    const asked = readTopic(topic, era.segments);
+    if (asked === undefined) return;
+    switch (asked.ask) {
+      case "membership/get":
+        return this.#tellMembers(payload);
+      case "twin/get":
+        return this.#tellTwin(asked.id, payload);
+      case "twin/update":
+      case "twin/cloud_updated": {
+        const update = readUpdate(payload);
+        // Neither the device nor the event is named in this refusal.
+        if (typeof update === "string") return void this.#refuse("", "", 400, update);
+        if (asked.ask === "twin/update") return void this.#updatedByMapper(asked.id, update.twin, update.event_id);
+        const member = this.#members.get(asked.id);
+        if (member === undefined) return void this.#refuse(asked.id, update.event_id, 404, era.unknownDevice);
+        return this.#sync(member, update.twin, update.event_id);
+      }
+      case "state/update": {
+        const state = textAt(jsonIn(payload), "state") || textAt(jsonIn(payload), "State");
+        if (this.#members.has(asked.id) && era.refuseState(state) === undefined) this.reportState(asked.id, state);
+      }
+    }
   }
 
-  /** A device reports a value. Throws DeviceError where the node does not have the device, or the value may not travel. */
-  report(id: string, property: string, value: string): void {
-    const member = this.#member(id);
-    const refused = refuseTwin(property, value);
-    if (refused !== undefined) throw new DeviceError(refused);
-    member.device.set(property, value);
+  /**
+   * A mapper in this process sets twins of a device, as by MQTT: what is refused is refused by a publication. Returns why, too;
+   * nothing has changed then.
+   */
+  reported(id: string, twin: Readonly<Record<string, MsgTwin | null>>): string | undefined {
+    const refused = refuseTwins(twin);
+    if (refused !== undefined) return this.#refuse("", "", 400, refused);
+    return this.#updatedByMapper(id, twin, "");
   }
 
-  /** A device has this value from now on, without reporting it by itself. Throws as `report` does. */
-  measure(id: string, property: string, value: string): void {
-    const refused = refuseTwin(property, value);
-    if (refused !== undefined) throw new DeviceError(refused);
-    this.#member(id).device.measure(property, value);
-  }
-
-  /** A device's state changes, e.g. to `online`. Throws DeviceError for a device the node does not have. */
+  /** A device's state changes, e.g. to `online`. Throws DeviceError for a device the node does not have, or no state. */
   reportState(id: string, state: string): void {
+    const { clock, era } = this.#world;
     const member = this.#member(id);
+    const refused = era.refuseState(state);
+    if (refused !== undefined) throw new DeviceError(refused);
     member.state = state;
-    const now = this.#world.clock.now();
-    const isOnline = ["online", "ok"].includes(state.toLowerCase());
-    const device = {
-      name: id.split("/")[1] ?? id,
-      state,
-      lastOnlineTime: isOnline ? secondsOf(now) : "",
-    };
-    this.#reports.report(
-      `${id} state`,
-      `device/${id}/state/update`,
-      JSON.stringify({ event_id: randomUUID(), timestamp: now, device }),
-    );
+    this.#keep(member);
+    const now = clock.now();
+    const payload = JSON.stringify({ ...base(now), device: era.deviceOf(member.name, state, now) });
+    this.#world.publish?.(deviceTopic(member.id, "state/update/result"), payload);
+    this.#reports.report(`${member.id} state`, `device/${member.id}/${era.statePath}`, payload);
   }
 
-  #member(id: string): Member {
-    const member = this.#members.get(id);
-    if (member !== undefined) return member;
-    throw new DeviceError(`${this.#world.node} has no device ${id}; it has ${this.devices().join(", ") || "none"}`);
-  }
-
-  #join(id: string): Member {
-    let member = this.#members.get(id);
-    if (member === undefined) {
-      const { behaviours = {}, clock, node, random, tap, timings } = this.#world;
-      const device = new SimulatedDevice({
-        clock,
-        random: random.stream(`device/${id}`),
-        millisecond: timings.deviceMillisecond,
-        behaviours,
-        noticed: (state) => this.reportState(id, state),
-        report: (report) => this.#reported(id, report),
-        applied: (property, value) => {
-          const about = { header: { msg_id: "" }, route: { operation: "apply", resource: `device/${id}/${property}` } };
-          tap?.(hopOf(about, { time: clock.now(), hop: "device.apply", direction: "down", node, outcome: value }));
-        },
-      });
-      member = { device, twins: new Map(), state: "" };
-      this.#members.set(id, member);
-    }
+  /** The node has a device from now on, whoever says so. */
+  join({ id, name = id, description = "", state = "" }: Partial<MembershipDevice> & { readonly id: string }): Member {
+    const known = this.#members.get(id);
+    if (known !== undefined) return known;
+    const member: Member = { id, name, description, state, attributes: {}, twins: new TwinTable() };
+    this.#members.set(id, member);
+    this.#keep(member);
     return member;
   }
 
-  #leave(id: string): void {
-    this.#members.get(id)?.device.stop();
-    this.#members.delete(id);
+  /** The node has a device no longer. */
+  leave(id: string): void {
+    if (!this.#members.delete(id)) return;
+    const { left, store } = this.#world;
+    store.delete(rowPath(id));
     // The cloud never confirms a report of a device it no longer has: it would be sent for ever.
     this.#reports.forget((subject) => subject.startsWith(`${id} `));
+    left(id);
+    this.#tellMembership([], [{ id }]);
   }
 
-  /** Every report counts as a change, whether the value is new or not, and goes to the cloud with its versions. */
-  #reported(id: string, { property, desired, value, type }: Report): void {
-    const member = this.#members.get(id);
-    if (member === undefined) return;
-    const now = this.#world.clock.now();
-    const versions = member.twins.get(property) ?? { expected: zero, actual: zero };
-    member.twins.set(property, versions);
-    versions.actual = nextTwinVersion(versions.actual, { by: "edge" }) ?? versions.actual;
-    if (desired !== undefined) {
-      versions.expected = nextTwinVersion(versions.expected, { by: "edge" }) ?? versions.expected;
-    }
-    const twin: MsgTwin = {
-      ...(desired === undefined ? {} : { expected: { value: desired, metadata: { timestamp: now } } }),
-      actual: { value, metadata: { timestamp: now } },
-      optional: true,
-      metadata: { type },
-      ...(desired === undefined ? {} : { expected_version: versions.expected }),
-      actual_version: versions.actual,
-    };
-    const content: DeviceTwinUpdate = { event_id: randomUUID(), timestamp: now, twin: { [property]: twin } };
-    this.#reports.report(`${id} ${property}`, `device/${id}/twin/edge_updated`, content);
+  /** That the node does not have a device; undefined where it does. */
+  missing(id: string): string | undefined {
+    const { era, node } = this.#world;
+    if (this.#members.has(era.idOf(id))) return undefined;
+    return `${node} has no device ${id}; it has ${this.devices().join(", ") || "none"}`;
   }
+
+  #member(id: string): Member {
+    const member = this.#members.get(this.#world.era.idOf(id));
+    if (member === undefined) throw new DeviceError(this.missing(id) as string);
+    return member;
+  }
+
+  #add(device: MembershipDevice): void {
+    const isNew = !this.#members.has(device.id);
+    const member = this.join(device);
+    const { attributes, twin } = device;
+    if (!isNew || attributes !== undefined) this.#setAttributes(member, attributes ?? {});
+    if (twin !== undefined) this.#sync(member, twin, "");
+    if (isNew) this.#tellMembership([device], []);
+    // What edgecore says of a device that comes a second time without twins, as today's cloud sends it.
+    else if (twin === undefined) this.#refuse(device.id, "", 400, "Update twin error, key:twin does not exist");
+  }
+
+  #setAttributes(member: Member, attributes: Readonly<Record<string, MsgAttr>>): void {
+    const changed = changedAttributes(member.attributes, attributes);
+    if (changed === undefined) return;
+    member.attributes = attributes;
+    this.#keep(member);
+    const { clock } = this.#world;
+    this.#world.publish?.(
+      deviceTopic(member.id, "updated"),
+      JSON.stringify({ event_id: "", timestamp: clock.now(), attributes: changed }),
+    );
+  }
+
+  /** Returns why it was refused, where it was. */
+  #updatedByMapper(id: string, twin: Readonly<Record<string, MsgTwin | null>>, event: string): string | undefined {
+    const member = this.#members.get(id);
+    if (member === undefined) return this.#refuse(id, event, 404, this.#world.era.unknownDevice);
+    try {
+      this.#update(member, twin, event);
+      return undefined;
+    } catch (error) {
+      if (!(error instanceof TwinError)) throw error;
+      return this.#refuse(id, event, 400, error.message);
+    }
+  }
+
+  /** Throws TwinError. */
+  #update(member: Member, twin: Readonly<Record<string, MsgTwin | null>>, event: string): void {
+    const now = this.#world.clock.now();
+    const changes = member.twins.update(twin, "edge", now);
+    this.#keep(member);
+    this.#world.publish?.(
+      deviceTopic(member.id, "twin/update/result"),
+      JSON.stringify({ event_id: event, timestamp: now, twin: changes.result }),
+    );
+    this.#tell(member, changes, event, now);
+  }
+
+  /** What the cloud wants, where it has seen all that this edge did; else the edge says what it has itself. */
+  #sync(member: Member, twin: Readonly<Record<string, MsgTwin | null>>, event: string): void {
+    const now = this.#world.clock.now();
+    const changes = member.twins.update(twin, "cloud", now);
+    this.#keep(member);
+    this.#tell(member, changes, event, now);
+    this.#world.wanted(member.id, expectedOf(member.twins));
+  }
+
+  /** In edgecore's order: the document, what is not as wanted, and then the cloud. */
+  #tell(member: Member, { document, sync }: TwinChanges, event: string, now: number): void {
+    const publish = this.#world.publish;
+    if (publish !== undefined) {
+      if (Object.keys(document).length > 0) {
+        const payload = JSON.stringify({ event_id: event, timestamp: now, twin: document });
+        publish(deviceTopic(member.id, "twin/update/document"), payload);
+      }
+      const delta = member.twins.delta(this.#world.era.isV11);
+      if (delta !== undefined) {
+        publish(deviceTopic(member.id, "twin/update/delta"), JSON.stringify({ ...base(now), ...delta }));
+      }
+    }
+    const properties = Object.entries(sync);
+    if (properties.length === 0) return;
+    const content: DeviceTwinUpdate = { ...base(now), twin: sync };
+    // What is insisted on and what is measured are said again each for itself.
+    const subjects = properties.map(([property, { actual }]) =>
+      `${property} ${actual === undefined ? "expected" : "actual"}`
+    );
+    this.#reports.report(`${member.id} ${subjects.join(" ")}`, `device/${member.id}/twin/edge_updated`, content);
+  }
+
+  #tellMembers(payload: string): void {
+    const { clock, node } = this.#world;
+    const asked = jsonIn(payload);
+    const topic = nodeTopic(node, "membership/get/result");
+    const now = clock.now();
+    const devices = [...this.#members.values()].map(({ attributes, description, id, name, state }) => ({
+      id,
+      name,
+      ...(description === "" ? {} : { description }),
+      ...(state === "" ? {} : { state }),
+      ...(Object.keys(attributes).length === 0 ? {} : { attributes }),
+    }));
+    this.#world.publish?.(
+      topic,
+      JSON.stringify(
+        asked === undefined
+          ? failure("", now, 400, `Unmarshal get membership info ${payload} failed`)
+          : { event_id: textAt(asked, "event_id"), timestamp: now, devices },
+      ),
+    );
+  }
+
+  #tellTwin(id: string, payload: string): void {
+    const { clock } = this.#world;
+    const asked = jsonIn(payload);
+    const event = textAt(asked, "event_id");
+    const now = clock.now();
+    const member = this.#members.get(id);
+    const answer = asked === undefined
+      ? failure("", now, 400, `Unmarshal twin info ${payload} failed`)
+      : member === undefined
+      ? failure(event, now, 404, `Device ${id} not found while getting twin`)
+      : { event_id: event, timestamp: now, twin: member.twins.visible() };
+    this.#world.publish?.(deviceTopic(id, "twin/get/result"), JSON.stringify(answer));
+  }
+
+  #tellMembership(added: readonly MembershipDevice[], removed: readonly { readonly id: string }[]): void {
+    const { clock, node } = this.#world;
+    this.#world.publish?.(
+      nodeTopic(node, "membership/updated"),
+      JSON.stringify({
+        ...base(clock.now()),
+        added_devices: added.length === 0 ? null : added.map(membershipOf),
+        removed_devices: removed.length === 0 ? null : removed,
+      }),
+    );
+  }
+
+  #refuse(id: string, event: string, code: number, reason: string): string {
+    this.#world.publish?.(
+      deviceTopic(id, "twin/update/result"),
+      JSON.stringify(failure(event, this.#world.clock.now(), code, reason)),
+    );
+    return reason;
+  }
+
+  #keep({ attributes, description, id, name, state, twins }: Member): void {
+    const row: Row = { metadata: { name: id }, name, description, state, attributes, twins: twins.rows() };
+    this.#world.store.put(rowPath(id), row);
+  }
+}
+
+/** Slashes in an id would be levels of the path. */
+function rowPath(id: string): string {
+  return `edge/${ROWS}/${id.replace("/", ":")}`;
+}
+
+function base(now: number) {
+  return { event_id: randomUUID(), timestamp: now };
+}
+
+function failure(event: string, now: number, code: number, reason: string) {
+  return { event_id: event, timestamp: now, code, reason };
+}
+
+/** A device as mappers are told of it: without versions, and with null for what was deleted. */
+function membershipOf({ twin, ...device }: MembershipDevice) {
+  if (twin === undefined) return device;
+  const plain = Object.entries(twin).map(([name, { actual_version: _a, expected_version: _e, ...given }]) =>
+    [name, given.metadata?.type === "deleted" ? null : given] as const
+  );
+  return { ...device, twin: Object.fromEntries(plain) };
+}
+
+function expectedOf(twins: TwinTable): Record<string, string | undefined> {
+  return Object.fromEntries(Object.entries(twins.visible()).map(([name, { expected }]) => [name, expected?.value]));
+}
+
+/** That edgecore forgot when what it has was measured, in its restart. */
+function withoutActualTimes(twins: Readonly<Record<string, Twin>>): Record<string, Twin> {
+  return Object.fromEntries(
+    Object.entries(twins).map(([name, { actual, ...twin }]) => [name, {
+      ...twin,
+      ...(actual?.value === undefined ? {} : { actual: { value: actual.value } }),
+    }]),
+  );
+}
+
+/** An object in JSON; undefined for anything else. */
+function jsonIn(payload: string): KubeObject | undefined {
+  try {
+    const read: unknown = JSON.parse(payload);
+    return typeof read === "object" && read !== null && !Array.isArray(read) ? read as KubeObject : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** A mapper's update, or why it is none. */
+function readUpdate(payload: string): { event_id: string; twin: Record<string, MsgTwin | null> } | string {
+  const read = jsonIn(payload);
+  const unread = "Unmarshal update request body failed, please check the request";
+  if (read === undefined) return unread;
+  const { twin } = read as unknown as { twin?: unknown };
+  if (twin === undefined || twin === null) return "Update twin error, key:twin does not exist";
+  if (typeof twin !== "object" || Array.isArray(twin)) return unread;
+  const twins = twin as Record<string, MsgTwin | null>;
+  if (!Object.values(twins).every(isTwin)) return unread;
+  return refuseTwins(twins) ?? { event_id: textAt(read, "event_id"), twin: twins };
+}
+
+/** Whether Go would read it as a twin: sides with text values, a truth value, and a text for the type. */
+function isTwin(given: unknown): given is MsgTwin | null {
+  if (given === null) return true;
+  if (typeof given !== "object") return false;
+  const { actual, expected, metadata, optional } = given as Record<string, unknown>;
+  const isSide = (side: unknown) =>
+    side === undefined || side === null ||
+    (typeof side === "object" && ["string", "undefined"].includes(typeof (side as { value?: unknown }).value));
+  return isSide(actual) && isSide(expected) && (optional === undefined || typeof optional === "boolean") &&
+    (metadata === undefined || (typeof metadata === "object" && metadata !== null));
+}
+
+/** In KubeEdge's words: that a name or a value has characters that may not travel. */
+function refuseTwins(twins: Readonly<Record<string, MsgTwin | null>>): string | undefined {
+  const says = (what: string, length: number) =>
+    `The ${what} of twin must only include upper or lowercase letters, number, english, and special letter ` +
+    `- _ . , : / @ # and the length of ${what} should be less than ${length} bytes`;
+  for (const [name, given] of Object.entries(twins)) {
+    if (refuseTwin(name, undefined) !== undefined) return says("key", 128);
+    const values = [given?.expected?.value, given?.actual?.value];
+    if (values.some((value) => refuseTwin(name, value) !== undefined)) return says("value", 512);
+  }
+  return undefined;
 }

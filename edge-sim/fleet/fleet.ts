@@ -158,7 +158,7 @@ export class Fleet {
       if (edge.hub.isConnected) totals.connected++;
       if (edge.isReady) totals.ready++;
       totals.podsRunning += edge.pods.count("running");
-      totals.devices += edge.twin.devices().length;
+      totals.devices += edge.devices.size;
       totals.connections += edge.hub.connections;
     }
     return totals;

@@ -6,9 +6,9 @@ export interface TwinVersion {
   readonly edge: number;
 }
 
-/** A value with the time it was set, Unix milliseconds. */
+/** A value with the time it was set, Unix milliseconds. Without `value` it was deleted. */
 export interface TwinValue {
-  readonly value: string;
+  readonly value?: string;
   readonly metadata?: { readonly timestamp?: number };
 }
 
@@ -29,11 +29,26 @@ export interface DeviceTwinUpdate {
   readonly twin: Readonly<Record<string, MsgTwin | null>>;
 }
 
+/** A property before and after a change, for mappers; null where it was or is not there. */
+export interface TwinDocument {
+  readonly last: MsgTwin | null;
+  readonly current: MsgTwin | null;
+}
+
+/** An attribute of a device: what it is made of, not what it measures. */
+export interface MsgAttr {
+  readonly value: string;
+  readonly optional?: boolean;
+  readonly metadata?: { readonly type?: string };
+}
+
 /** A device in a membership message. */
 export interface MembershipDevice {
   readonly id: string;
   readonly name: string;
   readonly description?: string;
+  readonly state?: string;
+  readonly attributes?: Readonly<Record<string, MsgAttr>>;
   /** With nodes of v1.1: its twins as the cloud has them. */
   readonly twin?: Readonly<Record<string, MsgTwin>>;
 }

@@ -112,7 +112,7 @@ function stateOf(edge: Edge) {
     problem: edge.hub.problem ?? "",
     certificates: edge.hub.certificates,
     pods: { running: edge.pods.count("running") },
-    devices: edge.twin.devices().length,
+    devices: edge.devices.size,
     objects: edge.store.size,
     volumes: [...edge.volumes.all].map(([id, { capacity, publishedTo }]) => ({
       id,
@@ -128,8 +128,8 @@ function devicePlace({ world }: StepContext, args: PlaceArgs, name: string): Pla
     what: `device ${name}${args.absent ? " is gone from every edge" : ""}`,
     about: name,
     look: () => {
-      const owner = world.fleet.edges().find((edge) => edge.twin.stateOf(id) !== undefined);
-      return Promise.resolve(lookAt(args, owner?.twin.stateOf(id)));
+      const owner = world.fleet.edges().find((edge) => edge.devices.stateOf(id) !== undefined);
+      return Promise.resolve(lookAt(args, owner?.devices.stateOf(id)));
     },
   };
 }

@@ -11,9 +11,9 @@ type DeviceArgs =
 /** The edge that has the device, and the device's id. Throws StepFailure. */
 function find({ world }: StepContext, device: string): readonly [edge: Edge, id: string] {
   const id = device.includes("/") ? device : `${world.namespace}/${device}`;
-  const edge = world.fleet.edges().find((e) => e.twin.stateOf(id) !== undefined);
+  const edge = world.fleet.edges().find((e) => e.devices.stateOf(id) !== undefined);
   if (edge !== undefined) return [edge, id];
-  const some = world.fleet.edges().flatMap((e) => e.twin.devices()).slice(0, 5);
+  const some = world.fleet.edges().flatMap((e) => e.devices.all()).slice(0, 5);
   throw new StepFailure(
     `no edge has a device ${device}`,
     [`there are ${some.join(", ") || "no devices at all"}`],
@@ -40,8 +40,8 @@ export const reportStep = {
     const [edge, id] = find(context, device);
     let isRefused = false;
     try {
-      for (const [property, value] of Object.entries(values)) edge.twin.report(id, property, String(value));
-      if (state !== undefined) edge.twin.reportState(id, state);
+      for (const [property, value] of Object.entries(values)) edge.devices.report(id, property, String(value));
+      if (state !== undefined) edge.devices.reportState(id, state);
     } catch (error) {
       if (!refused) throw new StepFailure(`device ${device} can't report that`, [reasonOf(error)], device);
       isRefused = true;
@@ -65,7 +65,7 @@ export const setStep = {
     const { device, ...values } = args;
     const [edge, id] = find(context, device);
     try {
-      for (const [property, value] of Object.entries(values)) edge.twin.measure(id, property, String(value));
+      for (const [property, value] of Object.entries(values)) edge.devices.measure(id, property, String(value));
     } catch (error) {
       throw new StepFailure(`device ${device} can't be set so`, [reasonOf(error)], device);
     }

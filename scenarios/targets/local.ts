@@ -287,9 +287,7 @@ async function untilReady(
   const began = clock.now();
   const deadline = began + ms;
   for (;;) {
-    const late = fleet.edges().filter((edge) =>
-      !edge.isReady || edge.twin.devices().length < (devices.get(edge.name) ?? 0)
-    );
+    const late = fleet.edges().filter((edge) => !edge.isReady || edge.devices.size < (devices.get(edge.name) ?? 0));
     if (late.length === 0) return;
     signal.throwIfAborted();
     const refusal = fleet.refusal();

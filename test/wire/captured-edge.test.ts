@@ -15,9 +15,9 @@ test("every message of edgecore has its equal in our edge, and there is no other
   const sensor = "default/sensor-1";
   await play.step("01", () => edge.start());
   for (const step of ["02", "03", "04", "05", "06", "07", "08", "09", "10", "11", "12"]) await play.step(step);
-  await play.step("13", () => edge.twin.report(sensor, "temperature", "21"));
-  await play.step("14", () => edge.twin.report(sensor, "temperature", "22"));
-  await play.step("15", () => edge.twin.reportState(sensor, "online"));
+  await play.step("13", () => edge.devices.report(sensor, "temperature", "21"));
+  await play.step("14", () => edge.devices.report(sensor, "temperature", "22"));
+  await play.step("15", () => edge.devices.reportState(sensor, "online"));
   // Step 16 is an upload through the edge's MQTT broker: eventbus is not there yet.
   await play.step("17", () => {}, {
     "network cut": async () => {

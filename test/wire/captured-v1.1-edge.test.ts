@@ -1,7 +1,6 @@
 // The captured run of the programs of 2019 (KubeEdge v1.1): its cloud side, played against our edge of that era.
 import { expect, onTestFinished, test } from "vitest";
 import { sleep } from "../../base/time/clock.ts";
-import { DeviceTwinV11 } from "../../edge-sim/devicetwin/devicetwin-v1.1.ts";
 import { linesOf } from "../support/captured.ts";
 import { CloudPlay } from "../support/cloud-play.ts";
 import { edgeOfFakeCloud } from "../support/fake-cloud.ts";
@@ -15,20 +14,20 @@ test("an edge of v1.1 says what the edgecore of 2019 said, and nothing else", as
   const slow = { confirm: 60_000, answer: 60_000, podStatusSyncV11: 600_000 };
   const { clock, edge, stop } = await edgeOfFakeCloud(node, (socket) => play.accept(socket), slow, "v1.1");
   onTestFinished(stop);
-  const twin = edge.twin as DeviceTwinV11;
+  const { devices, twin } = edge;
   await play.step("S1", () => edge.start());
   for (const step of ["S1b", "S2", "S3", "S3b", "S4", "S5", "S6", "S7", "S8"]) await play.step(step);
-  expect(twin.stateOf("default/sensor-1")?.twin.temperature).toEqual({ desired: "25" });
-  const report = (value: string) => () => twin.report("sensor-1", "temperature", value);
-  await play.step("S9", report("21"), {}, { 53: report("25"), 57: () => twin.reportState("sensor-1", "online") });
-  await play.step("S10", () => twin.write("sensor-1", "temperature", { expected: "40" }));
-  expect(twin.stateOf("sensor-1")?.twin.temperature, "what was written here stands").toEqual({
+  expect(devices.stateOf("default/sensor-1")?.twin.temperature).toEqual({ desired: "25" });
+  const report = (value: string) => () => devices.report("sensor-1", "temperature", value);
+  await play.step("S9", report("21"), {}, { 53: report("25"), 57: () => devices.reportState("sensor-1", "online") });
+  await play.step("S10", () => twin.reported("sensor-1", { temperature: { expected: { value: "40" } } }));
+  expect(devices.stateOf("sensor-1")?.twin.temperature, "what was written here stands").toEqual({
     desired: "40",
     value: "25",
   });
   // S11 are messages of applications through the edge's MQTT broker: eventbus is not there yet.
   await play.step("S12");
-  expect(Object.keys(twin.stateOf("sensor-1")?.twin ?? {})).toEqual(["temperature"]);
+  expect(Object.keys(devices.stateOf("sensor-1")?.twin ?? {})).toEqual(["temperature"]);
   await play.step("S13", () => {}, {
     "network cut": async () => {
       edge.link.cut();
@@ -37,7 +36,7 @@ test("an edge of v1.1 says what the edgecore of 2019 said, and nothing else", as
     },
   });
   await play.step("S14");
-  expect(twin.devices()).toEqual([]);
+  expect(devices.all()).toEqual([]);
   expect(edge.store.get("default/pod/pod-1")).toBeUndefined();
   expect(edge.store.get("default/service/web")).toMatchObject({ metadata: { name: "web" } });
   expect(edge.store.get("default/podlist/web")).toMatchObject({ items: [{ metadata: { name: "pod-1" } }] });

@@ -156,7 +156,7 @@ describe("a device", () => {
     await until(
       "it is back",
       () =>
-        edge().store.get("default/device/mover") && edge().twin.devices().includes("default/mover") &&
+        edge().store.get("default/device/mover") && edge().devices.all().includes("default/mover") &&
         !edge(1).store.get("default/device/mover"),
     );
     edge().link.setQuality("both", {});

@@ -2,7 +2,6 @@
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import type { MessageSocket } from "../../base/transport/message-socket.ts";
 import { type Resource, resources } from "../../cloud/kube/resource.ts";
-import { DeviceTwinV11 } from "../../edge-sim/devicetwin/devicetwin-v1.1.ts";
 import { profileKey } from "../../protocol/apis/device-v1alpha1.ts";
 import type { KubeObject } from "../../protocol/apis/kube-object.ts";
 import { decodeMessage, encodeMessage } from "../../protocol/message/codec.ts";
@@ -199,13 +198,13 @@ describe("an edge of v1.1 of ours", () => {
       "v1.1",
     );
     onTestFinished(fake.stop);
-    const twin = fake.edge.twin as DeviceTwinV11;
+    const { devices, twin } = fake.edge;
     fake.edge.start();
     await until("the edge connects", () => socket);
     const send = (name: string) => void socket?.send(encodeMessage(sample(name)));
     const answersTo = (name: string) =>
       received.filter(({ header }) => header.parent_msg_id === sample(name).header.msg_id);
-    const property = (name: string) => twin.stateOf("sensor-tag-01")?.twin[name];
+    const property = (name: string) => devices.stateOf("sensor-tag-01")?.twin[name];
 
     send("membership-add");
     await until("it has the device", () => property("temperature")?.desired === "25");
@@ -213,21 +212,21 @@ describe("an edge of v1.1 of ours", () => {
     await until("it is told", () => property("temperature")?.desired === "30");
     send("twin-cloud-updated-deleted");
     await until("a twin goes", () => property("temperature-enable") === undefined);
-    twin.report("sensor-tag-01", "temperature", "23");
+    devices.report("sensor-tag-01", "temperature", "23");
     const report = await until("its report", () => received.find(fits("twin-report")));
     expect(comparable(report.content)).toEqual(comparable(sample("twin-report").content));
     // What a mapper has written stands against what the cloud says without having seen it.
-    twin.write("sensor-tag-01", "temperature", { expected: "27" });
+    twin.reported("sensor-tag-01", { temperature: { expected: { value: "27" } } });
     received.length = 0;
     send("twin-cloud-updated");
     const conflict = await until("it insists", () => received.find(fits("twin-sync-conflict")));
     const wanted = (m: Message) => (m.content as DeviceTwinUpdate).twin.temperature?.expected?.value;
     expect(wanted(conflict)).toBe(wanted(sample("twin-sync-conflict")));
-    twin.reportState("sensor-tag-01", "online");
+    devices.reportState("sensor-tag-01", "online");
     const state = await until("its state", () => received.find(fits("state-report")));
     expect(comparable(state.content)).toEqual(comparable(sample("state-report").content));
     send("membership-remove");
-    await until("it has lost the device", () => twin.devices().length === 0);
+    await until("it has lost the device", () => devices.all().length === 0);
     for (const name of ["membership-add", "twin-cloud-updated", "membership-remove"]) {
       expect(answersTo(name)).toEqual([]);
     }

@@ -311,7 +311,7 @@ describe("what the cloud sends down reaches our edge", () => {
     const { edge: ours, received, send, acknowledged } = await start();
     const id = "default/thermo-1";
     send("membership-add");
-    await until("it has the device", () => ours.twin.devices().includes(id));
+    await until("it has the device", () => ours.devices.all().includes(id));
     send("devicemodel-insert");
     const route = { source: "meta", group: "twin", operation: "response" };
     expect((await acknowledged("devicemodel-insert")).route).toMatchObject(route);
@@ -329,7 +329,7 @@ describe("what the cloud sends down reaches our edge", () => {
       "device-update-desired",
       "synccontroller-device-update",
     );
-    ours.twin.report(id, "temperature", "23");
+    ours.devices.report(id, "temperature", "23");
     const reports = () => received.filter(({ route: { resource } }) => resource?.endsWith("/twin/edge_updated"));
     await until("it is reported", () => reports()[0]);
     send("twin-confirm", reports()[0]?.header.msg_id);
@@ -344,9 +344,9 @@ describe("what the cloud sends down reaches our edge", () => {
     expect(ours.store.get("default/device/thermo-1")).toBeUndefined();
     did("sent to our edge; gone and acknowledged", "device-delete", "devicemodel-delete");
     send("membership-add");
-    await until("it has the device again", () => ours.twin.devices().includes(id));
+    await until("it has the device again", () => ours.devices.all().includes(id));
     send("membership-remove");
-    await until("it has lost the device", () => !ours.twin.devices().includes(id));
+    await until("it has lost the device", () => !ours.devices.all().includes(id));
     const ids = ["membership-add", "membership-remove"].map((name) => sample(name).header.msg_id);
     expect(received.filter(({ header }) => ids.includes(header.parent_msg_id ?? ""))).toEqual([]);
     did("sent to our edge; won and lost, not acknowledged", "membership-add", "membership-remove");

@@ -27,7 +27,7 @@ function device(
     clock,
     random: new Random(1),
     millisecond: 1,
-    report: (report) => reports.push(report),
+    report: (report) => void reports.push(report),
     applied: (property, value) => applied.push(`${property}=${value}`),
     behaviours,
     noticed,

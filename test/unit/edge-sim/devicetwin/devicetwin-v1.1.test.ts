@@ -1,32 +1,13 @@
 // The twin of an edge of KubeEdge v1.1: versions, conflicts, repetition, and what outlives a restart.
 import { describe, expect, test } from "vitest";
-import { Random } from "../../../../base/random/random.ts";
-import { ManualClock } from "../../../../base/time/manual-clock.ts";
-import { DeviceTwinV11 } from "../../../../edge-sim/devicetwin/devicetwin-v1.1.ts";
-import type { EdgeHub } from "../../../../edge-sim/edgehub/edgehub.ts";
-import { EdgeStore } from "../../../../edge-sim/metamanager/store.ts";
+import type { EdgeStore } from "../../../../edge-sim/metamanager/store.ts";
 import { edgecoreTimings } from "../../../../edge-sim/timings.ts";
-import { type Message, newMessage } from "../../../../protocol/message/message.ts";
 import type { DeviceTwinUpdate, MsgTwin } from "../../../../protocol/twin/twin.ts";
+import { twinsOf } from "../../../support/twins.ts";
 
 function twinOf(options: { readonly mapper?: boolean; readonly store?: EdgeStore } = {}) {
-  const clock = new ManualClock();
-  const sent: Message[] = [];
-  const hub = { send: (message: Message) => sent.push(message) > 0 } as unknown as EdgeHub;
-  const store = options.store ?? new EdgeStore();
-  const mapper = options.mapper ?? false;
-  const world = { node: "old-0", hub, store, timings: edgecoreTimings, clock, random: new Random(1), tap: undefined };
-  const twin = new DeviceTwinV11({ ...world, mapper });
-  twin.start();
-  const says = (resource: string, content: unknown, parent?: string) =>
-    twin.receive(newMessage(0, {
-      source: "devicecontroller",
-      group: "twin",
-      operation: "update",
-      resource,
-      content,
-      ...(parent === undefined ? {} : { parent }),
-    }));
+  const world = twinsOf("old-0", { ...options, isV11: true });
+  const { says, sent } = world;
   const wants = (value: string, version: { cloud: number; edge: number }, type = "int"): MsgTwin => ({
     expected: { value, metadata: { timestamp: 1 } },
     optional: false,
@@ -36,14 +17,10 @@ function twinOf(options: { readonly mapper?: boolean; readonly store?: EdgeStore
   const reports = () => sent.filter(({ route }) => route.resource === "device/d/twin/edge_updated");
   const last = () => (reports().at(-1)?.content as DeviceTwinUpdate | undefined)?.twin;
   return {
-    clock,
-    sent,
-    store,
-    twin,
+    ...world,
     wants,
     reports,
     last,
-    says,
     won: (twins: Record<string, MsgTwin>) =>
       says("membership", { added_devices: [{ id: "d", name: "d", twin: twins }], removed_devices: null }),
     asked: (twins: Record<string, MsgTwin | null>) => says("device/d/twin/cloud_updated", { twin: twins }),
@@ -52,15 +29,15 @@ function twinOf(options: { readonly mapper?: boolean; readonly store?: EdgeStore
 
 describe("what the cloud wants", () => {
   test("is taken with its version; an older version is answered with what is here", () => {
-    const { asked, last, twin, wants, won } = twinOf();
+    const { asked, clock, devices, last, wants, won } = twinOf();
     won({ t: wants("20", { cloud: 10, edge: 0 }) });
     asked({ t: wants("21", { cloud: 11, edge: 0 }) });
-    expect(twin.stateOf("default/d")).toEqual({ state: "", twin: { t: { desired: "21" } } });
+    expect(devices.stateOf("default/d")).toEqual({ state: "", twin: { t: { desired: "21" } } });
     asked({ t: wants("19", { cloud: 9, edge: 0 }) });
-    expect(twin.stateOf("d")?.twin.t).toEqual({ desired: "21" });
+    expect(devices.stateOf("d")?.twin.t).toEqual({ desired: "21" });
     expect(last()).toEqual({
       t: {
-        expected: { value: "21", metadata: { timestamp: 1 } },
+        expected: { value: "21", metadata: { timestamp: clock.now() } },
         optional: false,
         metadata: { type: "int" },
         expected_version: { cloud: 11, edge: 0 },
@@ -69,13 +46,13 @@ describe("what the cloud wants", () => {
   });
 
   test("gives way to what has been written here since, however new it is; other properties do not", () => {
-    const { asked, last, reports, twin, wants, won } = twinOf();
+    const { asked, devices, last, reports, twin, wants, won } = twinOf();
     won({ t: wants("20", { cloud: 10, edge: 0 }), u: wants("1", { cloud: 10, edge: 0 }) });
-    twin.write("d", "t", { expected: "40" });
+    twin.reported("d", { t: { expected: { value: "40" } } });
     expect(last()?.t).toMatchObject({ expected: { value: "40" }, expected_version: { cloud: 10, edge: 1 } });
     const before = reports().length;
     asked({ t: wants("25", { cloud: 99, edge: 0 }), u: wants("2", { cloud: 99, edge: 0 }) });
-    expect(twin.stateOf("d")?.twin).toEqual({ t: { desired: "40" }, u: { desired: "2" } });
+    expect(devices.stateOf("d")?.twin).toEqual({ t: { desired: "40" }, u: { desired: "2" } });
     expect(reports()).toHaveLength(before + 1);
     expect(Object.keys(last() ?? {})).toEqual(["t"]);
   });
@@ -84,26 +61,26 @@ describe("what the cloud wants", () => {
     ["a value that is not of its type", { value: "warm", version: { cloud: 11, edge: 0 } }],
     ["a value with a space", { value: "2 1", version: { cloud: 11, edge: 0 } }],
   ])("%s is passed over", (_what, { value, version }) => {
-    const { asked, reports, twin, wants, won } = twinOf();
+    const { asked, devices, reports, wants, won } = twinOf();
     won({ t: wants("20", { cloud: 10, edge: 0 }) });
     asked({ t: wants(value, version), u: null });
-    expect(twin.stateOf("d")?.twin).toEqual({ t: { desired: "20" } });
+    expect(devices.stateOf("d")?.twin).toEqual({ t: { desired: "20" } });
     expect(reports()).toEqual([]);
   });
 
   test("a twin that is taken away is hidden, and comes back as another type with a newer version", () => {
-    const { asked, twin, wants, won } = twinOf();
+    const { asked, devices, wants, won } = twinOf();
     won({ t: wants("20", { cloud: 10, edge: 0 }) });
     asked({ t: wants("20", { cloud: 11, edge: 0 }, "deleted") });
-    expect(twin.stateOf("d")?.twin).toEqual({});
+    expect(devices.stateOf("d")?.twin).toEqual({});
     asked({ t: wants("on", { cloud: 12, edge: 0 }, "string") });
-    expect(twin.stateOf("d")?.twin).toEqual({ t: { desired: "on" } });
+    expect(devices.stateOf("d")?.twin).toEqual({ t: { desired: "on" } });
   });
 
   test("reaches the device through its mapper, which reports it", () => {
-    const { last, twin, wants, won } = twinOf({ mapper: true });
+    const { devices, last, wants, won } = twinOf({ mapper: true });
     won({ t: wants("20", { cloud: 10, edge: 0 }) });
-    expect(twin.stateOf("d")?.twin.t).toEqual({ desired: "20", value: "20" });
+    expect(devices.stateOf("d")?.twin.t).toEqual({ desired: "20", value: "20" });
     expect(last()?.t).toMatchObject({ actual: { value: "20" }, actual_version: { cloud: 0, edge: 1 } });
     expect(last()?.t?.expected).toBeUndefined();
   });
@@ -111,10 +88,10 @@ describe("what the cloud wants", () => {
 
 describe("what the edge says", () => {
   test("a report is said again with its id until the end of the edge: nobody confirms it", () => {
-    const { clock, reports, twin, wants, won } = twinOf();
+    const { clock, devices, reports, twin, wants, won } = twinOf();
     won({ t: wants("20", { cloud: 10, edge: 0 }) });
-    twin.report("d", "t", "5");
-    twin.report("d", "t", "6");
+    devices.report("d", "t", "5");
+    devices.report("d", "t", "6");
     clock.advance(edgecoreTimings.confirm * 2 + 1);
     const values = reports().map(({ content }) => (content as DeviceTwinUpdate).twin.t?.actual?.value);
     expect(values).toEqual(["5", "6", "6", "6"]);
@@ -125,10 +102,10 @@ describe("what the edge says", () => {
   });
 
   test("what is insisted on and what is measured are said again each for itself", () => {
-    const { asked, clock, reports, twin, wants, won } = twinOf();
+    const { asked, clock, devices, reports, twin, wants, won } = twinOf();
     won({ t: wants("20", { cloud: 10, edge: 0 }) });
-    twin.report("d", "t", "5");
-    twin.write("d", "t", { expected: "27" });
+    devices.report("d", "t", "5");
+    twin.reported("d", { t: { expected: { value: "27" } } });
     asked({ t: wants("30", { cloud: 99, edge: 0 }) });
     const before = reports().length;
     clock.advance(edgecoreTimings.confirm + 1);
@@ -137,26 +114,26 @@ describe("what the edge says", () => {
   });
 
   test("values of its own cycle it has none: `set` says so", () => {
-    const { twin, wants, won } = twinOf();
+    const { devices, wants, won } = twinOf();
     won({ t: wants("20", { cloud: 10, edge: 0 }) });
-    expect(() => twin.measure("d")).toThrow("use `report`");
-    expect(() => twin.measure("e")).toThrow("has no device e");
+    expect(() => devices.measure("d", "t", "1")).toThrow("use `report`");
+    expect(() => devices.measure("e", "t", "1")).toThrow("has no device e");
   });
 
   test("an unchanged value counts up its version; wrong ones are refused", () => {
-    const { last, twin, wants, won } = twinOf();
+    const { devices, last, wants, won } = twinOf();
     won({ t: wants("20", { cloud: 10, edge: 0 }) });
-    twin.report("d", "t", "5");
-    twin.report("d", "t", "5");
+    devices.report("d", "t", "5");
+    devices.report("d", "t", "5");
     expect(last()?.t?.actual_version).toEqual({ cloud: 0, edge: 2 });
-    expect(() => twin.report("d", "t", "warm")).toThrow("int");
-    expect(() => twin.report("d", "t", "a b")).toThrow("may only have");
-    expect(() => twin.report("e", "t", "5")).toThrow("old-0 has no device e; it has d");
-    expect(() => twin.reportState("d", "Online")).toThrow("online, offline, unknown");
+    expect(() => devices.report("d", "t", "warm")).toThrow("int");
+    expect(() => devices.report("d", "t", "a b")).toThrow("may only have");
+    expect(() => devices.report("e", "t", "5")).toThrow("old-0 has no device e; it has d");
+    expect(() => devices.reportState("d", "Online")).toThrow("online, offline, unknown");
   });
 
   test("which devices it has is asked at each connection, and again until somebody answers", () => {
-    const { clock, says, sent, twin } = twinOf();
+    const { clock, devices, says, sent, twin } = twinOf();
     twin.connected();
     clock.advance(edgecoreTimings.confirm + 1);
     const asks = () => sent.filter(({ route }) => route.resource === "membership/detail");
@@ -164,7 +141,7 @@ describe("what the edge says", () => {
     says("membership/detail", { devices: [{ id: "d", name: "d", twin: {} }] }, asks()[0]?.header.msg_id);
     clock.advance(edgecoreTimings.confirm * 3);
     expect(asks()).toHaveLength(2);
-    expect(twin.devices()).toEqual(["d"]);
+    expect(devices.all()).toEqual(["d"]);
   });
 });
 
@@ -172,26 +149,26 @@ describe("devices", () => {
   test("devices and twins outlive a restart of the edge, with their versions and times", () => {
     const first = twinOf();
     first.won({ t: first.wants("20", { cloud: 10, edge: 0 }) });
-    first.twin.report("d", "t", "5");
-    first.twin.reportState("d", "online");
+    first.devices.report("d", "t", "5");
+    first.devices.reportState("d", "online");
     first.twin.stop();
     const second = twinOf({ store: first.store });
-    expect(second.twin.stateOf("d")).toEqual({ state: "online", twin: { t: { desired: "20", value: "5" } } });
-    second.twin.report("d", "t", "6");
+    expect(second.devices.stateOf("d")).toEqual({ state: "online", twin: { t: { desired: "20", value: "5" } } });
+    second.devices.report("d", "t", "6");
     expect(second.last()?.t?.actual_version).toEqual({ cloud: 0, edge: 2 });
     expect(JSON.stringify(second.store.get("edge/devicetwin/d"))).toContain('"timestamp"');
   });
 
   test("what is not in the answer to which it has, and what it loses, is gone with its rows and its reports", () => {
-    const { clock, reports, says, store, twin, wants, won } = twinOf();
+    const { clock, devices, reports, says, store, wants, won } = twinOf();
     won({ t: wants("20", { cloud: 10, edge: 0 }) });
-    twin.report("d", "t", "5");
+    devices.report("d", "t", "5");
     says("membership/detail", { devices: [{ id: "e", name: "e" }] });
-    expect([twin.devices(), [...store.entries("devicetwin")].length]).toEqual([["e"], 1]);
+    expect([devices.all(), [...store.entries("devicetwin")].length]).toEqual([["e"], 1]);
     const before = reports().length;
     clock.advance(edgecoreTimings.confirm * 2);
     expect(reports()).toHaveLength(before);
     says("membership", { added_devices: null, removed_devices: [{ id: "e", name: "e" }] });
-    expect([twin.devices(), store.size]).toEqual([[], 0]);
+    expect([devices.all(), store.size]).toEqual([[], 0]);
   });
 });

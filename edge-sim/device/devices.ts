@@ -1,0 +1,73 @@
+// The devices of one edge, for whoever plays with them: what they are, and what they are made to say.
+import { refuseTwin } from "../../protocol/twin/twin.ts";
+import { DeviceError, type DeviceTwin } from "../devicetwin/devicetwin.ts";
+import type { TwinEra } from "../devicetwin/eras.ts";
+import type { SimulatedMapper } from "./mapper.ts";
+
+/** A property as somebody at the edge sees it: what was asked for, and what there is. */
+export interface PropertyState {
+  readonly desired?: string;
+  readonly value?: string;
+}
+
+export class EdgeDevices {
+  readonly #twin: DeviceTwin;
+  readonly #mapper: SimulatedMapper;
+  readonly #era: TwinEra;
+
+  constructor(twin: DeviceTwin, mapper: SimulatedMapper, era: TwinEra) {
+    this.#twin = twin;
+    this.#mapper = mapper;
+    this.#era = era;
+  }
+
+  /** Ids of those the node has. */
+  all(): string[] {
+    return this.#twin.devices();
+  }
+
+  get size(): number {
+    return this.#twin.size;
+  }
+
+  has(id: string): boolean {
+    return this.#twin.stateOf(id) !== undefined;
+  }
+
+  /** A device's state and properties: as the device has them where it is a simulated one, else as its twin does. */
+  stateOf(id: string): { readonly state: string; readonly twin: Record<string, PropertyState> } | undefined {
+    const known = this.#twin.stateOf(id);
+    if (known === undefined || this.#era.isV11) return known;
+    return { state: known.state, twin: { ...known.twin, ...this.#mapper.get(id)?.state() } };
+  }
+
+  /** A device reports a value. Throws DeviceError where the node does not have the device, or the value may not travel. */
+  report(id: string, property: string, value: string): void {
+    this.#check(id, property, value);
+    const known = this.#era.idOf(id);
+    if (this.#mapper.get(known) !== undefined) this.#mapper.say(known, property, value);
+    else {
+      const refused = this.#twin.reported(known, { [property]: { actual: { value } } });
+      if (refused !== undefined) throw new DeviceError(refused);
+    }
+  }
+
+  /** A device has this value from now on, without reporting it by itself. Throws as `report` does. */
+  measure(id: string, property: string, value: string): void {
+    this.#check(id, property, value);
+    if (this.#era.isV11) {
+      throw new DeviceError(`${id}: devices of v1.1 say only what they are made to report: use \`report\``);
+    }
+    this.#mapper.measure(id, property, value);
+  }
+
+  /** A device's state changes, e.g. to `online`. Throws DeviceError for a device the node does not have, or no state. */
+  reportState(id: string, state: string): void {
+    this.#twin.reportState(id, state);
+  }
+
+  #check(id: string, property: string, value: string): void {
+    const refused = this.#twin.missing(id) ?? refuseTwin(property, value);
+    if (refused !== undefined) throw new DeviceError(refused);
+  }
+}

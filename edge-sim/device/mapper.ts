@@ -1,0 +1,135 @@
+// A simulated mapper: it has the simulated devices of one edge, is told of them as any mapper is, and speaks for them.
+import type { Random } from "../../base/random/random.ts";
+import type { Clock } from "../../base/time/clock.ts";
+import type { Device, DeviceModel } from "../../protocol/apis/device.ts";
+import { DeviceError } from "../devicetwin/devicetwin.ts";
+import { refuseTwin } from "../../protocol/twin/twin.ts";
+import type { DeviceMapper } from "../dmi/dmi.ts";
+import { type DeviceBehaviour, type Report, SimulatedDevice } from "./device.ts";
+
+/** What it needs from outside. */
+export interface MapperWorld {
+  readonly clock: Clock;
+  readonly random: Random;
+  /** One millisecond of a device's cycles. */
+  readonly millisecond: number;
+  /** By the name of a model: how its devices behave. */
+  readonly behaviours: Readonly<Record<string, DeviceBehaviour>>;
+  /** Whether devices take what is desired and report by themselves, or only do what they are made to. */
+  readonly isActive: boolean;
+  /** Says what a device says; returns why it was refused, where it was. */
+  readonly report: (id: string, report: Report) => string | undefined;
+  readonly state: (id: string, state: string) => void;
+  /** A desired value has reached a device. */
+  readonly applied: (id: string, property: string, value: string) => void;
+}
+
+export class SimulatedMapper implements DeviceMapper {
+  readonly #world: MapperWorld;
+  /** By id. */
+  readonly #devices = new Map<string, { readonly simulated: SimulatedDevice; device: Device | undefined }>();
+  readonly #models = new Map<string, DeviceModel>();
+
+  constructor(world: MapperWorld) {
+    this.#world = world;
+  }
+
+  get(id: string): SimulatedDevice | undefined {
+    return this.#devices.get(id)?.simulated;
+  }
+
+  registerDevice(device: Device): void {
+    const id = pathOf(device.metadata.namespace, device.metadata.name);
+    this.#configure(id, device);
+  }
+
+  updateDevice(device: Device): void {
+    this.registerDevice(device);
+  }
+
+  removeDevice(namespace: string, name: string): void {
+    this.remove(pathOf(namespace, name));
+  }
+
+  putDeviceModel(model: DeviceModel): void {
+    const { name, namespace } = model.metadata;
+    this.#models.set(pathOf(namespace, name), model);
+    for (const [id, { device }] of this.#devices) {
+      const isIts = device?.spec?.deviceModelRef?.name === name && device.metadata.namespace === namespace;
+      if (isIts) this.#configure(id, device);
+    }
+  }
+
+  removeDeviceModel(namespace: string, name: string): void {
+    this.#models.delete(pathOf(namespace, name));
+  }
+
+  /** With v1.1, where no Device tells a mapper what there is: a device with these properties, and what is wanted of them. */
+  want(id: string, expected: Readonly<Record<string, string | undefined>>): void {
+    const properties = Object.entries(expected).map(([name, value]) => ({
+      name,
+      ...(value === undefined ? {} : { desired: { value } }),
+    }));
+    this.#configure(id, { metadata: { name: id }, spec: { properties } });
+  }
+
+  remove(id: string): void {
+    this.get(id)?.stop();
+    this.#devices.delete(id);
+  }
+
+  /** A device says this now. Throws DeviceError where there is no such device, or the edge does not take it. */
+  say(id: string, property: string, value: string): void {
+    const refused = this.#device(id, property, value).set(property, value);
+    if (refused !== undefined) throw new DeviceError(refused);
+  }
+
+  /** A device has this value from now on, without reporting it by itself. Throws as `say` does. */
+  measure(id: string, property: string, value: string): void {
+    this.#device(id, property, value).measure(property, value);
+  }
+
+  /** All devices say again what they have, as mappers do each cycle: without a connection it was lost. */
+  repeat(): void {
+    for (const { simulated } of this.#devices.values()) simulated.repeat();
+  }
+
+  stop(): void {
+    for (const { simulated } of this.#devices.values()) simulated.stop();
+    this.#devices.clear();
+    this.#models.clear();
+  }
+
+  #device(id: string, property: string, value: string): SimulatedDevice {
+    const refused = refuseTwin(property, value);
+    if (refused !== undefined) throw new DeviceError(refused);
+    const device = this.get(id);
+    if (device === undefined) throw new DeviceError(`there is no simulated device ${id}`);
+    return device;
+  }
+
+  #configure(id: string, device: Device): void {
+    const entry = this.#devices.get(id) ?? { simulated: this.#make(id), device };
+    entry.device = device;
+    this.#devices.set(id, entry);
+    const model = this.#models.get(pathOf(device.metadata.namespace, device.spec?.deviceModelRef?.name ?? ""));
+    entry.simulated.configure(device, model, this.#world.isActive);
+  }
+
+  #make(id: string): SimulatedDevice {
+    const { applied, behaviours, clock, millisecond, random, report, state } = this.#world;
+    return new SimulatedDevice({
+      clock,
+      random: random.stream(`device/${id}`),
+      millisecond,
+      behaviours,
+      noticed: (noticed) => state(id, noticed),
+      report: (said) => report(id, said),
+      applied: (property, value) => applied(id, property, value),
+    });
+  }
+}
+
+function pathOf(namespace = "default", name: string): string {
+  return `${namespace}/${name}`;
+}

@@ -1,0 +1,15 @@
+// What a device is made of, as the cloud says it, and what of it has changed (protocol notes 3 §4.3 `…/updated`, §4.9).
+import type { MsgAttr } from "../../protocol/twin/twin.ts";
+
+/** By name. */
+export type Attributes = Readonly<Record<string, MsgAttr>>;
+
+/** What is new or other in `after`, and null for what is gone; undefined where all is as it was. */
+export function changedAttributes(before: Attributes, after: Attributes): Record<string, MsgAttr | null> | undefined {
+  const changed: Record<string, MsgAttr | null> = {};
+  for (const [name, attribute] of Object.entries(after)) {
+    if (JSON.stringify(before[name]) !== JSON.stringify(attribute)) changed[name] = attribute;
+  }
+  for (const name of Object.keys(before)) if (!Object.hasOwn(after, name)) changed[name] = null;
+  return Object.keys(changed).length === 0 ? undefined : changed;
+}

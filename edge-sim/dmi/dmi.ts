@@ -1,0 +1,180 @@
+// DMI: which mappers an edge has, what they are told of its devices, and what they report (protocol notes 3 §6.1).
+import { isDeepStrictEqual } from "node:util";
+import { type Logger, reasonOf } from "../../base/log/logger.ts";
+import type { Device, DeviceModel } from "../../protocol/apis/device.ts";
+import { type KubeObject, textAt } from "../../protocol/apis/kube-object.ts";
+import { resourceTypes } from "../../protocol/message/names.ts";
+import { wirePath } from "../../protocol/resource/path.ts";
+import type { MsgTwin } from "../../protocol/twin/twin.ts";
+import type { EdgeStore } from "../metamanager/store.ts";
+
+/** What an edge tells a mapper (`DeviceMapperService`). What fails is logged and forgotten, as edgecore does. */
+export interface DeviceMapper {
+  registerDevice(device: Device): Promise<void> | void;
+  updateDevice(device: Device): Promise<void> | void;
+  removeDevice(namespace: string, name: string): Promise<void> | void;
+  putDeviceModel(model: DeviceModel, isNew: boolean): Promise<void> | void;
+  removeDeviceModel(namespace: string, name: string): Promise<void> | void;
+}
+
+/** What a mapper says of one property: the desired value it was given last, empty for none, and the value it has. */
+export interface TwinReport {
+  readonly property: string;
+  readonly observedDesired: string;
+  readonly reported: string;
+}
+
+/** What a mapper tells its edge (`DeviceManagerService`). */
+export interface DeviceManager {
+  /** Returns why something of it was refused, where it was; a mapper elsewhere isn't told. */
+  reportDeviceStatus(namespace: string, name: string, twins: readonly TwinReport[]): string | undefined;
+  reportDeviceStates(namespace: string, name: string, state: string): void;
+}
+
+/** What it needs from outside. */
+export interface DmiWorld {
+  readonly store: EdgeStore;
+  readonly logger: Logger;
+  /** The twin takes what a mapper says, as if it had come by MQTT. */
+  readonly reported: (id: string, twin: Readonly<Record<string, MsgTwin>>) => string | undefined;
+  readonly stated: (id: string, state: string) => void;
+  /** Takes the devices of all protocols that nobody has registered for. */
+  readonly simulated: DeviceMapper | undefined;
+}
+
+export class Dmi implements DeviceManager {
+  readonly #world: DmiWorld;
+  /** By protocol. */
+  readonly #mappers = new Map<string, DeviceMapper>();
+  /** What mappers know, by id. */
+  readonly #known = new Map<string, { readonly device: Device; readonly mapper: DeviceMapper }>();
+
+  constructor(world: DmiWorld) {
+    this.#world = world;
+  }
+
+  /** The edge starts: what it had is told to its mappers again. */
+  start(): void {
+    for (const [, model] of this.#world.store.entries(resourceTypes.devicemodel)) this.putModel(model);
+    for (const [, device] of this.#world.store.entries(resourceTypes.device)) this.putDevice(device as Device);
+  }
+
+  stop(): void {
+    this.#mappers.clear();
+    this.#known.clear();
+  }
+
+  /**
+   * A mapper takes a protocol over. Resolves with its devices and their models, a model for each device, as edgecore does.
+   * A mapper that came before for the same protocol hears no more.
+   */
+  register(protocol: string, mapper: DeviceMapper): { readonly devices: Device[]; readonly models: DeviceModel[] } {
+    this.#mappers.set(protocol, mapper);
+    const devices: Device[] = [];
+    const models: DeviceModel[] = [];
+    for (const [, stored] of this.#world.store.entries(resourceTypes.device)) {
+      const device = stored as Device;
+      if (protocolOf(device) !== protocol) continue;
+      const id = idOf(device);
+      const former = this.#known.get(id)?.mapper;
+      if (former !== undefined && former !== mapper) this.#tell(former.removeDevice(...nameOf(device)));
+      const model = this.#modelOf(device);
+      if (model === undefined) continue;
+      this.#known.set(id, { device, mapper });
+      devices.push(device);
+      models.push(model);
+    }
+    return { devices, models };
+  }
+
+  /** A mapper has gone: its devices are the simulated one's again. */
+  unregister(mapper: DeviceMapper): void {
+    for (const [protocol, known] of this.#mappers) if (known === mapper) this.#mappers.delete(protocol);
+    for (const [id, { device, mapper: known }] of this.#known) {
+      if (known !== mapper) continue;
+      this.#known.delete(id);
+      this.putDevice(device);
+    }
+  }
+
+  /** A Device was stored: its mapper is told, where its spec is another one. */
+  putDevice(device: Device): void {
+    const id = idOf(device);
+    const known = this.#known.get(id);
+    const registered = this.#mappers.get(protocolOf(device));
+    const mapper = registered ?? this.#world.simulated;
+    if (known !== undefined && known.mapper !== mapper) this.#tell(known.mapper.removeDevice(...nameOf(device)));
+    if (mapper === undefined) return void this.#known.delete(id);
+    // A mapper of somebody else's is not told of a device whose model isn't there; ours makes do.
+    if (registered !== undefined && this.#modelOf(device) === undefined) return;
+    this.#known.set(id, { device, mapper });
+    if (known?.mapper !== mapper) this.#tell(mapper.registerDevice(device));
+    else if (!isDeepStrictEqual(known.device.spec, device.spec)) this.#tell(mapper.updateDevice(device));
+  }
+
+  deleteDevice(device: KubeObject): void {
+    const id = idOf(device);
+    const known = this.#known.get(id);
+    this.#known.delete(id);
+    if (known !== undefined) this.#tell(known.mapper.removeDevice(...nameOf(device)));
+  }
+
+  /** A model was stored: every mapper is told, and given devices that waited for it. */
+  putModel(model: KubeObject, isNew = true): void {
+    for (const mapper of this.#all()) this.#tell(mapper.putDeviceModel(model as DeviceModel, isNew));
+    for (const [, stored] of this.#world.store.entries(resourceTypes.device)) {
+      const device = stored as Device;
+      const isOfModel = device.spec?.deviceModelRef?.name === model.metadata.name &&
+        device.metadata.namespace === model.metadata.namespace;
+      if (isOfModel && !this.#known.has(idOf(device))) this.putDevice(device);
+    }
+  }
+
+  deleteModel(model: KubeObject): void {
+    const [namespace, name] = nameOf(model);
+    for (const mapper of this.#all()) this.#tell(mapper.removeDeviceModel(namespace, name));
+  }
+
+  /** Each property becomes an update of its own. What the mapper says of type and time is not kept. */
+  reportDeviceStatus(namespace: string, name: string, twins: readonly TwinReport[]): string | undefined {
+    const refusals = twins.map(({ observedDesired, property, reported }) =>
+      this.#world.reported(`${namespace}/${name}`, {
+        [property]: { expected: { value: observedDesired }, actual: { value: reported } },
+      })
+    );
+    return refusals.find((refusal) => refusal !== undefined);
+  }
+
+  reportDeviceStates(namespace: string, name: string, state: string): void {
+    this.#world.stated(`${namespace}/${name}`, state);
+  }
+
+  #modelOf(device: Device): DeviceModel | undefined {
+    const [namespace] = nameOf(device);
+    const model = device.spec?.deviceModelRef?.name ?? "";
+    return this.#world.store.get(wirePath(namespace, resourceTypes.devicemodel, model)) as DeviceModel | undefined;
+  }
+
+  #all(): DeviceMapper[] {
+    const { simulated } = this.#world;
+    return [...new Set(this.#mappers.values()), ...(simulated === undefined ? [] : [simulated])];
+  }
+
+  #tell(call: Promise<void> | void): void {
+    call?.catch((error) =>
+      this.#world.logger.warn("a mapper did not take what it was told", { error: reasonOf(error) })
+    );
+  }
+}
+
+function idOf(device: KubeObject): string {
+  return nameOf(device).join("/");
+}
+
+function nameOf({ metadata: { name, namespace = "default" } }: KubeObject): [namespace: string, name: string] {
+  return [namespace, name];
+}
+
+function protocolOf(device: Device): string {
+  return textAt(device, "spec", "protocol", "protocolName");
+}
