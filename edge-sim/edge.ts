@@ -6,7 +6,7 @@ import type { Clock } from "../base/time/clock.ts";
 import type { Device } from "../protocol/apis/device.ts";
 import type { KubeObject } from "../protocol/apis/kube-object.ts";
 import type { Message } from "../protocol/message/message.ts";
-import { groups, resourceTypes } from "../protocol/message/names.ts";
+import { groups, resourceTypes, routerSources } from "../protocol/message/names.ts";
 import { hopOf, type Tap } from "../base/hop/hop.ts";
 import type { DeviceBehaviour, Report } from "./device/device.ts";
 import { EdgeDevices } from "./device/devices.ts";
@@ -14,6 +14,8 @@ import { SimulatedMapper } from "./device/mapper.ts";
 import { DeviceTwin } from "./devicetwin/devicetwin.ts";
 import { today, v11 } from "./devicetwin/eras.ts";
 import { Dmi } from "./dmi/dmi.ts";
+import { EventBus, type MqttSettings } from "./eventbus/eventbus.ts";
+import { ServiceBus } from "./servicebus/servicebus.ts";
 import { EdgeHub, type HubAddress, type Transport } from "./edgehub/edgehub.ts";
 import { EdgeNode, type NodeAgent } from "./edged/node.ts";
 import { EdgeNodeV11 } from "./edged/node-v1.1.ts";
@@ -51,6 +53,10 @@ export interface EdgeOptions {
   readonly behaviours?: Readonly<Record<string, DeviceBehaviour>>;
   /** What pods live by that these are for. */
   readonly stages?: Stages;
+  /** Its MQTT brokers, where mappers can attach; none where nothing is said. */
+  readonly mqtt?: MqttSettings;
+  /** ServiceBus and where its own door is; none where nothing is said. */
+  readonly serviceBus?: { readonly host: string; readonly port: number };
 }
 
 /** Versions of KubeEdge that edges can speak. */
@@ -66,6 +72,9 @@ export class Edge {
   readonly twin: DeviceTwin;
   readonly devices: EdgeDevices;
   readonly volumes: EdgeVolumes;
+  /** EventBus, where the edge has one. */
+  readonly bus: EventBus | undefined;
+  readonly serviceBus: ServiceBus | undefined;
   /** Whether it speaks KubeEdge v1.1. */
   readonly isV11: boolean;
   readonly #meta: MetaManager;
@@ -93,7 +102,10 @@ export class Edge {
       tap,
       receive: (message) => this.#receive(message),
       connected: () => this.#connected(),
-      disconnected: () => this.node.disconnected(),
+      disconnected: () => {
+        this.bus?.connected(false);
+        this.node.disconnected();
+      },
     });
     const { hub, store } = this;
     const isV11 = options.version === "v1.1";
@@ -145,6 +157,12 @@ export class Edge {
       },
     });
     this.#mapper = mapper;
+    const { mqtt, serviceBus } = options;
+    const around = { node: name, era, isV11, hub, store, clock, logger };
+    const bus = mqtt &&
+      new EventBus({ ...around, mqtt, heard: (topic, payload) => this.twin.heard(topic, payload) });
+    this.bus = bus;
+    this.serviceBus = serviceBus && new ServiceBus({ ...around, listen: serviceBus });
     this.twin = new DeviceTwin({
       node: name,
       era,
@@ -152,7 +170,7 @@ export class Edge {
       store,
       timings,
       clock,
-      publish: undefined,
+      publish: bus && ((topic, payload) => bus.publish(topic, payload)),
       left: (id) => isV11 && mapper.remove(id),
       wanted: (id, expected) => isV11 && mapper.want(id, expected),
     });
@@ -179,6 +197,8 @@ export class Edge {
   start(): void {
     if (this.#isRunning) return;
     this.#isRunning = true;
+    this.bus?.start();
+    this.serviceBus?.start();
     this.twin.start();
     this.#dmi.start();
     this.pods.start();
@@ -195,6 +215,8 @@ export class Edge {
       if (options.farewell) await this.hub.farewell();
       this.node.stop();
       await this.hub.stop();
+      await this.bus?.stop();
+      await this.serviceBus?.stop();
       this.pods.stop();
       this.#mapper.stop();
       this.#dmi.stop();
@@ -205,6 +227,7 @@ export class Edge {
 
   #connected(): void {
     this.#logger.debug("connected to the cloud");
+    this.bus?.connected(true);
     this.twin.connected();
     this.#mapper.repeat();
     this.node.connected();
@@ -218,8 +241,23 @@ export class Edge {
         return EdgeVolumes.takes(message) ? this.volumes.receive(message) : this.#meta.receive(message);
       case groups.twin:
         return this.twin.receive(message);
+      case groups.user:
+        return this.#receiveForApplications(message);
       default:
         this.#logger.debug("a message of an unknown group was dropped", { group: message.route.group });
+    }
+  }
+
+  /** With v1.1 all that isn't the router's REST goes to the MQTT side. */
+  #receiveForApplications(message: Message): void {
+    switch (message.route.source) {
+      case routerSources.servicebus:
+      case routerSources.rest:
+        return this.serviceBus?.receive(message);
+      case routerSources.eventbus:
+        return this.bus?.receive(message);
+      default:
+        if (this.isV11) return this.bus?.receive(message);
     }
   }
 

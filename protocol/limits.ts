@@ -24,6 +24,12 @@ export const limits = {
   csiDocument: 10_480,
   /** CSI connections at once; the driver opens one a question. */
   csiConnections: 64,
+  /** Bytes of one MQTT packet that a mapper may send: what a message to the cloud can carry, with room for its envelope. */
+  mqttPacket: 1024 * 1024,
+  /** Characters of an MQTT client's id (MQTT 3.1.1 asks for 23 at least; tools use more). */
+  mqttClientId: 128,
+  /** Bytes of what a service beside an edge asks or answers, KubeEdge's own. */
+  serviceBody: 5 * 1024 * 1024,
   /** Bytes of a cloudcore.yaml; KubeEdge's own defaults are about 5 KiB. */
   configFile: 1024 * 1024,
   /** Bytes of request headers. */

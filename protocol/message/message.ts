@@ -35,8 +35,10 @@ export interface Message {
 export interface NewMessage {
   readonly source: string;
   readonly group: string;
-  readonly operation: string;
-  readonly resource: string;
+  /** Left out by edgecore's ServiceBus in its refusals. */
+  readonly operation?: string;
+  /** Left out where a message is about none. */
+  readonly resource?: string;
   readonly content?: unknown;
   readonly parent?: string;
   readonly version?: string;
@@ -51,7 +53,12 @@ export function newMessage(now: number, what: NewMessage): Message {
       timestamp: now,
       ...(what.version ? { resourceversion: what.version } : {}),
     },
-    route: { source: what.source, group: what.group, operation: what.operation, resource: what.resource },
+    route: {
+      source: what.source,
+      group: what.group,
+      ...(what.operation === undefined ? {} : { operation: what.operation }),
+      ...(what.resource === undefined ? {} : { resource: what.resource }),
+    },
     content: what.content ?? null,
   };
 }

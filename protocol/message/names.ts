@@ -28,7 +28,21 @@ export const modules = {
 } as const;
 
 /** Edge modules, as they sign their messages. `websocket` is EdgeHub. */
-export const edgeModules = { edged: "edged", metamanager: "metamanager", twin: "twin", hub: "websocket" } as const;
+export const edgeModules = {
+  edged: "edged",
+  metamanager: "metamanager",
+  twin: "twin",
+  hub: "websocket",
+  bus: "bus",
+  servicebus: "servicebus",
+} as const;
+
+/** Sources of what the cloud's router sends to an edge. */
+export const routerSources = {
+  eventbus: "router_eventbus",
+  servicebus: "router_servicebus",
+  rest: "router_rest",
+} as const;
 
 /** Resource types: the third segment of a path in the cloud, the second on the wire. */
 export const resourceTypes = {

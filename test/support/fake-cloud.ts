@@ -6,7 +6,7 @@ import { TimerWheel } from "../../base/time/timer-wheel.ts";
 import { closeServer, listen } from "../../base/transport/listen.ts";
 import type { MessageSocket } from "../../base/transport/message-socket.ts";
 import { acceptWebSockets } from "../../base/transport/websocket-server.ts";
-import { Edge, type EdgeVersion } from "../../edge-sim/edge.ts";
+import { Edge, type EdgeOptions, type EdgeVersion } from "../../edge-sim/edge.ts";
 import { edgecoreTimings, type EdgeTimings, scaledTimings } from "../../edge-sim/timings.ts";
 import { limits } from "../../protocol/limits.ts";
 import { createAuthority, issueClient, issueServer } from "../../protocol/pki/ca.ts";
@@ -19,6 +19,7 @@ export async function edgeOfFakeCloud(
   accept: (socket: MessageSocket) => void,
   timings: Partial<EdgeTimings> = {},
   version: EdgeVersion = "v1.23",
+  more: Partial<EdgeOptions> = {},
 ) {
   const clock = new TimerWheel();
   const authority = await createAuthority("KubeEdge", Date.now());
@@ -43,6 +44,7 @@ export async function edgeOfFakeCloud(
     random: new Random(1),
     logger: silentLogger,
     mapper: false,
+    ...more,
   });
   const stop = async () => {
     await edge.stop();

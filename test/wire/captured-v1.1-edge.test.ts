@@ -1,4 +1,5 @@
 // The captured run of the programs of 2019 (KubeEdge v1.1): its cloud side, played against our edge of that era.
+import mqtt from "mqtt";
 import { expect, onTestFinished, test } from "vitest";
 import { sleep } from "../../base/time/clock.ts";
 import { linesOf } from "../support/captured.ts";
@@ -12,7 +13,9 @@ const ofKubelet = /\/(nodestatus|podstatus|configmap|secret)\//;
 test("an edge of v1.1 says what the edgecore of 2019 said, and nothing else", async () => {
   const play = new CloudPlay(linesOf("captured-v1.1.jsonl"), ofKubelet);
   const slow = { confirm: 60_000, answer: 60_000, podStatusSyncV11: 600_000 };
-  const { clock, edge, stop } = await edgeOfFakeCloud(node, (socket) => play.accept(socket), slow, "v1.1");
+  const { clock, edge, stop } = await edgeOfFakeCloud(node, (socket) => play.accept(socket), slow, "v1.1", {
+    mqtt: { internal: { host: "127.0.0.1", port: 0 } },
+  });
   onTestFinished(stop);
   const { devices, twin } = edge;
   await play.step("S1", () => edge.start());
@@ -25,7 +28,12 @@ test("an edge of v1.1 says what the edgecore of 2019 said, and nothing else", as
     desired: "40",
     value: "25",
   });
-  // S11 are messages of applications through the edge's MQTT broker: eventbus is not there yet.
+  const application = await mqtt.connectAsync(edge.bus?.url ?? "");
+  onTestFinished(() => application.endAsync(true));
+  await play.step("S11", async () => {
+    await application.publishAsync("SYS/dis/upload_records", `{"hello":1}`, { qos: 1 });
+    await application.publishAsync("$hw/events/upload/x", "up", { qos: 1 });
+  });
   await play.step("S12");
   expect(Object.keys(devices.stateOf("sensor-1")?.twin ?? {})).toEqual(["temperature"]);
   await play.step("S13", () => {}, {

@@ -1,0 +1,127 @@
+// Where an edge and its mappers meet by MQTT: a broker in this process, or one that runs elsewhere.
+import type { AddressInfo } from "node:net";
+import { closeServer, listen } from "../../base/transport/listen.ts";
+import { limits } from "../../protocol/limits.ts";
+import { packetLimit } from "./packet-limit.ts";
+
+/** What an edge needs of a broker. */
+export interface Broker {
+  /** `mqtt://host:port`. */
+  readonly url: string;
+  /** Where the topic is one that was subscribed to, `heard` is called with what somebody else published. */
+  subscribe(topic: string): Promise<void>;
+  unsubscribe(topic: string): Promise<void>;
+  publish(topic: string, payload: string): void;
+  close(): Promise<void>;
+}
+
+/** A broker that can't be had: its port is taken, or nobody answers. */
+export class BrokerError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = "BrokerError";
+  }
+}
+
+/** Called with each message of a subscribed topic. */
+export type Heard = (topic: string, payload: string) => void;
+
+/** Milliseconds a mapper that doesn't read is waited for before it is disconnected. */
+const DRAIN_MS = 10_000;
+/** Mappers and tools at one edge's broker at once. */
+const MAX_CLIENTS = 100;
+
+/** edgecore's internal broker: QoS 0, nothing retained. Rejects with BrokerError where the port is taken. */
+export async function internalBroker(
+  at: { readonly host: string; readonly port: number },
+  heard: Heard,
+): Promise<Broker> {
+  const { Aedes } = await import("aedes");
+  const { createServer } = await import("node:net");
+  const aedes = await Aedes.createBroker({
+    drainTimeout: DRAIN_MS,
+    maxClientsIdLength: limits.mqttClientId,
+    queueLimit: 100,
+    preConnect: (_client, _packet, done) => done(null, aedes.connectedClients < MAX_CLIENTS),
+  });
+  // A client that breaks the protocol is disconnected; that is its own affair.
+  aedes.on("clientError", () => {});
+  aedes.on("connectionError", () => {});
+  const server = createServer((socket) => {
+    packetLimit(socket, limits.mqttPacket);
+    socket.on("error", () => {});
+    aedes.handle(socket);
+  });
+  try {
+    await listen(server, { host: at.host, port: at.port, exact: true });
+  } catch (error) {
+    await new Promise<void>((done) => aedes.close(() => done()));
+    throw new BrokerError(`the MQTT broker can't listen on ${at.host}:${at.port}: ${(error as Error).message}`);
+  }
+  // One message that fits several topics is heard once.
+  let last: unknown;
+  const deliver = (packet: { topic: string; payload: string | Buffer }, done: () => void) => {
+    if (packet !== last) heard(packet.topic, packet.payload.toString());
+    last = packet;
+    done();
+  };
+  return {
+    url: `mqtt://${at.host}:${(server.address() as AddressInfo).port}`,
+    subscribe: (topic) => new Promise((done) => aedes.subscribe(topic, deliver, done)),
+    unsubscribe: (topic) => new Promise((done) => aedes.unsubscribe(topic, deliver, done)),
+    publish: (topic, payload) =>
+      aedes.publish({ cmd: "publish", topic, payload, qos: 0, retain: false, dup: false }, () => {}),
+    async close() {
+      await new Promise<void>((done) => aedes.close(() => done()));
+      await closeServer(server);
+    },
+  };
+}
+
+/** Milliseconds in which an external broker must answer. */
+const CONNECT_MS = 10_000;
+
+/**
+ * A broker that runs elsewhere, such as mosquitto: QoS 1, nothing retained, a clean session; a lost connection is made anew.
+ * Rejects with BrokerError where it doesn't answer.
+ */
+export async function externalBroker(url: string, node: string, heard: Heard): Promise<Broker> {
+  const { default: mqtt } = await import("mqtt");
+  const client = mqtt.connect(url.replace(/^tcp:/, "mqtt:"), {
+    clientId: `hub-client-${node}`,
+    clean: true,
+    protocolVersion: 4,
+    connectTimeout: CONNECT_MS,
+    reconnectPeriod: 1000,
+    resubscribe: true,
+    // What could not be sent is lost, as with edgecore; the queue would have no bound.
+    queueQoSZero: false,
+  });
+  client.on("error", () => {});
+  client.on("message", (topic, payload) => heard(topic, payload.toString()));
+  try {
+    await new Promise<void>((done, fail) => {
+      const timer = setTimeout(() => fail(new Error(`no answer within ${CONNECT_MS / 1000} s`)), CONNECT_MS);
+      const settle = (error?: Error) => {
+        clearTimeout(timer);
+        if (error === undefined) done();
+        else fail(error);
+      };
+      client.once("connect", () => settle());
+      client.once("error", settle);
+      client.once("close", () => settle(new Error("the connection was closed")));
+    });
+  } catch (error) {
+    await client.endAsync(true);
+    throw new BrokerError(`the MQTT broker at ${url} can't be reached: ${(error as Error).message || "refused"}`);
+  }
+  return {
+    url,
+    subscribe: async (topic) => void await client.subscribeAsync(topic, { qos: 1 }),
+    unsubscribe: async (topic) => void await client.unsubscribeAsync(topic),
+    publish(topic, payload) {
+      if (client.connected) client.publish(topic, payload, { qos: 1, retain: false });
+    },
+    close: () => client.endAsync(true),
+  };
+}

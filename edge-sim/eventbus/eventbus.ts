@@ -1,0 +1,160 @@
+// EventBus: what mappers and applications publish goes to the twin or to the cloud, and back to them (protocol notes 3 §5.1).
+import type { Clock } from "../../base/time/clock.ts";
+import { type Logger, reasonOf } from "../../base/log/logger.ts";
+import { type Message, newMessage } from "../../protocol/message/message.ts";
+import { edgeModules, groups, operations } from "../../protocol/message/names.ts";
+import { isForTwin, nodeTopic, standingTopics } from "../../protocol/twin/topics.ts";
+import type { TwinEra } from "../devicetwin/eras.ts";
+import type { EdgeHub } from "../edgehub/edgehub.ts";
+import type { EdgeStore } from "../metamanager/store.ts";
+import { type Broker, externalBroker, internalBroker } from "./broker.ts";
+
+/** Which brokers an edge has; one of them, or both. */
+export interface MqttSettings {
+  /** A broker in this process. Port 0 is a free one; it stays the same when the edge starts again. */
+  readonly internal?: { readonly host: string; readonly port: number };
+  /** One that runs elsewhere, `tcp://host:port`. It must be this edge's alone. */
+  readonly external?: string;
+}
+
+/** What it needs from outside. */
+export interface EventBusWorld {
+  readonly node: string;
+  readonly era: TwinEra;
+  readonly mqtt: MqttSettings;
+  readonly hub: EdgeHub;
+  readonly store: EdgeStore;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Something for the twin. */
+  readonly heard: (topic: string, payload: string) => void;
+}
+
+/** Where the store keeps the topics that the cloud has subscribed to. */
+const TOPICS = "edge/sub_topics/all";
+/** Topics the cloud may subscribe to at one edge. */
+const MAX_TOPICS = 1000;
+const UPLOAD_RECORDS = "SYS/dis/upload_records";
+
+/** For URLs, as Go writes it: padded. */
+function base64Of(text: string): string {
+  return Buffer.from(text).toString("base64").replaceAll("+", "-").replaceAll("/", "_");
+}
+
+export class EventBus {
+  readonly #world: EventBusWorld;
+  #brokers: Broker[] = [];
+  #opening: Promise<void> = Promise.resolve();
+  #port: number;
+
+  constructor(world: EventBusWorld) {
+    this.#world = world;
+    this.#port = world.mqtt.internal?.port ?? 0;
+  }
+
+  /** Where the broker in this process is, `mqtt://host:port`; empty where there is none, or it is not open. */
+  get url(): string {
+    return this.#world.mqtt.internal === undefined ? "" : this.#brokers[0]?.url ?? "";
+  }
+
+  /** Settles when its brokers are there, after the last `start`; rejects with BrokerError where they can't be had. */
+  get opened(): Promise<void> {
+    return this.#opening;
+  }
+
+  start(): void {
+    this.#opening = this.#open();
+    this.#opening.catch((error) => this.#world.logger.error("the edge has no MQTT", { error: reasonOf(error) }));
+  }
+
+  async stop(): Promise<void> {
+    await this.#opening.catch(() => {});
+    const brokers = this.#brokers;
+    this.#brokers = [];
+    await Promise.all(brokers.map((broker) => broker.close()));
+  }
+
+  async #open(): Promise<void> {
+    const { era, mqtt, node } = this.#world;
+    const heard = (topic: string, payload: string) => this.#heard(topic, payload);
+    const brokers: Broker[] = [];
+    if (mqtt.internal !== undefined) {
+      const broker = await internalBroker({ ...mqtt.internal, port: this.#port }, heard);
+      this.#port = Number(new URL(broker.url).port);
+      brokers.push(broker);
+    }
+    try {
+      if (mqtt.external !== undefined) brokers.push(await externalBroker(mqtt.external, node, heard));
+      const topics = [...standingTopics(era.segments), ...this.#topics()];
+      for (const broker of brokers) for (const topic of topics) await broker.subscribe(topic);
+    } catch (error) {
+      await Promise.all(brokers.map((broker) => broker.close()));
+      throw error;
+    }
+    this.#brokers = brokers;
+  }
+
+  /** Tells the mappers something; dropped while there is no broker. */
+  publish(topic: string, payload: string): void {
+    for (const broker of this.#brokers) broker.publish(topic, payload);
+  }
+
+  /** With v1.1 mappers are told whether the cloud is there. */
+  connected(isConnected: boolean): void {
+    if (this.#world.era.isV11) this.publish("node/connection", isConnected ? "cloud_connected" : "cloud_disconnected");
+  }
+
+  /** A message of the cloud for applications at the edge. What nobody understands is dropped. */
+  receive({ content, route: { operation, resource = "" } }: Message): void {
+    const { era, logger, node } = this.#world;
+    switch (operation) {
+      case "subscribe":
+        return this.#subscribe(resource);
+      case "unsubscribe":
+        return era.isV11 ? undefined : this.#unsubscribe(resource);
+      case "publish":
+        return this.publish(resource, typeof content === "string" ? content : JSON.stringify(content));
+      case "get_result":
+        if (resource === "auth_info") this.publish(nodeTopic(node, "authInfo/get/result"), JSON.stringify(content));
+        return;
+      default:
+        logger.debug("a message for applications was dropped", { operation, resource });
+    }
+  }
+
+  #subscribe(topic: string): void {
+    const topics = this.#topics();
+    if (topics.includes(topic) || topics.length >= MAX_TOPICS) return;
+    this.#keep([...topics, topic]);
+    for (const broker of this.#brokers) this.#tried(broker.subscribe(topic));
+  }
+
+  #unsubscribe(topic: string): void {
+    this.#keep(this.#topics().filter((known) => known !== topic));
+    for (const broker of this.#brokers) this.#tried(broker.unsubscribe(topic));
+  }
+
+  #tried(call: Promise<void>): void {
+    call.catch((error) => this.#world.logger.warn("the MQTT broker refused", { error: reasonOf(error) }));
+  }
+
+  #topics(): string[] {
+    return (this.#world.store.get(TOPICS)?.topics as string[] | undefined) ?? [];
+  }
+
+  #keep(topics: readonly string[]): void {
+    this.#world.store.put(TOPICS, { metadata: { name: "all" }, topics });
+  }
+
+  #heard(topic: string, payload: string): void {
+    const { clock, era, heard, hub } = this.#world;
+    if (isForTwin(topic)) return heard(topic, payload);
+    hub.send(newMessage(clock.now(), {
+      source: edgeModules.bus,
+      group: groups.user,
+      operation: era.isV11 ? operations.response : operations.upload,
+      resource: !era.isV11 || topic === UPLOAD_RECORDS ? topic : base64Of(topic),
+      content: payload,
+    }));
+  }
+}

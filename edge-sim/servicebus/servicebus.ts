@@ -1,0 +1,229 @@
+// ServiceBus: what the cloud asks of HTTP services beside the edge, and what they ask of the cloud (protocol notes 3 §5.4).
+import http, { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { Clock } from "../../base/time/clock.ts";
+import { type Logger, reasonOf } from "../../base/log/logger.ts";
+import { readBody } from "../../base/transport/body.ts";
+import { closeServer, listen, type ListenOptions } from "../../base/transport/listen.ts";
+import { at, textAt } from "../../protocol/apis/kube-object.ts";
+import { limits } from "../../protocol/limits.ts";
+import { type Message, newMessage } from "../../protocol/message/message.ts";
+import { edgeModules, groups, operations } from "../../protocol/message/names.ts";
+import type { EdgeHub } from "../edgehub/edgehub.ts";
+import type { EdgeStore } from "../metamanager/store.ts";
+
+/** What it needs from outside. */
+export interface ServiceBusWorld {
+  /** Its own door, for services of the edge; open while the cloud wants something from them. */
+  readonly listen: Pick<ListenOptions, "host" | "port">;
+  readonly hub: EdgeHub;
+  readonly store: EdgeStore;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly isV11: boolean;
+}
+
+/** Where the store keeps the URLs that rules of the cloud allow. */
+const URLS = "edge/target_urls/all";
+/** URLs that the cloud may allow at one edge. */
+const MAX_URLS = 1000;
+/** Milliseconds a service has to answer. */
+const SERVICE_MS = 10_000;
+
+/** An answer of a service, as it travels; `body` is base64. */
+interface Answer {
+  readonly header: Readonly<Record<string, readonly string[]>>;
+  readonly status_code: number;
+  readonly body: string;
+}
+
+/** A call that came to nothing, with the status that edgecore gives it. */
+class CallError extends Error {
+  readonly status: number;
+  constructor(status: number, message: string) {
+    super(message);
+    this.name = "CallError";
+    this.status = status;
+  }
+}
+
+export class ServiceBus {
+  readonly #world: ServiceBusWorld;
+  #server: Server | undefined;
+  #port: number;
+  #opening: Promise<void> = Promise.resolve();
+  #isRunning = false;
+
+  constructor(world: ServiceBusWorld) {
+    this.#world = world;
+    this.#port = world.listen.port;
+  }
+
+  /** Port of its own door; 0 while it is closed. */
+  get port(): number {
+    return this.#server === undefined ? 0 : this.#port;
+  }
+
+  start(): void {
+    this.#isRunning = true;
+    if (this.#urls().length > 0) this.#open();
+  }
+
+  async stop(): Promise<void> {
+    this.#isRunning = false;
+    await this.#opening;
+    await this.#close();
+  }
+
+  /** A message of the cloud's router. */
+  receive(message: Message): void {
+    const { operation, resource = "" } = message.route;
+    const { isV11 } = this.#world;
+    if (!isV11 && operation === "start") {
+      const urls = this.#urls();
+      if (!urls.includes(resource) && urls.length < MAX_URLS) this.#keep([...urls, resource]);
+      this.#open();
+    } else if (!isV11 && operation === "stop") {
+      this.#keep(this.#urls().filter((url) => url !== resource));
+      if (this.#urls().length === 0) void this.#close();
+    } else void this.#serve(message);
+  }
+
+  /** Calls the service, and says what it answered. edgecore's refusals carry no operation, so that nobody hears them. */
+  async #serve(message: Message): Promise<void> {
+    const { clock, hub, isV11, logger } = this.#world;
+    const answer = (content: Answer, operation?: string) =>
+      hub.send(newMessage(clock.now(), {
+        source: edgeModules.servicebus,
+        group: groups.user,
+        ...(operation === undefined ? {} : { operation }),
+        content,
+        parent: message.header.msg_id,
+      }));
+    try {
+      answer(await this.#call(message), isV11 ? undefined : operations.upload);
+    } catch (error) {
+      const status = error instanceof CallError ? error.status : 404;
+      logger.debug("a service could not be called", { resource: message.route.resource, error: reasonOf(error) });
+      answer({
+        header: { Server: ["kubeedge-edgecore"] },
+        status_code: status,
+        body: Buffer.from(error instanceof CallError ? error.message : "error to call service").toString("base64"),
+      });
+    }
+  }
+
+  /** Rejects with CallError, or where the service can't be reached. */
+  async #call({ content, route: { operation = "", resource = "" } }: Message): Promise<Answer> {
+    const { isV11 } = this.#world;
+    const [port = "", path = "", ...more] = resource.split(":");
+    // The port must be one: anything else could name another machine.
+    if (more.length > 0 || !/^\d{1,5}$/.test(port) || Number(port) > 65_535) {
+      throw new CallError(400, `the format of resource ${resource} is incorrect`);
+    }
+    const asked = typeof content === "string" ? parsed(content) : content;
+    if (typeof asked !== "object" || asked === null) throw new CallError(400, "error to parse http request");
+    const { promise, reject, resolve } = Promise.withResolvers<Answer>();
+    const headers = Object.fromEntries(
+      Object.entries(at(asked, "header") ?? {}).map((
+        [name, values],
+      ) => [name, Array.isArray(values) ? values : [values]]),
+    );
+    const method = (isV11 ? operation : textAt(asked, "method")) || "GET";
+    // Without a slash Go would join path and port to something else.
+    const target = { host: "127.0.0.1", port: Number(port), path: path.startsWith("/") ? path : `/${path}` };
+    const request = http.request({ ...target, method, headers, agent: false });
+    request.setTimeout(SERVICE_MS, () => request.destroy(new Error("no answer")));
+    request.on("error", reject);
+    request.on("response", (response) => {
+      readBody(response, limits.serviceBody).then((body) => {
+        if (body === undefined) throw new CallError(500, "error to receive response, err: response body too large");
+        resolve({
+          header: headersOf(response),
+          status_code: response.statusCode ?? 0,
+          body: Buffer.from(body).toString("base64"),
+        });
+      }).catch(reject);
+    });
+    request.end(Buffer.from(textAt(asked, "body"), "base64"));
+    return await promise;
+  }
+
+  #open(): void {
+    this.#opening = this.#opening.then(async () => {
+      if (this.#server !== undefined || !this.#isRunning) return;
+      const server = createServer((request, response) => void this.#ask(request, response));
+      try {
+        this.#port = await listen(server, { host: this.#world.listen.host, port: this.#port, exact: true });
+        this.#server = server;
+      } catch (error) {
+        this.#world.logger.error("the edge's ServiceBus has no door", { error: reasonOf(error) });
+      }
+    });
+  }
+
+  async #close(): Promise<void> {
+    const server = this.#server;
+    this.#server = undefined;
+    if (server !== undefined) await closeServer(server);
+  }
+
+  /** A service of the edge asks the cloud. Whatever comes of it, the answer is 200 with the outcome inside. */
+  async #ask(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { clock, hub } = this.#world;
+    const answer = (code: number, msg: string, body = "") => {
+      response.setHeader("content-type", "text/plain; charset=utf-8");
+      response.end(JSON.stringify({ code, msg, body }));
+    };
+    try {
+      const body = await readBody(request, limits.serviceBody);
+      if (body === undefined) return answer(400, "can't read data from body of the http's request");
+      const asked = parsed(Buffer.from(body).toString());
+      if (typeof asked !== "object" || asked === null) return answer(400, "invalid params");
+      const url = textAt(asked, "targetURL");
+      if (!this.#urls().includes(url)) {
+        return answer(400, `url ${url} is not allowed and please make a rule for this url in the cloud`);
+      }
+      const { content } = await hub.request(newMessage(clock.now(), {
+        source: edgeModules.servicebus,
+        group: groups.user,
+        operation: operations.upload,
+        resource: url,
+        // Go puts bytes on the wire as base64.
+        content: Buffer.from(body).toString("base64"),
+      }));
+      answer(
+        200,
+        "receive response from cloud successfully",
+        typeof content === "string" ? content : JSON.stringify(content),
+      );
+    } catch (error) {
+      answer(400, reasonOf(error));
+    }
+  }
+
+  #urls(): string[] {
+    return (this.#world.store.get(URLS)?.urls as string[] | undefined) ?? [];
+  }
+
+  #keep(urls: readonly string[]): void {
+    this.#world.store.put(URLS, { metadata: { name: "all" }, urls });
+  }
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** As Go writes the names of headers. */
+function headersOf({ headersDistinct }: IncomingMessage): Record<string, string[]> {
+  return Object.fromEntries(
+    Object.entries(headersDistinct).map(([name, values = []]) => [
+      name.replace(/(^|-)[a-z]/g, (letter) => letter.toUpperCase()),
+      values,
+    ]),
+  );
+}
