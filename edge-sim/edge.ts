@@ -6,14 +6,16 @@ import type { Clock } from "../base/time/clock.ts";
 import type { Device } from "../protocol/apis/device.ts";
 import type { KubeObject } from "../protocol/apis/kube-object.ts";
 import type { Message } from "../protocol/message/message.ts";
-import { groups, resourceTypes, routerSources } from "../protocol/message/names.ts";
+import { groups, modules, resourceTypes, routerSources } from "../protocol/message/names.ts";
 import { hopOf, type Tap } from "../base/hop/hop.ts";
 import type { DeviceBehaviour, Report } from "./device/device.ts";
 import { EdgeDevices } from "./device/devices.ts";
 import { SimulatedMapper } from "./device/mapper.ts";
 import { DeviceTwin } from "./devicetwin/devicetwin.ts";
 import { today, v11 } from "./devicetwin/eras.ts";
-import { Dmi } from "./dmi/dmi.ts";
+import { type DeviceManager, Dmi } from "./dmi/dmi.ts";
+import type { DmiDoor } from "./dmi/door.ts";
+import type { SocketMapper } from "./device/socket-mapper.ts";
 import { EventBus, type MqttSettings } from "./eventbus/eventbus.ts";
 import { ServiceBus } from "./servicebus/servicebus.ts";
 import { EdgeHub, type HubAddress, type Transport } from "./edgehub/edgehub.ts";
@@ -47,8 +49,10 @@ export interface EdgeOptions {
   readonly tap?: Tap;
   /** Milliseconds added to each message, and ± how much. */
   readonly link?: { readonly latency?: number; readonly jitter?: number };
-  /** Whether devices have a mapper, which applies what is desired and reports by itself; true where nothing is said. */
-  readonly mapper?: boolean;
+  /** Who has its devices; `inside` where nothing is said. */
+  readonly mapper?: MapperKind;
+  /** Path of its DMI socket, and the protocols that a simulated mapper registers for there; no socket where nothing is said. */
+  readonly dmi?: { readonly socket: string; readonly protocols: readonly string[] };
   /** By the name of a model: how its devices behave. Those of v1.1 have no mapper and do what they are made to. */
   readonly behaviours?: Readonly<Record<string, DeviceBehaviour>>;
   /** What pods live by that these are for. */
@@ -58,6 +62,13 @@ export interface EdgeOptions {
   /** ServiceBus and where its own door is; none where nothing is said. */
   readonly serviceBus?: { readonly host: string; readonly port: number };
 }
+
+/**
+ * Whose an edge's devices are: a simulated mapper's in this process (`inside`), or one's that comes by the DMI socket as any
+ * other would (`socket`), or simulated ones that only do what they are made to (`passive`), or nobody's until a mapper of
+ * somebody's attaches (`none`).
+ */
+export type MapperKind = "inside" | "socket" | "passive" | "none";
 
 /** Versions of KubeEdge that edges can speak. */
 export type EdgeVersion = "v1.1" | "v1.23";
@@ -75,6 +86,10 @@ export class Edge {
   /** EventBus, where the edge has one. */
   readonly bus: EventBus | undefined;
   readonly serviceBus: ServiceBus | undefined;
+  readonly #makeDoor: (() => Promise<void>) | undefined;
+  #door: DmiDoor | undefined;
+  #socketMapper: SocketMapper | undefined;
+  #opened: Promise<void> = Promise.resolve();
   /** Whether it speaks KubeEdge v1.1. */
   readonly isV11: boolean;
   readonly #meta: MetaManager;
@@ -139,16 +154,17 @@ export class Edge {
       isConnected: () => hub.isConnected,
     });
     this.volumes = new EdgeVolumes({ hub, clock });
-    const { behaviours = {}, mapper: isActive = true } = options;
+    const { behaviours = {}, mapper: kind = "inside" } = options;
     const era = isV11 ? v11 : today;
     const mapper = new SimulatedMapper({
       clock,
       random,
       millisecond: timings.deviceMillisecond,
       behaviours,
-      isActive,
-      report: (id, report) => this.#said(id, report, isActive),
-      state: (id, state) => this.twin.reportState(id, state),
+      isActive: kind !== "passive",
+      report: (id, report) => this.#said(id, report, kind),
+      state: (id, state) =>
+        isV11 ? this.twin.stated(id, state) : this.#managerOf(kind).reportDeviceStates(...splitId(id), state),
       applied: (id, property, value) => {
         const about = { header: { msg_id: "" }, route: { operation: "apply", resource: `device/${id}/${property}` } };
         tap?.(hopOf(about, { time: clock.now(), hop: "device.apply", direction: "down", node: name, outcome: value }));
@@ -178,8 +194,17 @@ export class Edge {
       store,
       logger,
       reported: (id, twin) => this.twin.reported(id, twin),
-      stated: (id, state) => this.twin.reportState(id, state),
-      simulated: mapper,
+      stated: (id, state) => this.twin.stated(id, state),
+      simulated: kind === "inside" || kind === "passive" ? mapper : undefined,
+    });
+    const { dmi } = options;
+    this.#makeDoor = dmi && (async () => {
+      // gRPC takes a while to load: only for edges that have such a door.
+      const { DmiDoor } = await import("./dmi/door.ts");
+      this.#door = new DmiDoor({ socket: dmi.socket, dmi: this.#dmi, store, timings, clock, logger });
+      if (kind !== "socket") return;
+      const { SocketMapper } = await import("./device/socket-mapper.ts");
+      this.#socketMapper = new SocketMapper({ mapper, ...dmi, logger });
     });
     this.devices = new EdgeDevices(this.twin, mapper, era);
   }
@@ -193,6 +218,18 @@ export class Edge {
     return this.hub.isConnected && this.node.isRegistered;
   }
 
+  /** Settles when mappers can attach, after the last `start`; rejects with BrokerError or DmiError where they never will. */
+  get opened(): Promise<void> {
+    return this.#opened;
+  }
+
+  async #open(): Promise<void> {
+    await this.bus?.opened;
+    if (this.#door === undefined) await this.#makeDoor?.();
+    await this.#door?.start();
+    await this.#socketMapper?.start();
+  }
+
   /** Starts or starts again, with what its store holds. */
   start(): void {
     if (this.#isRunning) return;
@@ -201,6 +238,8 @@ export class Edge {
     this.serviceBus?.start();
     this.twin.start();
     this.#dmi.start();
+    this.#opened = this.#open();
+    this.#opened.catch(() => {});
     this.pods.start();
     this.hub.start();
   }
@@ -217,6 +256,9 @@ export class Edge {
       await this.hub.stop();
       await this.bus?.stop();
       await this.serviceBus?.stop();
+      await this.#opened.catch(() => {});
+      await this.#socketMapper?.stop();
+      await this.#door?.stop();
       this.pods.stop();
       this.#mapper.stop();
       this.#dmi.stop();
@@ -262,17 +304,21 @@ export class Edge {
   }
 
   /** The store has changed by the cloud's will: whoever lives on it is told. */
-  #changed({ operation, type, object }: StoreChange): void {
+  #changed({ operation, type, object, source }: StoreChange): void {
+    // What comes from others, as SyncController's copies do from EdgeController, is stored; no mapper hears of it.
+    const isForMappers = source === modules.devicecontroller;
     switch (type) {
       case resourceTypes.pod:
         return operation === "put" ? this.pods.put(object) : this.pods.delete(object);
       case resourceTypes.device:
+        if (!isForMappers) return;
         return operation === "put" ? this.#putDevice(object as Device) : this.#deleteDevice(object);
       case resourceTypes.configmap:
       case resourceTypes.secret:
         return this.pods.wake();
       case resourceTypes.devicemodel:
-        return operation === "put" ? this.#dmi.putModel(object, false) : this.#dmi.deleteModel(object);
+        if (!isForMappers) return;
+        return operation === "put" ? this.#dmi.putModel(object) : this.#dmi.deleteModel(object);
     }
   }
 
@@ -288,14 +334,23 @@ export class Edge {
     this.twin.leave(`${namespace}/${name}`);
   }
 
+  /** Whom a simulated mapper reports to. */
+  #managerOf(kind: MapperKind): DeviceManager {
+    return kind === "socket" ? this.#socketMapper ?? this.#dmi : this.#dmi;
+  }
+
   /** A simulated device speaks: by DMI where its mapper is at work, else as somebody would by MQTT. */
-  #said(id: string, { desired = "", property, type, value }: Report, isActive: boolean): string | undefined {
-    const slash = id.indexOf("/");
-    if (isActive && !this.isV11) {
+  #said(id: string, { desired = "", property, type, value }: Report, kind: MapperKind): string | undefined {
+    if (kind !== "passive" && !this.isV11) {
       const twins = [{ property, observedDesired: desired, reported: value }];
-      return this.#dmi.reportDeviceStatus(id.slice(0, slash), id.slice(slash + 1), twins);
+      return this.#managerOf(kind).reportDeviceStatus(...splitId(id), twins);
     }
     const metadata = this.isV11 ? {} : { metadata: { type } };
     return this.twin.reported(id, { [property]: { actual: { value }, ...metadata } });
   }
+}
+
+function splitId(id: string): [namespace: string, name: string] {
+  const slash = id.indexOf("/");
+  return [id.slice(0, slash), id.slice(slash + 1)];
 }

@@ -29,6 +29,10 @@ export interface EdgeTimings {
   readonly answer: number;
   /** After which a report that was not confirmed is sent again. */
   readonly confirm: number;
+  /** After which a message more may go to the cloud (`edgeHub.messageQPS`, 30); heartbeats may always. */
+  readonly messageRefill: number;
+  /** After which a mapper may report once more over DMI. */
+  readonly dmiRefill: number;
   /** One millisecond of a device's own cycles (`reportCycle`). */
   readonly deviceMillisecond: number;
 }
@@ -48,6 +52,8 @@ export const edgecoreTimings: EdgeTimings = {
   renewRetryCap: 32_000,
   answer: 60_000,
   confirm: 60_000,
+  messageRefill: 1000 / 30,
+  dmiRefill: 1000,
   deviceMillisecond: 1,
 };
 

@@ -28,6 +28,10 @@ export const limits = {
   mqttPacket: 1024 * 1024,
   /** Characters of an MQTT client's id (MQTT 3.1.1 asks for 23 at least; tools use more). */
   mqttClientId: 128,
+  /** Bytes of a message over DMI, gRPC's own default. */
+  dmiMessage: 4 * 1024 * 1024,
+  /** Messages of one edge that wait for its message limit; KubeEdge's channel of 1024. */
+  edgeMessages: 1024,
   /** Bytes of what a service beside an edge asks or answers, KubeEdge's own. */
   serviceBody: 5 * 1024 * 1024,
   /** Bytes of a cloudcore.yaml; KubeEdge's own defaults are about 5 KiB. */

@@ -185,10 +185,8 @@ export class DeviceTwin {
         if (member === undefined) return void this.#refuse(asked.id, update.event_id, 404, era.unknownDevice);
         return this.#sync(member, update.twin, update.event_id);
       }
-      case "state/update": {
-        const state = textAt(jsonIn(payload), "state") || textAt(jsonIn(payload), "State");
-        if (this.#members.has(asked.id) && era.refuseState(state) === undefined) this.reportState(asked.id, state);
-      }
+      case "state/update":
+        return this.stated(asked.id, textAt(jsonIn(payload), "state") || textAt(jsonIn(payload), "State"));
     }
   }
 
@@ -200,6 +198,11 @@ export class DeviceTwin {
     const refused = refuseTwins(twin);
     if (refused !== undefined) return this.#refuse("", "", 400, refused);
     return this.#updatedByMapper(id, twin, "");
+  }
+
+  /** A mapper says how a device is; states that an edge doesn't take, and devices it doesn't have, are passed over. */
+  stated(id: string, state: string): void {
+    if (this.#members.has(id) && this.#world.era.refuseState(state) === undefined) this.reportState(id, state);
   }
 
   /** A device's state changes, e.g. to `online`. Throws DeviceError for a device the node does not have, or no state. */

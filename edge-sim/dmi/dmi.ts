@@ -49,6 +49,9 @@ export class Dmi implements DeviceManager {
   /** What mappers know, by id. */
   readonly #known = new Map<string, { readonly device: Device; readonly mapper: DeviceMapper }>();
 
+  /** Models that mappers have been told of, by namespace and name. */
+  readonly #models = new Set<string>();
+
   constructor(world: DmiWorld) {
     this.#world = world;
   }
@@ -62,39 +65,27 @@ export class Dmi implements DeviceManager {
   stop(): void {
     this.#mappers.clear();
     this.#known.clear();
+    this.#models.clear();
   }
 
   /**
-   * A mapper takes a protocol over. Resolves with its devices and their models, a model for each device, as edgecore does.
-   * A mapper that came before for the same protocol hears no more.
+   * A mapper takes a protocol over; returns its devices, but for those whose model isn't there. A mapper that came before for
+   * the same protocol hears no more.
    */
-  register(protocol: string, mapper: DeviceMapper): { readonly devices: Device[]; readonly models: DeviceModel[] } {
+  register(protocol: string, mapper: DeviceMapper): Device[] {
     this.#mappers.set(protocol, mapper);
     const devices: Device[] = [];
-    const models: DeviceModel[] = [];
     for (const [, stored] of this.#world.store.entries(resourceTypes.device)) {
       const device = stored as Device;
       if (protocolOf(device) !== protocol) continue;
       const id = idOf(device);
       const former = this.#known.get(id)?.mapper;
-      if (former !== undefined && former !== mapper) this.#tell(former.removeDevice(...nameOf(device)));
-      const model = this.#modelOf(device);
-      if (model === undefined) continue;
+      if (former === this.#world.simulated && former !== undefined) this.#tell(former.removeDevice(...nameOf(device)));
+      if (this.modelOf(device) === undefined) continue;
       this.#known.set(id, { device, mapper });
       devices.push(device);
-      models.push(model);
     }
-    return { devices, models };
-  }
-
-  /** A mapper has gone: its devices are the simulated one's again. */
-  unregister(mapper: DeviceMapper): void {
-    for (const [protocol, known] of this.#mappers) if (known === mapper) this.#mappers.delete(protocol);
-    for (const [id, { device, mapper: known }] of this.#known) {
-      if (known !== mapper) continue;
-      this.#known.delete(id);
-      this.putDevice(device);
-    }
+    return devices;
   }
 
   /** A Device was stored: its mapper is told, where its spec is another one. */
@@ -106,7 +97,7 @@ export class Dmi implements DeviceManager {
     if (known !== undefined && known.mapper !== mapper) this.#tell(known.mapper.removeDevice(...nameOf(device)));
     if (mapper === undefined) return void this.#known.delete(id);
     // A mapper of somebody else's is not told of a device whose model isn't there; ours makes do.
-    if (registered !== undefined && this.#modelOf(device) === undefined) return;
+    if (registered !== undefined && this.modelOf(device) === undefined) return;
     this.#known.set(id, { device, mapper });
     if (known?.mapper !== mapper) this.#tell(mapper.registerDevice(device));
     else if (!isDeepStrictEqual(known.device.spec, device.spec)) this.#tell(mapper.updateDevice(device));
@@ -120,7 +111,9 @@ export class Dmi implements DeviceManager {
   }
 
   /** A model was stored: every mapper is told, and given devices that waited for it. */
-  putModel(model: KubeObject, isNew = true): void {
+  putModel(model: KubeObject): void {
+    const isNew = !this.#models.has(idOf(model));
+    this.#models.add(idOf(model));
     for (const mapper of this.#all()) this.#tell(mapper.putDeviceModel(model as DeviceModel, isNew));
     for (const [, stored] of this.#world.store.entries(resourceTypes.device)) {
       const device = stored as Device;
@@ -131,6 +124,7 @@ export class Dmi implements DeviceManager {
   }
 
   deleteModel(model: KubeObject): void {
+    this.#models.delete(idOf(model));
     const [namespace, name] = nameOf(model);
     for (const mapper of this.#all()) this.#tell(mapper.removeDeviceModel(namespace, name));
   }
@@ -149,7 +143,8 @@ export class Dmi implements DeviceManager {
     this.#world.stated(`${namespace}/${name}`, state);
   }
 
-  #modelOf(device: Device): DeviceModel | undefined {
+  /** The model that a device names, where the node has it. */
+  modelOf(device: Device): DeviceModel | undefined {
     const [namespace] = nameOf(device);
     const model = device.spec?.deviceModelRef?.name ?? "";
     return this.#world.store.get(wirePath(namespace, resourceTypes.devicemodel, model)) as DeviceModel | undefined;

@@ -3,6 +3,7 @@ import { createSecureContext, type SecureContext } from "node:tls";
 import { Backoff } from "../../base/backoff/backoff.ts";
 import { hopOf, type Tap } from "../../base/hop/hop.ts";
 import type { Link } from "../../base/link/link.ts";
+import { Limiter } from "../../base/queue/limiter.ts";
 import { type Logger, reasonOf } from "../../base/log/logger.ts";
 import type { Random } from "../../base/random/random.ts";
 import { type Clock, every, sleep, type Timer } from "../../base/time/clock.ts";
@@ -53,6 +54,8 @@ export interface EdgeHubWorld {
 
 /** Looks, five milliseconds apart, at whether the farewell has left. */
 const FAREWELL_LOOKS = 20;
+/** Messages that may go at once (`edgeHub.messageBurst`). */
+const MESSAGE_BURST = 60;
 /** Tries of one round of dialling. */
 const DIAL_ATTEMPTS = 5;
 
@@ -93,12 +96,17 @@ export class EdgeHub {
   #certificates = 0;
   #rotation: Timer | undefined;
   readonly #renewals: Backoff;
+  readonly #limiter: Limiter;
+  /** What the message limit holds back; nothing while there is no connection. */
+  readonly #held: Message[] = [];
+  #release: Timer | undefined;
   readonly #firstRound = Promise.withResolvers<void>();
 
   constructor(world: EdgeHubWorld) {
     this.#world = world;
     this.#credentials = world.address.credentials;
-    const { renewRetry, renewRetryCap } = world.timings;
+    const { messageRefill, renewRetry, renewRetryCap } = world.timings;
+    this.#limiter = new Limiter(world.clock, MESSAGE_BURST, messageRefill);
     this.#renewals = new Backoff({ initial: renewRetry, factor: 2, cap: renewRetryCap, jitter: 0.1 }, world.random);
   }
 
@@ -158,6 +166,7 @@ export class EdgeHub {
 
   /** The empty messages that edgecore's modules leave behind when it is terminated: one for each that reads the bus. */
   async farewell(): Promise<void> {
+    for (const message of this.#held.splice(0)) this.#write(message);
     for (let i = 0; i < 2; i++) this.send({ header: { msg_id: "", timestamp: 0 }, route: {}, content: null });
     // They must have left before the connection is gone, if it carries anything at all.
     for (let i = 0; i < FAREWELL_LOOKS && (this.#socket?.buffered ?? 0) > 0; i++) await sleep(this.#world.clock, 5);
@@ -168,10 +177,39 @@ export class EdgeHub {
     this.#wake?.();
   }
 
-  /** Sends a message; false where there is no connection. */
+  /**
+   * Sends a message, or holds it back until the message limit lets it by; heartbeats go at once. False where there is no
+   * connection, or too much is held back.
+   */
   send(message: Message): boolean {
-    const { clock, node, tap } = this.#world;
     if (!this.isConnected) return false;
+    if (message.route.operation === operations.keepalive) return this.#write(message);
+    if (this.#held.length === 0 && this.#limiter.allows()) return this.#write(message);
+    if (this.#held.length >= limits.edgeMessages) {
+      this.#world.logger.warn("a message was dropped: too many wait for the edge's message limit");
+      return false;
+    }
+    this.#held.push(message);
+    this.#releaseLater();
+    return true;
+  }
+
+  #releaseLater(): void {
+    this.#release ??= this.#world.clock.after(this.#limiter.wait, () => {
+      this.#release = undefined;
+      while (this.#held.length > 0 && this.#limiter.allows()) this.#write(this.#held.shift() as Message);
+      if (this.#held.length > 0) this.#releaseLater();
+    });
+  }
+
+  #dropHeld(): void {
+    this.#release?.cancel();
+    this.#release = undefined;
+    this.#held.length = 0;
+  }
+
+  #write(message: Message): boolean {
+    const { clock, node, tap } = this.#world;
     const text = encodeMessage(message);
     this.#socket?.send(text);
     tap?.(hopOf(message, { time: clock.now(), hop: "edge.write", direction: "up", node, size: text.length }));
@@ -331,6 +369,7 @@ export class EdgeHub {
     this.#firstRound.resolve();
     const reason = await promise;
     this.#keepalive.cancel();
+    this.#dropHeld();
     this.#socket = undefined;
     for (const waiting of this.#waiting.values()) {
       waiting.reject(new DisconnectedError(`the connection broke: ${reason}`));

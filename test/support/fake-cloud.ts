@@ -43,7 +43,7 @@ export async function edgeOfFakeCloud(
     clock,
     random: new Random(1),
     logger: silentLogger,
-    mapper: false,
+    mapper: "passive",
     ...more,
   });
   const stop = async () => {

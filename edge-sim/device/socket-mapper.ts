@@ -1,0 +1,118 @@
+// The simulated mapper as another program would be one: it registers at the edge's DMI socket and is called back on its own.
+import { rm } from "node:fs/promises";
+import { type Logger, reasonOf } from "../../base/log/logger.ts";
+import { textAt } from "../../protocol/apis/kube-object.ts";
+import { deviceIn, modelIn } from "../../protocol/dmi/device.ts";
+import type { DeviceManager, TwinReport } from "../dmi/dmi.ts";
+import type { DmiClient, DmiMessage } from "../dmi/grpc.ts";
+import type { SimulatedMapper } from "./mapper.ts";
+
+/** What it needs from outside. */
+export interface SocketMapperWorld {
+  readonly mapper: SimulatedMapper;
+  /** Path of the edge's socket; its own is beside it. */
+  readonly socket: string;
+  /** The protocols that it registers for, one after the other. */
+  readonly protocols: readonly string[];
+  readonly logger: Logger;
+}
+
+export class SocketMapper implements DeviceManager {
+  readonly #world: SocketMapperWorld;
+  #client: DmiClient | undefined;
+  #close: (() => Promise<void>) | undefined;
+
+  constructor(world: SocketMapperWorld) {
+    this.#world = world;
+  }
+
+  /** Path of its own socket. */
+  get #socket(): string {
+    return this.#world.socket.replace(/[^/]*$/, "mapper.sock");
+  }
+
+  /** Opens its socket and registers. Rejects where the edge refuses it. */
+  async start(): Promise<void> {
+    const { mapper, protocols, socket } = this.#world;
+    const { DmiClient, serveDmi } = await import("../dmi/grpc.ts");
+    await rm(this.#socket, { force: true });
+    const removed = (request: DmiMessage, what: string) =>
+      [textAt(request, `${what}Namespace`), textAt(request, `${what}Name`)] as const;
+    this.#close = await serveDmi("DeviceMapperService", this.#socket, {
+      RegisterDevice: ({ device }) => {
+        mapper.registerDevice(deviceIn(device as DmiMessage));
+        return { deviceName: textAt(device, "name"), deviceNamespace: textAt(device, "namespace") };
+      },
+      UpdateDevice: ({ device }) => {
+        mapper.updateDevice(deviceIn(device as DmiMessage));
+        return {};
+      },
+      RemoveDevice: (request) => {
+        mapper.removeDevice(...removed(request, "device"));
+        return {};
+      },
+      CreateDeviceModel: ({ model }) => {
+        mapper.putDeviceModel(modelIn(model as DmiMessage));
+        return { deviceModelName: textAt(model, "name"), deviceModelNamespace: textAt(model, "namespace") };
+      },
+      UpdateDeviceModel: ({ model }) => {
+        mapper.putDeviceModel(modelIn(model as DmiMessage));
+        return {};
+      },
+      RemoveDeviceModel: (request) => {
+        mapper.removeDeviceModel(...removed(request, "model"));
+        return {};
+      },
+    });
+    const client = new DmiClient("DeviceManagerService", socket);
+    this.#client = client;
+    for (const protocol of protocols) {
+      const { deviceList = [], modelList = [] } = await client.call("MapperRegister", {
+        withData: true,
+        mapper: {
+          name: `skep-${protocol}`,
+          version: "v1.0.0",
+          api_version: "v1.0.0",
+          protocol,
+          address: Buffer.from(this.#socket),
+          state: "ok",
+        },
+      }) as { readonly deviceList?: DmiMessage[]; readonly modelList?: DmiMessage[] };
+      for (const model of modelList) mapper.putDeviceModel(modelIn(model));
+      for (const device of deviceList) mapper.registerDevice(deviceIn(device));
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#client?.close();
+    this.#client = undefined;
+    await this.#close?.();
+    this.#close = undefined;
+    await rm(this.#socket, { force: true });
+  }
+
+  /** What the edge refuses (above all where too much is said at once) is lost until the next cycle, as with any mapper. */
+  reportDeviceStatus(namespace: string, name: string, twins: readonly TwinReport[]): undefined {
+    this.#call("ReportDeviceStatus", {
+      deviceName: name,
+      deviceNamespace: namespace,
+      reportedDevice: {
+        twins: twins.map(({ observedDesired, property, reported }) => ({
+          propertyName: property,
+          observedDesired: { value: observedDesired },
+          reported: { value: reported },
+        })),
+      },
+    });
+  }
+
+  reportDeviceStates(namespace: string, name: string, state: string): void {
+    this.#call("ReportDeviceStates", { deviceName: name, deviceNamespace: namespace, state });
+  }
+
+  #call(call: string, request: object): void {
+    this.#client?.call(call, request).catch((error) =>
+      this.#world.logger.debug("the edge did not take a report", { call, error: reasonOf(error) })
+    );
+  }
+}
