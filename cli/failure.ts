@@ -33,6 +33,8 @@ const clear: ReadonlySet<string> = new Set([
   "UnreachableError",
   "StepFailure",
   "StageError",
+  "BrokerError",
+  "DmiError",
 ]);
 
 /** The message for a person, and whether it is a fault of ours (then the stack helps). */

@@ -19,6 +19,15 @@ export function positive(text: string): number {
   return value;
 }
 
+/** `I/N`: of N parts the I-th, counted from 0. */
+export function shard(text: string): { readonly index: number; readonly of: number } {
+  const [, index, of] = /^(\d{1,6})\/(\d{1,6})$/.exec(text) ?? [];
+  if (index === undefined || Number(index) >= Number(of)) {
+    throw new InvalidArgumentError("I/N is needed, with I from 0 to N - 1, such as 0/4");
+  }
+  return { index: Number(index), of: Number(of) };
+}
+
 const flags: Readonly<Record<string, (command: Command) => Command>> = {
   kubeconfig: (c) => c.option("--kubeconfig <file>", "use this cluster, not the embedded API"),
   writeKubeconfig: (c) =>

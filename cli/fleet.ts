@@ -1,15 +1,18 @@
-// `skep fleet`: simulated edges against a cloudcore that runs elsewhere.
+// `skep fleet`: simulated edges against a cloudcore that runs elsewhere, in this process or spread over several.
 import { basename } from "node:path";
-import type { HopRecord } from "../base/hop/hop.ts";
 import { pinoLogger } from "../base/log/pino-logger.ts";
+import { selfCommand } from "../base/process/self-command.ts";
 import { Random } from "../base/random/random.ts";
 import { type Clock, every } from "../base/time/clock.ts";
 import { TimerWheel } from "../base/time/timer-wheel.ts";
-import { type KubeClient } from "../cloud/kube/client.ts";
-import { type Cohort, Fleet, fleetLabel, type FleetTotals } from "../edge-sim/fleet/fleet.ts";
+import type { KubeClient } from "../cloud/kube/client.ts";
+import { type Cohort, Fleet, fleetLabel } from "../edge-sim/fleet/fleet.ts";
+import { edgesPerProcess, type Machine, machineOf, processesFor } from "../edge-sim/fleet/machine.ts";
+import { type FleetReport, FleetWorkers } from "../edge-sim/fleet/workers.ts";
 import { edgecoreTimings, scaledTimings } from "../edge-sim/timings.ts";
 import type { ScenarioCohort } from "../scenarios/engine/scenario.ts";
 import { UsageError } from "./failure.ts";
+import { FleetLine } from "./fleet-line.ts";
 import { hubAddressOf, type HubFlags } from "./hub-address.ts";
 import { interrupted, interruption } from "./interrupt.ts";
 
@@ -17,12 +20,31 @@ export interface FleetFlags extends HubFlags {
   readonly edges?: number;
   readonly prefix?: string;
   readonly cohorts?: string;
-  readonly kubeconfig?: string;
+  readonly processes?: number;
+  readonly shard?: Shard;
+  readonly rate?: number;
   readonly seed?: number;
   readonly timeScale?: number;
   readonly json?: boolean;
   readonly quiet?: boolean;
   readonly verbose?: boolean;
+}
+
+/** Of all edges each `of`-th, from the `index`-th on. */
+export interface Shard {
+  readonly index: number;
+  readonly of: number;
+}
+
+/** Edges that run, here or in other processes. */
+interface RunningFleet extends AsyncDisposable {
+  /** Settles when all have been started; rejects where that can't be. */
+  readonly started: Promise<unknown>;
+  report(): FleetReport | undefined;
+  /** Where mappers and applications attach, a line for each edge that has doors for them. */
+  doors(): readonly string[];
+  /** Why the first of them isn't connected. */
+  problem(): string | undefined;
 }
 
 const DEFAULT_EDGES = 10;
@@ -43,65 +65,121 @@ export async function fleetCommand(flags: FleetFlags): Promise<number> {
   const { signal, code } = interruption();
   const clock = new TimerWheel();
   const written = await writtenCohorts(flags);
-  const cohorts = await cohortsOf(written, flags);
-  const count = cohorts.reduce((sum, cohort) => sum + cohort.count, 0);
-  const hub = await hubAddressOf({ ...flags, cloudcore: flags.cloudcore });
+  refuseCohorts(written, flags);
+  const { cohorts: file = "", processes, shard } = flags;
+  const machine = await machineOf();
+  const edges = written.reduce((sum, { count = 1 }) => sum + count, 0);
+  const mine = shard === undefined ? edges : Math.ceil((edges - shard.index) / shard.of);
+  const spread = shard === undefined ? processes ?? processesFor(edges, machine) : 1;
+  refuseSpread(mine, spread, machine);
   await using cleanup = new AsyncDisposableStack();
-  const kube = flags.kubeconfig === undefined ? undefined : await openCluster(flags.kubeconfig, cleanup);
-  const traffic = { up: 0, down: 0 };
-  await using fleet = new Fleet({
-    cohorts,
-    hub,
-    tap: ({ hop }: HopRecord) => {
-      if (hop === "edge.write") traffic.up++;
-      else if (hop === "edge.read") traffic.down++;
-    },
-    timings: scaledTimings(edgecoreTimings, flags.timeScale ?? 1),
-    clock,
-    random: new Random(flags.seed ?? 1),
-    logger: pinoLogger(flags.verbose ? "debug" : flags.quiet ? "error" : "warn"),
-  });
-  const people = flags.json ? process.stderr : process.stdout;
-  const { isTTY = false } = people;
-  let last = "";
-  let isReady = false;
-  const pace = new Pace(traffic, clock);
-  const show = () => {
-    const totals = fleet.totals();
-    const line = lineOf(totals);
-    const text = `${line}${pace.line()}`;
-    if (totals.ready === count && !isReady) {
-      isReady = true;
-      people.write(`${isTTY ? "\r\x1b[2K" : ""}${text}\nready\n`);
-      if (flags.json) process.stdout.write(`${JSON.stringify({ ...totals, ready: true })}\n`);
-    } else if (isTTY) people.write(`\r\x1b[2K${text}`);
-    else if (line !== last && !flags.quiet) people.write(`${text}\n`);
-    last = line;
-  };
-  const timer = every(clock, LINE_EVERY_MS, show);
+  // Who was started by another process of skep leaves that to it; of shards on several machines it is the first one's.
+  const makesObjects = process.env.SKEP_PARENT === undefined && (shard?.index ?? 0) === 0;
+  const kube = flags.kubeconfig === undefined || !makesObjects
+    ? undefined
+    : await openCluster(flags.kubeconfig, cleanup);
+  const line = new FleetLine(flags, mine, shard !== undefined);
+  if (spread > 1 || edges > 1000) line.say(spreadLine(edges, spread, machine));
+  await using fleet = spread === 1 ? await fleetHere(flags, written, clock) : fleetElsewhere(flags, spread, line);
+  const timer = every(clock, LINE_EVERY_MS, () => line.show(fleet.report()));
   const failed = Promise.withResolvers<never>();
   const hopeless = clock.after(FIRST_CONNECTION_MS, () => {
-    if (fleet.totals().connections > 0) return;
-    const problem = fleet.edges()[0]?.hub.problem ?? "no answer";
+    if ((fleet.report()?.connections ?? 0) > 0) return;
+    const problem = fleet.problem() ?? "no answer";
     failed.reject(
       new UsageError(`no edge could connect to ${flags.cloudcore} within ${FIRST_CONNECTION_MS / 1000} s: ${problem}`),
     );
   });
   try {
-    const made = kube === undefined ? undefined : makeObjects(kube, written, flags.cohorts ?? "");
-    await Promise.race([Promise.all([fleet.start(), made]), interrupted(signal), failed.promise]);
-    const refusal = fleet.refusal();
+    const made = kube === undefined ? undefined : makeObjects(kube, written, file);
+    await Promise.race([Promise.all([fleet.started, made]), interrupted(signal), failed.promise]);
+    const refusal = fleet.report()?.refusal;
     if (refusal !== undefined) {
       throw new UsageError(`the cloudcore at ${flags.cloudcore} refuses the edges: ${refusal}`);
     }
-    show();
+    line.show(fleet.report());
+    for (const doors of fleet.doors()) line.say(doors);
     await Promise.race([interrupted(signal), failed.promise]);
   } finally {
     timer.cancel();
     hopeless.cancel();
-    if (isTTY) people.write("\n");
+    line.end();
   }
   return code() ?? 0;
+}
+
+/** All of them in this process. Rejects with UsageError or StepFailure where that can't be. */
+async function fleetHere(flags: FleetFlags, written: readonly ScenarioCohort[], clock: Clock): Promise<RunningFleet> {
+  const { rate, shard } = flags;
+  const { cohortOf } = await import("../scenarios/targets/cohorts.ts");
+  const cohorts: Cohort[] = await Promise.all(written.map((cohort) => cohortOf(cohort, flags.cohorts ?? "")));
+  const fleet = new Fleet({
+    cohorts,
+    hub: await hubAddressOf({ ...flags, cloudcore: flags.cloudcore as string }),
+    timings: scaledTimings(edgecoreTimings, flags.timeScale ?? 1),
+    clock,
+    random: new Random(flags.seed ?? 1),
+    logger: pinoLogger(flags.verbose ? "debug" : flags.quiet ? "error" : "warn"),
+    ...(shard === undefined ? {} : { shard }),
+    ...(rate === undefined ? {} : { rate: rate / (shard?.of ?? 1) }),
+  });
+  const lag = lagOf(clock);
+  return {
+    started: fleet.start(),
+    report: () => {
+      const refusal = fleet.refusal();
+      return { ...fleet.totals(), lag: lag(), ...(refusal === undefined ? {} : { refusal }) };
+    },
+    doors: () =>
+      fleet.edges().filter(({ doors }) => doors.length > 0).map(({ doors, name }) => `${name}: ${doors.join(", ")}`),
+    problem: () => fleet.edges()[0]?.hub.problem,
+    [Symbol.asyncDispose]: () => fleet.stop(),
+  };
+}
+
+/** Each part of them in a process of its own, which is this command again. */
+function fleetElsewhere(flags: FleetFlags, count: number, line: FleetLine): RunningFleet {
+  const { token = process.env.SKEP_TOKEN } = flags;
+  const workers = new FleetWorkers({
+    count,
+    command: (index) => [...selfCommand(), "fleet", "--shard", `${index}/${count}`, "--json", ...handedOn(flags)],
+    // Other users of this machine see arguments.
+    env: token === undefined ? {} : { SKEP_TOKEN: token },
+    said: (said) => line.say(said),
+  });
+  workers.start();
+  return {
+    // They tell by their reports how far they are.
+    started: workers.failed.catch((error: Error) => {
+      throw new UsageError(error.message);
+    }),
+    report: () => workers.report(),
+    // Each of them says its own.
+    doors: () => [],
+    problem: () => undefined,
+    [Symbol.asyncDispose]: () => workers.stop(),
+  };
+}
+
+/** The flags that each of several processes is started with. */
+function handedOn(flags: FleetFlags): string[] {
+  const given = {
+    cloudcore: flags.cloudcore,
+    "enrolment-port": flags.enrolmentPort,
+    "quic-port": flags.quicPort,
+    certs: flags.certs,
+    kubeconfig: flags.kubeconfig,
+    edges: flags.edges,
+    prefix: flags.prefix,
+    cohorts: flags.cohorts,
+    rate: flags.rate,
+    seed: flags.seed,
+    "time-scale": flags.timeScale,
+  };
+  const valued = Object.entries(given).flatMap(([name, value]) =>
+    value === undefined ? [] : [`--${name}`, String(value)]
+  );
+  return [...valued, ...(flags.quiet ? ["--quiet"] : []), ...(flags.verbose ? ["--verbose"] : [])];
 }
 
 /** The cohorts as they are written, each with the label by which `skep clean` finds what they make. */
@@ -121,11 +199,10 @@ async function writtenCohorts({ cohorts: file, edges, prefix, quicPort }: FleetF
   return (await loadCohorts(file)).map(labelled);
 }
 
-/** Rejects with UsageError or StepFailure where they ask for what can't be had with these flags. */
-async function cohortsOf(written: readonly ScenarioCohort[], flags: FleetFlags): Promise<Cohort[]> {
-  const file = flags.cohorts ?? "";
+/** Throws UsageError where they ask for what can't be had with these flags. */
+function refuseCohorts(written: readonly ScenarioCohort[], flags: FleetFlags): void {
   for (const { cohort, devices = [], transport } of written) {
-    const where = `${basename(file)}: cohort ${cohort}`;
+    const where = `${basename(flags.cohorts ?? "")}: cohort ${cohort}`;
     if (transport === "quic" && flags.quicPort === undefined) {
       throw new UsageError(`${where} comes by QUIC: say the hub's port, --quic-port N`);
     }
@@ -135,8 +212,32 @@ async function cohortsOf(written: readonly ScenarioCohort[], flags: FleetFlags):
       );
     }
   }
-  const { cohortOf } = await import("../scenarios/targets/cohorts.ts");
-  return await Promise.all(written.map((cohort) => cohortOf(cohort, file)));
+}
+
+/** Throws UsageError where a process would have more edges than it may have descriptors for. */
+function refuseSpread(edges: number, processes: number, machine: Machine): void {
+  const each = Math.ceil(edges / processes);
+  if (each <= edgesPerProcess(machine)) return;
+  throw new UsageError(
+    `${each} edges in a process are too many here, where it may have ${machine.descriptors} descriptors (ulimit -n): say --processes ${
+      Math.ceil(edges / edgesPerProcess(machine))
+    } or more`,
+  );
+}
+
+function spreadLine(edges: number, processes: number, machine: Machine): string {
+  const { descriptors, ports, processors } = machine;
+  const known = [
+    descriptors === undefined ? undefined : `${descriptors} descriptors a process`,
+    ports === undefined ? undefined : `${ports} local ports to one hub`,
+    `${processors} processors`,
+  ].filter((fact) => fact !== undefined);
+  const tooMany = ports !== undefined && edges > ports
+    ? `; more than ${ports} edges can't be connected from one address: widen net.ipv4.ip_local_port_range, or use another machine too`
+    : "";
+  return `${edges} edges in ${processes} ${processes === 1 ? "process" : "processes"}; this machine has ${
+    known.join(", ")
+  }${tooMany}`;
 }
 
 async function openCluster(file: string, cleanup: AsyncDisposableStack): Promise<KubeClient> {
@@ -156,37 +257,18 @@ async function makeObjects(kube: KubeClient, written: readonly ScenarioCohort[],
   await createDevices(kube, NAMESPACE, { fleet: written, position }, { [fleetLabel]: "" });
 }
 
-/** Messages a second since it was last asked, and how late this process's own timers are. */
-class Pace {
-  readonly #traffic: { up: number; down: number };
-  #before = { up: 0, down: 0, at: performance.now() };
-  #lag = 0;
-
-  constructor(traffic: { up: number; down: number }, clock: Clock) {
-    this.#traffic = traffic;
-    let due = performance.now() + LAG_EVERY_MS;
-    every(clock, LAG_EVERY_MS, () => {
-      const now = performance.now();
-      this.#lag = Math.max(this.#lag, now - due);
-      due = now + LAG_EVERY_MS;
-    });
-  }
-
-  line(): string {
-    const at = performance.now();
-    const seconds = Math.max(0.001, (at - this.#before.at) / 1000);
-    const { down, up } = this.#traffic;
-    const each = (now: number, before: number) => Math.round((now - before) / seconds);
-    const text = `, ${each(up, this.#before.up)}/s up, ${each(down, this.#before.down)}/s down, lag ${
-      Math.round(this.#lag)
-    } ms`;
-    this.#before = { down, up, at };
-    this.#lag = 0;
-    return text;
-  }
-}
-
-function lineOf({ edges, connected, ready, podsRunning, devices, connections }: FleetTotals): string {
-  const again = Math.max(0, connections - edges);
-  return `${edges} edges: ${connected} connected, ${ready} Ready, ${podsRunning} pods running, ${devices} devices, ${again} reconnects`;
+/** How late this process's own timers are, in milliseconds, at most, since it was last asked. */
+function lagOf(clock: Clock): () => number {
+  let lag = 0;
+  let due = performance.now() + LAG_EVERY_MS;
+  every(clock, LAG_EVERY_MS, () => {
+    const now = performance.now();
+    lag = Math.max(lag, now - due);
+    due = now + LAG_EVERY_MS;
+  });
+  return () => {
+    const last = Math.round(lag);
+    lag = 0;
+    return last;
+  };
 }

@@ -3,6 +3,8 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { reasonOf } from "../base/log/logger.ts";
 import type { HubAddress } from "../edge-sim/edgehub/edgehub.ts";
+import { textAt } from "../protocol/apis/kube-object.ts";
+import type { CertificateAuthority } from "../protocol/pki/ca.ts";
 import { UsageError } from "./failure.ts";
 
 /** KubeEdge's WebSocket port, and how far its enrolment port is from it. */
@@ -11,6 +13,7 @@ const ENROLMENT_DISTANCE = 2;
 
 /** The flags as commander gives them. */
 export interface HubFlags {
+  readonly kubeconfig?: string;
   readonly cloudcore?: string;
   readonly enrolmentPort?: number;
   readonly quicPort?: number;
@@ -36,19 +39,39 @@ export async function hubAddressOf(flags: HubFlags & { readonly cloudcore: strin
   }
   const token = flags.token ?? (flags.certs === undefined ? process.env.SKEP_TOKEN : undefined);
   if (token !== undefined && token !== "") return { ...address, token };
-  if (flags.certs === undefined) {
+  if (flags.certs !== undefined) return { ...address, issue: await issuerFrom(flags.certs) };
+  if (flags.kubeconfig !== undefined) return { ...address, issue: await issuerOfCluster(flags.kubeconfig) };
+  throw new UsageError(
+    "edges need a way in: SKEP_TOKEN or --token T (kubectl get secret -n kubeedge tokensecret -o jsonpath='{.data.tokendata}' | base64 -d), or --certs DIR, or --kubeconfig FILE of the cloudcore's cluster",
+  );
+}
+
+/** Certificates made with the CA that a cloudcore keeps in its cluster. */
+async function issuerOfCluster(file: string): Promise<NonNullable<HubAddress["issue"]>> {
+  const { KubeClient } = await import("../cloud/kube/client.ts");
+  const { loadKubeConfig } = await import("../cloud/kube/kubeconfig.ts");
+  const { resources } = await import("../cloud/kube/resource.ts");
+  const { loadAuthority } = await import("../protocol/pki/ca.ts");
+  const kube = new KubeClient(loadKubeConfig(file));
+  try {
+    const secret = await kube.get({ resource: resources.secrets, namespace: "kubeedge", name: "casecret" });
+    const [cert, key] = ["cadata", "cakeydata"].map((name) => Buffer.from(textAt(secret, "data", name), "base64"));
+    return await issuerOf(await loadAuthority(cert as Buffer, key as Buffer));
+  } catch (error) {
     throw new UsageError(
-      "edges need a way in: SKEP_TOKEN or --token T (kubectl get secret -n kubeedge tokensecret -o jsonpath='{.data.tokendata}' | base64 -d) or --certs DIR",
+      `--kubeconfig ${file}: no CA of a cloudcore can be read there (secret kubeedge/casecret): ${
+        reasonOf(error)
+      }; say --token T or --certs DIR`,
     );
+  } finally {
+    await kube.close();
   }
-  return { ...address, issue: await issuerFrom(flags.certs) };
 }
 
 /** Certificates made with the CA in a folder, named as KubeEdge names its files. */
 async function issuerFrom(dir: string): Promise<NonNullable<HubAddress["issue"]>> {
-  const { issueClient, loadAuthority, derOf } = await import("../protocol/pki/ca.ts");
-  const { nodeCommonName, nodeOrganization } = await import("../protocol/pki/request.ts");
-  let authority: Awaited<ReturnType<typeof loadAuthority>>;
+  const { loadAuthority, derOf } = await import("../protocol/pki/ca.ts");
+  let authority: CertificateAuthority;
   try {
     const [cert, key] = await Promise.all(
       ["rootCA.crt", "rootCA.key"].map((name) => readFile(join(dir, name), "utf8")),
@@ -57,12 +80,15 @@ async function issuerFrom(dir: string): Promise<NonNullable<HubAddress["issue"]>
   } catch (error) {
     throw new UsageError(`--certs ${dir}: rootCA.crt and rootCA.key (EC, PEM) are needed there: ${reasonOf(error)}`);
   }
-  return async (node) => {
-    const pair = await issueClient(
-      authority,
-      { commonName: nodeCommonName(node), organization: nodeOrganization },
-      Date.now(),
-    );
-    return { ca: authority.certPem, cert: pair.certPem, key: pair.keyPem };
+  return await issuerOf(authority);
+}
+
+async function issuerOf(authority: CertificateAuthority): Promise<NonNullable<HubAddress["issue"]>> {
+  const { bulkIssuer } = await import("../protocol/pki/bulk.ts");
+  const { nodeCommonName, nodeOrganization } = await import("../protocol/pki/request.ts");
+  const issue = bulkIssuer(authority, Date.now());
+  return (node) => {
+    const { certPem, keyPem } = issue({ commonName: nodeCommonName(node), organization: nodeOrganization });
+    return { ca: authority.certPem, cert: certPem, key: keyPem };
   };
 }

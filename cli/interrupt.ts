@@ -29,13 +29,14 @@ export function interruption(): { readonly signal: AbortSignal; code(): number |
   on("SIGINT", exitCodes.interrupted);
   on("SIGTERM", exitCodes.terminated);
   on("SIGHUP", exitCodes.terminated);
-  // npm passes a SIGTERM to the shell between it and us, which dies of it and says nothing.
+  // npm passes a SIGTERM to the shell between it and us, which dies of it and says nothing. Processes of a fleet end with the
+  // one that started them, however that ended.
   const parent = process.ppid;
-  if (process.env.npm_lifecycle_event !== undefined) {
+  if (process.env.npm_lifecycle_event !== undefined || process.env.SKEP_PARENT !== undefined) {
     const watch = setInterval(() => {
       if (process.ppid === parent) return;
       clearInterval(watch);
-      stop("the end of npm", exitCodes.terminated);
+      stop("the end of its parent", exitCodes.terminated);
     }, PARENT_EVERY_MS);
     watch.unref();
   }

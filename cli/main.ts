@@ -4,7 +4,7 @@ import { version } from "../base/version.ts";
 import type { ApiserverFlags } from "./apiserver.ts";
 import type { CloudcoreFlags } from "./cloudcore.ts";
 import { describeFailure, exitCodes } from "./failure.ts";
-import { integer, withFlags } from "./flags.ts";
+import { integer, positive, shard, withFlags } from "./flags.ts";
 import type { CleanFlags } from "./clean.ts";
 import type { FleetFlags } from "./fleet.ts";
 import type { RunFlags } from "./run.ts";
@@ -99,7 +99,21 @@ withFlags(fleet, ["cloudcore", "edges", "seed", "timeScale", "json", "quiet", "v
     "--cohorts <file>",
     "several kinds of edges: their names, counts, versions, links and devices (docs/fleet.md)",
   )
-  .option("--kubeconfig <file>", "make the cohorts' devices in this cluster; edges need none")
+  .option(
+    "--kubeconfig <file>",
+    "the cloudcore's cluster: the cohorts' devices are made there, and certificates with its CA; edges need none",
+  )
+  .option("--rate <n>", "edges that join a second, at most", positive)
+  .option(
+    "--processes <n>",
+    "spread the edges over so many processes (as many as this machine is good for)",
+    integer(1, 256),
+  )
+  .option(
+    "--shard <i/n>",
+    "only every n-th edge, from the i-th on: the others are elsewhere; with --json a line a second",
+    shard,
+  )
   .addHelpText("after", "\nExample:\n  skep fleet --cloudcore 192.0.2.10 --edges 100   # the token is in SKEP_TOKEN")
   .action(async (options: FleetFlags) => finish((await import("./fleet.ts")).fleetCommand(options)));
 

@@ -223,6 +223,14 @@ export class Edge {
     return this.#opened;
   }
 
+  /** Where mappers and applications can attach. */
+  get doors(): readonly string[] {
+    return [
+      ...(this.bus?.urls ?? []),
+      ...(this.#door === undefined ? [] : [`unix:${this.#door.socket}`]),
+    ];
+  }
+
   async #open(): Promise<void> {
     await this.bus?.opened;
     if (this.#door === undefined) await this.#makeDoor?.();

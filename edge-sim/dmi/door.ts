@@ -56,6 +56,11 @@ export class DmiDoor {
     this.#close = undefined;
   }
 
+  /** Path of the socket. */
+  get socket(): string {
+    return this.#world.socket;
+  }
+
   /** Rejects with DmiError where it can't be had. */
   async start(): Promise<void> {
     const { socket } = this.#world;

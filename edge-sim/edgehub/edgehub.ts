@@ -27,7 +27,7 @@ export interface HubAddress {
   readonly token?: string;
   readonly credentials?: EdgeCredentials;
   /** Makes a node's certificate, where we hold the CA ourselves. */
-  readonly issue?: (node: string) => Promise<EdgeCredentials>;
+  readonly issue?: (node: string) => EdgeCredentials;
   /** The CA, where somebody has fetched and checked it already. PEM. */
   readonly ca?: string;
 }
@@ -94,6 +94,8 @@ export class EdgeHub {
   #refusal: string | undefined;
   #wake: (() => void) | undefined;
   #certificates = 0;
+  #up = 0;
+  #down = 0;
   #rotation: Timer | undefined;
   readonly #renewals: Backoff;
   readonly #limiter: Limiter;
@@ -122,6 +124,11 @@ export class EdgeHub {
   /** How often a connection has been made. */
   get connections(): number {
     return this.#connections;
+  }
+
+  /** Messages written to the cloud, and read from it. */
+  get traffic(): { readonly up: number; readonly down: number } {
+    return { up: this.#up, down: this.#down };
   }
 
   /** How many certificates it has had. */
@@ -212,6 +219,7 @@ export class EdgeHub {
     const { clock, node, tap } = this.#world;
     const text = encodeMessage(message);
     this.#socket?.send(text);
+    this.#up++;
     tap?.(hopOf(message, { time: clock.now(), hop: "edge.write", direction: "up", node, size: text.length }));
     return true;
   }
@@ -281,7 +289,7 @@ export class EdgeHub {
   async #ensureCredentials(): Promise<void> {
     if (this.#credentials !== undefined) return;
     const { address, node, timings } = this.#world;
-    if (address.issue !== undefined) return this.#take(await address.issue(node));
+    if (address.issue !== undefined) return this.#take(address.issue(node));
     if (address.token === undefined) {
       throw new EnrolmentError("there is neither a certificate nor a token to enrol with", false);
     }
@@ -388,6 +396,7 @@ export class EdgeHub {
       logger.warn("the cloud sent what is no message", { error: reasonOf(error) });
       return;
     }
+    this.#down++;
     tap?.(hopOf(message, { time: clock.now(), hop: "edge.read", direction: "down", node, size: text.length }));
     const { group } = message.route;
     const parent = message.header.parent_msg_id;

@@ -57,6 +57,11 @@ export class EventBus {
     return this.#world.mqtt.internal === undefined ? "" : this.#brokers[0]?.url ?? "";
   }
 
+  /** Of all its brokers that are open. */
+  get urls(): readonly string[] {
+    return this.#brokers.map(({ url }) => url);
+  }
+
   /** Settles when its brokers are there, after the last `start`; rejects with BrokerError where they can't be had. */
   get opened(): Promise<void> {
     return this.#opening;

@@ -2,9 +2,9 @@
 import type { Tap } from "../../base/hop/hop.ts";
 import type { Logger } from "../../base/log/logger.ts";
 import type { Random } from "../../base/random/random.ts";
-import type { Clock } from "../../base/time/clock.ts";
+import { type Clock, sleep } from "../../base/time/clock.ts";
 import type { DeviceBehaviour } from "../device/device.ts";
-import { Edge, type EdgeVersion } from "../edge.ts";
+import { Edge, type EdgeOptions, type EdgeVersion, type MapperKind } from "../edge.ts";
 import type { HubAddress, Transport } from "../edgehub/edgehub.ts";
 import { type EdgeCredentials, EnrolmentError, fetchCa } from "../edgehub/enrolment.ts";
 import type { Stages } from "../edged/stages.ts";
@@ -28,6 +28,10 @@ export interface Cohort {
   readonly behaviours?: Readonly<Record<string, DeviceBehaviour>>;
   /** What pods live by that these are for. */
   readonly stages?: Stages;
+  /** Who has its devices. */
+  readonly mapper?: MapperKind;
+  /** What each of its edges has for mappers and applications, by name and index. */
+  readonly doors?: (name: string, index: number) => Pick<EdgeOptions, "dmi" | "mqtt" | "serviceBus">;
 }
 
 /** What a fleet needs. */
@@ -39,6 +43,10 @@ export interface FleetOptions {
   readonly random: Random;
   readonly logger: Logger;
   readonly tap?: Tap;
+  /** Of all the edges only each `of`-th, from the `index`-th on: the others are in other processes. */
+  readonly shard?: { readonly index: number; readonly of: number };
+  /** Edges that join a second; as many as get in where nothing is said. */
+  readonly rate?: number;
 }
 
 /** How a fleet stands. */
@@ -49,6 +57,9 @@ export interface FleetTotals {
   readonly podsRunning: number;
   readonly devices: number;
   readonly connections: number;
+  /** Messages to the cloud and from it, since the start. */
+  readonly up: number;
+  readonly down: number;
 }
 
 /** On everything that `skep fleet` makes in a cluster, so that it can be found and removed again. */
@@ -62,7 +73,7 @@ export class Fleet {
   readonly #options: FleetOptions;
   #hub: HubAddress;
   #index = 0;
-  #isStopped = false;
+  readonly #stop = new AbortController();
 
   constructor(options: FleetOptions) {
     this.#options = options;
@@ -72,20 +83,31 @@ export class Fleet {
   /**
    * Starts all edges; settles when each has been connected once, or can't be for now. With a token the CA is fetched and
    * checked once for all. Rejects with EnrolmentError or TokenError where the token or the CA is wrong; where the cloud
-   * can't be reached the edges go on trying.
+   * can't be reached the edges go on trying. Rejects with BrokerError or DmiError where an edge's doors can't be had.
    */
   async start(): Promise<void> {
     this.#hub = await this.#withCa(this.#options.hub);
+    const { rate, shard = { index: 0, of: 1 } } = this.#options;
     const waiting: Edge[] = [];
-    for (const { cohort, count, credentials, ...alike } of this.#options.cohorts) {
+    for (const { cohort, count, credentials, doors, ...alike } of this.#options.cohorts) {
       const hub = credentials === undefined ? this.#hub : { ...this.#hub, credentials };
-      for (let i = 0; i < count; i++) waiting.push(this.#make(`${cohort}-${i}`, hub, alike));
+      for (let i = 0; i < count; i++) {
+        const name = `${cohort}-${i}`;
+        if (this.#index++ % shard.of !== shard.index) continue;
+        waiting.push(this.#make(name, hub, { ...alike, ...doors?.(name, i) }));
+      }
     }
+    const { clock } = this.#options;
+    const began = clock.now();
+    let next = 0;
     const joiner = async () => {
-      for (let edge = waiting.shift(); edge !== undefined; edge = waiting.shift()) {
-        if (this.#isStopped) return;
+      while (next < waiting.length) {
+        const due = rate === undefined ? 0 : began + next * 1000 / rate - clock.now();
+        const edge = waiting[next++] as Edge;
+        if (due > 0) await sleep(clock, due, this.#stop.signal).catch(() => {});
+        if (this.#stop.signal.aborted) return;
         edge.start();
-        await edge.hub.firstRound;
+        await Promise.all([edge.opened, edge.hub.firstRound]);
       }
     };
     await Promise.all(Array.from({ length: JOINS_AT_ONCE }, joiner));
@@ -99,6 +121,7 @@ export class Fleet {
     // Who comes with a token of its own trusts the CA that it names, and takes nobody's certificates.
     const { ca, issue, ...own } = this.#hub;
     const ways = { ...(ca === undefined ? {} : { ca }), ...(issue === undefined ? {} : { issue }) };
+    this.#index++;
     const edge = this.#make(name, { ...own, ...(hub.token === undefined ? ways : {}), ...hub }, {}, node);
     edge.start();
     return edge;
@@ -107,11 +130,11 @@ export class Fleet {
   #make(
     name: string,
     hub: HubAddress,
-    alike: Pick<Cohort, "behaviours" | "labels" | "link" | "pods" | "stages" | "transport" | "version">,
+    alike: Partial<EdgeOptions>,
     node = name,
   ): Edge {
-    const { cohorts: _cohorts, ...world } = this.#options;
-    const index = ++this.#index;
+    const { cohorts: _cohorts, rate: _rate, shard: _shard, ...world } = this.#options;
+    const index = this.#index;
     const address = `10.${(index >> 16) & 255}.${(index >> 8) & 255}.${index & 255}`;
     const edge = new Edge({ ...world, ...alike, hub, name: node, address });
     this.#edges.set(name, edge);
@@ -153,19 +176,31 @@ export class Fleet {
   }
 
   totals(): FleetTotals {
-    const totals = { edges: this.#edges.size, connected: 0, ready: 0, podsRunning: 0, devices: 0, connections: 0 };
+    const totals = {
+      edges: this.#edges.size,
+      connected: 0,
+      ready: 0,
+      podsRunning: 0,
+      devices: 0,
+      connections: 0,
+      up: 0,
+      down: 0,
+    };
     for (const edge of this.#edges.values()) {
       if (edge.hub.isConnected) totals.connected++;
       if (edge.isReady) totals.ready++;
       totals.podsRunning += edge.pods.count("running");
       totals.devices += edge.devices.size;
+      const { down, up } = edge.hub.traffic;
+      totals.up += up;
+      totals.down += down;
       totals.connections += edge.hub.connections;
     }
     return totals;
   }
 
   async stop(): Promise<void> {
-    this.#isStopped = true;
+    this.#stop.abort();
     await Promise.all([...this.#edges.values()].map((edge) => edge.stop()));
   }
 

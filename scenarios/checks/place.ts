@@ -113,6 +113,7 @@ function stateOf(edge: Edge) {
     certificates: edge.hub.certificates,
     pods: { running: edge.pods.count("running") },
     devices: edge.devices.size,
+    mqtt: edge.bus?.url ?? "",
     objects: edge.store.size,
     volumes: [...edge.volumes.all].map(([id, { capacity, publishedTo }]) => ({
       id,

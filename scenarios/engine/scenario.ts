@@ -48,6 +48,13 @@ export interface ScenarioCohort {
   readonly pods?: number;
   /** Files of stages that pods on its edges live by, without `.yaml`: shipped with skep, or beside the scenario. */
   readonly stages?: readonly string[];
+  /** MQTT brokers of its edges: in the process, from that port on or at free ones, or one that runs already. */
+  readonly mqtt?: { readonly port?: number; readonly server?: string };
+  readonly serviceBus?: { readonly port?: number };
+  /** A folder for its edges' DMI sockets. */
+  readonly dmi?: string;
+  /** Who has its devices; `inside` where nothing is said. */
+  readonly mapper?: "inside" | "dmi" | "none";
 }
 
 /** Whether any edge of a scenario speaks KubeEdge v1.1. */

@@ -5,6 +5,8 @@ import { capabilities } from "../targets/target.ts";
 
 const count = { type: "integer", minimum: 1, maximum: 100_000 } as const;
 
+const port = { type: "integer", minimum: 1, maximum: 65_535 } as const;
+
 const scalar = { type: ["string", "number", "boolean"] } as const;
 const scalars = { type: "array", minItems: 1, maxItems: 10_000, items: scalar } as const;
 const share = { type: "number", minimum: 0, maximum: 1 } as const;
@@ -99,6 +101,43 @@ const cohort: Schema = {
       type: "object",
       additionalProperties: false,
       properties: { latency: schemas.duration, jitter: schemas.duration },
+    },
+    mqtt: {
+      type: "object",
+      additionalProperties: false,
+      description: "a broker at each of its edges, where mappers and applications attach",
+      properties: {
+        port: {
+          ...port,
+          description: "of the first edge's broker, the next one's is one more; free ones where nothing is said",
+        },
+        server: {
+          type: "string",
+          pattern: "^(tcp|mqtt)://[^/]+:\\d+$",
+          description: "a broker that runs already, tcp://HOST:PORT, and is this edge's alone",
+        },
+      },
+    },
+    serviceBus: {
+      type: "object",
+      additionalProperties: false,
+      description: "calls HTTP services on this machine for the cloud's rules, and takes their requests to it",
+      properties: {
+        port: {
+          ...port,
+          description: "of the first edge's own door, the next one's is one more; free ones where nothing is said",
+        },
+      },
+    },
+    dmi: {
+      type: "string",
+      minLength: 1,
+      description: "a folder: each edge serves mappers on FOLDER/EDGE/dmi.sock",
+    },
+    mapper: {
+      enum: ["inside", "dmi", "none"],
+      description:
+        "who has its devices: a simulated mapper in the edge (inside), or one that comes by its DMI socket, or nobody until a mapper attaches; inside where nothing is said",
     },
     devices: {
       type: "array",

@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { selfCommand } from "../../base/process/self-command.ts";
 import type { KubeClient } from "../../cloud/kube/client.ts";
 import { resources } from "../../cloud/kube/resource.ts";
 import { writeKubeconfig } from "../../cloud/apiserver/kubeconfig.ts";
@@ -59,7 +59,7 @@ export class CloudProcess {
   async start(): Promise<void> {
     if (this.#child !== undefined) return;
     const { bind, flags, port, timeScale } = this.#options;
-    const [program = "", ...args] = selfCommand();
+    const [program, ...args] = selfCommand();
     const child = spawn(program, [
       ...args,
       "cloudcore",
@@ -108,11 +108,4 @@ export class CloudProcess {
     await this.stop(false);
     await rm(this.#dir, { recursive: true, force: true });
   }
-}
-
-/** How this program is started again, on whichever runtime it runs. */
-function selfCommand(): string[] {
-  const here = import.meta.url;
-  const main = fileURLToPath(new URL(`../../cli/main${here.endsWith(".ts") ? ".ts" : ".js"}`, here));
-  return "Deno" in globalThis ? [process.execPath, "run", "-A", main] : [process.execPath, main];
 }

@@ -1,4 +1,5 @@
 // Cohorts in the words of a scenario, and as the fleet takes them.
+import { resolve } from "node:path";
 import { hasCode, type KubeClient } from "../../cloud/kube/client.ts";
 import { resources } from "../../cloud/kube/resource.ts";
 import type { EdgeCredentials } from "../../edge-sim/edgehub/enrolment.ts";
@@ -7,12 +8,16 @@ import { v11Rule } from "../../protocol/apis/cloudcore-config.ts";
 import { edgeNodeLabel } from "../../protocol/message/names.ts";
 import { milliseconds } from "../engine/duration.ts";
 import type { ScenarioCohort } from "../engine/scenario.ts";
+import { StepFailure } from "../steps/step.ts";
 import { behavioursOf } from "./behaviours.ts";
+import { protocolOf, readModel } from "./devices.ts";
 
 /** `file` is what models and tables stand beside; `legacy` the certificate that edges of v1.1 share. Throws StepFailure. */
 export async function cohortOf(written: ScenarioCohort, file: string, legacy?: EdgeCredentials): Promise<Cohort> {
   const { cohort, count = 1, labels, link, pods, stages = [], transport, version } = written;
+  refuseDoors(written);
   return {
+    ...doorsOf(written, await protocolsOf(written, file)),
     cohort,
     count,
     behaviours: await behavioursOf(written, file),
@@ -29,6 +34,46 @@ export async function cohortOf(written: ScenarioCohort, file: string, legacy?: E
         ...(link.jitter === undefined ? {} : { jitter: milliseconds(link.jitter) }),
       },
     }),
+  };
+}
+
+/** Throws StepFailure where what edges should have of doors for mappers can't be. */
+function refuseDoors({ cohort, count = 1, dmi, mapper, mqtt, version }: ScenarioCohort): void {
+  if (mqtt?.server !== undefined && count > 1) {
+    throw new StepFailure(
+      `cohort ${cohort}: a broker that runs already is one edge's: its ${count} edges would answer for one another's devices; say count: 1, or mqtt: {} for brokers of their own`,
+    );
+  }
+  if (mapper === "dmi" && dmi === undefined) throw new StepFailure(`cohort ${cohort}: mapper: dmi needs dmi: FOLDER`);
+  if (version === "v1.1" && dmi !== undefined) throw new StepFailure(`cohort ${cohort}: edges of v1.1 have no DMI`);
+}
+
+/** The protocols of its devices, which a mapper that comes by DMI registers for. */
+async function protocolsOf({ devices = [], mapper }: ScenarioCohort, file: string): Promise<readonly string[]> {
+  if (mapper !== "dmi") return [];
+  const models = await Promise.all(devices.map(({ model }) => readModel(model, file)));
+  return [...new Set(models.map(protocolOf))];
+}
+
+/** What each edge has, by its index in the cohort. */
+function doorsOf(
+  { dmi, mapper, mqtt, serviceBus }: ScenarioCohort,
+  protocols: readonly string[],
+): Pick<Cohort, "mapper" | "doors"> {
+  const at = (first: number | undefined, index: number) => ({
+    host: "127.0.0.1",
+    port: first === undefined ? 0 : first + index,
+  });
+  const doors = (name: string, index: number) => ({
+    ...(mqtt === undefined
+      ? {}
+      : { mqtt: mqtt.server === undefined ? { internal: at(mqtt.port, index) } : { external: mqtt.server } }),
+    ...(serviceBus === undefined ? {} : { serviceBus: at(serviceBus.port, index) }),
+    ...(dmi === undefined ? {} : { dmi: { socket: resolve(dmi, name, "dmi.sock"), protocols } }),
+  });
+  return {
+    ...(mapper === undefined ? {} : { mapper: mapper === "dmi" ? "socket" : mapper }),
+    ...(mqtt ?? serviceBus ?? dmi ? { doors } : {}),
   };
 }
 

@@ -56,6 +56,11 @@ export async function readModel(name: string, scenarioFile: string): Promise<Dev
   return model as DeviceModel;
 }
 
+/** The protocol that devices of a model speak. */
+export function protocolOf({ spec }: DeviceModel): string {
+  return spec?.protocol ?? "skep";
+}
+
 function deviceOf(
   model: DeviceModel,
   wanted: CohortDevices,
@@ -71,7 +76,7 @@ function deviceOf(
     spec: {
       nodeName: edge,
       deviceModelRef: { name: model.metadata.name },
-      protocol: { protocolName: model.spec?.protocol ?? "skep" },
+      protocol: { protocolName: protocolOf(model) },
       properties: (model.spec?.properties ?? []).map(({ name }) => ({
         name,
         ...(cycle === undefined ? {} : { reportToCloud: true, reportCycle: cycle }),

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { writeKubeconfig } from "../../cloud/apiserver/kubeconfig.ts";
 import { resources } from "../../cloud/kube/resource.ts";
 import { kubeedgeCrdsOfBothEras } from "../../protocol/apis/crds.ts";
-import { textAt } from "../../protocol/apis/kube-object.ts";
+import { listAt, textAt } from "../../protocol/apis/kube-object.ts";
 import { v11Rule } from "../../protocol/apis/cloudcore-config.ts";
 import { Command, skep, workFolder } from "../support/command.ts";
 import { until } from "../support/until.ts";
@@ -52,7 +52,7 @@ test("cohorts of two eras come with their devices, which say what the file says;
   await cloud.kube.create(resources.nodes, { apiVersion: "v1", kind: "Node", metadata: { name: "foreign" } });
   const fleet = new Command(folder.path, at("--cohorts", file, "--kubeconfig", kubeconfig));
   await fleet.says(
-    /3 edges: 3 connected, 3 Ready, 0 pods running, \d devices, 0 reconnects, \d+\/s up, \d+\/s down, lag \d+ ms\nready/,
+    /3 edges: 3 connected, 3 Ready, 0 pods running, \d devices, 0 reconnects(, \d+\/s up, \d+\/s down)?, lag \d+ ms\nready/,
   );
   const node = await cloud.kube.get({ resource: resources.nodes, name: "north-1" });
   expect(node.metadata.labels?.site).toBe("north");
@@ -78,6 +78,74 @@ test("cohorts of two eras come with their devices, which say what the file says;
   expect(again.out).toBe("removed 0 devices, 0 devicemodels, 0 nodes\n");
 });
 
+describe("a fleet in several processes", () => {
+  /** Without a token: the CA is in the cluster. */
+  const spread = (...flags: string[]) => {
+    const { ports } = cloud.core.hub;
+    const address = ["--cloudcore", `127.0.0.1:${ports.websocket}`, "--enrolment-port", String(ports.https)];
+    return ["fleet", ...address, "--kubeconfig", kubeconfig, "--time-scale", "10", ...flags];
+  };
+  const connected = () => cloud.core.hub.metrics().connected_nodes as number;
+
+  test("counts them all, names them as one process would, and takes every process along when it is interrupted", async () => {
+    const fleet = new Command(folder.path, spread("--edges", "7", "--prefix", "many", "--processes", "3"));
+    await fleet.says(/7 edges in 3 processes; this machine has .*processors\n/);
+    await fleet.says(/7 edges: 7 connected, 7 Ready.*\nready/);
+    const { items } = await cloud.kube.list(resources.nodes);
+    const names = items.map(({ metadata }) => metadata.name).filter((name) => name.startsWith("many-")).sort();
+    expect(names).toEqual(Array.from({ length: 7 }, (_, i) => `many-${i}`));
+    const mine = items.filter(({ metadata }) => metadata.name.startsWith("many-"));
+    expect(new Set(mine.map((node) => JSON.stringify(listAt(node, "status", "addresses")[0]))).size).toBe(7);
+    expect((await fleet.interrupt()).code).toBe(130);
+    await until("no edge is left", () => connected() === 0);
+  });
+
+  test("ends with the process that started it, also where that is killed", async () => {
+    const fleet = new Command(folder.path, spread("--edges", "4", "--prefix", "killed", "--processes", "2", "--json"));
+    await fleet.says('"ready":true');
+    expect(connected()).toBe(4);
+    fleet.child.kill("SIGKILL");
+    await until("no edge is left", () => connected() === 0);
+    await fleet.ended();
+  });
+
+  test("of which a part can't run says why and ends with code 2", async () => {
+    const { ports } = cloud.core.hub;
+    const wrong = ["fleet", "--cloudcore", `127.0.0.1:${ports.websocket}`, "--enrolment-port", String(ports.https)];
+    const { code, err } = await skep(folder.path, ...wrong, "--token", `${"0".repeat(64)}.a.b.c`, "--processes", "2");
+    expect(err).toMatch(/^skep: the CA of https:.* is not the one the token was made for/m);
+    expect(code).toBe(2);
+  });
+
+  test("joins no faster than it is told, and a part of it alone can be had", async () => {
+    const fleet = new Command(
+      folder.path,
+      spread("--edges", "9", "--prefix", "part", "--shard", "1/4", "--json", "--rate", "1000"),
+    );
+    await fleet.says('"ready":2');
+    expect((await fleet.interrupt()).code).toBe(130);
+    const { items } = await cloud.kube.list(resources.nodes);
+    const names = items.map(({ metadata }) => metadata.name).filter((name) => name.startsWith("part-")).sort();
+    expect(names).toEqual(["part-1", "part-5"]);
+  });
+});
+
+test("edges have doors for mappers where their cohort says so", async () => {
+  const file = write(
+    "doors.yaml",
+    `fleet: [{ cohort: door, count: 2, mqtt: {}, serviceBus: {}, dmi: sockets, mapper: dmi, devices: [{ model: thermometer, perEdge: 1, reports: 1s }] }]`,
+  );
+  const fleet = new Command(folder.path, at("--cohorts", file, "--kubeconfig", kubeconfig));
+  await fleet.says(/\nready/);
+  await fleet.says(/door-1: mqtt:\/\/127\.0\.0\.1:\d+, .*sockets\/door-1\/dmi\.sock/);
+  await until("a device reports through the socket", async () => {
+    const name = "door-1-thermometer-0";
+    const status = await cloud.kube.find({ resource: resources.devicestatuses, namespace: "default", name });
+    return JSON.stringify(status?.status ?? "").includes('"reported"');
+  });
+  expect((await fleet.interrupt()).code).toBe(130);
+});
+
 describe("what can't be had is refused with code 2", () => {
   test.each<[string, string, string[], RegExp]>([
     ["edges said twice", "fleet: [{ cohort: a }]", ["--edges", "3"], /--cohorts names and counts the edges/],
@@ -99,6 +167,20 @@ describe("what can't be had is refused with code 2", () => {
       [],
       /cohort a comes by QUIC: say the hub's port, --quic-port N/,
     ],
+    [
+      "one broker for two edges",
+      "fleet: [{ cohort: a, count: 2, mqtt: { server: 'tcp://127.0.0.1:1883' } }]",
+      [],
+      /cohort a: a broker that runs already is one edge's/,
+    ],
+    [
+      "a broker that isn't there",
+      "fleet: [{ cohort: a, mqtt: { server: 'tcp://127.0.0.1:1' } }]",
+      [],
+      /the MQTT broker at tcp:\/\/127\.0\.0\.1:1 can't be reached/,
+    ],
+    ["a mapper by DMI without a socket", "fleet: [{ cohort: a, mapper: dmi }]", [], /mapper: dmi needs dmi: FOLDER/],
+    ["a shard that isn't there", "fleet: [{ cohort: a }]", ["--shard", "4/4"], /I\/N is needed/],
   ])("%s", async (_, text, flags, expected) => {
     const { code, err } = await skep(folder.path, ...at("--cohorts", write("wrong.yaml", text), ...flags));
     expect(err).toMatch(expected);

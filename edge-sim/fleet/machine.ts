@@ -1,0 +1,43 @@
+// What this machine allows a fleet: descriptors of a process, and local ports to one address.
+import { readFile } from "node:fs/promises";
+import { availableParallelism } from "node:os";
+
+/** Undefined where the system doesn't tell (other systems than Linux). */
+export interface Machine {
+  /** Files and sockets that one process may have open. */
+  readonly descriptors: number | undefined;
+  /** Connections that one address of this machine may have to one port of another. */
+  readonly ports: number | undefined;
+  readonly processors: number;
+}
+
+/** Descriptors that a process needs beside its edges' sockets. */
+const RESERVE = 1000;
+/** Edges from which on a second process is worth its start. */
+const EDGES_PER_PROCESS = 500;
+
+export async function machineOf(): Promise<Machine> {
+  const read = (file: string) => readFile(file, "utf8").catch(() => "");
+  const [limits, range] = await Promise.all([
+    read("/proc/self/limits"),
+    read("/proc/sys/net/ipv4/ip_local_port_range"),
+  ]);
+  const [, descriptors] = /^Max open files\s+(\d+)/m.exec(limits) ?? [];
+  const [low, high] = range.trim().split(/\s+/).map(Number);
+  return {
+    descriptors: descriptors === undefined ? undefined : Number(descriptors),
+    ports: low === undefined || high === undefined ? undefined : high - low + 1,
+    processors: availableParallelism(),
+  };
+}
+
+/** How many edges a process of this machine can have; Infinity where the system doesn't tell. */
+export function edgesPerProcess({ descriptors }: Machine): number {
+  return descriptors === undefined ? Infinity : Math.max(1, descriptors - RESERVE);
+}
+
+/** Over how many processes so many edges are spread: as many as descriptors ask for, and processors are worth. */
+export function processesFor(edges: number, machine: Machine): number {
+  const worth = Math.min(machine.processors, Math.ceil(edges / EDGES_PER_PROCESS));
+  return Math.max(1, worth, Math.ceil(edges / edgesPerProcess(machine)));
+}

@@ -1,0 +1,148 @@
+// A fleet in several processes: each has every so-many-th edge, and tells its totals once a second, in one line.
+import { type ChildProcess, spawn } from "node:child_process";
+import type { FleetTotals } from "./fleet.ts";
+
+/** What a process tells of its edges. */
+export interface FleetReport extends FleetTotals {
+  /** Milliseconds by which its timers were late, at most, since the last report. */
+  readonly lag: number;
+  /** Why the cloud wants none of its edges, for good. */
+  readonly refusal?: string;
+}
+
+/** How they are started. */
+export interface WorkersOptions {
+  /** How many there are. */
+  readonly count: number;
+  /** Program and arguments of the process with that index. It writes a FleetReport a second, as JSON, on standard output. */
+  readonly command: (index: number) => readonly string[];
+  /** In the environment, beside this process's own. */
+  readonly env: Readonly<Record<string, string>>;
+  /** What they say on standard error, line by line. */
+  readonly said: (line: string) => void;
+}
+
+/** A process of the fleet that ended by itself; the message is its last word. */
+export class WorkerError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = "WorkerError";
+  }
+}
+
+/** Characters of a line of a process; longer ones are cut off there. */
+const MAX_LINE = 64 * 1024;
+/** Milliseconds for all of them to stop; then they are killed. */
+const STOP_MS = 4000;
+/** How skep begins its last word. */
+const LAST_WORD = "skep: ";
+
+export class FleetWorkers {
+  readonly #options: WorkersOptions;
+  readonly #children: ChildProcess[] = [];
+  readonly #reports: (FleetReport | undefined)[] = [];
+  readonly #failed = Promise.withResolvers<never>();
+  #isStopping = false;
+
+  constructor(options: WorkersOptions) {
+    this.#options = options;
+    this.#failed.promise.catch(() => {});
+  }
+
+  /** Starts them all. `failed` rejects with WorkerError as soon as one of them ends by itself. */
+  start(): void {
+    const { command, count, env, said } = this.#options;
+    for (let index = 0; index < count; index++) {
+      const [program = "", ...args] = command(index);
+      const child = spawn(program, args, {
+        stdio: ["ignore", "pipe", "pipe"],
+        env: { ...process.env, ...env, SKEP_PARENT: String(process.pid) },
+      });
+      this.#children.push(child);
+      let lastWord = "";
+      eachLine(child.stdout, (line) => {
+        const report = reportIn(line);
+        if (report !== undefined) this.#reports[index] = report;
+      });
+      eachLine(child.stderr, (line) => {
+        if (line.startsWith(LAST_WORD)) lastWord = line.slice(LAST_WORD.length);
+        else said(line);
+      });
+      const ended = (why: string) => {
+        if (!this.#isStopping) this.#failed.reject(new WorkerError(lastWord === "" ? why : lastWord));
+      };
+      child.once("error", (error) => ended(`a process of the fleet could not be started: ${error.message}`));
+      child.once("close", (code, signal) => ended(`a process of the fleet ended with ${code ?? signal}`));
+      // Whatever ends this process takes them along.
+      process.once("exit", () => child.kill("SIGKILL"));
+    }
+  }
+
+  /** Rejects with WorkerError when one of them ends by itself; never settles otherwise. */
+  get failed(): Promise<never> {
+    return this.#failed.promise;
+  }
+
+  /** Of all of them together, as they last told; undefined until each has told something. */
+  report(): FleetReport | undefined {
+    const { count } = this.#options;
+    const reports = this.#reports.filter((report) => report !== undefined);
+    return reports.length < count ? undefined : merged(reports);
+  }
+
+  /** Ends them; settles when they are gone. */
+  async stop(): Promise<void> {
+    this.#isStopping = true;
+    const gone = this.#children.filter(({ exitCode, signalCode }) => exitCode === null && signalCode === null).map(
+      (child) => {
+        const closed = new Promise<void>((resolve) => child.once("close", () => resolve()));
+        child.kill("SIGTERM");
+        const late = setTimeout(() => child.kill("SIGKILL"), STOP_MS);
+        return closed.finally(() => clearTimeout(late));
+      },
+    );
+    await Promise.all(gone);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+}
+
+/** The sum of several; of lags the worst. */
+export function merged(reports: readonly FleetReport[]): FleetReport {
+  const sum = (key: keyof FleetTotals) => reports.reduce((total, report) => total + report[key], 0);
+  const refusals = reports.map(({ refusal }) => refusal);
+  const [refusal] = refusals;
+  return {
+    edges: sum("edges"),
+    connected: sum("connected"),
+    ready: sum("ready"),
+    podsRunning: sum("podsRunning"),
+    devices: sum("devices"),
+    connections: sum("connections"),
+    up: sum("up"),
+    down: sum("down"),
+    lag: Math.max(...reports.map(({ lag }) => lag)),
+    ...(refusal === undefined || refusals.includes(undefined) ? {} : { refusal }),
+  };
+}
+
+function reportIn(line: string): FleetReport | undefined {
+  try {
+    const read = JSON.parse(line) as FleetReport;
+    return typeof read.edges === "number" ? read : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function eachLine(stream: NodeJS.ReadableStream | null, take: (line: string) => void): void {
+  let rest = "";
+  stream?.setEncoding("utf8");
+  stream?.on("data", (chunk: string) => {
+    const lines = (rest + chunk).split("\n");
+    rest = (lines.pop() as string).slice(0, MAX_LINE);
+    for (const line of lines) if (line !== "") take(line.slice(0, MAX_LINE));
+  });
+}
