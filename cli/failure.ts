@@ -35,6 +35,7 @@ const clear: ReadonlySet<string> = new Set([
   "StageError",
   "BrokerError",
   "DmiError",
+  "StoreFileError",
 ]);
 
 /** The message for a person, and whether it is a fault of ours (then the stack helps). */

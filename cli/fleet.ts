@@ -1,5 +1,5 @@
 // `skep fleet`: simulated edges against a cloudcore that runs elsewhere, in this process or spread over several.
-import { basename } from "node:path";
+import { basename, join } from "node:path";
 import { pinoLogger } from "../base/log/pino-logger.ts";
 import { selfCommand } from "../base/process/self-command.ts";
 import { Random } from "../base/random/random.ts";
@@ -9,6 +9,7 @@ import type { KubeClient } from "../cloud/kube/client.ts";
 import { type Cohort, Fleet, fleetLabel } from "../edge-sim/fleet/fleet.ts";
 import { edgesPerProcess, type Machine, machineOf, processesFor } from "../edge-sim/fleet/machine.ts";
 import { type FleetReport, FleetWorkers } from "../edge-sim/fleet/workers.ts";
+import type { StoreFile } from "../edge-sim/metamanager/store-file.ts";
 import { edgecoreTimings, scaledTimings } from "../edge-sim/timings.ts";
 import type { ScenarioCohort } from "../scenarios/engine/scenario.ts";
 import { UsageError } from "./failure.ts";
@@ -23,6 +24,7 @@ export interface FleetFlags extends HubFlags {
   readonly processes?: number;
   readonly shard?: Shard;
   readonly rate?: number;
+  readonly data?: string;
   readonly seed?: number;
   readonly timeScale?: number;
   readonly json?: boolean;
@@ -112,7 +114,10 @@ export async function fleetCommand(flags: FleetFlags): Promise<number> {
 async function fleetHere(flags: FleetFlags, written: readonly ScenarioCohort[], clock: Clock): Promise<RunningFleet> {
   const { rate, shard } = flags;
   const { cohortOf } = await import("../scenarios/targets/cohorts.ts");
-  const cohorts: Cohort[] = await Promise.all(written.map((cohort) => cohortOf(cohort, flags.cohorts ?? "")));
+  const cohorts: Cohort[] = await Promise.all(
+    written.map((cohort) => cohortOf(cohort, flags.cohorts ?? "", flags.timeScale ?? 1)),
+  );
+  const rows = flags.data === undefined ? undefined : await storeIn(flags.data);
   const fleet = new Fleet({
     cohorts,
     hub: await hubAddressOf({ ...flags, cloudcore: flags.cloudcore as string }),
@@ -120,6 +125,7 @@ async function fleetHere(flags: FleetFlags, written: readonly ScenarioCohort[], 
     clock,
     random: new Random(flags.seed ?? 1),
     logger: pinoLogger(flags.verbose ? "debug" : flags.quiet ? "error" : "warn"),
+    ...(rows === undefined ? {} : { rows }),
     ...(shard === undefined ? {} : { shard }),
     ...(rate === undefined ? {} : { rate: rate / (shard?.of ?? 1) }),
   });
@@ -133,8 +139,17 @@ async function fleetHere(flags: FleetFlags, written: readonly ScenarioCohort[], 
     doors: () =>
       fleet.edges().filter(({ doors }) => doors.length > 0).map(({ doors, name }) => `${name}: ${doors.join(", ")}`),
     problem: () => fleet.edges()[0]?.hub.problem,
-    [Symbol.asyncDispose]: () => fleet.stop(),
+    async [Symbol.asyncDispose]() {
+      await fleet.stop();
+      rows?.close();
+    },
   };
+}
+
+/** All processes of a fleet have the same file. */
+async function storeIn(folder: string): Promise<StoreFile> {
+  const { StoreFile } = await import("../edge-sim/metamanager/store-file.ts");
+  return await StoreFile.open(join(folder, "edges.db"));
 }
 
 /** Each part of them in a process of its own, which is this command again. */
@@ -173,6 +188,7 @@ function handedOn(flags: FleetFlags): string[] {
     prefix: flags.prefix,
     cohorts: flags.cohorts,
     rate: flags.rate,
+    data: flags.data,
     seed: flags.seed,
     "time-scale": flags.timeScale,
   };

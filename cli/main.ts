@@ -103,6 +103,7 @@ withFlags(fleet, ["cloudcore", "edges", "seed", "timeScale", "json", "quiet", "v
     "--kubeconfig <file>",
     "the cloudcore's cluster: the cohorts' devices are made there, and certificates with its CA; edges need none",
   )
+  .option("--data <dir>", "keep there what the edges store, for when they are started again")
   .option("--rate <n>", "edges that join a second, at most", positive)
   .option(
     "--processes <n>",

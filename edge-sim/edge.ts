@@ -1,5 +1,6 @@
 // One simulated edge: its parts wired together, and what a scenario may do to it.
 import { Link } from "../base/link/link.ts";
+import type { BackoffOptions } from "../base/backoff/backoff.ts";
 import type { Logger } from "../base/log/logger.ts";
 import type { Random } from "../base/random/random.ts";
 import type { Clock } from "../base/time/clock.ts";
@@ -27,6 +28,7 @@ import type { Stages } from "./edged/stages.ts";
 import { EdgeVolumes } from "./edged/volumes.ts";
 import { MetaManager, type StoreChange } from "./metamanager/metamanager.ts";
 import { EdgeStore } from "./metamanager/store.ts";
+import type { StoreRows } from "./metamanager/store-file.ts";
 import type { EdgeTimings } from "./timings.ts";
 
 /** What an edge is and needs. */
@@ -43,6 +45,8 @@ export interface EdgeOptions {
   /** The KubeEdge it speaks; v1.23 where nothing is said. A Node of v1.1 must be there before its edge. */
   readonly version?: EdgeVersion;
   readonly timings: EdgeTimings;
+  /** How long it waits before it dials again, after a lost connection and after a round in vain; edgecore's way where nothing is said. */
+  readonly reconnect?: BackoffOptions;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -57,6 +61,8 @@ export interface EdgeOptions {
   readonly behaviours?: Readonly<Record<string, DeviceBehaviour>>;
   /** What pods live by that these are for. */
   readonly stages?: Stages;
+  /** Where its store is kept, so that it outlives this process; in memory alone where nothing is said. */
+  readonly rows?: StoreRows;
   /** Its MQTT brokers, where mappers can attach; none where nothing is said. */
   readonly mqtt?: MqttSettings;
   /** ServiceBus and where its own door is; none where nothing is said. */
@@ -76,7 +82,7 @@ export type EdgeVersion = "v1.1" | "v1.23";
 export class Edge {
   readonly name: string;
   readonly link: Link;
-  readonly store = new EdgeStore();
+  readonly store: EdgeStore;
   readonly hub: EdgeHub;
   readonly node: NodeAgent;
   readonly pods: EdgePods;
@@ -110,6 +116,7 @@ export class Edge {
       address: options.hub,
       transport: options.transport ?? "websocket",
       timings,
+      reconnect: options.reconnect,
       clock,
       logger,
       link: this.link,
@@ -122,6 +129,7 @@ export class Edge {
         this.node.disconnected();
       },
     });
+    this.store = new EdgeStore(name, options.rows);
     const { hub, store } = this;
     const isV11 = options.version === "v1.1";
     this.isV11 = isV11;

@@ -30,20 +30,30 @@ export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<v
 
 /** Runs `run` every `ms` until cancelled; the next run is set when the last one began, so a slow run delays nothing. */
 export function every(clock: Clock, ms: number, run: () => void): Timer {
-  let timer: Timer;
-  let cancelled = false;
-  const arm = () => {
-    timer = clock.after(ms, () => {
-      if (cancelled) return;
-      arm();
-      run();
-    });
+  return new Repetition(clock, ms, run);
+}
+
+class Repetition implements Timer {
+  readonly #clock: Clock;
+  readonly #ms: number;
+  readonly #run: () => void;
+  #timer: Timer | undefined;
+
+  constructor(clock: Clock, ms: number, run: () => void) {
+    this.#clock = clock;
+    this.#ms = ms;
+    this.#run = run;
+    this.#timer = clock.after(ms, this.#again);
+  }
+
+  readonly #again = (): void => {
+    if (this.#timer === undefined) return;
+    this.#timer = this.#clock.after(this.#ms, this.#again);
+    this.#run();
   };
-  arm();
-  return {
-    cancel() {
-      cancelled = true;
-      timer.cancel();
-    },
-  };
+
+  cancel(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+  }
 }

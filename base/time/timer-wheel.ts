@@ -6,9 +6,21 @@ const TICK_MS = 5;
 /** Slots of the wheel: 1024 × 5 ms is one turn of about five seconds. A power of two, so that a mask finds the slot. */
 const SLOTS = 1024;
 
-interface Entry {
+/** A timer in its slot; its own handle, since there are several for each of ten thousand edges. */
+class Entry implements Timer {
   readonly due: number;
   readonly run: () => void;
+  readonly #drop: (entry: Entry) => void;
+
+  constructor(due: number, run: () => void, drop: (entry: Entry) => void) {
+    this.due = due;
+    this.run = run;
+    this.#drop = drop;
+  }
+
+  cancel(): void {
+    this.#drop(this);
+  }
 }
 
 /**
@@ -37,17 +49,17 @@ export class TimerWheel implements Clock {
     if (this.#pending === 0) this.#current = this.#tickNow();
     const elapsed = performance.now() - this.#origin;
     const due = Math.max(Math.ceil((elapsed + Math.max(0, ms)) / TICK_MS), this.#current + 1);
-    const entry: Entry = { due, run };
-    const slot = this.#slots[due & (SLOTS - 1)] as Set<Entry>;
-    slot.add(entry);
+    const entry = new Entry(due, run, this.#drop);
+    this.#slots[due & (SLOTS - 1)]?.add(entry);
     this.#pending++;
     if (due < this.#armedFor) this.#arm(due);
-    return {
-      cancel: () => {
-        if (slot.delete(entry) && --this.#pending === 0) this.#disarm();
-      },
-    };
+    return entry;
   }
+
+  readonly #drop = (entry: Entry): void => {
+    const slot = this.#slots[entry.due & (SLOTS - 1)];
+    if (slot?.delete(entry) && --this.#pending === 0) this.#disarm();
+  };
 
   #tickNow(): number {
     return Math.floor((performance.now() - this.#origin) / TICK_MS);

@@ -64,7 +64,13 @@ interface Pod {
   /** Its way from stage to stage, once it has begun one. */
   stages: StagedPod | undefined;
   staged: Status | undefined;
+  /** What its stages have made it say, each line with its time. */
+  logs: readonly string[];
 }
+
+/** Lines kept of a pod. */
+const MAX_LOG_LINES = 1000;
+const noLogs: readonly string[] = [];
 
 /** What a pod can be made to do. */
 export type PodDeed = "complete" | "fail" | "unready" | "ready";
@@ -142,15 +148,34 @@ export class EdgePods {
    * it becomes `unready` or `ready`. False where there is no such pod running.
    */
   make(namespace: string, name: string, deed: PodDeed, exitCode = deed === "fail" ? 1 : 0): boolean {
-    const pod = this.#pods.values().find(({ object: { metadata } }) =>
-      metadata.name === name && (metadata.namespace ?? "default") === namespace
-    );
+    const pod = this.#named(namespace, name);
     if (pod === undefined || !["running", "unready"].includes(pod.phase)) return false;
     leaveStages(pod);
     if (deed === "ready" || deed === "unready") pod.phase = deed === "ready" ? "running" : "unready";
     else this.#exit(pod, exitCode);
     void this.#advance(pod);
     return true;
+  }
+
+  /** What a pod's stages have made its containers say: lines, each with its time before it (RFC 3339), the last thousand. */
+  logs(namespace: string, name: string): readonly string[] {
+    return this.#named(namespace, name)?.logs ?? noLogs;
+  }
+
+  /** Of all pods that have said something, by `namespace/name`. */
+  allLogs(): Record<string, string> {
+    const said = [...this.#pods.values()].filter(({ logs }) => logs.length > 0);
+    return Object.fromEntries(
+      said.map((
+        { logs, object: { metadata } },
+      ) => [`${metadata.namespace ?? "default"}/${metadata.name}`, logs.join("\n")]),
+    );
+  }
+
+  #named(namespace: string, name: string): Pod | undefined {
+    return this.#pods.values().find(({ object: { metadata } }) =>
+      metadata.name === name && (metadata.namespace ?? "default") === namespace
+    );
   }
 
   /** All containers have ended by themselves. What was started again and ends again waits for its turn. */
@@ -203,6 +228,7 @@ export class EdgePods {
         hasNeeds: false,
         stages: undefined,
         staged: undefined,
+        logs: noLogs,
       };
       this.#pods.set(uid, pod);
       // A pod that had ended before this edge started again stays ended.
@@ -329,6 +355,10 @@ export class EdgePods {
         pod.phase = phaseOf(status);
         pod.reported = undefined;
         void this.#advance(pod);
+      },
+      logged: (lines) => {
+        const at = new Date(clock.now()).toISOString();
+        pod.logs = [...pod.logs, ...lines.map((line) => `${at} ${line}`)].slice(-MAX_LOG_LINES);
       },
       failed: (error) =>
         logger.warn("a stage could not be worked out; its pod stays as it is", {

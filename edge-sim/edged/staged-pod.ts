@@ -15,6 +15,8 @@ export interface StagedWorld {
   /** One millisecond of the stages' delays. */
   readonly millisecond: number;
   readonly changed: (status: Status) => void;
+  /** The pod's containers have said something. */
+  readonly logged: (lines: readonly string[]) => void;
   /** A stage could not be worked out; the pod stays as it is. */
   readonly failed: (error: unknown) => void;
 }
@@ -57,11 +59,13 @@ export class StagedPod {
   }
 
   #apply(stage: Stage): void {
-    const { changed, clock, failed } = this.#world;
+    const { changed, clock, failed, logged } = this.#world;
     this.#next = undefined;
     let status: Json;
     try {
-      status = stage.statusOf(this.#pod, clock.now());
+      const now = clock.now();
+      status = stage.statusOf(this.#pod, now);
+      logged(stage.linesOf(this.#pod, now));
     } catch (error) {
       return failed(error);
     }

@@ -24,6 +24,8 @@ export interface StageSpec {
      * `object` is the pod, `now` the time as text.
      */
     readonly patch: { readonly status: Json };
+    /** Lines that the pod's containers then log: texts, or `{ $cel: "…" }` for a text or a list of them. */
+    readonly logs?: readonly Json[];
   };
 }
 
@@ -49,6 +51,7 @@ export interface Stage {
   readonly isFor: (pod: KubeObject) => boolean;
   readonly fits: (pod: KubeObject) => boolean;
   readonly statusOf: (pod: KubeObject, now: number) => Json;
+  readonly linesOf: (pod: KubeObject, now: number) => readonly string[];
 }
 
 type Evaluated = (context: Record<string, unknown>) => unknown;
@@ -76,11 +79,13 @@ function compile(spec: StageSpec): Stage {
   const { matchAnnotations = {}, matchExpressions = [], matchLabels = {} } = spec.selector ?? {};
   const requirements = matchExpressions.map((requirement) => compileRequirement(spec.name, requirement));
   const patch = compileValue(spec.name, spec.next.patch.status);
+  const logs = compileValue(spec.name, [...spec.next.logs ?? []]);
   return {
     spec,
     isFor: ({ metadata: { annotations, labels } }) => has(labels, matchLabels) && has(annotations, matchAnnotations),
     fits: (pod) => requirements.every((isMet) => isMet(pod)),
     statusOf: (pod, now) => merged(pod.status as Json | undefined, patch({ object: pod, now: secondsOf(now) })),
+    linesOf: (pod, now) => [logs({ object: pod, now: secondsOf(now) })].flat(2).map(String),
   };
 }
 

@@ -1,6 +1,6 @@
 // EdgeHub: the edge's connection. It dials, keeps alive, reconnects, and hands messages to whom they concern.
 import { createSecureContext, type SecureContext } from "node:tls";
-import { Backoff } from "../../base/backoff/backoff.ts";
+import { Backoff, type BackoffOptions } from "../../base/backoff/backoff.ts";
 import { hopOf, type Tap } from "../../base/hop/hop.ts";
 import type { Link } from "../../base/link/link.ts";
 import { Limiter } from "../../base/queue/limiter.ts";
@@ -41,6 +41,8 @@ export interface EdgeHubWorld {
   readonly address: HubAddress;
   readonly transport: Transport;
   readonly timings: EdgeTimings;
+  /** The pauses between rounds of dialling; always the timings' `reconnectWait` where nothing is said, as with edgecore. */
+  readonly reconnect: BackoffOptions | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly link: Link;
@@ -94,10 +96,12 @@ export class EdgeHub {
   #refusal: string | undefined;
   #wake: (() => void) | undefined;
   #certificates = 0;
+  #rounds = 0;
   #up = 0;
   #down = 0;
   #rotation: Timer | undefined;
   readonly #renewals: Backoff;
+  readonly #pauses: Backoff;
   readonly #limiter: Limiter;
   /** What the message limit holds back; nothing while there is no connection. */
   readonly #held: Message[] = [];
@@ -107,7 +111,9 @@ export class EdgeHub {
   constructor(world: EdgeHubWorld) {
     this.#world = world;
     this.#credentials = world.address.credentials;
-    const { messageRefill, renewRetry, renewRetryCap } = world.timings;
+    const { messageRefill, reconnectWait, renewRetry, renewRetryCap } = world.timings;
+    const steady = { initial: reconnectWait, factor: 1, cap: reconnectWait, jitter: 0 };
+    this.#pauses = new Backoff(world.reconnect ?? steady, world.random.stream("pauses"));
     this.#limiter = new Limiter(world.clock, MESSAGE_BURST, messageRefill);
     this.#renewals = new Backoff({ initial: renewRetry, factor: 2, cap: renewRetryCap, jitter: 0.1 }, world.random);
   }
@@ -124,6 +130,11 @@ export class EdgeHub {
   /** How often a connection has been made. */
   get connections(): number {
     return this.#connections;
+  }
+
+  /** How often it has begun to dial: a round has up to five tries. */
+  get rounds(): number {
+    return this.#rounds;
   }
 
   /** Messages written to the cloud, and read from it. */
@@ -252,22 +263,24 @@ export class EdgeHub {
   }
 
   async #run(): Promise<void> {
-    const { logger, timings } = this.#world;
+    const { logger } = this.#world;
     while (!this.#stop.signal.aborted) {
       const socket = await this.#dialRound();
       if (socket !== undefined) {
+        this.#pauses.reset();
         const reason = await this.#serve(socket);
         this.#problem = reason;
         logger.debug("the connection is lost", { reason });
       }
       if (this.#stop.signal.aborted) break;
-      await this.#pause(timings.reconnectWait);
+      await this.#pause(this.#pauses.next());
     }
   }
 
   /** Up to five tries. Undefined where none led to a connection. */
   async #dialRound(): Promise<MessageSocket | undefined> {
     const { link, logger, timings } = this.#world;
+    this.#rounds++;
     for (let attempt = 1; attempt <= DIAL_ATTEMPTS && !this.#stop.signal.aborted; attempt++) {
       try {
         if (!link.isUp) throw new DialError("the link is cut");

@@ -1,4 +1,5 @@
 // A fleet of edges in this process: cohorts of like edges, started together, counted together.
+import type { BackoffOptions } from "../../base/backoff/backoff.ts";
 import type { Tap } from "../../base/hop/hop.ts";
 import type { Logger } from "../../base/log/logger.ts";
 import type { Random } from "../../base/random/random.ts";
@@ -8,6 +9,7 @@ import { Edge, type EdgeOptions, type EdgeVersion, type MapperKind } from "../ed
 import type { HubAddress, Transport } from "../edgehub/edgehub.ts";
 import { type EdgeCredentials, EnrolmentError, fetchCa } from "../edgehub/enrolment.ts";
 import type { Stages } from "../edged/stages.ts";
+import type { StoreRows } from "../metamanager/store-file.ts";
 import type { EdgeTimings } from "../timings.ts";
 
 /** Edges that are alike: `{cohort}-0` … `{cohort}-{count-1}`. */
@@ -16,6 +18,8 @@ export interface Cohort {
   readonly count: number;
   readonly labels?: Readonly<Record<string, string>>;
   readonly link?: { readonly latency?: number; readonly jitter?: number };
+  /** How long its edges wait before they dial again. */
+  readonly reconnect?: BackoffOptions;
   /** Pods a node takes. */
   readonly pods?: number;
   /** How its edges reach the hub. */
@@ -45,6 +49,8 @@ export interface FleetOptions {
   readonly tap?: Tap;
   /** Of all the edges only each `of`-th, from the `index`-th on: the others are in other processes. */
   readonly shard?: { readonly index: number; readonly of: number };
+  /** Where its edges' stores are kept. */
+  readonly rows?: StoreRows;
   /** Edges that join a second; as many as get in where nothing is said. */
   readonly rate?: number;
 }

@@ -1,7 +1,7 @@
 // KubeEdge's certificates: the CA, the server's, the edges'. Subjects, usages and lifetimes as in protocol notes 1 §5.1.
 import "reflect-metadata";
 import { isIP } from "node:net";
-import { createPrivateKey, createPublicKey, type KeyObject } from "node:crypto";
+import { createPrivateKey, createPublicKey, type KeyObject, X509Certificate as NodeX509Certificate } from "node:crypto";
 import {
   AuthorityKeyIdentifierExtension,
   BasicConstraintsExtension,
@@ -317,8 +317,9 @@ export function subjectOf(certDer: Uint8Array): Subject {
 
 /** From when to when a certificate in PEM is good, Unix milliseconds. */
 export function validityOf(certPem: string): { readonly from: number; readonly to: number } {
-  const { notBefore, notAfter } = new X509Certificate(Buffer.from(derOf(certPem)));
-  return { from: notBefore.getTime(), to: notAfter.getTime() };
+  // Each joining edge asks: OpenSSL reads a certificate in a fraction of the time that the library takes.
+  const { validFrom, validTo } = new NodeX509Certificate(certPem);
+  return { from: Date.parse(validFrom), to: Date.parse(validTo) };
 }
 
 export { algorithm as keyAlgorithm };

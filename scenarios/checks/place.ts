@@ -111,7 +111,7 @@ function stateOf(edge: Edge) {
     renewals: edge.node.renewals,
     problem: edge.hub.problem ?? "",
     certificates: edge.hub.certificates,
-    pods: { running: edge.pods.count("running") },
+    pods: { running: edge.pods.count("running"), logs: edge.pods.allLogs() },
     devices: edge.devices.size,
     mqtt: edge.bus?.url ?? "",
     objects: edge.store.size,

@@ -48,6 +48,13 @@ export interface ScenarioCohort {
   readonly pods?: number;
   /** Files of stages that pods on its edges live by, without `.yaml`: shipped with skep, or beside the scenario. */
   readonly stages?: readonly string[];
+  /** How long its edges wait before they dial again. */
+  readonly reconnect?: {
+    readonly wait: string;
+    readonly factor?: number;
+    readonly cap?: string;
+    readonly jitter?: number;
+  };
   /** MQTT brokers of its edges: in the process, from that port on or at free ones, or one that runs already. */
   readonly mqtt?: { readonly port?: number; readonly server?: string };
   readonly serviceBus?: { readonly port?: number };

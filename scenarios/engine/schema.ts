@@ -102,6 +102,24 @@ const cohort: Schema = {
       additionalProperties: false,
       properties: { latency: schemas.duration, jitter: schemas.duration },
     },
+    reconnect: {
+      type: "object",
+      required: ["wait"],
+      additionalProperties: false,
+      description:
+        "how long an edge waits before it dials again; 30s each time where nothing is said, as edgecore does",
+      properties: {
+        wait: { ...schemas.duration, description: "the first time; divided by the time scale" },
+        factor: {
+          type: "number",
+          minimum: 1,
+          maximum: 100,
+          description: "what it is multiplied by each time it was in vain; 1",
+        },
+        cap: { ...schemas.duration, description: "what it never exceeds; 10 times the first one" },
+        jitter: { ...share, description: "how much of it is by chance, more or less; 0" },
+      },
+    },
     mqtt: {
       type: "object",
       additionalProperties: false,

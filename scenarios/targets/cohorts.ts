@@ -1,5 +1,6 @@
 // Cohorts in the words of a scenario, and as the fleet takes them.
 import { resolve } from "node:path";
+import type { BackoffOptions } from "../../base/backoff/backoff.ts";
 import { hasCode, type KubeClient } from "../../cloud/kube/client.ts";
 import { resources } from "../../cloud/kube/resource.ts";
 import type { EdgeCredentials } from "../../edge-sim/edgehub/enrolment.ts";
@@ -12,9 +13,14 @@ import { StepFailure } from "../steps/step.ts";
 import { behavioursOf } from "./behaviours.ts";
 import { protocolOf, readModel } from "./devices.ts";
 
-/** `file` is what models and tables stand beside; `legacy` the certificate that edges of v1.1 share. Throws StepFailure. */
-export async function cohortOf(written: ScenarioCohort, file: string, legacy?: EdgeCredentials): Promise<Cohort> {
-  const { cohort, count = 1, labels, link, pods, stages = [], transport, version } = written;
+/** `file` is what models and tables stand beside; `timeScale` divides its pauses; `legacy` is the certificate that edges of v1.1 share. Throws StepFailure. */
+export async function cohortOf(
+  written: ScenarioCohort,
+  file: string,
+  timeScale: number,
+  legacy?: EdgeCredentials,
+): Promise<Cohort> {
+  const { cohort, count = 1, labels, link, pods, reconnect, stages = [], transport, version } = written;
   refuseDoors(written);
   return {
     ...doorsOf(written, await protocolsOf(written, file)),
@@ -24,6 +30,7 @@ export async function cohortOf(written: ScenarioCohort, file: string, legacy?: E
     ...(pods === undefined ? {} : { pods }),
     // CEL takes a while to load: only where there are stages.
     ...(stages.length === 0 ? {} : { stages: await (await import("./stages.ts")).readStages(stages, file) }),
+    ...(reconnect === undefined ? {} : { reconnect: backoffOf(reconnect, timeScale) }),
     ...(version === undefined ? {} : { version }),
     ...(version === "v1.1" && legacy !== undefined ? { credentials: legacy } : {}),
     ...(labels === undefined ? {} : { labels }),
@@ -35,6 +42,14 @@ export async function cohortOf(written: ScenarioCohort, file: string, legacy?: E
       },
     }),
   };
+}
+
+function backoffOf(
+  { cap, factor = 1, jitter = 0, wait }: NonNullable<ScenarioCohort["reconnect"]>,
+  timeScale: number,
+): BackoffOptions {
+  const initial = milliseconds(wait) / timeScale;
+  return { initial, factor, jitter, cap: cap === undefined ? initial * 10 : milliseconds(cap) / timeScale };
 }
 
 /** Throws StepFailure where what edges should have of doors for mappers can't be. */

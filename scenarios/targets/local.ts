@@ -153,7 +153,9 @@ async function openWorld(
   const hub = await cloud.address(kube);
   const legacy = hasV11 ? await cloud.legacyCredentials() : undefined;
   const fleet = new Fleet({
-    cohorts: await Promise.all(scenario.fleet.map((cohort) => cohortOf(cohort, scenario.position.file, legacy))),
+    cohorts: await Promise.all(
+      scenario.fleet.map((cohort) => cohortOf(cohort, scenario.position.file, options.timeScale, legacy)),
+    ),
     hub,
     timings: scaledTimings(edgecoreTimings, options.timeScale),
     clock,

@@ -33,7 +33,10 @@ const schema: Schema = object({
   }),
   weight: { type: "integer", minimum: 0 },
   delay: object({ durationMilliseconds: ms, jitterDurationMilliseconds: ms }),
-  next: object({ patch: object({ status: { type: "object" } }, ["status"]) }, ["patch"]),
+  next: object({
+    patch: object({ status: { type: "object" } }, ["status"]),
+    logs: { type: "array", maxItems: 100, items: { type: ["string", "object"] } },
+  }, ["patch"]),
 }, ["next"]);
 
 /** What kwok has and edges here have not, and what to do about it. */

@@ -11,8 +11,12 @@ import { ApiServer, type ApiServerOptions } from "../../cloud/apiserver/apiserve
 import { CloudCore } from "../../cloud/cloudcore.ts";
 import { defaultConfig } from "../../cloud/config/config.ts";
 import { tokenKubeConfig } from "../../cloud/kube/kubeconfig.ts";
+import { Fleet } from "../../edge-sim/fleet/fleet.ts";
+import { edgecoreTimings } from "../../edge-sim/timings.ts";
 import { kubeedgeCrds } from "../../protocol/apis/crds.ts";
-import type { KeyPair } from "../../protocol/pki/ca.ts";
+import { bulkIssuer } from "../../protocol/pki/bulk.ts";
+import { derOf, type KeyPair, loadAuthority, pairFromPem } from "../../protocol/pki/ca.ts";
+import { nodeCommonName, nodeOrganization } from "../../protocol/pki/request.ts";
 
 /** Milliseconds since the epoch, to a fraction: comparable between processes of one machine. */
 export function now(): number {
@@ -73,6 +77,13 @@ export interface Calls {
   usage(): { readonly rss: number; readonly cpu: number };
   /** Any: seconds of processor time so far. */
   cpu(): number;
+  /** fleet: makes edges of ours, from this one on, with certificates of their own; settles when all are Ready. */
+  edges(options: {
+    readonly from: number;
+    readonly count: number;
+    readonly hub: { readonly port: number };
+    readonly authority: Pick<KeyPair, "certPem" | "keyPem">;
+  }): void;
   /** core: the hub's gauges. */
   gauges(): Readonly<Record<string, number>>;
 }
@@ -239,6 +250,31 @@ function answerCalls(): void {
         await new Promise((resolve) => setTimeout(resolve, 100));
       }
       return { rss: process.memoryUsage().rss, cpu: cpuSeconds() };
+    },
+    async edges({ authority, count, from, hub }) {
+      const issue = bulkIssuer(
+        await loadAuthority(derOf(authority.certPem), pairFromPem(authority.certPem, authority.keyPem).keyDer),
+        Date.now(),
+      );
+      const clock = new TimerWheel();
+      const fleet = new Fleet({
+        cohorts: [{ cohort: `fleet-${from}`, count }],
+        hub: {
+          host: "127.0.0.1",
+          websocketPort: hub.port,
+          httpsPort: hub.port,
+          issue: (node) => {
+            const { certPem, keyPem } = issue({ commonName: nodeCommonName(node), organization: nodeOrganization });
+            return { ca: authority.certPem, cert: certPem, key: keyPem };
+          },
+        },
+        timings: edgecoreTimings,
+        clock,
+        random: new Random(1),
+        logger: silentLogger,
+      });
+      await fleet.start();
+      while (fleet.totals().ready < count) await new Promise((resolve) => setTimeout(resolve, 20));
     },
     cpu: () => Promise.resolve(cpuSeconds()),
     gauges: () => Promise.resolve(core?.hub.metrics() ?? {}),

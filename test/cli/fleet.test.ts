@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { writeKubeconfig } from "../../cloud/apiserver/kubeconfig.ts";
 import { resources } from "../../cloud/kube/resource.ts";
+import { StoreFile } from "../../edge-sim/metamanager/store-file.ts";
 import { kubeedgeCrdsOfBothEras } from "../../protocol/apis/crds.ts";
 import { listAt, textAt } from "../../protocol/apis/kube-object.ts";
 import { v11Rule } from "../../protocol/apis/cloudcore-config.ts";
@@ -144,6 +145,23 @@ test("edges have doors for mappers where their cohort says so", async () => {
     return JSON.stringify(status?.status ?? "").includes('"reported"');
   });
   expect((await fleet.interrupt()).code).toBe(130);
+});
+
+test("edges that were killed find again what they had stored", async () => {
+  const file = write("kept.yaml", `fleet: [{ cohort: kept, devices: [{ model: thermometer, perEdge: 1 }] }]`);
+  const flags = at("--cohorts", file, "--kubeconfig", kubeconfig, "--data", "kept");
+  const fleet = new Command(folder.path, flags);
+  await fleet.says(/1 Ready, 0 pods running, 1 devices/);
+  fleet.child.kill("SIGKILL");
+  const { err } = await fleet.ended();
+  expect(err).toBe("");
+  const stored = await StoreFile.open(join(folder.path, "kept", "edges.db"));
+  const paths = [...stored.load("kept-0")].map(([path]) => path);
+  stored.close();
+  expect(paths).toEqual(expect.arrayContaining(["default/device/kept-0-thermometer-0", "null/node/kept-0"]));
+  const again = new Command(folder.path, flags);
+  await again.says(/1 Ready, 0 pods running, 1 devices/);
+  expect((await again.interrupt()).code).toBe(130);
 });
 
 describe("what can't be had is refused with code 2", () => {

@@ -23,6 +23,7 @@ function live(stages: Stages, of: KubeObject, seed = 1) {
   const clock = new ManualClock();
   const told: { at: number; status: Record<string, unknown> }[] = [];
   const failures: unknown[] = [];
+  const lines: string[] = [];
   const began = clock.now();
   const staged = new StagedPod(of, {
     stages,
@@ -30,9 +31,10 @@ function live(stages: Stages, of: KubeObject, seed = 1) {
     random: new Random(seed),
     millisecond: 1,
     changed: (status) => told.push({ at: clock.now() - began, status }),
+    logged: (said) => void lines.push(...said),
     failed: (error) => failures.push(error),
   });
-  return { clock, failures, staged, told };
+  return { clock, failures, lines, staged, told };
 }
 
 const to = (name: string, phase: string, words: Partial<StageSpec> = {}): StageSpec => ({
@@ -54,6 +56,19 @@ describe("a pod in stages", () => {
     clock.advance(5000);
     expect(told.map(({ at, status }) => [at, status.phase])).toEqual([[100, "Running"], [1100, "Succeeded"]]);
     expect(clock.pending).toBe(0);
+  });
+
+  test("says what its stage makes it say: texts, and what CEL makes of the pod", () => {
+    const stages = new Stages([{
+      ...to("start", "Running", when(".status.phase", "In", "Pending")),
+      next: {
+        patch: { status: { phase: "Running" } },
+        logs: ["hello", { $cel: "'I am ' + object.metadata.name" }, { $cel: "object.spec.containers.map(c, c.name)" }],
+      },
+    }]);
+    const { clock, lines } = live(stages, pod());
+    clock.advance(1);
+    expect(lines).toEqual(["hello", "I am p", "c", "d"]);
   });
 
   test("a stage that changes nothing is not taken up again; one whose turn it no longer is, is not either", () => {

@@ -16,9 +16,29 @@ writeFileSync(join(folder, "torn.csv"), 'a,b\n1,"2\n');
 async function read(text: string) {
   writeFileSync(file, text);
   const written = await loadCohorts(file);
-  return await Promise.all(written.map((cohort) => cohortOf(cohort, file)));
+  return await Promise.all(written.map((cohort) => cohortOf(cohort, file, 10)));
 }
 const thermometer = (words: string) => `fleet: [{ cohort: a, devices: [{ model: thermometer, ${words} }] }]`;
+
+test("pauses are divided by the time scale; doors are each edge's own", async () => {
+  const [cohort] = await read(`fleet:
+  - cohort: a
+    count: 3
+    reconnect: { wait: 10s, factor: 2, jitter: 0.5 }
+    mqtt: { port: 1883 }
+    serviceBus: {}
+    dmi: sockets
+    mapper: dmi
+    devices: [{ model: thermometer }]
+`);
+  expect(cohort?.reconnect).toEqual({ initial: 1000, factor: 2, cap: 10_000, jitter: 0.5 });
+  expect(cohort?.mapper).toBe("socket");
+  expect(cohort?.doors?.("a-2", 2)).toEqual({
+    mqtt: { internal: { host: "127.0.0.1", port: 1885 } },
+    serviceBus: { host: "127.0.0.1", port: 0 },
+    dmi: { socket: join(process.cwd(), "sockets", "a-2", "dmi.sock"), protocols: ["skep"] },
+  });
+});
 
 describe("cohorts", () => {
   test("become what the fleet takes: numbers, milliseconds, columns", async () => {

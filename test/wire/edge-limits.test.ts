@@ -1,0 +1,87 @@
+// What an edge does by the clock of its connection: how many messages it sends, how long it waits before it dials again.
+import { expect, onTestFinished, test } from "vitest";
+import type { MessageSocket } from "../../base/transport/message-socket.ts";
+import type { Edge, EdgeOptions } from "../../edge-sim/edge.ts";
+import type { EdgeTimings } from "../../edge-sim/timings.ts";
+import { decodeMessage } from "../../protocol/message/codec.ts";
+import { type Message, newMessage } from "../../protocol/message/message.ts";
+import { edgeOfFakeCloud } from "../support/fake-cloud.ts";
+import { until } from "../support/until.ts";
+
+/** An edge, what it says, and its present connection. */
+async function edgeAt(timings: Partial<EdgeTimings>, more: Partial<EdgeOptions> = {}) {
+  const said: Message[] = [];
+  let socket: MessageSocket | undefined;
+  const fake = await edgeOfFakeCloud(
+    "edge-0",
+    (accepted) => {
+      socket = accepted;
+      accepted.onMessage((text) => said.push(decodeMessage(text)));
+    },
+    timings,
+    "v1.23",
+    more,
+  );
+  onTestFinished(fake.stop);
+  fake.edge.start();
+  await until("the edge is connected", () => fake.edge.hub.isConnected);
+  return { edge: fake.edge, said, drop: () => socket?.close() };
+}
+
+const message = (n: number) =>
+  newMessage(0, { source: "edged", group: "meta", operation: "update", resource: "default/event/e", content: n });
+const numbers = (said: readonly Message[]) =>
+  said.filter(({ route }) => route.resource === "default/event/e").map(({ content }) => content as number);
+
+function sendAll(edge: Edge, count: number): boolean[] {
+  return Array.from({ length: count }, (_, n) => edge.hub.send(message(n)));
+}
+
+test("sixty messages go at once, the others wait for their turn, in order; heartbeats don't", async () => {
+  const { edge, said } = await edgeAt({ messageRefill: 3_600_000, heartbeat: 30 });
+  sendAll(edge, 100);
+  const beats = () => said.filter(({ route }) => route.operation === "keepalive").length;
+  await until("three heartbeats", () => beats() >= 3);
+  const others = said.filter(({ route }) => route.operation !== "keepalive");
+  expect(others).toHaveLength(60);
+  expect(numbers(said)).toEqual(Array.from({ length: numbers(said).length }, (_, n) => n));
+  expect(numbers(said).length).toBeGreaterThan(50);
+});
+
+test("each turn lets one more by", async () => {
+  const { edge, said } = await edgeAt({ messageRefill: 2 });
+  sendAll(edge, 100);
+  await until("all of them", () => numbers(said).length === 100);
+  expect(numbers(said)).toEqual(Array.from({ length: 100 }, (_, n) => n));
+});
+
+test("more than a thousand that wait are refused; what waits when the connection breaks is lost, as in edgecore's queue", async () => {
+  const { drop, edge, said } = await edgeAt({ messageRefill: 3_600_000, reconnectWait: 20, dialRetry: 20 });
+  const sent = sendAll(edge, 1200);
+  expect(sent.filter((went) => !went).length).toBeGreaterThan(100);
+  expect(sent.slice(0, 1000).every((went) => went)).toBe(true);
+  drop();
+  await until("it is back", () => edge.hub.connections === 2);
+  await until("it says so", () => said.filter(({ route }) => route.operation === "keepalive").length >= 2);
+  expect(numbers(said).length).toBeLessThanOrEqual(60);
+});
+
+test("pauses before it dials again grow as it is told, up to their bound", async () => {
+  const waits: number[] = [];
+  const reconnect = { initial: 20, factor: 3, cap: 200, jitter: 0 };
+  const { drop, edge } = await edgeAt({ dialRetry: 1 }, { reconnect });
+  edge.link.cut();
+  const began = performance.now();
+  let last = edge.hub.rounds;
+  drop();
+  for (let i = 0; i < 4; i++) {
+    await until("another round in vain", () => edge.hub.rounds > last);
+    last = edge.hub.rounds;
+    waits.push(performance.now() - began);
+  }
+  // Never early: 20, 60, 180 and 200 ms lie between the rounds.
+  expect(waits[3]).toBeGreaterThanOrEqual(20 + 60 + 180);
+  edge.link.heal();
+  edge.hub.hurry();
+  await until("it is back", () => edge.hub.isConnected);
+});
