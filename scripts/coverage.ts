@@ -17,6 +17,7 @@ const titles: Readonly<Record<string, string>> = {
   "1 §5": "Certificates and enrolment",
   "1 §6": "The CSI driver's socket",
   "1 §7": "Configuration",
+  "1 §8": "EdgeHub",
   "1 §9": "What a cloud must get right",
   "4 §1": "Reliable delivery (SyncController)",
   "2 §2": "EdgeController, downstream",
@@ -24,6 +25,13 @@ const titles: Readonly<Record<string, string>> = {
   "2 §8": "What KubeEdge's EdgeController is known for, number by number",
   "3 §2": "DeviceController, downstream",
   "3 §3": "DeviceController, upstream",
+  "2 §4": "MetaManager and edged",
+  "2 §5": "What a simulated node must do",
+  "3 §4": "DeviceTwin",
+  "3 §5": "EventBus and ServiceBus",
+  "3 §6": "Mappers over DMI",
+  "3 §9": "What simulated devices must do",
+  "4 §12": "What a simulated edge must do",
   "3 §8": "What KubeEdge's devices are known for, number by number",
 };
 
@@ -49,9 +57,9 @@ export async function coveragePage(files: readonly string[]): Promise<string> {
 
   const tests = new Set(statements.flatMap((statement) => statement.tests.map(({ file, name }) => `${file} ${name}`)));
   const lines = [
-    "# What cloudcore does, and which test proves it",
+    "# What cloudcore and the edges do, and which test proves it",
     "",
-    `${statements.length} statements about what can be seen of a cloudcore from outside, each with the tests that fail where it does not hold (${tests.size} tests, many of them tables).`,
+    `${statements.length} statements about what can be seen of a cloudcore, or of an edge, from outside, each with the tests that fail where it does not hold (${tests.size} tests, many of them tables).`,
     "Numbers are those of the protocol notes that the source cites. ≠ marks where skep differs from KubeEdge on purpose; [deviations.md](deviations.md) says why.",
   ];
   let part = "";

@@ -108,7 +108,9 @@ async function between(file: string, text: string): Promise<string> {
 
 const outputs: Readonly<Record<string, string>> = {
   "docs/cloudcore.md": await between("docs/cloudcore.md", cloudcoreReference()),
-  "docs/coverage.md": await coveragePage(["test/statements/cloudhub.json", "test/statements/controllers.json"]),
+  "docs/coverage.md": await coveragePage(
+    ["cloudhub", "controllers", "edge"].map((part) => `test/statements/${part}.json`),
+  ),
   "scenarios/scenario.schema.json": `${JSON.stringify(editorSchema(), null, 2)}\n`,
   "docs/library.md": await libraryPage(),
   "docs/scenarios.md": await between(
