@@ -18,6 +18,7 @@ import { hubAddressOf, type HubFlags } from "./hub-address.ts";
 import { interrupted, interruption } from "./interrupt.ts";
 
 export interface FleetFlags extends HubFlags {
+  readonly kubeconfig?: string;
   readonly edges?: number;
   readonly prefix?: string;
   readonly cohorts?: string;
@@ -67,7 +68,9 @@ export async function fleetCommand(flags: FleetFlags): Promise<number> {
   const { signal, code } = interruption();
   const clock = new TimerWheel();
   const written = await writtenCohorts(flags);
-  refuseCohorts(written, flags);
+  // Who was started by another process of skep leaves to it what is looked at once, and what is made in the cluster.
+  const isPart = process.env.SKEP_PARENT !== undefined;
+  if (!isPart) refuseCohorts(written, flags);
   const { cohorts: file = "", processes, shard } = flags;
   const machine = await machineOf();
   const edges = written.reduce((sum, { count = 1 }) => sum + count, 0);
@@ -75,8 +78,8 @@ export async function fleetCommand(flags: FleetFlags): Promise<number> {
   const spread = shard === undefined ? processes ?? processesFor(edges, machine) : 1;
   refuseSpread(mine, spread, machine);
   await using cleanup = new AsyncDisposableStack();
-  // Who was started by another process of skep leaves that to it; of shards on several machines it is the first one's.
-  const makesObjects = process.env.SKEP_PARENT === undefined && (shard?.index ?? 0) === 0;
+  // Of shards on several machines the first one makes them.
+  const makesObjects = !isPart && (shard?.index ?? 0) === 0;
   const kube = flags.kubeconfig === undefined || !makesObjects
     ? undefined
     : await openCluster(flags.kubeconfig, cleanup);
@@ -120,7 +123,7 @@ async function fleetHere(flags: FleetFlags, written: readonly ScenarioCohort[], 
   const rows = flags.data === undefined ? undefined : await storeIn(flags.data);
   const fleet = new Fleet({
     cohorts,
-    hub: await hubAddressOf({ ...flags, cloudcore: flags.cloudcore as string }),
+    hub: await hubAddressOf({ ...flags, cloudcore: flags.cloudcore as string }, flags.kubeconfig),
     timings: scaledTimings(edgecoreTimings, flags.timeScale ?? 1),
     clock,
     random: new Random(flags.seed ?? 1),
@@ -154,7 +157,7 @@ async function storeIn(folder: string): Promise<StoreFile> {
 
 /** Each part of them in a process of its own, which is this command again. */
 function fleetElsewhere(flags: FleetFlags, count: number, line: FleetLine): RunningFleet {
-  const { token = process.env.SKEP_TOKEN } = flags;
+  const { token } = flags;
   const workers = new FleetWorkers({
     count,
     command: (index) => [...selfCommand(), "fleet", "--shard", `${index}/${count}`, "--json", ...handedOn(flags)],
@@ -183,7 +186,8 @@ function handedOn(flags: FleetFlags): string[] {
     "enrolment-port": flags.enrolmentPort,
     "quic-port": flags.quicPort,
     certs: flags.certs,
-    kubeconfig: flags.kubeconfig,
+    // For its CA alone.
+    kubeconfig: flags.token === undefined && flags.certs === undefined ? flags.kubeconfig : undefined,
     edges: flags.edges,
     prefix: flags.prefix,
     cohorts: flags.cohorts,

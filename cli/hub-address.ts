@@ -13,7 +13,6 @@ const ENROLMENT_DISTANCE = 2;
 
 /** The flags as commander gives them. */
 export interface HubFlags {
-  readonly kubeconfig?: string;
   readonly cloudcore?: string;
   readonly enrolmentPort?: number;
   readonly quicPort?: number;
@@ -21,8 +20,14 @@ export interface HubFlags {
   readonly certs?: string;
 }
 
-/** Rejects with UsageError where something is missing or unreadable. */
-export async function hubAddressOf(flags: HubFlags & { readonly cloudcore: string }): Promise<HubAddress> {
+/**
+ * Edges come with a token of the flags, or with certificates made with a CA: from files, or of `cluster`, a kubeconfig; else with
+ * the token in the environment. Rejects with UsageError where something is missing or unreadable.
+ */
+export async function hubAddressOf(
+  flags: HubFlags & { readonly cloudcore: string },
+  cluster?: string,
+): Promise<HubAddress> {
   const match = /^(\[[^\]]+\]|[^:]+)(?::(\d{1,5}))?$/.exec(flags.cloudcore);
   if (match === null) throw new UsageError(`--cloudcore ${flags.cloudcore}: HOST or HOST:PORT is needed`);
   const host = match[1] as string;
@@ -37,10 +42,18 @@ export async function hubAddressOf(flags: HubFlags & { readonly cloudcore: strin
     if (port >= 1 && port <= 65_535) continue;
     throw new UsageError(`--cloudcore ${flags.cloudcore}: ${port} is no port; they go from 1 to 65535`);
   }
-  const token = flags.token ?? (flags.certs === undefined ? process.env.SKEP_TOKEN : undefined);
-  if (token !== undefined && token !== "") return { ...address, token };
+  if (flags.token !== undefined) return { ...address, token: flags.token };
   if (flags.certs !== undefined) return { ...address, issue: await issuerFrom(flags.certs) };
-  if (flags.kubeconfig !== undefined) return { ...address, issue: await issuerOfCluster(flags.kubeconfig) };
+  const { SKEP_TOKEN: token = "" } = process.env;
+  if (cluster !== undefined) {
+    try {
+      return { ...address, issue: await issuerOfCluster(cluster) };
+    } catch (error) {
+      // Who may make devices need not be allowed to read secrets.
+      if (token === "") throw error;
+    }
+  }
+  if (token !== "") return { ...address, token };
   throw new UsageError(
     "edges need a way in: SKEP_TOKEN or --token T (kubectl get secret -n kubeedge tokensecret -o jsonpath='{.data.tokendata}' | base64 -d), or --certs DIR, or --kubeconfig FILE of the cloudcore's cluster",
   );
