@@ -1,0 +1,222 @@
+// What an edge has to do with devices, their mappers and applications beside it: DeviceTwin, DMI, EventBus, ServiceBus, wired together.
+import { hopOf, type Tap } from "../base/hop/hop.ts";
+import type { Logger } from "../base/log/logger.ts";
+import type { Random } from "../base/random/random.ts";
+import type { Clock } from "../base/time/clock.ts";
+import { type Device, deviceIdOf } from "../protocol/apis/device.ts";
+import type { Message } from "../protocol/message/message.ts";
+import { modules, resourceTypes, routerSources } from "../protocol/message/names.ts";
+import type { DeviceBehaviour, Report } from "./device/device.ts";
+import { EdgeDevices } from "./device/devices.ts";
+import { SimulatedMapper } from "./device/mapper.ts";
+import type { SocketMapper } from "./device/socket-mapper.ts";
+import { DeviceTwin } from "./devicetwin/devicetwin.ts";
+import { today, v11 } from "./devicetwin/eras.ts";
+import { type DeviceManager, Dmi } from "./dmi/dmi.ts";
+import type { DmiDoor } from "./dmi/door.ts";
+import type { EdgeHub } from "./edgehub/edgehub.ts";
+import { EventBus, type MqttSettings } from "./eventbus/eventbus.ts";
+import type { StoreChange } from "./metamanager/metamanager.ts";
+import type { EdgeStore } from "./metamanager/store.ts";
+import { ServiceBus } from "./servicebus/servicebus.ts";
+import type { EdgeTimings } from "./timings.ts";
+
+/**
+ * Whose an edge's devices are: a simulated mapper's in this process (`inside`), or one's that comes by the DMI socket as any
+ * other would (`socket`), or simulated ones that only do what they are made to (`passive`), or nobody's until a mapper of
+ * somebody's attaches (`none`).
+ */
+export type MapperKind = "inside" | "socket" | "passive" | "none";
+
+/** What may be chosen of it. */
+export interface DeviceSideOptions {
+  /** Who has its devices; `inside` where nothing is said. */
+  readonly mapper?: MapperKind;
+  /** By the name of a model: how its devices behave. Those of v1.1 have no mapper and do what they are made to. */
+  readonly behaviours?: Readonly<Record<string, DeviceBehaviour>>;
+  /** Path of its DMI socket, and the protocols that a simulated mapper registers for there; no socket where nothing is said. */
+  readonly dmi?: { readonly socket: string; readonly protocols: readonly string[] };
+  /** Its MQTT brokers, where mappers can attach; none where nothing is said. */
+  readonly mqtt?: MqttSettings;
+  /** ServiceBus and where its own door is; none where nothing is said. */
+  readonly serviceBus?: { readonly host: string; readonly port: number };
+}
+
+/** What it needs from outside. */
+export interface DeviceSideWorld extends DeviceSideOptions {
+  readonly name: string;
+  readonly version?: "v1.1" | "v1.23";
+  readonly hub: EdgeHub;
+  readonly store: EdgeStore;
+  readonly timings: EdgeTimings;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly tap?: Tap;
+}
+
+export class DeviceSide {
+  readonly twin: DeviceTwin;
+  readonly devices: EdgeDevices;
+  readonly bus: EventBus | undefined;
+  readonly serviceBus: ServiceBus | undefined;
+  readonly #world: DeviceSideWorld;
+  readonly #isV11: boolean;
+  readonly #kind: MapperKind;
+  readonly #mapper: SimulatedMapper;
+  readonly #dmi: Dmi;
+  #door: DmiDoor | undefined;
+  #socketMapper: SocketMapper | undefined;
+  #opened: Promise<void> = Promise.resolve();
+
+  constructor(world: DeviceSideWorld) {
+    const { behaviours = {}, clock, logger, mapper: kind = "inside", mqtt, name, serviceBus, store, timings } = world;
+    this.#world = world;
+    this.#kind = kind;
+    const isV11 = world.version === "v1.1";
+    this.#isV11 = isV11;
+    const era = isV11 ? v11 : today;
+    const mapper = new SimulatedMapper({
+      clock,
+      random: world.random,
+      millisecond: timings.deviceMillisecond,
+      behaviours,
+      isActive: kind !== "passive",
+      report: (id, report) => this.#said(id, report),
+      state: (id, state) =>
+        isV11 ? this.twin.stated(id, state) : this.#manager.reportDeviceStates(...splitId(id), state),
+      applied: (id, property, value) => this.#applied(id, property, value),
+    });
+    this.#mapper = mapper;
+    const around = { ...world, node: name, era, isV11 };
+    this.bus = mqtt && new EventBus({ ...around, mqtt, heard: (topic, payload) => this.twin.heard(topic, payload) });
+    this.serviceBus = serviceBus && new ServiceBus({ ...around, listen: serviceBus });
+    const { bus } = this;
+    this.twin = new DeviceTwin({
+      ...around,
+      publish: bus && ((topic, payload) => bus.publish(topic, payload)),
+      left: (id) => isV11 && mapper.remove(id),
+      wanted: (id, expected) => isV11 && mapper.want(id, expected),
+    });
+    this.#dmi = new Dmi({
+      store,
+      logger,
+      reported: (id, twin) => this.twin.reported(id, twin),
+      stated: (id, state) => this.twin.stated(id, state),
+      simulated: kind === "inside" || kind === "passive" ? mapper : undefined,
+    });
+    this.devices = new EdgeDevices(this.twin, mapper, era);
+  }
+
+  /** Settles when mappers can attach, after the last `start`; rejects with BrokerError or DmiError where they never will. */
+  get opened(): Promise<void> {
+    return this.#opened;
+  }
+
+  /** Where mappers and applications can attach. */
+  get doors(): readonly string[] {
+    return [...this.bus?.urls ?? [], ...(this.#door === undefined ? [] : [`unix:${this.#door.socket}`])];
+  }
+
+  start(): void {
+    this.bus?.start();
+    this.serviceBus?.start();
+    this.twin.start();
+    this.#dmi.start();
+    this.#opened = this.#open();
+    this.#opened.catch(() => {});
+  }
+
+  async stop(): Promise<void> {
+    await this.bus?.stop();
+    await this.serviceBus?.stop();
+    await this.#opened.catch(() => {});
+    await this.#socketMapper?.stop();
+    await this.#door?.stop();
+    this.#mapper.stop();
+    this.#dmi.stop();
+    this.twin.stop();
+  }
+
+  connected(): void {
+    this.bus?.connected(true);
+    this.twin.connected();
+    this.#mapper.repeat();
+  }
+
+  disconnected(): void {
+    this.bus?.connected(false);
+  }
+
+  async #open(): Promise<void> {
+    await this.bus?.opened;
+    const { dmi } = this.#world;
+    if (dmi === undefined) return;
+    // gRPC takes a while to load: only for edges that have such a door.
+    const { DmiDoor } = await import("./dmi/door.ts");
+    this.#door ??= new DmiDoor({ ...this.#world, ...dmi, dmi: this.#dmi });
+    await this.#door.start();
+    if (this.#kind !== "socket") return;
+    const { SocketMapper } = await import("./device/socket-mapper.ts");
+    this.#socketMapper ??= new SocketMapper({ ...this.#world, ...dmi, mapper: this.#mapper });
+    await this.#socketMapper.start();
+  }
+
+  /** A message of group `user`. With v1.1 all that isn't the router's REST goes to the MQTT side. */
+  receiveForApplications(message: Message): void {
+    switch (message.route.source) {
+      case routerSources.servicebus:
+      case routerSources.rest:
+        return this.serviceBus?.receive(message);
+      case routerSources.eventbus:
+        return this.bus?.receive(message);
+      default:
+        if (this.#isV11) return this.bus?.receive(message);
+    }
+  }
+
+  /** A device or a model was stored or deleted. What comes from others, as SyncController's copies may, no mapper hears of. */
+  changed({ object, operation, source, type }: StoreChange): void {
+    if (source !== modules.devicecontroller) return;
+    if (type === resourceTypes.devicemodel) {
+      return operation === "put" ? this.#dmi.putModel(object) : this.#dmi.deleteModel(object);
+    }
+    if (type !== resourceTypes.device) return;
+    const id = deviceIdOf(object);
+    if (operation === "put") {
+      this.twin.join({ id, name: object.metadata.name });
+      this.#dmi.putDevice(object as Device);
+    } else {
+      this.#dmi.deleteDevice(object);
+      this.twin.leave(id);
+    }
+  }
+
+  /** Whom a simulated mapper reports to. */
+  get #manager(): DeviceManager {
+    return this.#socketMapper ?? this.#dmi;
+  }
+
+  /** A simulated device speaks: by DMI where its mapper is at work, else as somebody would by MQTT. */
+  #said(id: string, { desired = "", property, type, value }: Report): string | undefined {
+    if (this.#kind !== "passive" && !this.#isV11) {
+      const twins = [{ property, observedDesired: desired, reported: value }];
+      return this.#manager.reportDeviceStatus(...splitId(id), twins);
+    }
+    const metadata = this.#isV11 ? {} : { metadata: { type } };
+    return this.twin.reported(id, { [property]: { actual: { value }, ...metadata } });
+  }
+
+  #applied(id: string, property: string, outcome: string): void {
+    const { clock, name: node, tap } = this.#world;
+    const about = { header: { msg_id: "" }, route: { operation: "apply", resource: `device/${id}/${property}` } };
+    tap?.(hopOf(about, { time: clock.now(), hop: "device.apply", direction: "down", node, outcome }));
+    // A device of v1.1 has no cycles in which it would say so.
+    if (this.#isV11) this.#mapper.get(id)?.set(property, outcome);
+  }
+}
+
+function splitId(id: string): [namespace: string, name: string] {
+  const slash = id.indexOf("/");
+  return [id.slice(0, slash), id.slice(slash + 1)];
+}
