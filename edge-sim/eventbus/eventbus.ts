@@ -32,6 +32,8 @@ export interface EventBusWorld {
 
 /** Where the store keeps the topics that the cloud has subscribed to. */
 const TOPICS = "edge/sub_topics/all";
+/** Topics whose last publication is kept, for who looks at it. */
+const MAX_LAST = 1000;
 /** Topics the cloud may subscribe to at one edge. */
 const MAX_TOPICS = 1000;
 const UPLOAD_RECORDS = "SYS/dis/upload_records";
@@ -45,6 +47,7 @@ export class EventBus {
   readonly #world: EventBusWorld;
   #brokers: Broker[] = [];
   #opening: Promise<void> = Promise.resolve();
+  readonly #last = new Map<string, string>();
   #port: number;
 
   constructor(world: EventBusWorld) {
@@ -101,7 +104,18 @@ export class EventBus {
 
   /** Tells the mappers something; dropped while there is no broker. */
   publish(topic: string, payload: string): void {
+    this.#last.delete(topic);
+    this.#last.set(topic, payload);
+    for (const oldest of this.#last.keys()) {
+      if (this.#last.size <= MAX_LAST) break;
+      this.#last.delete(oldest);
+    }
     for (const broker of this.#brokers) broker.publish(topic, payload);
+  }
+
+  /** What it has published last on a topic. */
+  last(topic: string): string | undefined {
+    return this.#last.get(topic);
   }
 
   /** With v1.1 mappers are told whether the cloud is there. */

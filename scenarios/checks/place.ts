@@ -15,6 +15,7 @@ export interface PlaceArgs {
   readonly object?: ObjectName;
   readonly match?: unknown;
   readonly absent?: boolean;
+  readonly topic?: string;
   readonly since?: string;
   readonly where?: string;
   readonly count?: number;
@@ -42,13 +43,15 @@ export function placeOf(context: StepContext, args: PlaceArgs): Place {
       return edgePlace(context, args, name);
     case "device":
       return devicePlace(context, args, name);
+    case "mqtt":
+      return mqttPlace(context, args, name);
     case "messages":
       return messagesPlace(context, args);
     case "metrics":
       return { what: "metrics", about: "", look: () => Promise.resolve(lookAt(args, context.world.metrics())) };
     default:
       throw new StepFailure(
-        `there is no place "${args.at}"; places are kube, edge/NAME, device/NAME, messages and metrics`,
+        `there is no place "${args.at}"; places are kube, edge/NAME, device/NAME, mqtt/NAME, messages and metrics`,
       );
   }
 }
@@ -59,7 +62,7 @@ function refuseIdle(args: PlaceArgs, place: string): void {
     throw new StepFailure("what is `absent` has nothing to `match`: leave one of the two out");
   }
   const idle = place === "messages" ? ["object", "match", "absent"] as const : ["where", "count", "min"] as const;
-  for (const field of idle) {
+  for (const field of place === "mqtt" ? [...idle, "object" as const] : [...idle, "topic" as const]) {
     if (args[field] !== undefined) throw new StepFailure(`\`${field}\` means nothing with \`at: ${args.at}\``);
   }
 }
@@ -121,6 +124,29 @@ function stateOf(edge: Edge) {
       publishedTo: [...publishedTo],
     })),
   };
+}
+
+/** What an edge has published last on a topic: JSON where it is some, else the text. */
+function mqttPlace({ world }: StepContext, args: PlaceArgs, name: string): Place {
+  const edge = edgeNamed(world.fleet.get(name), name, world.fleet.edges());
+  const { bus } = edge;
+  const { topic } = args;
+  if (topic === undefined) throw new StepFailure("`at: mqtt/NAME` needs a `topic`");
+  if (bus === undefined) throw new StepFailure(`edge ${name} has no EventBus: say mqtt: {} in its cohort`);
+  return {
+    what: `the last publication of edge ${name} on ${topic}${args.absent ? " is none" : ""}`,
+    about: topic.split("/").at(3) ?? "",
+    look: () => Promise.resolve(lookAt(args, payloadOf(bus.last(topic)))),
+  };
+}
+
+function payloadOf(text: string | undefined): unknown {
+  if (text === undefined) return undefined;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
 }
 
 function devicePlace({ world }: StepContext, args: PlaceArgs, name: string): Place {

@@ -11,14 +11,15 @@ import { type Schema, schemas, StepFailure, type StepKind } from "./step.ts";
 const placeProperties = {
   at: {
     type: "string",
-    pattern: "^(kube|messages|metrics|edge/.+|device/.+)$",
-    description: "kube, edge/NAME, device/NAME, messages or metrics",
+    pattern: "^(kube|messages|metrics|edge/.+|device/.+|mqtt/.+)$",
+    description: "kube, edge/NAME, device/NAME, mqtt/NAME, messages or metrics",
   },
   object: schemas.objectName,
   match: {
     description: 'fields that must be there; { $matches: "…" } is a regular expression, { $length: 3 } a length',
   },
   absent: { const: true },
+  topic: { type: "string", description: "with `at: mqtt/NAME`: what the edge has published last on this topic" },
   since: { type: "string", description: "the id of an earlier step; messages count from its beginning" },
   where: { type: "string", description: "CEL over the fields of a hop record" },
   count: { type: "integer", minimum: 0 },

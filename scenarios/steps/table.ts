@@ -5,6 +5,7 @@ import { reportStep, setStep } from "./devices.ts";
 import { alwaysStep, expectStep, neverStep } from "./expectations.ts";
 import { parallelStep, repeatStep, runStep, waitStep } from "./flow.ts";
 import { applyStep, deleteStep, patchStep } from "./kubernetes.ts";
+import { publishStep } from "./mqtt.ts";
 import { podsStep } from "./pods.ts";
 import { showStep } from "./show.ts";
 import type { StepKind } from "./step.ts";
@@ -20,6 +21,7 @@ export const stepKinds = {
   report: reportStep,
   set: setStep,
   pods: podsStep,
+  publish: publishStep,
   ask: askStep,
   volume: volumeStep,
   edge: edgeStep,

@@ -1,0 +1,41 @@
+// The step of a mapper, or an application: something is published at an edge's own broker.
+import { reasonOf } from "../../base/log/logger.ts";
+import { edgeNamed } from "../checks/place.ts";
+import type { StepContext } from "../engine/context.ts";
+import { StepFailure, type StepKind } from "./step.ts";
+
+/** What the step takes. */
+export interface PublishArgs {
+  readonly edge: string;
+  readonly topic: string;
+  readonly payload?: unknown;
+}
+
+export const publishStep = {
+  name: "publish",
+  summary: "An MQTT client publishes something at an edge's own broker, as a mapper does (`mqtt: {}` in the cohort).",
+  schema: {
+    type: "object",
+    required: ["edge", "topic"],
+    additionalProperties: false,
+    properties: {
+      edge: { type: "string" },
+      topic: { type: "string", minLength: 1, description: "such as $hw/events/device/NAMESPACE/NAME/twin/update" },
+      payload: { description: "a text as it is, anything else as JSON; empty where nothing is said" },
+    },
+  },
+  async run({ world }: StepContext, { edge: name, payload = "", topic }: PublishArgs) {
+    const edge = edgeNamed(world.fleet.get(name), name, world.fleet.edges());
+    const url = edge.bus?.url ?? "";
+    if (url === "") throw new StepFailure(`edge ${name} has no broker in the process: say mqtt: {} in its cohort`);
+    const { default: mqtt } = await import("mqtt");
+    try {
+      const client = await mqtt.connectAsync(url, { protocolVersion: 4, reconnectPeriod: 0, connectTimeout: 5000 });
+      const text = typeof payload === "string" ? payload : JSON.stringify(payload);
+      await client.publishAsync(topic, text, { qos: 1 });
+      await client.endAsync();
+    } catch (error) {
+      throw new StepFailure(`nothing could be published at the broker of edge ${name}`, [reasonOf(error)]);
+    }
+  },
+} as const satisfies StepKind;
