@@ -1,15 +1,14 @@
 // DeviceTwin: which devices a node has, their twins and versions, what mappers are told of them, and their reports to the cloud.
 import { randomUUID } from "node:crypto";
 import { type Clock, every, type Timer } from "../../base/time/clock.ts";
-import { type KubeObject, textAt } from "../../protocol/apis/kube-object.ts";
+import { at, isPlainObject, type KubeObject, textAt } from "../../protocol/apis/kube-object.ts";
 import type { Message } from "../../protocol/message/message.ts";
 import { resourceTypes } from "../../protocol/message/names.ts";
+import { membersIn, twinsIn } from "../../protocol/twin/read.ts";
 import { deviceTopic, nodeTopic, readTopic } from "../../protocol/twin/topics.ts";
 import {
   type DeviceTwinUpdate,
-  type MembershipDetail,
   type MembershipDevice,
-  type MembershipUpdate,
   type MsgAttr,
   type MsgTwin,
   refuseTwin,
@@ -146,22 +145,20 @@ export class DeviceTwin {
     const parent = message.header.parent_msg_id;
     if (parent !== undefined) this.#reports.confirmed(parent);
     if (parent !== undefined && !era.isV11) return;
-    const { resource = "" } = message.route;
+    const { content, route: { resource = "" } } = message;
     const [, name, ...what] = resource.split("/");
     if (resource === `${resourceTypes.membership}/detail`) {
-      const { devices } = message.content as MembershipDetail;
+      const devices = membersIn(at(content, "devices"));
       for (const device of devices) this.#add(device);
       for (const known of this.devices()) if (!devices.some(({ id }) => id === known)) this.leave(known);
     } else if (resource === resourceTypes.membership) {
-      const { added_devices: added, removed_devices: removed } = message.content as MembershipUpdate;
-      for (const device of added ?? []) this.#add(device);
-      for (const { id } of removed ?? []) this.leave(id);
+      for (const device of membersIn(at(content, "added_devices"))) this.#add(device);
+      for (const { id } of membersIn(at(content, "removed_devices"))) this.leave(id);
     } else if (name !== undefined && what.join("/") === "twin/cloud_updated") {
       const member = this.#members.get(name);
-      const { twin } = message.content as DeviceTwinUpdate;
-      const refused = refuseTwins(twin);
-      if (refused !== undefined) this.#refuse("", "", 400, refused);
-      else if (member !== undefined) this.#sync(member, twin, "");
+      const update = readUpdate(content);
+      if (typeof update === "string") this.#refuse("", "", 400, update);
+      else if (member !== undefined) this.#sync(member, update.twin, "");
     }
   }
 
@@ -177,7 +174,7 @@ export class DeviceTwin {
         return this.#tellTwin(asked.id, payload);
       case "twin/update":
       case "twin/cloud_updated": {
-        const update = readUpdate(payload);
+        const update = readUpdate(jsonIn(payload));
         // Neither the device nor the event is named in this refusal.
         if (typeof update === "string") return void this.#refuse("", "", 400, update);
         if (asked.ask === "twin/update") return void this.#updatedByMapper(asked.id, update.twin, update.event_id);
@@ -432,38 +429,23 @@ function withoutActualTimes(twins: Readonly<Record<string, Twin>>): Record<strin
 }
 
 /** An object in JSON; undefined for anything else. */
-function jsonIn(payload: string): KubeObject | undefined {
+function jsonIn(payload: string): Readonly<Record<string, unknown>> | undefined {
   try {
     const read: unknown = JSON.parse(payload);
-    return typeof read === "object" && read !== null && !Array.isArray(read) ? read as KubeObject : undefined;
+    return isPlainObject(read) ? read : undefined;
   } catch {
     return undefined;
   }
 }
 
-/** A mapper's update, or why it is none. */
-function readUpdate(payload: string): { event_id: string; twin: Record<string, MsgTwin | null> } | string {
-  const read = jsonIn(payload);
+/** An update of twins, or in KubeEdge's words why it is none. */
+function readUpdate(content: unknown): { event_id: string; twin: Record<string, MsgTwin | null> } | string {
   const unread = "Unmarshal update request body failed, please check the request";
-  if (read === undefined) return unread;
-  const { twin } = read as unknown as { twin?: unknown };
-  if (twin === undefined || twin === null) return "Update twin error, key:twin does not exist";
-  if (typeof twin !== "object" || Array.isArray(twin)) return unread;
-  const twins = twin as Record<string, MsgTwin | null>;
-  if (!Object.values(twins).every(isTwin)) return unread;
-  return refuseTwins(twins) ?? { event_id: textAt(read, "event_id"), twin: twins };
-}
-
-/** Whether Go would read it as a twin: sides with text values, a truth value, and a text for the type. */
-function isTwin(given: unknown): given is MsgTwin | null {
-  if (given === null) return true;
-  if (typeof given !== "object") return false;
-  const { actual, expected, metadata, optional } = given as Record<string, unknown>;
-  const isSide = (side: unknown) =>
-    side === undefined || side === null ||
-    (typeof side === "object" && ["string", "undefined"].includes(typeof (side as { value?: unknown }).value));
-  return isSide(actual) && isSide(expected) && (optional === undefined || typeof optional === "boolean") &&
-    (metadata === undefined || (typeof metadata === "object" && metadata !== null));
+  if (!isPlainObject(content)) return unread;
+  if (content.twin === undefined || content.twin === null) return "Update twin error, key:twin does not exist";
+  const twin = twinsIn(content.twin);
+  if (twin === undefined) return unread;
+  return refuseTwins(twin) ?? { event_id: textAt(content, "event_id"), twin };
 }
 
 /** In KubeEdge's words: that a name or a value has characters that may not travel. */

@@ -63,7 +63,7 @@ export class TwinTable {
    * counts as a change. Throws TwinError where a mapper's value has the wrong type: then nothing has changed.
    */
   update(given: Readonly<Record<string, MsgTwin | null>>, by: Writer, now: number): TwinChanges {
-    const changes: TwinChanges = { result: {}, document: {}, sync: {} };
+    const changes: TwinChanges = { result: byName(), document: byName(), sync: byName() };
     const before = new Map<string, Twin | undefined>();
     try {
       for (const [name, wanted] of Object.entries(given)) {
@@ -230,6 +230,11 @@ export class TwinTable {
 }
 
 type Side = typeof sides[number];
+
+/** A property may be called __proto__. */
+function byName<T>(): Record<string, T> {
+  return Object.create(null) as Record<string, T>;
+}
 
 function originOf(by: Writer, wanted: MsgTwin, side: Side): TwinOrigin {
   return by === "edge" ? { by } : { by, version: versionOf(wanted, side) };

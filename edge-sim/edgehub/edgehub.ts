@@ -420,7 +420,13 @@ export class EdgeHub {
       // An answer of another group is its module's own business, too, whoever has asked.
       if (group === groups.resource || group === "func") return;
     }
-    receive(message);
+    try {
+      receive(message);
+    } catch (error) {
+      // Whatever is wrong with it, the edge goes on.
+      const { operation, resource } = message.route;
+      logger.error("a message of the cloud could not be dealt with", { operation, resource, error: reasonOf(error) });
+    }
   }
 
   #sendKeepalive(): void {

@@ -87,6 +87,11 @@ export function listAt(value: unknown, ...path: (string | number)[]): unknown[] 
   return Array.isArray(found) ? found : [];
 }
 
+/** Whether it is an object in JSON, and no list. */
+export function isPlainObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
 /** `namespace/name`, or the name alone for cluster-scoped objects: the key of a cache. */
 export function keyOf(object: KubeObject): string {
   const { namespace, name } = object.metadata;

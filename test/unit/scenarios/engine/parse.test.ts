@@ -93,7 +93,7 @@ describe("a wrong file is refused with the place, what was found and what is all
     [
       "a place that is none",
       `${head}steps:\n  - expect: { at: moon }\n`,
-      /^f\.yaml:4:19: at must be kube, edge\/NAME, device\/NAME, messages or metrics, found "moon"/,
+      /^f\.yaml:4:19: at must be kube, edge\/NAME, device\/NAME, mqtt\/NAME, messages or metrics, found "moon"/,
     ],
     [
       "a fault in a nested step",

@@ -1,0 +1,150 @@
+// Rubbish at an edge's doors: from its cloud, from mappers by MQTT and DMI. It is refused or dropped, and the edge goes on.
+import { EventEmitter } from "node:events";
+import type { Socket } from "node:net";
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { packetLimit } from "../../edge-sim/eventbus/packet-limit.ts";
+import { decodeDmi, encodeDmi } from "../../protocol/dmi/messages.ts";
+import type { Message } from "../../protocol/message/message.ts";
+import { twinsOf } from "../support/twins.ts";
+
+/** How many cases each; `SKEP_FUZZ_RUNS` for longer. */
+const numRuns = Number(process.env.SKEP_FUZZ_RUNS ?? 1000);
+const id = "default/d";
+
+const name = fc.constantFrom("t", "u", "__proto__", "constructor", "a b", "");
+const side = fc.oneof(
+  fc.record({ value: fc.oneof(fc.constantFrom("1", "", "warm", "21 °"), fc.jsonValue()) }, { requiredKeys: [] }),
+  fc.jsonValue({ maxDepth: 1 }),
+);
+const twin = fc.oneof(
+  fc.record({
+    expected: side,
+    actual: side,
+    optional: fc.oneof(fc.boolean(), fc.jsonValue({ maxDepth: 0 })),
+    metadata: fc.oneof(
+      fc.record({ type: fc.constantFrom("int", "string", "deleted", "x", "") }),
+      fc.jsonValue({ maxDepth: 1 }),
+    ),
+    expected_version: fc.oneof(fc.record({ cloud: fc.nat(3), edge: fc.nat(3) }), fc.jsonValue({ maxDepth: 1 })),
+    actual_version: fc.oneof(fc.record({ cloud: fc.nat(3), edge: fc.nat(3) }), fc.jsonValue({ maxDepth: 1 })),
+  }, { requiredKeys: [] }),
+  fc.jsonValue({ maxDepth: 2 }),
+);
+// With __proto__ as a field of its own, as JSON.parse makes it.
+const twins = fc.array(fc.tuple(name, twin), { maxLength: 4 }).map((entries) => Object.fromEntries(entries));
+const update = fc.oneof(
+  fc.record({ event_id: fc.jsonValue({ maxDepth: 0 }), timestamp: fc.integer(), twin: twins }, {
+    requiredKeys: ["twin"],
+  }),
+  fc.jsonValue({ maxDepth: 3 }),
+);
+
+function world(isV11 = false) {
+  const made = twinsOf("edge-0", { isV11 });
+  made.says("membership", { added_devices: [{ id: isV11 ? "d" : id, name: "d" }], removed_devices: null });
+  return made;
+}
+
+test("whatever mappers publish, an edge answers in JSON or not at all, and its rows are what it could read again", () => {
+  const ask = fc.constantFrom("twin/update", "twin/get", "twin/cloud_updated", "state/update", "twin/x", "");
+  const topic = fc.oneof(
+    ask.map((what) => `$hw/events/device/${id}/${what}`),
+    fc.constant("$hw/events/node/edge-0/membership/get"),
+    fc.string({ maxLength: 30 }).map((rest) => `$hw/events/device/${rest}`),
+  );
+  const payload = fc.oneof(update.map((content) => JSON.stringify(content)), fc.string(), fc.json());
+  fc.assert(
+    fc.property(fc.array(fc.tuple(topic, payload), { maxLength: 5 }), (published) => {
+      const { heard, store, twin } = world();
+      for (const [on, what] of published) twin.heard(on, what);
+      heard("");
+      const rows = [...store.entries("devicetwin")].map(([, row]) => JSON.parse(JSON.stringify(row)));
+      expect(rows).toHaveLength(1);
+      const again = twinsOf("edge-0", { store });
+      expect(again.twin.devices()).toEqual([id]);
+    }),
+    { numRuns },
+  );
+});
+
+test.each([false, true])("whatever the cloud sends to the twin (v1.1: %s), it is dropped or taken", (isV11) => {
+  const resource = fc.constantFrom(
+    "membership",
+    "membership/detail",
+    `device/d/twin/cloud_updated`,
+    "device/x/twin/cloud_updated",
+    "x",
+  );
+  const device = fc.oneof(
+    fc.record({ id: fc.constantFrom("d", "e"), name: fc.constant("d"), twin: twins }),
+    fc.jsonValue(),
+  );
+  const devices = fc.oneof(fc.array(device, { maxLength: 3 }), fc.jsonValue({ maxDepth: 2 }));
+  const content = fc.oneof(
+    fc.record({ added_devices: devices, removed_devices: devices, devices, twin: twins }, { requiredKeys: [] }),
+    update,
+  );
+  fc.assert(
+    fc.property(fc.array(fc.tuple(resource, content), { maxLength: 5 }), (messages) => {
+      const { devices, twin } = world(isV11);
+      for (const [on, what] of messages) {
+        const header = { msg_id: "m", timestamp: 0 };
+        const route = { source: "devicecontroller", group: "twin", operation: "update", resource: on };
+        twin.receive({ header, route, content: JSON.parse(JSON.stringify(what)) } as Message);
+      }
+      for (const known of devices.all()) expect(devices.stateOf(known)).toBeDefined();
+    }),
+    { numRuns },
+  );
+});
+
+test("bytes that are no DMI message are refused with an error", () => {
+  fc.assert(
+    fc.property(
+      fc.constantFrom("MapperRegisterRequest", "ReportDeviceStatusRequest", "RegisterDeviceRequest"),
+      fc.uint8Array(),
+      (message, bytes) => {
+        try {
+          encodeDmi(message, decodeDmi(message, bytes));
+        } catch (error) {
+          expect(error).toBeInstanceOf(Error);
+        }
+      },
+    ),
+    { numRuns },
+  );
+});
+
+test("packets pass the limit however they are cut into pieces, as long as none is longer than it", () => {
+  const limit = 300;
+  fc.assert(
+    fc.property(
+      fc.array(fc.nat(400), { maxLength: 8 }),
+      fc.array(fc.integer({ min: 1, max: 50 }), { minLength: 1 }),
+      (lengths, cuts) => {
+        const bytes = Buffer.concat(lengths.map((length) => {
+          const header = [0x30];
+          let rest = length;
+          do {
+            header.push((rest & 0x7f) | (rest > 0x7f ? 0x80 : 0));
+            rest >>= 7;
+          } while (rest > 0);
+          return Buffer.concat([Buffer.from(header), Buffer.alloc(length, 0xff)]);
+        }));
+        const socket = Object.assign(new EventEmitter(), {
+          destroyed: false,
+          destroy: () => void (socket.destroyed = true),
+        });
+        packetLimit(socket as unknown as Socket, limit);
+        for (let at = 0, i = 0; at < bytes.length && !socket.destroyed; i++) {
+          const cut = cuts[i % cuts.length] as number;
+          socket.emit("data", bytes.subarray(at, at + cut));
+          at += cut;
+        }
+        expect(socket.destroyed).toBe(lengths.some((length) => length > limit));
+      },
+    ),
+    { numRuns },
+  );
+});
