@@ -1,5 +1,6 @@
 // A simulated device behind its mapper: takes desired values, has values of its own, reports both, as well as it behaves.
-import type { Device, DeviceModel } from "../../protocol/apis/device.ts";
+import type { Device, DeviceModel, DeviceProperty, ModelProperty } from "../../protocol/apis/device.ts";
+import { listAt, textAt } from "../../protocol/apis/kube-object.ts";
 import type { Random } from "../../base/random/random.ts";
 import { type Clock, every, type Timer } from "../../base/time/clock.ts";
 import { Faults, type Misbehaviour, noFaults } from "./misbehaviour.ts";
@@ -87,7 +88,10 @@ export class SimulatedDevice {
 
   /** The mapper registers the device, or is told that it changed. Without one the device only says what it is made to. */
   configure(device: Device, model: DeviceModel | undefined, hasMapper = true): void {
-    const wanted = device.spec?.properties ?? [];
+    // Whatever a cloud has sent: only what has a name is a property.
+    const wanted = listAt(device, "spec", "properties").filter((property) =>
+      textAt(property, "name") !== ""
+    ) as DeviceProperty[];
     for (const [name, property] of this.#properties) {
       property.timer?.cancel();
       if (!wanted.some((p) => p.name === name)) this.#forget(name);
@@ -99,7 +103,9 @@ export class SimulatedDevice {
     if (this.#turn === undefined) this.#takeTurns();
     for (const property of wanted) {
       const known = this.#properties.get(property.name);
-      const described = model?.spec?.properties?.find((p) => p.name === property.name) ?? { name: property.name };
+      const described = (listAt(model, "spec", "properties") as ModelProperty[]).find((p) =>
+        textAt(p, "name") === property.name
+      ) ?? { name: property.name };
       const cycle = (property.reportCycle ?? 0) > 0 ? property.reportCycle as number : DEFAULT_CYCLE_MS;
       const reportsToCloud = hasMapper && property.reportToCloud === true;
       const timer = reportsToCloud
@@ -119,7 +125,7 @@ export class SimulatedDevice {
         timer,
       };
       this.#properties.set(property.name, entry);
-      const desired = property.desired?.value ?? "";
+      const desired = textAt(property, "desired", "value");
       if (desired !== "" && desired !== entry.desired && entry.isWritable && hasMapper) {
         this.#ask(property.name, entry, desired);
       }

@@ -5,6 +5,8 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { packetLimit } from "../../edge-sim/eventbus/packet-limit.ts";
 import { decodeDmi, encodeDmi } from "../../protocol/dmi/messages.ts";
+import type { Device, DeviceModel } from "../../protocol/apis/device.ts";
+import { deviceMessage } from "../../protocol/dmi/device.ts";
 import type { Message } from "../../protocol/message/message.ts";
 import { twinsOf } from "../support/twins.ts";
 
@@ -94,6 +96,48 @@ test.each([false, true])("whatever the cloud sends to the twin (v1.1: %s), it is
         twin.receive({ header, route, content: JSON.parse(JSON.stringify(what)) } as Message);
       }
       for (const known of devices.all()) expect(devices.stateOf(known)).toBeDefined();
+    }),
+    { numRuns },
+  );
+});
+
+test("whatever a Device or a model holds, a mapper makes of it what it can, and DMI a message or an error", () => {
+  const property = fc.oneof(
+    fc.record({
+      name: fc.oneof(name, fc.jsonValue()),
+      desired: fc.oneof(side, fc.constant(null)),
+      reportCycle: fc.jsonValue({ maxDepth: 0 }),
+      reportToCloud: fc.jsonValue({ maxDepth: 0 }),
+      visitors: fc.jsonValue({ maxDepth: 3 }),
+      type: fc.constantFrom("INT", "FLOAT", "x"),
+      minimum: fc.jsonValue({ maxDepth: 0 }),
+      maximum: fc.jsonValue({ maxDepth: 0 }),
+    }, { requiredKeys: [] }),
+    fc.jsonValue({ maxDepth: 1 }),
+  );
+  const spec = fc.oneof(
+    fc.record({
+      properties: fc.oneof(fc.array(property, { maxLength: 3 }), fc.jsonValue({ maxDepth: 1 })),
+      deviceModelRef: fc.oneof(fc.constant({ name: "m" }), fc.jsonValue({ maxDepth: 1 })),
+      protocol: fc.jsonValue({ maxDepth: 3 }),
+    }, { requiredKeys: [] }),
+    fc.jsonValue({ maxDepth: 1 }),
+  );
+  const metadata = { name: "d", namespace: "default" };
+  fc.assert(
+    fc.property(spec, spec, (ofDevice, ofModel) => {
+      const { clock, mapper } = world();
+      const device = { metadata, spec: ofDevice } as unknown as Device;
+      const model = { metadata: { ...metadata, name: "m" }, spec: ofModel } as unknown as DeviceModel;
+      mapper.putDeviceModel(model);
+      mapper.registerDevice(device);
+      clock.advance(3000);
+      try {
+        encodeDmi("RegisterDeviceRequest", { device: deviceMessage(device, model) });
+      } catch (error) {
+        expect(error).toBeInstanceOf(Error);
+      }
+      mapper.stop();
     }),
     { numRuns },
   );
