@@ -1,5 +1,6 @@
 // `skep fleet`: simulated edges against a cloudcore that runs elsewhere, in this process or spread over several.
 import { basename, join } from "node:path";
+import type { Logger } from "../base/log/logger.ts";
 import { pinoLogger } from "../base/log/pino-logger.ts";
 import { selfCommand } from "../base/process/self-command.ts";
 import { Random } from "../base/random/random.ts";
@@ -41,13 +42,9 @@ export interface Shard {
 
 /** Edges that run, here or in other processes. */
 interface RunningFleet extends AsyncDisposable {
-  /** Settles when all have been started; rejects where that can't be. */
-  readonly started: Promise<unknown>;
+  /** Rejects where they can't be had; does not settle otherwise. */
+  readonly failed: Promise<never>;
   report(): FleetReport | undefined;
-  /** Where mappers and applications attach, a line for each edge that has doors for them. */
-  doors(): readonly string[];
-  /** Why the first of them isn't connected. */
-  problem(): string | undefined;
 }
 
 const DEFAULT_EDGES = 10;
@@ -75,7 +72,7 @@ export async function fleetCommand(flags: FleetFlags): Promise<number> {
   const machine = await machineOf();
   const edges = written.reduce((sum, { count = 1 }) => sum + count, 0);
   const mine = shard === undefined ? edges : Math.ceil((edges - shard.index) / shard.of);
-  const spread = shard === undefined ? processes ?? processesFor(edges, machine) : 1;
+  const spread = shard === undefined ? Math.min(edges, processes ?? processesFor(edges, machine)) : 1;
   refuseSpread(mine, spread, machine);
   await using cleanup = new AsyncDisposableStack();
   // Of shards on several machines the first one makes them.
@@ -85,63 +82,83 @@ export async function fleetCommand(flags: FleetFlags): Promise<number> {
     : await openCluster(flags.kubeconfig, cleanup);
   const line = new FleetLine(flags, mine, shard !== undefined);
   if (spread > 1 || edges > 1000) line.say(spreadLine(edges, spread, machine));
-  await using fleet = spread === 1 ? await fleetHere(flags, written, clock) : fleetElsewhere(flags, spread, line);
-  const timer = every(clock, LINE_EVERY_MS, () => line.show(fleet.report()));
-  const failed = Promise.withResolvers<never>();
-  const hopeless = clock.after(FIRST_CONNECTION_MS, () => {
-    if ((fleet.report()?.connections ?? 0) > 0) return;
-    const problem = fleet.problem() ?? "no answer";
-    failed.reject(
-      new UsageError(`no edge could connect to ${flags.cloudcore} within ${FIRST_CONNECTION_MS / 1000} s: ${problem}`),
-    );
-  });
+  await using fleet = spread === 1 ? await fleetHere(flags, written, clock, line) : fleetElsewhere(flags, spread, line);
+  const judged = Promise.withResolvers<never>();
+  const began = performance.now();
+  const look = () => {
+    const report = fleet.report();
+    line.show(report);
+    // A part of a fleet says how it stands; whether that is bad is told by who sees all of it.
+    const why = isPart || mine === 0
+      ? undefined
+      : hopeless(report, performance.now() - began, flags.cloudcore as string);
+    if (why !== undefined) judged.reject(new UsageError(why));
+  };
+  const timer = every(clock, LINE_EVERY_MS, look);
   try {
-    const made = kube === undefined ? undefined : makeObjects(kube, written, file);
-    await Promise.race([Promise.all([fleet.started, made]), interrupted(signal), failed.promise]);
-    const refusal = fleet.report()?.refusal;
-    if (refusal !== undefined) {
-      throw new UsageError(`the cloudcore at ${flags.cloudcore} refuses the edges: ${refusal}`);
-    }
-    line.show(fleet.report());
-    for (const doors of fleet.doors()) line.say(doors);
-    await Promise.race([interrupted(signal), failed.promise]);
+    const made = kube === undefined ? Promise.resolve() : makeObjects(kube, written, file);
+    await Promise.race([interrupted(signal), fleet.failed, judged.promise, failureOf(made)]);
   } finally {
     timer.cancel();
-    hopeless.cancel();
     line.end();
   }
   return code() ?? 0;
 }
 
+/** Rejects as the other does, and never settles otherwise: for a race that only failures may end. */
+function failureOf(promise: Promise<unknown>): Promise<never> {
+  return promise.then(() => new Promise<never>(() => {}));
+}
+
+/** Why going on is of no use; undefined while it may be. */
+function hopeless(report: FleetReport | undefined, ms: number, cloudcore: string): string | undefined {
+  if (report?.refusal !== undefined) return `the cloudcore at ${cloudcore} refuses the edges: ${report.refusal}`;
+  if (ms < FIRST_CONNECTION_MS || (report?.connections ?? 0) > 0) return undefined;
+  const problem = report?.problem ?? "no answer";
+  return `no edge could connect to ${cloudcore} within ${FIRST_CONNECTION_MS / 1000} s: ${problem}`;
+}
+
 /** All of them in this process. Rejects with UsageError or StepFailure where that can't be. */
-async function fleetHere(flags: FleetFlags, written: readonly ScenarioCohort[], clock: Clock): Promise<RunningFleet> {
+async function fleetHere(
+  flags: FleetFlags,
+  written: readonly ScenarioCohort[],
+  clock: Clock,
+  line: FleetLine,
+): Promise<RunningFleet> {
   const { rate, shard } = flags;
   const { cohortOf } = await import("../scenarios/targets/cohorts.ts");
   const cohorts: Cohort[] = await Promise.all(
-    written.map((cohort) => cohortOf(cohort, flags.cohorts ?? "", flags.timeScale ?? 1)),
+    written.map((cohort) => cohortOf(cohort, flags.cohorts ?? "", { timeScale: flags.timeScale ?? 1 })),
   );
-  const rows = flags.data === undefined ? undefined : await storeIn(flags.data);
+  const logger = pinoLogger(flags.verbose ? "debug" : flags.quiet ? "error" : "warn");
+  const rows = flags.data === undefined ? undefined : await storeIn(flags.data, logger);
   const fleet = new Fleet({
     cohorts,
     hub: await hubAddressOf({ ...flags, cloudcore: flags.cloudcore as string }, flags.kubeconfig),
     timings: scaledTimings(edgecoreTimings, flags.timeScale ?? 1),
     clock,
     random: new Random(flags.seed ?? 1),
-    logger: pinoLogger(flags.verbose ? "debug" : flags.quiet ? "error" : "warn"),
+    logger,
     ...(rows === undefined ? {} : { rows }),
     ...(shard === undefined ? {} : { shard }),
     ...(rate === undefined ? {} : { rate: rate / (shard?.of ?? 1) }),
   });
   const lag = lagOf(clock);
+  const started = fleet.start().then(() => {
+    for (const { doors, name } of fleet.edges()) if (doors.length > 0) line.say(`${name}: ${doors.join(", ")}`);
+  });
   return {
-    started: fleet.start(),
+    failed: failureOf(started),
     report: () => {
       const refusal = fleet.refusal();
-      return { ...fleet.totals(), lag: lag(), ...(refusal === undefined ? {} : { refusal }) };
+      const problem = fleet.edges()[0]?.hub.problem;
+      return {
+        ...fleet.totals(),
+        lag: lag(),
+        ...(refusal === undefined ? {} : { refusal }),
+        ...(problem === undefined ? {} : { problem }),
+      };
     },
-    doors: () =>
-      fleet.edges().filter(({ doors }) => doors.length > 0).map(({ doors, name }) => `${name}: ${doors.join(", ")}`),
-    problem: () => fleet.edges()[0]?.hub.problem,
     async [Symbol.asyncDispose]() {
       await fleet.stop();
       rows?.close();
@@ -150,9 +167,9 @@ async function fleetHere(flags: FleetFlags, written: readonly ScenarioCohort[], 
 }
 
 /** All processes of a fleet have the same file. */
-async function storeIn(folder: string): Promise<StoreFile> {
+async function storeIn(folder: string, logger: Logger): Promise<StoreFile> {
   const { StoreFile } = await import("../edge-sim/metamanager/store-file.ts");
-  return await StoreFile.open(join(folder, "edges.db"));
+  return await StoreFile.open(join(folder, "edges.db"), ({ message }) => logger.error(message));
 }
 
 /** Each part of them in a process of its own, which is this command again. */
@@ -167,14 +184,10 @@ function fleetElsewhere(flags: FleetFlags, count: number, line: FleetLine): Runn
   });
   workers.start();
   return {
-    // They tell by their reports how far they are.
-    started: workers.failed.catch((error: Error) => {
+    failed: workers.failed.catch((error: Error) => {
       throw new UsageError(error.message);
     }),
     report: () => workers.report(),
-    // Each of them says its own.
-    doors: () => [],
-    problem: () => undefined,
     [Symbol.asyncDispose]: () => workers.stop(),
   };
 }
@@ -185,7 +198,7 @@ function handedOn(flags: FleetFlags): string[] {
     cloudcore: flags.cloudcore,
     "enrolment-port": flags.enrolmentPort,
     "quic-port": flags.quicPort,
-    certs: flags.certs,
+    certs: flags.token === undefined ? flags.certs : undefined,
     // For its CA alone.
     kubeconfig: flags.token === undefined && flags.certs === undefined ? flags.kubeconfig : undefined,
     edges: flags.edges,

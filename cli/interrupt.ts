@@ -31,7 +31,7 @@ export function interruption(): { readonly signal: AbortSignal; code(): number |
   on("SIGHUP", exitCodes.terminated);
   // npm passes a SIGTERM to the shell between it and us, which dies of it and says nothing. Processes of a fleet end with the
   // one that started them, however that ended.
-  const parent = process.ppid;
+  const parent = Number(process.env.SKEP_PARENT ?? process.ppid);
   if (process.env.npm_lifecycle_event !== undefined || process.env.SKEP_PARENT !== undefined) {
     const watch = setInterval(() => {
       if (process.ppid === parent) return;

@@ -164,6 +164,8 @@ export class DeviceSide {
 
   /** A message of group `user`. With v1.1 all that isn't the router's REST goes to the MQTT side. */
   receiveForApplications(message: Message): void {
+    // What answers somebody has reached them already.
+    if (message.header.parent_msg_id !== undefined) return;
     switch (message.route.source) {
       case routerSources.servicebus:
       case routerSources.rest:

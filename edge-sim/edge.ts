@@ -69,6 +69,8 @@ export class Edge {
   readonly #devices: DeviceSide;
   readonly #logger: Logger;
   #isRunning = false;
+  /** The stop that is under way. */
+  #stopping: Promise<void> | undefined;
 
   constructor(options: EdgeOptions) {
     const { name, address, clock, timings, tap } = options;
@@ -168,10 +170,15 @@ export class Edge {
     return this.#devices.doors;
   }
 
-  /** Starts or starts again, with what its store holds. */
+  /** Starts or starts again, with what its store holds; after a stop that is under way. */
   start(): void {
     if (this.#isRunning) return;
     this.#isRunning = true;
+    if (this.#stopping === undefined) return this.#begin();
+    void this.#stopping.then(() => this.#isRunning && this.#begin());
+  }
+
+  #begin(): void {
     this.#devices.start();
     this.pods.start();
     this.hub.start();
@@ -184,13 +191,21 @@ export class Edge {
   async stop(options: { readonly forget?: boolean; readonly farewell?: boolean } = {}): Promise<void> {
     if (this.#isRunning) {
       this.#isRunning = false;
-      if (options.farewell) await this.hub.farewell();
-      this.node.stop();
-      await this.hub.stop();
-      this.pods.stop();
-      await this.#devices.stop();
+      const stopping = (this.#stopping ?? Promise.resolve()).then(() => this.#end(options.farewell === true));
+      this.#stopping = stopping.finally(() => {
+        this.#stopping = undefined;
+      });
     }
+    await this.#stopping;
     if (options.forget) this.store.clear();
+  }
+
+  async #end(isFarewell: boolean): Promise<void> {
+    if (isFarewell) await this.hub.farewell();
+    this.node.stop();
+    await this.hub.stop();
+    this.pods.stop();
+    await this.#devices.stop();
   }
 
   #connected(): void {

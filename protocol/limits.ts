@@ -28,6 +28,11 @@ export const limits = {
   mqttPacket: 1024 * 1024,
   /** Characters of an MQTT client's id (MQTT 3.1.1 asks for 23 at least; tools use more). */
   mqttClientId: 128,
+  /** Properties of one device, and what a mapper may say of it at once over DMI; devices have some tens. */
+  twinsOfDevice: 1000,
+  twinsOfReport: 100,
+  /** Calls of services beside an edge at once. */
+  serviceCalls: 100,
   /** Bytes of a message over DMI, gRPC's own default. */
   dmiMessage: 4 * 1024 * 1024,
   /** Messages of one edge that wait for its message limit; KubeEdge's channel of 1024. */

@@ -104,7 +104,7 @@ function suite(
       if (code !== 0 && outcome.failed === 0) outcome.failed++;
       if (outcome.failed > 0) console.log(text.trimEnd());
       for (const line of text.split("\n")) {
-        const isTold = line.includes("contract:") || line.startsWith("kills:") ||
+        const isTold = line.includes("contract:") || line.startsWith("kills:") || line.startsWith("fleet:") ||
           /^(Statements|Branches|Functions|Lines) /.test(line);
         if (isTold) console.log(`  ${line.trim()}`);
       }
@@ -164,10 +164,14 @@ const stages: readonly Stage[] = [
 ];
 
 /** What takes too long for every day. */
-const longStages: readonly Stage[] = Array.from(
-  { length: 5 },
-  (_, i) => suite(`kills, seed ${i + 1}`, onNode, ["test/robustness"], { SKEP_KILLS: "40", SKEP_SEED: String(i + 1) }),
-);
+const longStages: readonly Stage[] = [
+  ...Array.from(
+    { length: 5 },
+    (_, i) =>
+      suite(`kills, seed ${i + 1}`, onNode, ["test/robustness"], { SKEP_KILLS: "40", SKEP_SEED: String(i + 1) }),
+  ),
+  suite("fleet", onNode, ["test/long"]),
+];
 
 const words = process.argv.slice(2);
 const isLong = words.includes("--long");

@@ -31,9 +31,10 @@ export class Limiter {
     return Math.max(0, (1 - this.#tokens) * this.#refill);
   }
 
+  /** A clock that is set back gives nothing, and takes nothing. */
   #fill(): void {
     const now = this.#clock.now();
-    this.#tokens = Math.min(this.#burst, this.#tokens + (now - this.#at) / this.#refill);
+    this.#tokens = Math.min(this.#burst, this.#tokens + Math.max(0, now - this.#at) / this.#refill);
     this.#at = now;
   }
 }

@@ -136,7 +136,7 @@ export class DeviceTwin {
       operation: "detail",
       timestamp: clock.now(),
     });
-    this.#reports.report("detail", "membership/detail", content, "get");
+    this.#reports.report(["detail"], "membership/detail", content, "get");
   }
 
   /** A message of group `twin`: a confirmation, which devices were won and lost, or what the cloud wants of one. */
@@ -158,7 +158,8 @@ export class DeviceTwin {
       const member = this.#members.get(name);
       const update = readUpdate(content);
       if (typeof update === "string") this.#refuse("", "", 400, update);
-      else if (member !== undefined) this.#sync(member, update.twin, "");
+      else if (member === undefined) this.#refuse(name, update.event_id, 404, era.unknownDevice);
+      else this.#sync(member, update.twin, update.event_id);
     }
   }
 
@@ -213,7 +214,7 @@ export class DeviceTwin {
     const now = clock.now();
     const payload = JSON.stringify({ ...base(now), device: era.deviceOf(member.name, state, now) });
     this.#world.publish?.(deviceTopic(member.id, "state/update/result"), payload);
-    this.#reports.report(`${member.id} state`, `device/${member.id}/${era.statePath}`, payload);
+    this.#reports.report([`${member.id} state`], `device/${member.id}/${era.statePath}`, payload);
   }
 
   /** The node has a device from now on, whoever says so. */
@@ -254,8 +255,9 @@ export class DeviceTwin {
     const isNew = !this.#members.has(device.id);
     const member = this.join(device);
     const { attributes, twin } = device;
-    if (!isNew || attributes !== undefined) this.#setAttributes(member, attributes ?? {});
+    if (!isNew) this.#setAttributes(member, attributes ?? {});
     if (twin !== undefined) this.#sync(member, twin, "");
+    if (isNew && attributes !== undefined) this.#setAttributes(member, attributes);
     if (isNew) this.#tellMembership([device], []);
     // What edgecore says of a device that comes a second time without twins, as today's cloud sends it.
     else if (twin === undefined) this.#refuse(device.id, "", 400, "Update twin error, key:twin does not exist");
@@ -325,9 +327,9 @@ export class DeviceTwin {
     const content: DeviceTwinUpdate = { ...base(now), twin: sync };
     // What is insisted on and what is measured are said again each for itself.
     const subjects = properties.map(([property, { actual }]) =>
-      `${property} ${actual === undefined ? "expected" : "actual"}`
+      `${member.id} ${property} ${actual === undefined ? "expected" : "actual"}`
     );
-    this.#reports.report(`${member.id} ${subjects.join(" ")}`, `device/${member.id}/twin/edge_updated`, content);
+    this.#reports.report(subjects, `device/${member.id}/twin/edge_updated`, content);
   }
 
   #tellMembers(payload: string): void {

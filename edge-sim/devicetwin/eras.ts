@@ -39,6 +39,12 @@ export const today: TwinEra = {
   unknownDevice: "update rejected due to the device is not existed",
 };
 
+/** `YYYY-MM-DD HH:MM:SS`, by this machine's clock. */
+function localTime(now: number): string {
+  const here = new Date(now);
+  return new Date(now - here.getTimezoneOffset() * 60_000).toISOString().slice(0, 19).replace("T", " ");
+}
+
 /** States that an edge of v1.1 takes, in exactly this spelling. */
 const statesOfV11: readonly string[] = ["online", "offline", "unknown"];
 
@@ -53,7 +59,7 @@ export const v11: TwinEra = {
   deviceOf: (name, state, now) => ({
     name,
     state,
-    ...(state === "online" ? { last_online: new Date(now).toISOString().slice(0, 19).replace("T", " ") } : {}),
+    ...(state === "online" ? { last_online: localTime(now) } : {}),
   }),
   unknownDevice: "Update rejected due to the device is not existed",
 };

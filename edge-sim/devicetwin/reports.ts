@@ -3,25 +3,38 @@ import type { Clock } from "../../base/time/clock.ts";
 import { type Message, newMessage } from "../../protocol/message/message.ts";
 import { edgeModules, groups, operations } from "../../protocol/message/names.ts";
 import type { EdgeHub } from "../edgehub/edgehub.ts";
+import type { EdgeTimings } from "../timings.ts";
 
 /** What it needs from outside. */
 export interface ReportsWorld {
   readonly hub: EdgeHub;
   readonly clock: Clock;
+  readonly timings: EdgeTimings;
+}
+
+interface Unconfirmed {
+  readonly message: Message;
+  /** What it is about and no newer message is. */
+  readonly subjects: Set<string>;
+  sentAt: number;
 }
 
 export class TwinReports {
   readonly #world: ReportsWorld;
-  /** The newest unconfirmed report of each property or state: an older one sent again would undo it. */
-  readonly #unconfirmed = new Map<string, Message>();
-  readonly #subjects = new Map<string, string>();
+  /** By id, in the order in which they were sent: said again in another one, old values would undo new ones. */
+  readonly #unconfirmed = new Map<string, Unconfirmed>();
+  /** By subject: the id of the newest message about it. */
+  readonly #newest = new Map<string, string>();
 
   constructor(world: ReportsWorld) {
     this.#world = world;
   }
 
-  /** Sends what nobody confirms. Undefined where there is no connection: then it is lost, as with edgecore. */
-  send(operation: string, resource: string, content: unknown): Message | undefined {
+  /**
+   * Sends what the cloud confirms. `subjects` are what it is about; a message with nothing left that a newer one doesn't say is
+   * forgotten. Without a connection it is lost, as with edgecore.
+   */
+  report(subjects: readonly string[], resource: string, content: unknown, operation: string = operations.update): void {
     const { clock, hub } = this.#world;
     const message = newMessage(clock.now(), {
       source: edgeModules.twin,
@@ -30,37 +43,42 @@ export class TwinReports {
       resource,
       content,
     });
-    return hub.send(message) ? message : undefined;
-  }
-
-  /** Sends what the cloud confirms; `subject` is what it is about. */
-  report(subject: string, resource: string, content: unknown, operation: string = operations.update): void {
-    const message = this.send(operation, resource, content);
-    if (message === undefined) return;
-    const overtaken = this.#unconfirmed.get(subject);
-    if (overtaken !== undefined) this.#subjects.delete(overtaken.header.msg_id);
-    this.#unconfirmed.set(subject, message);
-    this.#subjects.set(message.header.msg_id, subject);
+    if (!hub.send(message)) return;
+    const { msg_id: id } = message.header;
+    for (const subject of subjects) {
+      this.#overtake(subject);
+      this.#newest.set(subject, id);
+    }
+    this.#unconfirmed.set(id, { message, subjects: new Set(subjects), sentAt: clock.now() });
   }
 
   /** The cloud has confirmed the message with this id. */
   confirmed(id: string): void {
-    const subject = this.#subjects.get(id) ?? "";
-    this.#subjects.delete(id);
-    if (this.#unconfirmed.get(subject)?.header.msg_id === id) this.#unconfirmed.delete(subject);
+    const known = this.#unconfirmed.get(id);
+    this.#unconfirmed.delete(id);
+    for (const subject of known?.subjects ?? []) this.#newest.delete(subject);
   }
 
   /** What is about these subjects is not said again. */
   forget(isAbout: (subject: string) => boolean): void {
-    for (const [subject, { header }] of this.#unconfirmed) {
-      if (!isAbout(subject)) continue;
-      this.#unconfirmed.delete(subject);
-      this.#subjects.delete(header.msg_id);
-    }
+    for (const subject of [...this.#newest.keys()]) if (isAbout(subject)) this.#overtake(subject);
   }
 
-  /** Says again what was not confirmed, with the same ids. */
+  #overtake(subject: string): void {
+    const id = this.#newest.get(subject) ?? "";
+    this.#newest.delete(subject);
+    const older = this.#unconfirmed.get(id);
+    older?.subjects.delete(subject);
+    if (older?.subjects.size === 0) this.#unconfirmed.delete(id);
+  }
+
+  /** Says again what was not confirmed in time, with the same ids and in the same order. */
   again(): void {
-    for (const message of this.#unconfirmed.values()) this.#world.hub.send(message);
+    const { clock, hub, timings } = this.#world;
+    const now = clock.now();
+    for (const unconfirmed of this.#unconfirmed.values()) {
+      if (now - unconfirmed.sentAt < timings.confirm || !hub.send(unconfirmed.message)) continue;
+      unconfirmed.sentAt = now;
+    }
   }
 }

@@ -1,4 +1,5 @@
 // The twins of one device, and KubeEdge's rules for who may change them and what is said then (protocol notes 3 §4.5, §4.6).
+import { limits } from "../../protocol/limits.ts";
 import {
   type MsgTwin,
   nextTwinVersion,
@@ -134,6 +135,10 @@ export class TwinTable {
   }
 
   #add(changes: TwinChanges, name: string, wanted: MsgTwin, by: Writer, now: number): void {
+    if (this.#twins.size >= limits.twinsOfDevice) {
+      if (by === "edge") throw new TwinError(`a device has ${limits.twinsOfDevice} properties at most`);
+      return;
+    }
     const type = wanted.metadata?.type ?? "string";
     let twin: Twin = { optional: wanted.optional ?? true, type };
     if (by === "cloud" && type === GONE) {

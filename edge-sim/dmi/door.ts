@@ -6,7 +6,8 @@ import type { Logger } from "../../base/log/logger.ts";
 import type { Device, DeviceModel } from "../../protocol/apis/device.ts";
 import { at, listAt, textAt } from "../../protocol/apis/kube-object.ts";
 import { deviceMessage, modelMessage } from "../../protocol/dmi/device.ts";
-import type { EdgeStore } from "../metamanager/store.ts";
+import { encodeDmi } from "../../protocol/dmi/messages.ts";
+import { limits } from "../../protocol/limits.ts";
 import type { EdgeTimings } from "../timings.ts";
 import type { DeviceMapper, Dmi } from "./dmi.ts";
 import type { DmiClient, DmiMessage, Handler } from "./grpc.ts";
@@ -17,7 +18,6 @@ export interface DmiDoorWorld {
   /** Path of the socket; its folder is made. */
   readonly socket: string;
   readonly dmi: Dmi;
-  readonly store: EdgeStore;
   readonly timings: EdgeTimings;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -31,6 +31,8 @@ export class DmiError extends Error {
   }
 }
 
+/** Mappers of an edge, each of a protocol of its own. */
+const MAX_MAPPERS = 100;
 /** Reports and registrations at once, all mappers of an edge together. */
 const BURST = 100;
 /** Bytes of a unix socket's path. */
@@ -99,6 +101,9 @@ export class DmiDoor {
       ReportDeviceStatus: limited("report device status", device, (request) => {
         const twins = listAt(request, "reportedDevice", "twins");
         if (twins.length === 0) throw new Error("ReportDeviceStatusRequest does not have twin data");
+        if (twins.length > limits.twinsOfReport) {
+          throw new Error(`ReportDeviceStatusRequest: a report has ${limits.twinsOfReport} twins at most`);
+        }
         // Where one of the two is missing edgecore falls over.
         const hasBoth = twins.every((twin) =>
           at(twin, "observedDesired") !== undefined && at(twin, "reported") !== undefined
@@ -124,21 +129,21 @@ export class DmiDoor {
   }
 
   async #register(request: DmiMessage): Promise<DmiMessage> {
-    const { dmi, logger, store } = this.#world;
+    const { dmi, logger } = this.#world;
     const protocol = textAt(request, "mapper", "protocol");
     const name = textAt(request, "mapper", "name");
     if (protocol === "") throw new Error(`fail to register mapper ${name} because the protocol is nil`);
-    const { address = new Uint8Array(), ...mapper } = request.mapper as Record<string, unknown> & {
-      readonly address?: Uint8Array;
-    };
-    const path = Buffer.from(address).toString().replace(/^unix:(\/\/)?/, "");
-    store.put(`edge/devicemapper/${name}`, { metadata: { name }, ...mapper, address: path });
+    const address = at(request, "mapper", "address");
+    const path = Buffer.from(address instanceof Uint8Array ? address : []).toString().replace(/^unix:(\/\/)?/, "");
     // Without data edgecore makes no way back to the mapper.
     if (request.withData !== true) return {};
     if (!path.startsWith("/")) {
       throw new Error(`fail to create dmi client for device mapper ${name}: no socket ${path}`);
     }
     const { DmiClient } = await import("./grpc.ts");
+    if (!this.#clients.has(protocol) && this.#clients.size >= MAX_MAPPERS) {
+      throw new Error(`fail to register mapper ${name}: there are ${MAX_MAPPERS} already`);
+    }
     this.#clients.get(protocol)?.close();
     const client = new DmiClient("DeviceMapperService", path);
     this.#clients.set(protocol, client);
@@ -148,7 +153,11 @@ export class DmiDoor {
     for (const device of devices) {
       const model = dmi.modelOf(device) as DeviceModel;
       try {
-        deviceList.push(deviceMessage(device, model));
+        const message = deviceMessage(device, model);
+        // What can't be written would spoil the answer for all.
+        encodeDmi("Device", message);
+        encodeDmi("DeviceModel", modelMessage(model));
+        deviceList.push(message);
         modelList.push(modelMessage(model));
       } catch (error) {
         logger.warn("a device can't be told to its mapper", {

@@ -61,7 +61,7 @@ const MESSAGE_BURST = 60;
 /** Tries of one round of dialling. */
 const DIAL_ATTEMPTS = 5;
 
-/** There is no connection, or it broke before the answer came. */
+/** There is no connection that would take it, or it broke before the answer came. */
 export class DisconnectedError extends Error {
   constructor(why: string) {
     super(why);
@@ -106,6 +106,7 @@ export class EdgeHub {
   /** What the message limit holds back; nothing while there is no connection. */
   readonly #held: Message[] = [];
   #release: Timer | undefined;
+  #isFull = false;
   readonly #firstRound = Promise.withResolvers<void>();
 
   constructor(world: EdgeHubWorld) {
@@ -135,6 +136,11 @@ export class EdgeHub {
   /** How often it has begun to dial: a round has up to five tries. */
   get rounds(): number {
     return this.#rounds;
+  }
+
+  /** Messages that wait for the message limit. */
+  get held(): number {
+    return this.#held.length;
   }
 
   /** Messages written to the cloud, and read from it. */
@@ -184,8 +190,10 @@ export class EdgeHub {
 
   /** The empty messages that edgecore's modules leave behind when it is terminated: one for each that reads the bus. */
   async farewell(): Promise<void> {
+    if (!this.isConnected) return;
+    this.#release?.cancel();
     for (const message of this.#held.splice(0)) this.#write(message);
-    for (let i = 0; i < 2; i++) this.send({ header: { msg_id: "", timestamp: 0 }, route: {}, content: null });
+    for (let i = 0; i < 2; i++) this.#write({ header: { msg_id: "", timestamp: 0 }, route: {}, content: null });
     // They must have left before the connection is gone, if it carries anything at all.
     for (let i = 0; i < FAREWELL_LOOKS && (this.#socket?.buffered ?? 0) > 0; i++) await sleep(this.#world.clock, 5);
   }
@@ -204,7 +212,8 @@ export class EdgeHub {
     if (message.route.operation === operations.keepalive) return this.#write(message);
     if (this.#held.length === 0 && this.#limiter.allows()) return this.#write(message);
     if (this.#held.length >= limits.edgeMessages) {
-      this.#world.logger.warn("a message was dropped: too many wait for the edge's message limit");
+      if (!this.#isFull) this.#world.logger.warn("messages are dropped: too many wait for the edge's message limit");
+      this.#isFull = true;
       return false;
     }
     this.#held.push(message);
@@ -217,6 +226,7 @@ export class EdgeHub {
       this.#release = undefined;
       while (this.#held.length > 0 && this.#limiter.allows()) this.#write(this.#held.shift() as Message);
       if (this.#held.length > 0) this.#releaseLater();
+      else this.#isFull = false;
     });
   }
 
@@ -239,10 +249,16 @@ export class EdgeHub {
   request(message: Message): Promise<Message> {
     const { promise, resolve, reject } = Promise.withResolvers<Message>();
     const id = message.header.msg_id;
-    if (!this.send(message)) return Promise.reject(new DisconnectedError("not connected"));
+    if (!this.send(message)) {
+      const why = this.isConnected ? "too many messages wait for the edge's message limit" : "not connected";
+      return Promise.reject(new DisconnectedError(why));
+    }
     const { timings, clock } = this.#world;
     const timer = clock.after(timings.answer, () => {
       this.#waiting.delete(id);
+      // What still waits for its turn would be answered to nobody.
+      const place = this.#held.indexOf(message);
+      if (place >= 0) this.#held.splice(place, 1);
       reject(
         new UnansweredError(
           `no answer to ${message.route.operation} ${message.route.resource} within ${timings.answer} ms`,

@@ -8,7 +8,7 @@ import { packetLimit } from "./packet-limit.ts";
 export interface Broker {
   /** `mqtt://host:port`. */
   readonly url: string;
-  /** Where the topic is one that was subscribed to, `heard` is called with what somebody else published. */
+  /** What is published on the topic is heard from now on, by whomever, this edge too. Rejects where the broker refuses. */
   subscribe(topic: string): Promise<void>;
   unsubscribe(topic: string): Promise<void>;
   publish(topic: string, payload: string): void;
@@ -27,11 +27,11 @@ export class BrokerError extends Error {
 export type Heard = (topic: string, payload: string) => void;
 
 /** Milliseconds a mapper that doesn't read is waited for before it is disconnected. */
-const DRAIN_MS = 10_000;
+const DRAIN_MS = 1000;
 /** Mappers and tools at one edge's broker at once. */
 const MAX_CLIENTS = 100;
 
-/** edgecore's internal broker: QoS 0, nothing retained. Rejects with BrokerError where the port is taken. */
+/** edgecore's internal broker: QoS 0, nothing retained, no session outlives its connection. Rejects with BrokerError where the port is taken. */
 export async function internalBroker(
   at: { readonly host: string; readonly port: number },
   heard: Heard,
@@ -42,7 +42,16 @@ export async function internalBroker(
     drainTimeout: DRAIN_MS,
     maxClientsIdLength: limits.mqttClientId,
     queueLimit: 100,
-    preConnect: (_client, _packet, done) => done(null, aedes.connectedClients < MAX_CLIENTS),
+    preConnect(_client, packet, done) {
+      // What is kept for who isn't there would have no bound.
+      packet.clean = true;
+      if (packet.will !== undefined) packet.will.retain = false;
+      done(null, aedes.connectedClients < MAX_CLIENTS);
+    },
+    authorizePublish(_client, packet, done) {
+      packet.retain = false;
+      done(null);
+    },
   });
   // A client that breaks the protocol is disconnected; that is its own affair.
   aedes.on("clientError", () => {});
@@ -82,43 +91,59 @@ export async function internalBroker(
 const CONNECT_MS = 10_000;
 
 /**
- * A broker that runs elsewhere, such as mosquitto: QoS 1, nothing retained, a clean session; a lost connection is made anew.
- * Rejects with BrokerError where it doesn't answer.
+ * A broker that runs elsewhere, such as mosquitto: QoS 1, nothing retained, a clean session; a lost connection is made anew, for
+ * ever. Where the edge has had it before (`isKnown`) it is not waited for; else rejects with BrokerError where it doesn't answer.
  */
-export async function externalBroker(url: string, node: string, heard: Heard): Promise<Broker> {
+export async function externalBroker(
+  url: string,
+  node: string,
+  heard: Heard,
+  isKnown: boolean,
+  signal: AbortSignal,
+): Promise<Broker> {
   const { default: mqtt } = await import("mqtt");
+  const topics = new Set<string>();
   const client = mqtt.connect(url.replace(/^tcp:/, "mqtt:"), {
     clientId: `hub-client-${node}`,
     clean: true,
     protocolVersion: 4,
     connectTimeout: CONNECT_MS,
     reconnectPeriod: 1000,
-    resubscribe: true,
+    resubscribe: false,
     // What could not be sent is lost, as with edgecore; the queue would have no bound.
     queueQoSZero: false,
   });
   client.on("error", () => {});
   client.on("message", (topic, payload) => heard(topic, payload.toString()));
-  try {
-    await new Promise<void>((done, fail) => {
-      const timer = setTimeout(() => fail(new Error(`no answer within ${CONNECT_MS / 1000} s`)), CONNECT_MS);
-      const settle = (error?: Error) => {
-        clearTimeout(timer);
-        if (error === undefined) done();
-        else fail(error);
-      };
-      client.once("connect", () => settle());
-      client.once("error", settle);
-      client.once("close", () => settle(new Error("the connection was closed")));
-    });
-  } catch (error) {
-    await client.endAsync(true);
-    throw new BrokerError(`the MQTT broker at ${url} can't be reached: ${(error as Error).message || "refused"}`);
+  client.on("connect", () => void (topics.size > 0 && client.subscribe([...topics], { qos: 1 })));
+  if (!isKnown) {
+    const { promise, reject, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(() => reject(new Error(`no answer within ${CONNECT_MS / 1000} s`)), CONNECT_MS);
+    client.once("connect", () => resolve());
+    client.once("error", reject);
+    client.once("close", () => reject(new Error("the connection was closed")));
+    const stopped = () => reject(new Error("the edge was stopped"));
+    signal.addEventListener("abort", stopped, { once: true });
+    try {
+      await promise;
+    } catch (error) {
+      await client.endAsync(true);
+      throw new BrokerError(`the MQTT broker at ${url} can't be reached: ${(error as Error).message || "refused"}`);
+    } finally {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", stopped);
+    }
   }
   return {
     url,
-    subscribe: async (topic) => void await client.subscribeAsync(topic, { qos: 1 }),
-    unsubscribe: async (topic) => void await client.unsubscribeAsync(topic),
+    async subscribe(topic) {
+      topics.add(topic);
+      if (client.connected) await client.subscribeAsync(topic, { qos: 1 });
+    },
+    async unsubscribe(topic) {
+      topics.delete(topic);
+      if (client.connected) await client.unsubscribeAsync(topic);
+    },
     publish(topic, payload) {
       if (client.connected) client.publish(topic, payload, { qos: 1, retain: false });
     },

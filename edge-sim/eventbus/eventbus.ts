@@ -1,6 +1,7 @@
 // EventBus: what mappers and applications publish goes to the twin or to the cloud, and back to them (protocol notes 3 §5.1).
 import type { Clock } from "../../base/time/clock.ts";
 import { type Logger, reasonOf } from "../../base/log/logger.ts";
+import { limits } from "../../protocol/limits.ts";
 import { type Message, newMessage } from "../../protocol/message/message.ts";
 import { edgeModules, groups, operations } from "../../protocol/message/names.ts";
 import { isForTwin, nodeTopic, standingTopics } from "../../protocol/twin/topics.ts";
@@ -15,6 +16,8 @@ export interface MqttSettings {
   readonly internal?: { readonly host: string; readonly port: number };
   /** One that runs elsewhere, `tcp://host:port`. It must be this edge's alone. */
   readonly external?: string;
+  /** Whether what was published last on each topic is kept, for somebody to look at. */
+  readonly keepsLast?: boolean;
 }
 
 /** What it needs from outside. */
@@ -32,11 +35,19 @@ export interface EventBusWorld {
 
 /** Where the store keeps the topics that the cloud has subscribed to. */
 const TOPICS = "edge/sub_topics/all";
-/** Topics whose last publication is kept, for who looks at it. */
+/** Topics whose last publication is kept where somebody looks at it, and how long that may be (characters). */
 const MAX_LAST = 1000;
+const MAX_LAST_LENGTH = 65_536;
 /** Topics the cloud may subscribe to at one edge. */
 const MAX_TOPICS = 1000;
 const UPLOAD_RECORDS = "SYS/dis/upload_records";
+
+/** A topic filter: `#` only at its end, both wildcards only as whole levels (MQTT 3.1.1 §4.7). */
+function isFilter(topic: string): boolean {
+  const levels = topic.split("/");
+  return topic !== "" && topic.length <= limits.messageField && !topic.includes("\u0000") &&
+    levels.every((level, i) => level === "+" || (level === "#" && i === levels.length - 1) || !/[+#]/.test(level));
+}
 
 /** For URLs, as Go writes it: padded. */
 function base64Of(text: string): string {
@@ -48,6 +59,8 @@ export class EventBus {
   #brokers: Broker[] = [];
   #opening: Promise<void> = Promise.resolve();
   readonly #last = new Map<string, string>();
+  #stopping = new AbortController();
+  #hadExternal = false;
   #port: number;
 
   constructor(world: EventBusWorld) {
@@ -71,18 +84,20 @@ export class EventBus {
   }
 
   start(): void {
-    this.#opening = this.#open();
+    this.#stopping = new AbortController();
+    this.#opening = this.#open(this.#stopping.signal);
     this.#opening.catch((error) => this.#world.logger.error("the edge has no MQTT", { error: reasonOf(error) }));
   }
 
   async stop(): Promise<void> {
+    this.#stopping.abort();
     await this.#opening.catch(() => {});
     const brokers = this.#brokers;
     this.#brokers = [];
     await Promise.all(brokers.map((broker) => broker.close()));
   }
 
-  async #open(): Promise<void> {
+  async #open(signal: AbortSignal): Promise<void> {
     const { era, mqtt, node } = this.#world;
     const heard = (topic: string, payload: string) => this.#heard(topic, payload);
     const brokers: Broker[] = [];
@@ -92,9 +107,14 @@ export class EventBus {
       brokers.push(broker);
     }
     try {
-      if (mqtt.external !== undefined) brokers.push(await externalBroker(mqtt.external, node, heard));
-      const topics = [...standingTopics(era.segments), ...this.#topics()];
-      for (const broker of brokers) for (const topic of topics) await broker.subscribe(topic);
+      if (mqtt.external !== undefined) {
+        brokers.push(await externalBroker(mqtt.external, node, heard, this.#hadExternal, signal));
+        this.#hadExternal = true;
+      }
+      for (const broker of brokers) {
+        for (const topic of standingTopics(era.segments)) await broker.subscribe(topic);
+        for (const topic of this.#topics()) this.#tried(broker.subscribe(topic));
+      }
     } catch (error) {
       await Promise.all(brokers.map((broker) => broker.close()));
       throw error;
@@ -104,16 +124,20 @@ export class EventBus {
 
   /** Tells the mappers something; dropped while there is no broker. */
   publish(topic: string, payload: string): void {
+    if (this.#world.mqtt.keepsLast) this.#keepLast(topic, payload);
+    for (const broker of this.#brokers) broker.publish(topic, payload);
+  }
+
+  #keepLast(topic: string, payload: string): void {
     this.#last.delete(topic);
-    this.#last.set(topic, payload);
+    this.#last.set(topic, payload.slice(0, MAX_LAST_LENGTH));
     for (const oldest of this.#last.keys()) {
       if (this.#last.size <= MAX_LAST) break;
       this.#last.delete(oldest);
     }
-    for (const broker of this.#brokers) broker.publish(topic, payload);
   }
 
-  /** What it has published last on a topic. */
+  /** What it has published last on a topic, where that is kept. */
   last(topic: string): string | undefined {
     return this.#last.get(topic);
   }
@@ -143,13 +167,21 @@ export class EventBus {
 
   #subscribe(topic: string): void {
     const topics = this.#topics();
-    if (topics.includes(topic) || topics.length >= MAX_TOPICS) return;
+    if (topics.includes(topic)) return;
+    if (topics.length >= MAX_TOPICS || !isFilter(topic)) {
+      this.#world.logger.warn("the cloud subscribes to a topic that can't be had", { topic: topic.slice(0, 100) });
+      return;
+    }
     this.#keep([...topics, topic]);
     for (const broker of this.#brokers) this.#tried(broker.subscribe(topic));
   }
 
   #unsubscribe(topic: string): void {
-    this.#keep(this.#topics().filter((known) => known !== topic));
+    const topics = this.#topics();
+    // What an edge listens to anyway is not the cloud's to end.
+    if (!topics.includes(topic)) return;
+    this.#keep(topics.filter((known) => known !== topic));
+    if (standingTopics(this.#world.era.segments).includes(topic)) return;
     for (const broker of this.#brokers) this.#tried(broker.unsubscribe(topic));
   }
 
@@ -166,13 +198,25 @@ export class EventBus {
   }
 
   #heard(topic: string, payload: string): void {
-    const { clock, era, heard, hub } = this.#world;
-    if (isForTwin(topic)) return heard(topic, payload);
+    const { clock, era, heard, hub, logger } = this.#world;
+    if (isForTwin(topic)) {
+      try {
+        return heard(topic, payload);
+      } catch (error) {
+        // Whatever is wrong with it, the edge goes on.
+        return logger.error("a mapper's message could not be dealt with", { topic, error: reasonOf(error) });
+      }
+    }
+    const resource = !era.isV11 || topic === UPLOAD_RECORDS ? topic : base64Of(topic);
+    // A cloud would close the connection of who says more; and applications must not crowd out the edge's own messages.
+    if (resource.length > limits.messageField || hub.held >= limits.edgeMessages / 2) {
+      return logger.debug("an application's message was dropped", { topic: topic.slice(0, 100), held: hub.held });
+    }
     hub.send(newMessage(clock.now(), {
       source: edgeModules.bus,
       group: groups.user,
       operation: era.isV11 ? operations.response : operations.upload,
-      resource: !era.isV11 || topic === UPLOAD_RECORDS ? topic : base64Of(topic),
+      resource,
       content: payload,
     }));
   }

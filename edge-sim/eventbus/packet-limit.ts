@@ -6,7 +6,7 @@ import type { Socket } from "node:net";
  * packets are read (MQTT 3.1.1 §2.2.3: up to four bytes, seven bits each, least first).
  */
 export function packetLimit(socket: Socket, bytes: number): void {
-  /** Bytes of the present packet still to come; below 0 while its header is read. */
+  /** Bytes of the present packet still to come; 0 while its header is read. */
   let rest = 0;
   let length = 0;
   let shift = -1;

@@ -8,6 +8,8 @@ export interface FleetReport extends FleetTotals {
   readonly lag: number;
   /** Why the cloud wants none of its edges, for good. */
   readonly refusal?: string;
+  /** Why the first of them isn't connected. */
+  readonly problem?: string;
 }
 
 /** How they are started. */
@@ -73,21 +75,24 @@ export class FleetWorkers {
       };
       child.once("error", (error) => ended(`a process of the fleet could not be started: ${error.message}`));
       child.once("close", (code, signal) => ended(`a process of the fleet ended with ${code ?? signal}`));
-      // Whatever ends this process takes them along.
-      process.once("exit", () => child.kill("SIGKILL"));
     }
+    // Whatever ends this process takes them along.
+    process.once("exit", this.#kill);
   }
+
+  readonly #kill = (): void => {
+    for (const child of this.#children) child.kill("SIGKILL");
+  };
 
   /** Rejects with WorkerError when one of them ends by itself; never settles otherwise. */
   get failed(): Promise<never> {
     return this.#failed.promise;
   }
 
-  /** Of all of them together, as they last told; undefined until each has told something. */
+  /** Of all of them together, as they last told; undefined until one has told something. */
   report(): FleetReport | undefined {
-    const { count } = this.#options;
     const reports = this.#reports.filter((report) => report !== undefined);
-    return reports.length < count ? undefined : merged(reports);
+    return reports.length === 0 ? undefined : merged(reports);
   }
 
   /** Ends them; settles when they are gone. */
@@ -102,6 +107,7 @@ export class FleetWorkers {
       },
     );
     await Promise.all(gone);
+    process.off("exit", this.#kill);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -109,11 +115,12 @@ export class FleetWorkers {
   }
 }
 
-/** The sum of several; of lags the worst. */
+/** The sum of several; of lags the worst, a refusal only where all that have edges are refused. */
 export function merged(reports: readonly FleetReport[]): FleetReport {
   const sum = (key: keyof FleetTotals) => reports.reduce((total, report) => total + report[key], 0);
-  const refusals = reports.map(({ refusal }) => refusal);
+  const refusals = reports.filter(({ edges }) => edges > 0).map(({ refusal }) => refusal);
   const [refusal] = refusals;
+  const problem = reports.find(({ problem }) => problem !== undefined)?.problem;
   return {
     edges: sum("edges"),
     connected: sum("connected"),
@@ -125,6 +132,7 @@ export function merged(reports: readonly FleetReport[]): FleetReport {
     down: sum("down"),
     lag: Math.max(...reports.map(({ lag }) => lag)),
     ...(refusal === undefined || refusals.includes(undefined) ? {} : { refusal }),
+    ...(problem === undefined ? {} : { problem }),
   };
 }
 

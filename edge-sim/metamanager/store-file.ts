@@ -26,13 +26,16 @@ export interface StoreRows {
 /** As edgecore's table `meta` (key, value), with the node before the key. Several processes may have the file open. */
 export class StoreFile implements StoreRows {
   readonly #database: DatabaseSync;
+  readonly #failed: (error: Error) => void;
+  #hasFailed = false;
   readonly #put;
   readonly #delete;
   readonly #load;
   readonly #clear;
 
-  private constructor(database: DatabaseSync) {
+  private constructor(database: DatabaseSync, failed: (error: Error) => void) {
     this.#database = database;
+    this.#failed = failed;
     this.#put = database.prepare(
       "INSERT INTO meta (node, key, value) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
     );
@@ -41,11 +44,15 @@ export class StoreFile implements StoreRows {
     this.#clear = database.prepare("DELETE FROM meta WHERE node = ?");
   }
 
-  /** Opens it, or makes it, for its owner alone. Rejects with StoreFileError. */
-  static async open(file: string): Promise<StoreFile> {
+  /**
+   * Opens it, or makes it, for its owner alone. Rejects with StoreFileError. Where it can't be written later (a full disk) the
+   * edges go on in memory, and `failed` is called once.
+   */
+  static async open(file: string, failed: (error: Error) => void = () => {}): Promise<StoreFile> {
     try {
       const { DatabaseSync } = await import("node:sqlite");
-      mkdirSync(dirname(file), { recursive: true });
+      // There may be secrets inside.
+      mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
       const database = new DatabaseSync(file);
       chmodSync(file, 0o600);
       // A process that dies loses nothing; only a machine that loses its power may lose the last moments.
@@ -57,7 +64,7 @@ export class StoreFile implements StoreRows {
           "CREATE TABLE IF NOT EXISTS meta (node TEXT, key TEXT, value TEXT NOT NULL, PRIMARY KEY (node, key)) WITHOUT ROWID",
         ]
       ) database.exec(statement);
-      return new StoreFile(database);
+      return new StoreFile(database, failed);
     } catch (error) {
       throw new StoreFileError(`edges can't keep their stores in ${file}: ${(error as Error).message}`);
     }
@@ -68,15 +75,25 @@ export class StoreFile implements StoreRows {
   }
 
   put(node: string, path: string, object: KubeObject): void {
-    this.#put.run(node, path, JSON.stringify(object));
+    this.#write(() => this.#put.run(node, path, JSON.stringify(object)));
   }
 
   delete(node: string, path: string): void {
-    this.#delete.run(node, path);
+    this.#write(() => this.#delete.run(node, path));
   }
 
   clear(node: string): void {
-    this.#clear.run(node);
+    this.#write(() => this.#clear.run(node));
+  }
+
+  #write(run: () => unknown): void {
+    try {
+      run();
+    } catch (error) {
+      if (this.#hasFailed) return;
+      this.#hasFailed = true;
+      this.#failed(new StoreFileError(`what edges store is not in the file any more: ${(error as Error).message}`));
+    }
   }
 
   close(): void {

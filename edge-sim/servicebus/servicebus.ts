@@ -52,6 +52,8 @@ export class ServiceBus {
   #port: number;
   #opening: Promise<void> = Promise.resolve();
   #isRunning = false;
+  /** Calls of services that are not over. */
+  #calls = 0;
 
   constructor(world: ServiceBusWorld) {
     this.#world = world;
@@ -84,7 +86,7 @@ export class ServiceBus {
       this.#open();
     } else if (!isV11 && operation === "stop") {
       this.#keep(this.#urls().filter((url) => url !== resource));
-      if (this.#urls().length === 0) void this.#close();
+      this.#opening = this.#opening.then(() => this.#urls().length === 0 ? this.#close() : undefined);
     } else void this.#serve(message);
   }
 
@@ -131,9 +133,13 @@ export class ServiceBus {
     const method = (isV11 ? operation : textAt(asked, "method")) || "GET";
     // Without a slash Go would join path and port to something else.
     const target = { host: "127.0.0.1", port: Number(port), path: path.startsWith("/") ? path : `/${path}` };
-    const request = http.request({ ...target, method, headers, agent: false });
-    request.setTimeout(SERVICE_MS, () => request.destroy(new Error("no answer")));
+    if (this.#calls >= limits.serviceCalls) throw new CallError(404, "error to call service: too many calls at once");
+    const signal = AbortSignal.timeout(SERVICE_MS);
+    const request = http.request({ ...target, method, headers, agent: false, signal });
     request.on("error", reject);
+    request.on("close", () => reject(new Error("no answer")));
+    // Neither is an answer that could be passed on.
+    for (const other of ["upgrade", "connect"]) request.on(other, () => request.destroy(new Error("no answer")));
     request.on("response", (response) => {
       readBody(response, limits.serviceBody).then((body) => {
         if (body === undefined) throw new CallError(500, "error to receive response, err: response body too large");
@@ -144,8 +150,9 @@ export class ServiceBus {
         });
       }).catch(reject);
     });
+    this.#calls++;
     request.end(Buffer.from(textAt(asked, "body"), "base64"));
-    return await promise;
+    return await promise.finally(() => this.#calls--);
   }
 
   #open(): void {
@@ -183,14 +190,15 @@ export class ServiceBus {
       if (!this.#urls().includes(url)) {
         return answer(400, `url ${url} is not allowed and please make a rule for this url in the cloud`);
       }
-      const { content } = await hub.request(newMessage(clock.now(), {
+      const question = newMessage(clock.now(), {
         source: edgeModules.servicebus,
         group: groups.user,
         operation: operations.upload,
         resource: url,
         // Go puts bytes on the wire as base64.
         content: Buffer.from(body).toString("base64"),
-      }));
+      });
+      const { content } = await hub.request({ ...question, header: { ...question.header, sync: true } });
       answer(
         200,
         "receive response from cloud successfully",

@@ -9,7 +9,7 @@ export interface Header {
   readonly timestamp: number;
   /** resourceVersion of the object in `content`. Opaque; compared only by `compareVersions`. */
   readonly resourceversion?: string;
-  /** Set by sendSync inside a process; never on the wire. */
+  /** Set by sendSync inside a process; on the wire with what ServiceBus asks. */
   readonly sync?: boolean;
   /** Beehive context type; empty means channel. */
   readonly type?: string;

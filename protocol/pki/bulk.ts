@@ -15,6 +15,7 @@ const DAY_MS = 86_400_000;
 function value(tag: number, ...parts: readonly Uint8Array[]): Buffer {
   const contents = Buffer.concat(parts);
   const { length } = contents;
+  if (length > 0xffff) throw new RangeError(`${length} bytes are too many for a certificate`);
   const header = length < 128
     ? [tag, length]
     : length < 256
@@ -41,6 +42,7 @@ const extensions = value(
 
 /** As PrintableString, which is what Go writes. */
 function attribute(type: Uint8Array, text: string): Buffer {
+  if (!/^[A-Za-z0-9 '()+,\-./:=?]*$/.test(text)) throw new RangeError(`${text} can't be a name in a certificate`);
   return value(0x31, value(SEQUENCE, type, value(0x13, Buffer.from(text, "latin1"))));
 }
 

@@ -118,12 +118,25 @@ export function refuseTwinType(type: string, value: string): string | undefined 
       return undefined;
     case "int":
     case "integer":
-      return /^[+-]?\d+$/.test(value) ? undefined : "the value is not int or integer";
+      return isInt64(value) ? undefined : "the value is not int or integer";
     case "float":
-      return value !== "" && Number.isFinite(Number(value)) ? undefined : "the value is not float";
+      return isFloat64(value) ? undefined : "the value is not float";
     case "boolean":
       return value === "true" || value === "false" ? undefined : "the bool value must be true or false";
     default:
       return "the value type is not allowed";
   }
+}
+
+/** What Go's `ParseInt(value, 10, 64)` takes. */
+function isInt64(value: string): boolean {
+  if (!/^[+-]?\d{1,512}$/.test(value)) return false;
+  const int = BigInt(value.replace(/^\+/, ""));
+  return BigInt.asIntN(64, int) === int;
+}
+
+/** What Go's `ParseFloat(value, 64)` takes, but for hexadecimal numbers. */
+function isFloat64(value: string): boolean {
+  if (/^[+-]?(inf|infinity|nan)$/i.test(value)) return true;
+  return /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(value) && Number.isFinite(Number(value));
 }

@@ -13,17 +13,26 @@ import { StepFailure } from "../steps/step.ts";
 import { behavioursOf } from "./behaviours.ts";
 import { protocolOf, readModel } from "./devices.ts";
 
-/** `file` is what models and tables stand beside; `timeScale` divides its pauses; `legacy` is the certificate that edges of v1.1 share. Throws StepFailure. */
+/** Where a cohort lives. */
+export interface CohortWorld {
+  /** Divides its pauses. */
+  readonly timeScale: number;
+  /** The certificate that edges of v1.1 share. */
+  readonly legacy?: EdgeCredentials | undefined;
+  /** Whether steps look at what its edges publish by MQTT. */
+  readonly isWatched?: boolean;
+}
+
+/** `file` is what models and tables stand beside. Throws StepFailure. */
 export async function cohortOf(
   written: ScenarioCohort,
   file: string,
-  timeScale: number,
-  legacy?: EdgeCredentials,
+  { isWatched = false, legacy, timeScale }: CohortWorld,
 ): Promise<Cohort> {
   const { cohort, count = 1, labels, link, pods, reconnect, stages = [], transport, version } = written;
   refuseDoors(written);
   return {
-    ...doorsOf(written, await protocolsOf(written, file)),
+    ...doorsOf(written, await protocolsOf(written, file), isWatched),
     cohort,
     count,
     behaviours: await behavioursOf(written, file),
@@ -74,15 +83,19 @@ async function protocolsOf({ devices = [], mapper }: ScenarioCohort, file: strin
 function doorsOf(
   { dmi, mapper, mqtt, serviceBus }: ScenarioCohort,
   protocols: readonly string[],
+  keepsLast: boolean,
 ): Pick<Cohort, "mapper" | "doors"> {
   const at = (first: number | undefined, index: number) => ({
     host: "127.0.0.1",
     port: first === undefined ? 0 : first + index,
   });
   const doors = (name: string, index: number) => ({
-    ...(mqtt === undefined
-      ? {}
-      : { mqtt: mqtt.server === undefined ? { internal: at(mqtt.port, index) } : { external: mqtt.server } }),
+    ...(mqtt === undefined ? {} : {
+      mqtt: {
+        keepsLast,
+        ...(mqtt.server === undefined ? { internal: at(mqtt.port, index) } : { external: mqtt.server }),
+      },
+    }),
     ...(serviceBus === undefined ? {} : { serviceBus: at(serviceBus.port, index) }),
     ...(dmi === undefined ? {} : { dmi: { socket: resolve(dmi, name, "dmi.sock"), protocols } }),
   });

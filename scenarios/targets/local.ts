@@ -154,7 +154,9 @@ async function openWorld(
   const legacy = hasV11 ? await cloud.legacyCredentials() : undefined;
   const fleet = new Fleet({
     cohorts: await Promise.all(
-      scenario.fleet.map((cohort) => cohortOf(cohort, scenario.position.file, options.timeScale, legacy)),
+      scenario.fleet.map((cohort) =>
+        cohortOf(cohort, scenario.position.file, { timeScale: options.timeScale, legacy, isWatched: true })
+      ),
     ),
     hub,
     timings: scaledTimings(edgecoreTimings, options.timeScale),

@@ -28,13 +28,3 @@ test("and what edges ask with a bare client that makes the same API calls", asyn
     );
   }
 }, 60_000);
-
-test("and the fleet with bare clients: memory, joins and rest", async () => {
-  const args = ["test/bench/fleet.ts", "--edges", "12", "--seconds", "1"];
-  const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: root });
-  expect(stdout).toMatch(
-    /memory per edge of the fleet: -?\d+ KiB, of which a bare client that has read as much takes -?\d+/,
-  );
-  expect(stdout).toMatch(/joins per second of processor: \d+ .*; bare clients \d+/);
-  expect(stdout).toMatch(/processor of 12 idle edges: [\d.]+ % of one/);
-}, 60_000);

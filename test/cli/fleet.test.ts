@@ -110,6 +110,13 @@ describe("a fleet in several processes", () => {
     await fleet.ended();
   });
 
+  test("of fewer edges than processes has no process without any, and goes on", async () => {
+    const fleet = new Command(folder.path, spread("--edges", "2", "--prefix", "few", "--processes", "4"));
+    await fleet.says(/2 edges in 2 processes.*\n/);
+    await fleet.says(/2 edges: 2 connected, 2 Ready.*\nready/);
+    expect((await fleet.interrupt()).code).toBe(130);
+  });
+
   test("of which a part can't run says why and ends with code 2", async () => {
     const { ports } = cloud.core.hub;
     const wrong = ["fleet", "--cloudcore", `127.0.0.1:${ports.websocket}`, "--enrolment-port", String(ports.https)];

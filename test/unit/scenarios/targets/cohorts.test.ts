@@ -16,7 +16,7 @@ writeFileSync(join(folder, "torn.csv"), 'a,b\n1,"2\n');
 async function read(text: string) {
   writeFileSync(file, text);
   const written = await loadCohorts(file);
-  return await Promise.all(written.map((cohort) => cohortOf(cohort, file, 10)));
+  return await Promise.all(written.map((cohort) => cohortOf(cohort, file, { timeScale: 10 })));
 }
 const thermometer = (words: string) => `fleet: [{ cohort: a, devices: [{ model: thermometer, ${words} }] }]`;
 
@@ -34,7 +34,7 @@ test("pauses are divided by the time scale; doors are each edge's own", async ()
   expect(cohort?.reconnect).toEqual({ initial: 1000, factor: 2, cap: 10_000, jitter: 0.5 });
   expect(cohort?.mapper).toBe("socket");
   expect(cohort?.doors?.("a-2", 2)).toEqual({
-    mqtt: { internal: { host: "127.0.0.1", port: 1885 } },
+    mqtt: { keepsLast: false, internal: { host: "127.0.0.1", port: 1885 } },
     serviceBus: { host: "127.0.0.1", port: 0 },
     dmi: { socket: join(process.cwd(), "sockets", "a-2", "dmi.sock"), protocols: ["skep"] },
   });
