@@ -19,6 +19,14 @@ export function positive(text: string): number {
   return value;
 }
 
+/** What Nodes may be called: part of a DNS name, as Kubernetes wants it. */
+export function nodePrefix(text: string): string {
+  if (!/^[a-z0-9]([-a-z0-9]{0,200}[a-z0-9])?$/.test(text)) {
+    throw new InvalidArgumentError("small letters, digits and - are needed, such as edge");
+  }
+  return text;
+}
+
 /** `I/N`: of N parts the I-th, counted from 0. */
 export function shard(text: string): { readonly index: number; readonly of: number } {
   const [, index, of] = /^(\d{1,6})\/(\d{1,6})$/.exec(text) ?? [];

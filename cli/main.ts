@@ -4,7 +4,7 @@ import { version } from "../base/version.ts";
 import type { ApiserverFlags } from "./apiserver.ts";
 import type { CloudcoreFlags } from "./cloudcore.ts";
 import { describeFailure, exitCodes } from "./failure.ts";
-import { integer, positive, shard, withFlags } from "./flags.ts";
+import { integer, nodePrefix, positive, shard, withFlags } from "./flags.ts";
 import type { CleanFlags } from "./clean.ts";
 import type { FleetFlags } from "./fleet.ts";
 import type { RunFlags } from "./run.ts";
@@ -94,7 +94,7 @@ withFlags(cloudcore, ["kubeconfig", "timeScale", "json", "bind", "port", "quiet"
 const fleet = program.command("fleet").description("start simulated edges against a cloudcore, ours or the Go one");
 withFlags(fleet, ["cloudcore", "edges", "seed", "timeScale", "json", "quiet", "verbose"])
   .option("--quic-port <port>", "come by QUIC, to this UDP port of a cloudcore of skep's own", integer(1, 65_535))
-  .option("--prefix <name>", "what the edges are called: NAME-0, NAME-1 … (edge)")
+  .option("--prefix <name>", "what the edges are called: NAME-0, NAME-1 … (edge)", nodePrefix)
   .option(
     "--cohorts <file>",
     "several kinds of edges: their names, counts, versions, links and devices (docs/fleet.md)",

@@ -205,6 +205,12 @@ describe("what can't be had is refused with code 2", () => {
       /the MQTT broker at tcp:\/\/127\.0\.0\.1:1 can't be reached/,
     ],
     ["a mapper by DMI without a socket", "fleet: [{ cohort: a, mapper: dmi }]", [], /mapper: dmi needs dmi: FOLDER/],
+    [
+      "a prefix that is no name",
+      "fleet: [{ cohort: a }]",
+      ["--prefix", "Łódź"],
+      /small letters, digits and - are needed/,
+    ],
     ["a shard that isn't there", "fleet: [{ cohort: a }]", ["--shard", "4/4"], /I\/N is needed/],
   ])("%s", async (_, text, flags, expected) => {
     const { code, err } = await skep(folder.path, ...at("--cohorts", write("wrong.yaml", text), ...flags));

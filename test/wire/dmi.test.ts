@@ -8,6 +8,7 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import type { MessageSocket } from "../../base/transport/message-socket.ts";
 import type { EdgeOptions } from "../../edge-sim/edge.ts";
 import type { EdgeTimings } from "../../edge-sim/timings.ts";
+import { limits } from "../../protocol/limits.ts";
 import { decodeMessage, encodeMessage } from "../../protocol/message/codec.ts";
 import { type Message, newMessage } from "../../protocol/message/message.ts";
 import type { DeviceTwinUpdate } from "../../protocol/twin/twin.ts";
@@ -282,6 +283,17 @@ describe("a mapper at an edge's DMI socket", () => {
     expect(names).toEqual(["good"]);
   });
 
+  test("is told of the others where one device can't be written", async () => {
+    const { folder, has, sends, socket } = await edgeWithDmi();
+    sends("insert", "default/devicemodel/thermo", model);
+    sends("insert", "default/device/odd", device("odd", { properties: [{ name: "temperature", desired: "21" }] }));
+    sends("insert", "default/device/good", device("good"));
+    await has("default/device/good");
+    const { register } = await mapperAt(socket, folder);
+    const { deviceList } = await register() as { deviceList: Json[] };
+    expect(deviceList.map(({ name }) => name)).toEqual(["good"]);
+  });
+
   test("reports: each property a message of its own, always text, with the desired value it has seen", async () => {
     const { folder, has, reports, sends, socket, states } = await edgeWithDmi();
     sends("insert", "default/devicemodel/thermo", model);
@@ -312,6 +324,15 @@ describe("a mapper at an edge's DMI socket", () => {
       "a twin without its desired side",
       (m: Awaited<ReturnType<typeof mapperAt>>) => m.status("a", [{ propertyName: "t", reported: { value: "1" } }]),
       "needs observedDesired and reported",
+    ],
+    [
+      "more twins than a report may have",
+      (m: Awaited<ReturnType<typeof mapperAt>>) =>
+        m.status(
+          "a",
+          Array.from({ length: limits.twinsOfReport + 1 }, (_, i) => ({ ...twin("1"), propertyName: `p${i}` })),
+        ),
+      `a report has ${limits.twinsOfReport} twins at most`,
     ],
     ["an empty state", (m: Awaited<ReturnType<typeof mapperAt>>) => m.state("a", ""), "invalid data"],
   ])("is refused %s", async (_what, call, words) => {

@@ -66,6 +66,36 @@ test("more than a thousand that wait are refused; what waits when the connection
   expect(numbers(said).length).toBeLessThanOrEqual(60);
 });
 
+test("what waits for its turn is not asked any more when its time is out; farewells go all the same", async () => {
+  const { edge, said } = await edgeAt({ messageRefill: 3_600_000, answer: 30 });
+  sendAll(edge, 80);
+  const asked = newMessage(0, {
+    source: "edged",
+    group: "meta",
+    operation: "query",
+    resource: "default/configmap/late",
+  });
+  await expect(edge.hub.request(asked)).rejects.toThrow("no answer to query default/configmap/late");
+  await edge.stop({ farewell: true });
+  await until("two farewells", () => said.filter(({ header }) => header.msg_id === "").length === 2);
+  expect(said.some(({ route }) => route.resource === "default/configmap/late")).toBe(false);
+  expect(numbers(said)).toHaveLength(80);
+});
+
+test("an edge that is started while it stops is there afterwards; who stops it twice waits for the first", async () => {
+  const { edge } = await edgeAt({}, { mqtt: { internal: { host: "127.0.0.1", port: 0 } } });
+  await edge.opened;
+  const stopping = edge.stop();
+  edge.start();
+  await stopping;
+  await until("it is back, with its broker", () => edge.hub.isConnected && edge.bus?.url !== "");
+  const [first, second] = [edge.stop(), edge.stop()];
+  await second;
+  expect(edge.hub.isConnected).toBe(false);
+  await first;
+  expect(edge.isRunning).toBe(false);
+});
+
 test("pauses before it dials again grow as it is told, up to their bound", async () => {
   const waits: number[] = [];
   const reconnect = { initial: 20, factor: 3, cap: 200, jitter: 0 };

@@ -214,6 +214,67 @@ describe("applications beside an edge", () => {
   });
 });
 
+describe("at an edge's own broker", () => {
+  test("nothing is retained, and nothing kept for who has gone", async () => {
+    const { edge } = await edgeWithBuses();
+    const options = { protocolVersion: 4, reconnectPeriod: 0, clientId: "app", clean: false } as const;
+    const first = await mqtt.connectAsync(edge.bus?.url ?? "", options);
+    await first.subscribeAsync("a/#", { qos: 1 });
+    await first.endAsync(true);
+    const { client } = await clientOf(edge, "nothing");
+    await client.publishAsync("a/kept", "x", { qos: 1, retain: true });
+    const heard: string[] = [];
+    const again = await mqtt.connectAsync(edge.bus?.url ?? "", options);
+    onTestFinished(() => again.endAsync(true));
+    again.on("message", (topic) => heard.push(topic));
+    await again.subscribeAsync("a/#", { qos: 1 });
+    await client.publishAsync("a/now", "x", { qos: 1 });
+    await until("what comes now", () => heard.length > 0);
+    expect(heard).toEqual(["a/now"]);
+  });
+
+  test("a topic that the cloud may not say is passed over, and costs nothing at the next start; its own the edge keeps", async () => {
+    const { edge, routes, said } = await edgeWithBuses();
+    for (const topic of ["default/a#b", "", "a/+b", "default/good"]) routes("router_eventbus", "subscribe", topic);
+    routes("router_eventbus", "unsubscribe", "+/user/#");
+    await until("they are dealt with", () => edge.store.get("edge/sub_topics/all")?.topics);
+    expect(edge.store.get("edge/sub_topics/all")?.topics).toEqual(["default/good"]);
+    await edge.stop();
+    edge.start();
+    await edge.opened;
+    await until("it is back", () => edge.hub.isConnected);
+    const { client } = await clientOf(edge, "nothing");
+    await client.publishAsync("app/user/x", "hello", { qos: 1 });
+    await until("the upload", () => said.some(({ route }) => route.resource === "app/user/x"));
+  });
+
+  test("a topic longer than a cloud takes goes nowhere", async () => {
+    const { edge, said } = await edgeWithBuses();
+    const { client } = await clientOf(edge, "nothing");
+    await client.publishAsync(`a/user/${"x".repeat(limits.messageField)}`, "hello", { qos: 1 });
+    await client.publishAsync("a/user/x", "hello", { qos: 1 });
+    await until("the other one", () => said.some(({ route }) => route.source === "bus"));
+    expect(said.filter(({ route }) => route.source === "bus").map(({ route }) => route.resource)).toEqual(["a/user/x"]);
+  });
+
+  test("what a mapper says beside a twin's fields does not travel on", async () => {
+    const { edge, said, wins } = await edgeWithBuses();
+    const { client } = await clientOf(edge, "nothing");
+    wins("default/d");
+    await until("the device", () => edge.devices.has("default/d"));
+    const version = (cloud: number) => ({ cloud, edge: 0, x: [[["deep"]]] });
+    const twin = (value: string, cloud: number) => ({
+      t: { expected: { value, y: 1 }, metadata: { type: "string", z: 1 }, expected_version: version(cloud) },
+    });
+    for (const [value, cloud] of [["1", 5], ["2", 1]] as const) {
+      const payload = JSON.stringify({ event_id: "", timestamp: 0, twin: twin(value, cloud) });
+      await client.publishAsync("$hw/events/device/default/d/twin/cloud_updated", payload, { qos: 1 });
+    }
+    const report = await until("the refusal", () => said.find(({ route }) => route.resource?.endsWith("edge_updated")));
+    expect(JSON.stringify(report.content)).not.toMatch(/deep|"[xyz]":/);
+  });
+});
+
 test("an edge whose broker's port is taken says so", async () => {
   const { edge } = await edgeWithBuses();
   const port = Number(new URL(edge.bus?.url ?? "").port);
@@ -285,6 +346,25 @@ describe("services beside an edge", () => {
     expect(decoded(answer)).toMatchObject({ status, header: { Server: ["kubeedge-edgecore"] } });
   });
 
+  test("that don't end their answer, or give none that could be passed on, are given up", async () => {
+    const { routes, said } = await edgeWithBuses({ serviceBus });
+    const server = createServer();
+    server.on("request", (_request, response) => response.writeHead(101).end());
+    server.on(
+      "upgrade",
+      (_request, socket) => socket.end("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n"),
+    );
+    const port = await listen(server, anyPort);
+    onTestFinished(() => closeServer(server));
+    const header = { Upgrade: ["x"], Connection: ["Upgrade"] };
+    const request = routes("router_servicebus", "GET", `${port}:/`, { header, body: "", method: "GET", url: "" });
+    const answer = await until(
+      "the answer",
+      () => said.find(({ header }) => header.parent_msg_id === request.header.msg_id),
+    );
+    expect(decoded(answer).status).toBe(404);
+  });
+
   test("ask the cloud by its door, for what a rule allows and while there is one", async () => {
     const { answers, edge, routes, said } = await edgeWithBuses({ serviceBus });
     expect(edge.serviceBus?.port).toBe(0);
@@ -304,12 +384,15 @@ describe("services beside an edge", () => {
     const request = await until("the request", () => said.find(({ route }) => route.source === "servicebus"));
     expect([request.route.operation, request.route.resource]).toEqual(["upload", "http://cloud/x"]);
     expect(JSON.parse(Buffer.from(request.content as string, "base64").toString()).payload).toEqual({ a: 1 });
+    expect(request.header.sync).toBe(true);
+    const before = said.length;
     answers(request, "from the cloud");
     expect(await answer).toEqual([200, {
       code: 200,
       msg: "receive response from cloud successfully",
       body: "from the cloud",
     }]);
+    expect(said.slice(before).filter(({ route }) => route.source === "servicebus"), "an answer is no call").toEqual([]);
     routes("router_servicebus", "stop", "http://cloud/x");
     await until("the door is closed", () => edge.serviceBus?.port === 0);
   });

@@ -89,6 +89,26 @@ describe("a report", () => {
     expect(sent.map((message) => updateIn(message).t?.actual?.value)).toEqual(["1", "2", "2"]);
   });
 
+  test("of several properties is said again as long as one of them is not overtaken, in the order of sending", () => {
+    const { clock, members, sent, twin } = twinOf();
+    members([id], null);
+    const says = (twins: Record<string, string>) =>
+      twin.reported(
+        id,
+        Object.fromEntries(Object.entries(twins).map(([name, value]) => [name, { actual: { value } }])),
+      );
+    says({ p: "1" });
+    says({ p: "2", q: "x" });
+    says({ p: "3" });
+    sent.length = 0;
+    clock.advance(edgecoreTimings.confirm);
+    expect(sent.map((message) => updateIn(message).p?.actual?.value)).toEqual(["2", "3"]);
+    says({ q: "y" });
+    sent.length = 0;
+    clock.advance(edgecoreTimings.confirm * 2);
+    expect(sent.map((message) => Object.keys(updateIn(message)))).toEqual([["p"], ["q"], ["p"], ["q"]]);
+  });
+
   test("without a connection is lost; at the next one the device says what it has", () => {
     const { connect, devices, mapper, members, sent, twin } = twinOf();
     const metadata = { name: "d", namespace: "default" };

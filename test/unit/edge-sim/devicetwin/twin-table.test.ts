@@ -1,6 +1,7 @@
 // KubeEdge's rules for one device's twins, case by case (protocol notes 3 §4.5, §4.6).
 import { describe, expect, test } from "vitest";
 import { TwinTable } from "../../../../edge-sim/devicetwin/twin-table.ts";
+import { limits } from "../../../../protocol/limits.ts";
 import type { MsgTwin } from "../../../../protocol/twin/twin.ts";
 
 const side = (value: string, timestamp: number) => ({ value, metadata: { timestamp } });
@@ -63,6 +64,16 @@ describe("a property that is new", () => {
     expect(Object.keys(result)).toEqual(["a"]);
     expect(document.t).toEqual({ last: null, current: null });
     expect(Object.keys(table.rows())).toEqual(["a"]);
+  });
+
+  test("is refused where the device has as many as it may have", () => {
+    const table = new TwinTable();
+    const many = Object.fromEntries(
+      Array.from({ length: limits.twinsOfDevice }, (_, i) => [`p${i}`, { actual: { value: "1" } }]),
+    );
+    table.update(many, "edge", 1);
+    expect(() => table.update({ more: { actual: { value: "1" } } }, "edge", 2)).toThrow("properties at most");
+    expect(table.update({ p0: { actual: { value: "2" } } }, "edge", 3).result.p0).toBeDefined();
   });
 
   test("from the cloud without a version is refused, and something empty is said of it", () => {

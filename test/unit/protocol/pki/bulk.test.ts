@@ -29,6 +29,12 @@ test("they are good for a year, or as long as asked, also past 2050", async () =
   expect([from, to]).toEqual([now - 3_600_000, now + 365 * 86_400_000]);
 });
 
+test("names that a certificate can't hold as Go writes them are refused, whatever else", async () => {
+  const issue = bulkIssuer(await createAuthority("KubeEdge", Date.now()), Date.now());
+  expect(() => issue({ commonName: "system:node:Łódź" })).toThrow("can't be a name in a certificate");
+  expect(() => issue({ commonName: "a".repeat(70_000) })).toThrow("too many for a certificate");
+});
+
 test("a TLS server that asks for certificates of this CA takes them", async () => {
   const authority = await createAuthority("KubeEdge", Date.now());
   const { certPem, keyPem } = bulkIssuer(authority, Date.now())(subject);
