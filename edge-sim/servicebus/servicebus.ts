@@ -1,5 +1,6 @@
 // ServiceBus: what the cloud asks of HTTP services beside the edge, and what they ask of the cloud (protocol notes 3 §5.4).
 import http, { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { Duplex } from "node:stream";
 import type { Clock } from "../../base/time/clock.ts";
 import { type Logger, reasonOf } from "../../base/log/logger.ts";
 import { readBody } from "../../base/transport/body.ts";
@@ -139,7 +140,12 @@ export class ServiceBus {
     request.on("error", reject);
     request.on("close", () => reject(new Error("no answer")));
     // Neither is an answer that could be passed on.
-    for (const other of ["upgrade", "connect"]) request.on(other, () => request.destroy(new Error("no answer")));
+    for (const other of ["upgrade", "connect"]) {
+      request.on(other, (_response: IncomingMessage, socket: Duplex) => {
+        socket.destroy();
+        reject(new Error("no answer"));
+      });
+    }
     request.on("response", (response) => {
       readBody(response, limits.serviceBody).then((body) => {
         if (body === undefined) throw new CallError(500, "error to receive response, err: response body too large");
