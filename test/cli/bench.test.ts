@@ -18,13 +18,3 @@ test(
   },
   60_000,
 );
-
-test("and what edges ask with a bare client that makes the same API calls", async () => {
-  const args = ["test/bench/upstream.ts", "--edges", "4", "--count", "2"];
-  const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: root });
-  for (const what of ["renewals of leases", "patches of nodes", "twin reports"]) {
-    expect(stdout).toMatch(
-      new RegExp(`${what}: \\d+ a second of cloudcore's processor .*, bare https \\d+ .*, ratio [\\d.]+`),
-    );
-  }
-}, 60_000);

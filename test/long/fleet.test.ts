@@ -15,6 +15,16 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 const EDGES = Number(process.env.SKEP_FLEET_EDGES ?? 500);
 const MINUTES = Number(process.env.SKEP_FLEET_MINUTES ?? 10);
 
+test("the bench compares what edges ask with a bare client that makes the same API calls", async () => {
+  const args = ["test/bench/upstream.ts", "--edges", "4", "--count", "2"];
+  const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: root });
+  for (const what of ["renewals of leases", "patches of nodes", "twin reports"]) {
+    expect(stdout).toMatch(
+      new RegExp(`${what}: \\d+ a second of cloudcore's processor .*, bare https \\d+ .*, ratio [\\d.]+`),
+    );
+  }
+}, 60_000);
+
 test("the bench compares the fleet with bare clients: memory, joins and rest", async () => {
   const args = ["test/bench/fleet.ts", "--edges", "12", "--seconds", "1"];
   const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: root });

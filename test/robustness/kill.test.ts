@@ -23,7 +23,7 @@ import { until } from "../support/until.ts";
 import { startApi } from "../support/world.ts";
 
 /** More of them, and other seeds, in the long run. */
-const KILLS = Number(process.env.SKEP_KILLS ?? 20);
+const KILLS = Number(process.env.SKEP_KILLS ?? 12);
 const SEED = Number(process.env.SKEP_SEED ?? 20_261);
 const EDGES = 4;
 /** What an acknowledgement needs from an edge to the cloud, and a call from there to the API, in each direction. */
