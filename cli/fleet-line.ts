@@ -29,7 +29,8 @@ export class FleetLine {
 
   show(report: FleetReport | undefined): void {
     if (report === undefined) return;
-    const line = lineOf(report);
+    // Of several processes some may not have told anything yet.
+    const line = lineOf({ ...report, edges: this.#edges });
     const text = `${line}${this.#pace(report)}`;
     const becameReady = report.ready === this.#edges && !this.#isReady;
     this.#isReady ||= becameReady;
