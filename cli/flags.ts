@@ -27,6 +27,16 @@ export function nodePrefix(text: string): string {
   return text;
 }
 
+/** `KEY=VALUE` of a label, one after another. */
+export function label(text: string, before: Readonly<Record<string, string>> = {}): Record<string, string> {
+  const name = "[A-Za-z0-9](?:[\\w.-]{0,61}[A-Za-z0-9])?";
+  const [, key, value] = new RegExp(`^((?:[a-z0-9.-]{1,253}/)?${name})=((?:${name})?)$`).exec(text) ?? [];
+  if (key === undefined || value === undefined) {
+    throw new InvalidArgumentError("KEY=VALUE is needed, such as site=north");
+  }
+  return { ...before, [key]: value };
+}
+
 /** `I/N`: of N parts the I-th, counted from 0. */
 export function shard(text: string): { readonly index: number; readonly of: number } {
   const [, index, of] = /^(\d{1,6})\/(\d{1,6})$/.exec(text) ?? [];

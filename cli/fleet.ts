@@ -22,6 +22,7 @@ export interface FleetFlags extends HubFlags {
   readonly kubeconfig?: string;
   readonly edges?: number;
   readonly prefix?: string;
+  readonly label?: Readonly<Record<string, string>>;
   readonly cohorts?: string;
   readonly processes?: number;
   readonly shard?: Shard;
@@ -212,12 +213,18 @@ function handedOn(flags: FleetFlags): string[] {
   const valued = Object.entries(given).flatMap(([name, value]) =>
     value === undefined ? [] : [`--${name}`, String(value)]
   );
-  return [...valued, ...(flags.quiet ? ["--quiet"] : []), ...(flags.verbose ? ["--verbose"] : [])];
+  const labels = Object.entries(flags.label ?? {}).flatMap(([key, value]) => ["--label", `${key}=${value}`]);
+  return [...valued, ...labels, ...(flags.quiet ? ["--quiet"] : []), ...(flags.verbose ? ["--verbose"] : [])];
 }
 
 /** The cohorts as they are written, each with the label by which `skep clean` finds what they make. */
-async function writtenCohorts({ cohorts: file, edges, prefix, quicPort }: FleetFlags): Promise<ScenarioCohort[]> {
-  const labelled = (cohort: ScenarioCohort) => ({ ...cohort, labels: { ...cohort.labels, [fleetLabel]: "" } });
+async function writtenCohorts(
+  { cohorts: file, edges, label, prefix, quicPort }: FleetFlags,
+): Promise<ScenarioCohort[]> {
+  const labelled = (cohort: ScenarioCohort) => ({
+    ...cohort,
+    labels: { ...label, ...cohort.labels, [fleetLabel]: "" },
+  });
   if (file === undefined) {
     return [labelled({
       cohort: prefix ?? DEFAULT_PREFIX,

@@ -4,7 +4,7 @@ import { version } from "../base/version.ts";
 import type { ApiserverFlags } from "./apiserver.ts";
 import type { CloudcoreFlags } from "./cloudcore.ts";
 import { describeFailure, exitCodes } from "./failure.ts";
-import { integer, nodePrefix, positive, shard, withFlags } from "./flags.ts";
+import { integer, label, nodePrefix, positive, shard, withFlags } from "./flags.ts";
 import type { CleanFlags } from "./clean.ts";
 import type { FleetFlags } from "./fleet.ts";
 import type { RunFlags } from "./run.ts";
@@ -95,6 +95,7 @@ const fleet = program.command("fleet").description("start simulated edges agains
 withFlags(fleet, ["cloudcore", "edges", "seed", "timeScale", "json", "quiet", "verbose"])
   .option("--quic-port <port>", "come by QUIC, to this UDP port of a cloudcore of skep's own", integer(1, 65_535))
   .option("--prefix <name>", "what the edges are called: NAME-0, NAME-1 … (edge)", nodePrefix)
+  .option("--label <key=value>", "a label of their Nodes; may be said several times", label)
   .option(
     "--cohorts <file>",
     "several kinds of edges: their names, counts, versions, links and devices (docs/fleet.md)",

@@ -89,13 +89,19 @@ describe("a fleet in several processes", () => {
   const connected = () => cloud.core.hub.metrics().connected_nodes as number;
 
   test("counts them all, names them as one process would, has none without an edge, and takes every process along when it is interrupted", async () => {
-    const fleet = new Command(folder.path, spread("--edges", "3", "--prefix", "many", "--processes", "4"));
+    const fleet = new Command(
+      folder.path,
+      spread("--edges", "3", "--prefix", "many", "--processes", "4", "--label", "site=north", "--label", "a/b="),
+    );
     await fleet.says(/3 edges in 3 processes; this machine has .*processors\n/);
     await fleet.says(/3 edges: 3 connected, 3 Ready.*\nready/);
     const { items } = await cloud.kube.list(resources.nodes);
     const names = items.map(({ metadata }) => metadata.name).filter((name) => name.startsWith("many-")).sort();
     expect(names).toEqual(Array.from({ length: 3 }, (_, i) => `many-${i}`));
     const mine = items.filter(({ metadata }) => metadata.name.startsWith("many-"));
+    expect(mine.map(({ metadata: { labels } }) => [labels?.site, labels?.["a/b"]])).toEqual(
+      Array(3).fill(["north", ""]),
+    );
     expect(new Set(mine.map((node) => JSON.stringify(listAt(node, "status", "addresses")[0]))).size).toBe(3);
     expect((await fleet.interrupt()).code).toBe(130);
     await until("no edge is left", () => connected() === 0);
@@ -204,6 +210,7 @@ describe("what can't be had is refused with code 2", () => {
       ["--prefix", "Łódź"],
       /small letters, digits and - are needed/,
     ],
+    ["a label that is none", "fleet: [{ cohort: a }]", ["--label", "site"], /KEY=VALUE is needed/],
     ["a shard that isn't there", "fleet: [{ cohort: a }]", ["--shard", "4/4"], /I\/N is needed/],
   ])("%s", async (_, text, flags, expected) => {
     const { code, err } = await skep(folder.path, ...at("--cohorts", write("wrong.yaml", text), ...flags));
