@@ -7,7 +7,7 @@ import { Random } from "../base/random/random.ts";
 import { type Clock, every } from "../base/time/clock.ts";
 import { TimerWheel } from "../base/time/timer-wheel.ts";
 import type { KubeClient } from "../cloud/kube/client.ts";
-import { type Cohort, Fleet, fleetLabel } from "../edge-sim/fleet/fleet.ts";
+import { type Cohort, Fleet, fleetLabel, type Shard } from "../edge-sim/fleet/fleet.ts";
 import { edgesPerProcess, type Machine, machineOf, processesFor } from "../edge-sim/fleet/machine.ts";
 import { type FleetReport, FleetWorkers } from "../edge-sim/fleet/workers.ts";
 import type { StoreFile } from "../edge-sim/metamanager/store-file.ts";
@@ -33,12 +33,6 @@ export interface FleetFlags extends HubFlags {
   readonly json?: boolean;
   readonly quiet?: boolean;
   readonly verbose?: boolean;
-}
-
-/** Of all edges each `of`-th, from the `index`-th on. */
-export interface Shard {
-  readonly index: number;
-  readonly of: number;
 }
 
 /** Edges that run, here or in other processes. */
@@ -152,7 +146,7 @@ async function fleetHere(
     failed: failureOf(started),
     report: () => {
       const refusal = fleet.refusal();
-      const problem = fleet.edges()[0]?.hub.problem;
+      const { problem } = fleet;
       return {
         ...fleet.totals(),
         lag: lag(),

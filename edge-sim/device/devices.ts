@@ -31,7 +31,7 @@ export class EdgeDevices {
   }
 
   has(id: string): boolean {
-    return this.#twin.stateOf(id) !== undefined;
+    return this.#twin.has(id);
   }
 
   /** A device's state and properties: as the device has them where it is a simulated one, else as its twin does. */
@@ -45,11 +45,11 @@ export class EdgeDevices {
   report(id: string, property: string, value: string): void {
     this.#check(id, property, value);
     const known = this.#era.idOf(id);
-    if (this.#mapper.get(known) !== undefined) this.#mapper.say(known, property, value);
-    else {
-      const refused = this.#twin.reported(known, { [property]: { actual: { value } } });
-      if (refused !== undefined) throw new DeviceError(refused);
-    }
+    const device = this.#mapper.get(known);
+    const refused = device === undefined
+      ? this.#twin.reported(known, { [property]: { actual: { value } } })
+      : device.set(property, value);
+    if (refused !== undefined) throw new DeviceError(refused);
   }
 
   /** A device has this value from now on, without reporting it by itself. Throws as `report` does. */
@@ -58,7 +58,9 @@ export class EdgeDevices {
     if (this.#era.isV11) {
       throw new DeviceError(`${id}: devices of v1.1 say only what they are made to report: use \`report\``);
     }
-    this.#mapper.measure(id, property, value);
+    const device = this.#mapper.get(id);
+    if (device === undefined) throw new DeviceError(`there is no simulated device ${id}`);
+    device.measure(property, value);
   }
 
   /** A device's state changes, e.g. to `online`. Throws DeviceError for a device the node does not have, or no state. */

@@ -1,9 +1,7 @@
 // A simulated mapper: it has the simulated devices of one edge, is told of them as any mapper is, and speaks for them.
 import type { Random } from "../../base/random/random.ts";
 import type { Clock } from "../../base/time/clock.ts";
-import type { Device, DeviceModel } from "../../protocol/apis/device.ts";
-import { DeviceError } from "../devicetwin/devicetwin.ts";
-import { refuseTwin } from "../../protocol/twin/twin.ts";
+import { type Device, deviceIdOf, type DeviceModel } from "../../protocol/apis/device.ts";
 import type { DeviceMapper } from "../dmi/dmi.ts";
 import { type DeviceBehaviour, type Report, SimulatedDevice } from "./device.ts";
 
@@ -27,7 +25,7 @@ export interface MapperWorld {
 export class SimulatedMapper implements DeviceMapper {
   readonly #world: MapperWorld;
   /** By id. */
-  readonly #devices = new Map<string, { readonly simulated: SimulatedDevice; device: Device | undefined }>();
+  readonly #devices = new Map<string, { readonly simulated: SimulatedDevice; device: Device }>();
   readonly #models = new Map<string, DeviceModel>();
 
   constructor(world: MapperWorld) {
@@ -39,8 +37,7 @@ export class SimulatedMapper implements DeviceMapper {
   }
 
   registerDevice(device: Device): void {
-    const id = pathOf(device.metadata.namespace, device.metadata.name);
-    this.#configure(id, device);
+    this.#configure(deviceIdOf(device), device);
   }
 
   updateDevice(device: Device): void {
@@ -55,7 +52,7 @@ export class SimulatedMapper implements DeviceMapper {
     const { name, namespace } = model.metadata;
     this.#models.set(pathOf(namespace, name), model);
     for (const [id, { device }] of this.#devices) {
-      const isIts = device?.spec?.deviceModelRef?.name === name && device.metadata.namespace === namespace;
+      const isIts = device.spec?.deviceModelRef?.name === name && device.metadata.namespace === namespace;
       if (isIts) this.#configure(id, device);
     }
   }
@@ -78,17 +75,6 @@ export class SimulatedMapper implements DeviceMapper {
     this.#devices.delete(id);
   }
 
-  /** A device says this now. Throws DeviceError where there is no such device, or the edge does not take it. */
-  say(id: string, property: string, value: string): void {
-    const refused = this.#device(id, property, value).set(property, value);
-    if (refused !== undefined) throw new DeviceError(refused);
-  }
-
-  /** A device has this value from now on, without reporting it by itself. Throws as `say` does. */
-  measure(id: string, property: string, value: string): void {
-    this.#device(id, property, value).measure(property, value);
-  }
-
   /** All devices say again what they have, as mappers do each cycle: without a connection it was lost. */
   repeat(): void {
     for (const { simulated } of this.#devices.values()) simulated.repeat();
@@ -98,14 +84,6 @@ export class SimulatedMapper implements DeviceMapper {
     for (const { simulated } of this.#devices.values()) simulated.stop();
     this.#devices.clear();
     this.#models.clear();
-  }
-
-  #device(id: string, property: string, value: string): SimulatedDevice {
-    const refused = refuseTwin(property, value);
-    if (refused !== undefined) throw new DeviceError(refused);
-    const device = this.get(id);
-    if (device === undefined) throw new DeviceError(`there is no simulated device ${id}`);
-    return device;
   }
 
   #configure(id: string, device: Device): void {

@@ -4,15 +4,9 @@ import { type Clock, every, type Timer } from "../../base/time/clock.ts";
 import { at, isPlainObject, type KubeObject, textAt } from "../../protocol/apis/kube-object.ts";
 import type { Message } from "../../protocol/message/message.ts";
 import { resourceTypes } from "../../protocol/message/names.ts";
-import { membersIn, twinsIn } from "../../protocol/twin/read.ts";
+import { membersIn, refuseTwins, twinUpdateIn } from "../../protocol/twin/read.ts";
 import { deviceTopic, nodeTopic, readTopic } from "../../protocol/twin/topics.ts";
-import {
-  type DeviceTwinUpdate,
-  type MembershipDevice,
-  type MsgAttr,
-  type MsgTwin,
-  refuseTwin,
-} from "../../protocol/twin/twin.ts";
+import { type DeviceTwinUpdate, type MembershipDevice, type MsgAttr, type MsgTwin } from "../../protocol/twin/twin.ts";
 import type { EdgeHub } from "../edgehub/edgehub.ts";
 import type { EdgeStore } from "../metamanager/store.ts";
 import type { EdgeTimings } from "../timings.ts";
@@ -86,6 +80,10 @@ export class DeviceTwin {
     return this.#members.size;
   }
 
+  has(id: string): boolean {
+    return this.#members.has(this.#world.era.idOf(id));
+  }
+
   /** A device's state, and what is wanted and reported of its properties; undefined for a device the node does not have. */
   stateOf(id: string) {
     const member = this.#members.get(this.#world.era.idOf(id));
@@ -156,7 +154,7 @@ export class DeviceTwin {
       for (const { id } of membersIn(at(content, "removed_devices"))) this.leave(id);
     } else if (name !== undefined && what.join("/") === "twin/cloud_updated") {
       const member = this.#members.get(name);
-      const update = readUpdate(content);
+      const update = twinUpdateIn(content);
       if (typeof update === "string") this.#refuse("", "", 400, update);
       else if (member === undefined) this.#refuse(name, update.event_id, 404, era.unknownDevice);
       else this.#sync(member, update.twin, update.event_id);
@@ -175,7 +173,7 @@ export class DeviceTwin {
         return this.#tellTwin(asked.id, payload);
       case "twin/update":
       case "twin/cloud_updated": {
-        const update = readUpdate(jsonIn(payload));
+        const update = twinUpdateIn(jsonIn(payload));
         // Neither the device nor the event is named in this refusal.
         if (typeof update === "string") return void this.#refuse("", "", 400, update);
         if (asked.ask === "twin/update") return void this.#updatedByMapper(asked.id, update.twin, update.event_id);
@@ -240,9 +238,8 @@ export class DeviceTwin {
 
   /** That the node does not have a device; undefined where it does. */
   missing(id: string): string | undefined {
-    const { era, node } = this.#world;
-    if (this.#members.has(era.idOf(id))) return undefined;
-    return `${node} has no device ${id}; it has ${this.devices().join(", ") || "none"}`;
+    if (this.has(id)) return undefined;
+    return `${this.#world.node} has no device ${id}; it has ${this.devices().join(", ") || "none"}`;
   }
 
   #member(id: string): Member {
@@ -438,27 +435,4 @@ function jsonIn(payload: string): Readonly<Record<string, unknown>> | undefined 
   } catch {
     return undefined;
   }
-}
-
-/** An update of twins, or in KubeEdge's words why it is none. */
-function readUpdate(content: unknown): { event_id: string; twin: Record<string, MsgTwin | null> } | string {
-  const unread = "Unmarshal update request body failed, please check the request";
-  if (!isPlainObject(content)) return unread;
-  if (content.twin === undefined || content.twin === null) return "Update twin error, key:twin does not exist";
-  const twin = twinsIn(content.twin);
-  if (twin === undefined) return unread;
-  return refuseTwins(twin) ?? { event_id: textAt(content, "event_id"), twin };
-}
-
-/** In KubeEdge's words: that a name or a value has characters that may not travel. */
-function refuseTwins(twins: Readonly<Record<string, MsgTwin | null>>): string | undefined {
-  const says = (what: string, length: number) =>
-    `The ${what} of twin must only include upper or lowercase letters, number, english, and special letter ` +
-    `- _ . , : / @ # and the length of ${what} should be less than ${length} bytes`;
-  for (const [name, given] of Object.entries(twins)) {
-    if (refuseTwin(name, undefined) !== undefined) return says("key", 128);
-    const values = [given?.expected?.value, given?.actual?.value];
-    if (values.some((value) => refuseTwin(name, value) !== undefined)) return says("value", 512);
-  }
-  return undefined;
 }

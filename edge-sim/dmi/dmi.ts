@@ -1,7 +1,7 @@
 // DMI: which mappers an edge has, what they are told of its devices, and what they report (protocol notes 3 §6.1).
 import { isDeepStrictEqual } from "node:util";
 import { type Logger, reasonOf } from "../../base/log/logger.ts";
-import type { Device, DeviceModel } from "../../protocol/apis/device.ts";
+import { type Device, deviceIdOf, type DeviceModel } from "../../protocol/apis/device.ts";
 import { type KubeObject, textAt } from "../../protocol/apis/kube-object.ts";
 import { resourceTypes } from "../../protocol/message/names.ts";
 import { wirePath } from "../../protocol/resource/path.ts";
@@ -48,7 +48,6 @@ export class Dmi implements DeviceManager {
   readonly #mappers = new Map<string, DeviceMapper>();
   /** What mappers know, by id. */
   readonly #known = new Map<string, { readonly device: Device; readonly mapper: DeviceMapper }>();
-
   /** Models that mappers have been told of, by namespace and name. */
   readonly #models = new Set<string>();
 
@@ -78,9 +77,11 @@ export class Dmi implements DeviceManager {
     for (const [, stored] of this.#world.store.entries(resourceTypes.device)) {
       const device = stored as Device;
       if (protocolOf(device) !== protocol) continue;
-      const id = idOf(device);
-      const former = this.#known.get(id)?.mapper;
-      if (former === this.#world.simulated && former !== undefined) this.#tell(former.removeDevice(...nameOf(device)));
+      const id = deviceIdOf(device);
+      const { simulated } = this.#world;
+      if (simulated !== undefined && this.#known.get(id)?.mapper === simulated) {
+        this.#tell(simulated.removeDevice(...nameOf(device)));
+      }
       if (this.modelOf(device) === undefined) continue;
       this.#known.set(id, { device, mapper });
       devices.push(device);
@@ -90,7 +91,7 @@ export class Dmi implements DeviceManager {
 
   /** A Device was stored: its mapper is told, where its spec is another one. */
   putDevice(device: Device): void {
-    const id = idOf(device);
+    const id = deviceIdOf(device);
     const known = this.#known.get(id);
     const registered = this.#mappers.get(protocolOf(device));
     const mapper = registered ?? this.#world.simulated;
@@ -104,7 +105,7 @@ export class Dmi implements DeviceManager {
   }
 
   deleteDevice(device: KubeObject): void {
-    const id = idOf(device);
+    const id = deviceIdOf(device);
     const known = this.#known.get(id);
     this.#known.delete(id);
     if (known !== undefined) this.#tell(known.mapper.removeDevice(...nameOf(device)));
@@ -112,19 +113,19 @@ export class Dmi implements DeviceManager {
 
   /** A model was stored: every mapper is told, and given devices that waited for it. */
   putModel(model: KubeObject): void {
-    const isNew = !this.#models.has(idOf(model));
-    this.#models.add(idOf(model));
+    const isNew = !this.#models.has(deviceIdOf(model));
+    this.#models.add(deviceIdOf(model));
     for (const mapper of this.#all()) this.#tell(mapper.putDeviceModel(model as DeviceModel, isNew));
     for (const [, stored] of this.#world.store.entries(resourceTypes.device)) {
       const device = stored as Device;
       const isOfModel = device.spec?.deviceModelRef?.name === model.metadata.name &&
         device.metadata.namespace === model.metadata.namespace;
-      if (isOfModel && !this.#known.has(idOf(device))) this.putDevice(device);
+      if (isOfModel && !this.#known.has(deviceIdOf(device))) this.putDevice(device);
     }
   }
 
   deleteModel(model: KubeObject): void {
-    this.#models.delete(idOf(model));
+    this.#models.delete(deviceIdOf(model));
     const [namespace, name] = nameOf(model);
     for (const mapper of this.#all()) this.#tell(mapper.removeDeviceModel(namespace, name));
   }
@@ -160,10 +161,6 @@ export class Dmi implements DeviceManager {
       this.#world.logger.warn("a mapper did not take what it was told", { error: reasonOf(error) })
     );
   }
-}
-
-function idOf(device: KubeObject): string {
-  return nameOf(device).join("/");
 }
 
 function nameOf({ metadata: { name, namespace = "default" } }: KubeObject): [namespace: string, name: string] {

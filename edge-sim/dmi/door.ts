@@ -147,18 +147,18 @@ export class DmiDoor {
     this.#clients.get(protocol)?.close();
     const client = new DmiClient("DeviceMapperService", path);
     this.#clients.set(protocol, client);
-    const devices = dmi.register(protocol, new SocketMapper(client, (device) => dmi.modelOf(device)));
+    const devices = dmi.register(protocol, new MapperClient(client, (device) => dmi.modelOf(device)));
     const deviceList: object[] = [];
     const modelList: object[] = [];
     for (const device of devices) {
       const model = dmi.modelOf(device) as DeviceModel;
       try {
-        const message = deviceMessage(device, model);
+        const [ofDevice, ofModel] = [deviceMessage(device, model), modelMessage(model)];
         // What can't be written would spoil the answer for all.
-        encodeDmi("Device", message);
-        encodeDmi("DeviceModel", modelMessage(model));
-        deviceList.push(message);
-        modelList.push(modelMessage(model));
+        encodeDmi("Device", ofDevice);
+        encodeDmi("DeviceModel", ofModel);
+        deviceList.push(ofDevice);
+        modelList.push(ofModel);
       } catch (error) {
         logger.warn("a device can't be told to its mapper", {
           device: device.metadata.name,
@@ -171,7 +171,7 @@ export class DmiDoor {
 }
 
 /** A mapper in another process, called back on its socket. */
-class SocketMapper implements DeviceMapper {
+class MapperClient implements DeviceMapper {
   readonly #client: DmiClient;
   readonly #modelOf: (device: Device) => DeviceModel | undefined;
 

@@ -1,5 +1,6 @@
 // The change between two statuses as a kubelet writes it: a strategic merge patch, its keys in Go's order.
 import { isDeepStrictEqual } from "node:util";
+import { isPlainObject } from "../../protocol/apis/kube-object.ts";
 
 /** A status as plain JSON; conditions are told apart by their type. */
 export type Status = Readonly<Record<string, unknown>>;
@@ -54,8 +55,6 @@ export function sortedJson(value: unknown): string {
   return JSON.stringify(
     value,
     (_key, inner) =>
-      typeof inner === "object" && inner !== null && !Array.isArray(inner)
-        ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => a < b ? -1 : 1))
-        : inner,
+      isPlainObject(inner) ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => a < b ? -1 : 1)) : inner,
   );
 }

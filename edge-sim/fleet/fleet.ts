@@ -39,6 +39,12 @@ export interface Cohort {
   readonly doors?: (name: string, index: number) => Pick<EdgeOptions, "dmi" | "mqtt" | "serviceBus">;
 }
 
+/** Of all edges each `of`-th, from the `index`-th on. */
+export interface Shard {
+  readonly index: number;
+  readonly of: number;
+}
+
 /** What a fleet needs. */
 export interface FleetOptions {
   readonly cohorts: readonly Cohort[];
@@ -48,8 +54,8 @@ export interface FleetOptions {
   readonly random: Random;
   readonly logger: Logger;
   readonly tap?: Tap;
-  /** Of all the edges only each `of`-th, from the `index`-th on: the others are in other processes. */
-  readonly shard?: { readonly index: number; readonly of: number };
+  /** Its part of the edges: the others are in other processes. */
+  readonly shard?: Shard;
   /** Where its edges' stores are kept. */
   readonly rows?: StoreRows;
   /** Edges that join a second; as many as get in where nothing is said. */
@@ -178,8 +184,17 @@ export class Fleet {
 
   /** Why the cloud wants none of these edges, where it has refused every one of them for good. */
   refusal(): string | undefined {
-    const refusals = this.edges().map((edge) => edge.hub.refusal);
-    return refusals.every((refusal) => refusal !== undefined) ? refusals[0] : undefined;
+    const edges = this.#edges.values();
+    return edges.some(({ hub }) => hub.refusal === undefined) ? undefined : this.#first?.hub.refusal;
+  }
+
+  /** Why the first of them isn't connected. */
+  get problem(): string | undefined {
+    return this.#first?.hub.problem;
+  }
+
+  get #first(): Edge | undefined {
+    return this.#edges.values().next().value;
   }
 
   totals(): FleetTotals {

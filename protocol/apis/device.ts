@@ -60,7 +60,7 @@ export interface DeviceStatus extends KubeObject {
   };
 }
 
-/** A device's id on the wire and in MQTT topics: `namespace/name`. */
+/** A device's, or a model's, id: `namespace/name`, as on the wire and in MQTT topics. */
 export function deviceIdOf(device: KubeObject): string {
   return `${device.metadata.namespace ?? "default"}/${device.metadata.name}`;
 }

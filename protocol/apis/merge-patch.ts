@@ -1,5 +1,5 @@
 // JSON Merge Patch (RFC 7386).
-import type { Json } from "./kube-object.ts";
+import { isPlainObject, type Json } from "./kube-object.ts";
 
 /** Sets a key even where it is called `__proto__`. */
 export function define(object: Record<string, Json>, key: string, value: Json): void {
@@ -11,7 +11,7 @@ export function define(object: Record<string, Json>, key: string, value: Json): 
 /** Applies a merge patch: null removes a key, objects merge, anything else replaces. Returns a new value. */
 export function applyMergePatch(target: Json | undefined, patch: Json): Json {
   if (typeof patch !== "object" || patch === null || Array.isArray(patch)) return patch;
-  const base = typeof target === "object" && target !== null && !Array.isArray(target) ? target : {};
+  const base = isPlainObject(target) ? target as { readonly [key: string]: Json } : {};
   const merged: Record<string, Json> = { ...base };
   for (const [key, value] of Object.entries(patch)) {
     if (value === null) delete merged[key];

@@ -1,6 +1,6 @@
 // Twins and members as strangers send them: rebuilt from the fields that they have, or none at all.
 import { isPlainObject, textAt } from "../apis/kube-object.ts";
-import type { MembershipDevice, MsgAttr, MsgTwin } from "./twin.ts";
+import { type MembershipDevice, type MsgAttr, type MsgTwin, refuseTwin } from "./twin.ts";
 
 /** Devices in one message; a node has some hundreds at most. */
 const MAX_MEMBERS = 10_000;
@@ -15,6 +15,31 @@ export function twinsIn(content: unknown): Record<string, MsgTwin | null> | unde
     twins.push([name, twin]);
   }
   return Object.fromEntries(twins);
+}
+
+/** An update of twins, or in KubeEdge's words why it is none. */
+export function twinUpdateIn(
+  content: unknown,
+): { readonly event_id: string; readonly twin: Record<string, MsgTwin | null> } | string {
+  const unread = "Unmarshal update request body failed, please check the request";
+  if (!isPlainObject(content)) return unread;
+  if (content.twin === undefined || content.twin === null) return "Update twin error, key:twin does not exist";
+  const twin = twinsIn(content.twin);
+  if (twin === undefined) return unread;
+  return refuseTwins(twin) ?? { event_id: textAt(content, "event_id"), twin };
+}
+
+/** In KubeEdge's words that a name or a value has characters that may not travel; undefined where all may. */
+export function refuseTwins(twins: Readonly<Record<string, MsgTwin | null>>): string | undefined {
+  const says = (what: string, length: number) =>
+    `The ${what} of twin must only include upper or lowercase letters, number, english, and special letter ` +
+    `- _ . , : / @ # and the length of ${what} should be less than ${length} bytes`;
+  for (const [name, given] of Object.entries(twins)) {
+    if (refuseTwin(name, undefined) !== undefined) return says("key", 128);
+    const values = [given?.expected?.value, given?.actual?.value];
+    if (values.some((value) => refuseTwin(name, value) !== undefined)) return says("value", 512);
+  }
+  return undefined;
 }
 
 /** The devices of a membership; those that are none are left out. */

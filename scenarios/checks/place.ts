@@ -155,7 +155,7 @@ function devicePlace({ world }: StepContext, args: PlaceArgs, name: string): Pla
     what: `device ${name}${args.absent ? " is gone from every edge" : ""}`,
     about: name,
     look: () => {
-      const owner = world.fleet.edges().find((edge) => edge.devices.stateOf(id) !== undefined);
+      const owner = world.fleet.edges().find((edge) => edge.devices.has(id));
       return Promise.resolve(lookAt(args, owner?.devices.stateOf(id)));
     },
   };

@@ -11,7 +11,7 @@ type DeviceArgs =
 /** The edge that has the device, and the device's id. Throws StepFailure. */
 function find({ world }: StepContext, device: string): readonly [edge: Edge, id: string] {
   const id = device.includes("/") ? device : `${world.namespace}/${device}`;
-  const edge = world.fleet.edges().find((e) => e.devices.stateOf(id) !== undefined);
+  const edge = world.fleet.edges().find((e) => e.devices.has(id));
   if (edge !== undefined) return [edge, id];
   const some = world.fleet.edges().flatMap((e) => e.devices.all()).slice(0, 5);
   throw new StepFailure(

@@ -296,7 +296,7 @@ async function untilReady(
     signal.throwIfAborted();
     const refusal = fleet.refusal();
     if (refusal !== undefined) throw new RefusedError(refusal);
-    const problem = fleet.edges()[0]?.hub.problem;
+    const { problem } = fleet;
     const isUnreachable = fleet.totals().connections === 0 && clock.now() - began > FIRST_CONNECTION_MS;
     if (isUnreachable && problem !== undefined) throw new UnreachableError(problem);
     if (clock.now() > deadline) {

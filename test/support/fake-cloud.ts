@@ -1,5 +1,6 @@
 // A hub by hand: takes one edge's connection and says what the test wants, for what a cloud of ours never says.
 import { createServer } from "node:https";
+import { onTestFinished } from "vitest";
 import { silentLogger } from "../../base/log/logger.ts";
 import { Random } from "../../base/random/random.ts";
 import { TimerWheel } from "../../base/time/timer-wheel.ts";
@@ -11,7 +12,48 @@ import { edgecoreTimings, type EdgeTimings, scaledTimings } from "../../edge-sim
 import { limits } from "../../protocol/limits.ts";
 import { createAuthority, issueClient, issueServer } from "../../protocol/pki/ca.ts";
 import { nodeCommonName, nodeOrganization } from "../../protocol/pki/request.ts";
+import { decodeMessage, encodeMessage } from "../../protocol/message/codec.ts";
+import type { Message } from "../../protocol/message/message.ts";
+import { until } from "./until.ts";
 import { anyPort } from "./world.ts";
+
+/** What a started edge says to a cloud by hand, and how that answers; all is stopped with the test. */
+export async function connectedEdge(
+  options: {
+    readonly timings?: Partial<EdgeTimings>;
+    readonly version?: EdgeVersion;
+    readonly more?: Partial<EdgeOptions>;
+    readonly heard?: (message: Message, socket: MessageSocket) => void;
+  } = {},
+) {
+  const said: Message[] = [];
+  let socket: MessageSocket | undefined;
+  const { edge, stop } = await edgeOfFakeCloud(
+    "edge-0",
+    (accepted) => {
+      socket = accepted;
+      accepted.onMessage((text) => {
+        const message = decodeMessage(text);
+        said.push(message);
+        options.heard?.(message, accepted);
+      });
+    },
+    options.timings,
+    options.version,
+    options.more,
+  );
+  onTestFinished(stop);
+  edge.start();
+  await edge.opened;
+  await until("the edge is connected", () => edge.hub.isConnected);
+  return {
+    edge,
+    said,
+    send: (message: Message) => socket?.send(encodeMessage(message)),
+    raw: (text: string) => socket?.send(text),
+    drop: () => socket?.close(),
+  };
+}
 
 /** An edge that is not started yet, and the hub it will connect to. Devices have no mapper. Timers are twenty times as fast. */
 export async function edgeOfFakeCloud(

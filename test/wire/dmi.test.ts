@@ -5,15 +5,13 @@ import { join } from "node:path";
 import * as grpc from "@grpc/grpc-js";
 import protobuf from "protobufjs";
 import { describe, expect, onTestFinished, test } from "vitest";
-import type { MessageSocket } from "../../base/transport/message-socket.ts";
 import type { EdgeOptions } from "../../edge-sim/edge.ts";
 import type { EdgeTimings } from "../../edge-sim/timings.ts";
 import { limits } from "../../protocol/limits.ts";
-import { decodeMessage, encodeMessage } from "../../protocol/message/codec.ts";
-import { type Message, newMessage } from "../../protocol/message/message.ts";
+import { newMessage } from "../../protocol/message/message.ts";
 import type { DeviceTwinUpdate } from "../../protocol/twin/twin.ts";
 import { workFolder } from "../support/command.ts";
-import { edgeOfFakeCloud } from "../support/fake-cloud.ts";
+import { connectedEdge, edgeOfFakeCloud } from "../support/fake-cloud.ts";
 import { until } from "../support/until.ts";
 
 const proto = protobuf.parse(readFileSync(new URL("../support/dmi.proto", import.meta.url), "utf8"), {
@@ -32,32 +30,14 @@ async function edgeWithDmi(more: Partial<EdgeOptions> = { mapper: "none" }, timi
   const folder = workFolder();
   onTestFinished(() => folder.remove());
   const socket = join(folder.path, "edge-0", "dmi.sock");
-  const said: Message[] = [];
-  let cloud: MessageSocket | undefined;
-  const fake = await edgeOfFakeCloud(
-    "edge-0",
-    (accepted) => {
-      cloud = accepted;
-      accepted.onMessage((text) => said.push(decodeMessage(text)));
-    },
+  const { edge, said, send } = await connectedEdge({
     timings,
-    "v1.23",
-    { dmi: { socket, protocols: ["modbus"] }, ...more },
-  );
-  onTestFinished(fake.stop);
-  fake.edge.start();
-  await fake.edge.opened;
-  await until("the edge is connected", () => fake.edge.hub.isConnected);
+    more: { dmi: { socket, protocols: ["modbus"] }, ...more },
+  });
   const sends = (operation: string, resource: string, content: unknown) =>
-    cloud?.send(encodeMessage(newMessage(0, {
-      source: "devicecontroller",
-      group: "resource",
-      operation,
-      resource,
-      content,
-    })));
+    send(newMessage(0, { source: "devicecontroller", group: "resource", operation, resource, content }));
   return {
-    edge: fake.edge,
+    edge,
     folder: folder.path,
     socket,
     sends,
@@ -66,7 +46,7 @@ async function edgeWithDmi(more: Partial<EdgeOptions> = { mapper: "none" }, timi
         (content as DeviceTwinUpdate).twin
       ),
     states: () => said.filter(({ route }) => route.resource?.endsWith("state/update")),
-    has: (path: string) => until(`${path} is stored`, () => fake.edge.store.get(path)),
+    has: (path: string) => until(`${path} is stored`, () => edge.store.get(path)),
   };
 }
 

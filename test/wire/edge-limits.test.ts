@@ -1,32 +1,13 @@
 // What an edge does by the clock of its connection: how many messages it sends, how long it waits before it dials again.
-import { expect, onTestFinished, test } from "vitest";
-import type { MessageSocket } from "../../base/transport/message-socket.ts";
+import { expect, test } from "vitest";
 import type { Edge, EdgeOptions } from "../../edge-sim/edge.ts";
 import type { EdgeTimings } from "../../edge-sim/timings.ts";
-import { decodeMessage } from "../../protocol/message/codec.ts";
 import { type Message, newMessage } from "../../protocol/message/message.ts";
-import { edgeOfFakeCloud } from "../support/fake-cloud.ts";
+import { connectedEdge } from "../support/fake-cloud.ts";
 import { until } from "../support/until.ts";
 
 /** An edge, what it says, and its present connection. */
-async function edgeAt(timings: Partial<EdgeTimings>, more: Partial<EdgeOptions> = {}) {
-  const said: Message[] = [];
-  let socket: MessageSocket | undefined;
-  const fake = await edgeOfFakeCloud(
-    "edge-0",
-    (accepted) => {
-      socket = accepted;
-      accepted.onMessage((text) => said.push(decodeMessage(text)));
-    },
-    timings,
-    "v1.23",
-    more,
-  );
-  onTestFinished(fake.stop);
-  fake.edge.start();
-  await until("the edge is connected", () => fake.edge.hub.isConnected);
-  return { edge: fake.edge, said, drop: () => socket?.close() };
-}
+const edgeAt = (timings: Partial<EdgeTimings>, more: Partial<EdgeOptions> = {}) => connectedEdge({ timings, more });
 
 const message = (n: number) =>
   newMessage(0, { source: "edged", group: "meta", operation: "update", resource: "default/event/e", content: n });

@@ -1,10 +1,10 @@
 // MetaManager and edged of an edge, message by message: what is stored, what is acknowledged and how, what is asked and when.
-import { describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { MessageSocket } from "../../base/transport/message-socket.ts";
 import type { EdgeTimings } from "../../edge-sim/timings.ts";
-import { decodeMessage, encodeMessage } from "../../protocol/message/codec.ts";
+import { encodeMessage } from "../../protocol/message/codec.ts";
 import { type Message, newMessage } from "../../protocol/message/message.ts";
-import { edgeOfFakeCloud } from "../support/fake-cloud.ts";
+import { connectedEdge } from "../support/fake-cloud.ts";
 import { until } from "../support/until.ts";
 
 interface Sent {
@@ -17,29 +17,21 @@ interface Sent {
 
 /** An edge, what it says, and a cloud that answers what `answer` says. */
 async function edgeOf(answer: (request: Message) => unknown = () => undefined, timings: Partial<EdgeTimings> = {}) {
-  const said: Message[] = [];
-  let socket: MessageSocket | undefined;
-  const fake = await edgeOfFakeCloud("edge-0", (accepted) => {
-    socket = accepted;
-    accepted.onMessage((text) => {
-      const message = decodeMessage(text);
-      said.push(message);
-      const content = answer(message);
-      if (content === undefined) return;
-      const route = { ...message.route, source: "edgecontroller", group: "resource", operation: "response" };
-      accepted.send(encodeMessage({
-        header: { msg_id: `to-${message.header.msg_id}`, parent_msg_id: message.header.msg_id, timestamp: 0 },
-        route,
-        content,
-      }));
-    });
-  }, { reconnectWait: 20, dialRetry: 20, ...timings });
-  onTestFinished(fake.stop);
-  fake.edge.start();
-  await until("the edge is connected", () => fake.edge.hub.isConnected);
+  const heard = (message: Message, socket: MessageSocket) => {
+    const content = answer(message);
+    if (content === undefined) return;
+    const route = { ...message.route, source: "edgecontroller", group: "resource", operation: "response" };
+    socket.send(encodeMessage({
+      header: { msg_id: `to-${message.header.msg_id}`, parent_msg_id: message.header.msg_id, timestamp: 0 },
+      route,
+      content,
+    }));
+  };
+  const fake = await connectedEdge({ timings: { reconnectWait: 20, dialRetry: 20, ...timings }, heard });
+  const { said } = fake;
   const send = ({ content = null, group = "resource", operation, resource, source = "edgecontroller" }: Sent) => {
     const message = newMessage(0, { source, group, operation, resource, content });
-    socket?.send(encodeMessage(message));
+    fake.send(message);
     return message;
   };
   const answersTo = (message: Message) => said.filter(({ header }) => header.parent_msg_id === message.header.msg_id);
@@ -53,8 +45,8 @@ async function edgeOf(answer: (request: Message) => unknown = () => undefined, t
       const last = send({ operation: "insert", resource: "default/configmap/last", content: object("last") });
       await until("the last is acknowledged", () => answersTo(last).length > 0);
     },
-    raw: (text: string) => socket?.send(text),
-    drop: () => socket?.close(),
+    raw: fake.raw,
+    drop: fake.drop,
     of: (operation: string, resource: string) =>
       said.filter(({ route }) => route.operation === operation && route.resource === resource),
   };

@@ -4,12 +4,10 @@ import { connect } from "node:net";
 import mqtt from "mqtt";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { closeServer, listen } from "../../base/transport/listen.ts";
-import type { MessageSocket } from "../../base/transport/message-socket.ts";
 import { Edge, type EdgeOptions, type EdgeVersion } from "../../edge-sim/edge.ts";
 import { limits } from "../../protocol/limits.ts";
-import { decodeMessage, encodeMessage } from "../../protocol/message/codec.ts";
 import { type Message, newMessage } from "../../protocol/message/message.ts";
-import { edgeOfFakeCloud } from "../support/fake-cloud.ts";
+import { connectedEdge, edgeOfFakeCloud } from "../support/fake-cloud.ts";
 import { until } from "../support/until.ts";
 import { anyPort } from "../support/world.ts";
 
@@ -17,33 +15,18 @@ const internal = { internal: { host: "127.0.0.1", port: 0 } };
 
 /** An edge with buses, its cloud, and what the edge says. */
 async function edgeWithBuses(more: Partial<EdgeOptions> = { mqtt: internal }, version: EdgeVersion = "v1.23") {
-  const said: Message[] = [];
-  let socket: MessageSocket | undefined;
-  const fake = await edgeOfFakeCloud(
-    "edge-0",
-    (accepted) => {
-      socket = accepted;
-      accepted.onMessage((text) => said.push(decodeMessage(text)));
-    },
-    { reconnectWait: 50, dialRetry: 20 },
-    version,
-    more,
-  );
-  onTestFinished(fake.stop);
-  fake.edge.start();
-  await fake.edge.bus?.opened;
-  await until("the edge is connected", () => fake.edge.hub.isConnected);
+  const { edge, said, send } = await connectedEdge({ timings: { reconnectWait: 50, dialRetry: 20 }, version, more });
   return {
-    edge: fake.edge,
+    edge,
     said,
     /** The cloud's router says something to applications. */
     routes: (source: string, operation: string, resource: string, content: unknown = null) => {
       const message = newMessage(0, { source, group: "user", operation, resource, content });
-      socket?.send(encodeMessage(message));
+      send(message);
       return message;
     },
     wins: (id: string) =>
-      socket?.send(encodeMessage(newMessage(0, {
+      send(newMessage(0, {
         source: "devicecontroller",
         group: "twin",
         operation: "update",
@@ -54,13 +37,13 @@ async function edgeWithBuses(more: Partial<EdgeOptions> = { mqtt: internal }, ve
           added_devices: [{ id, name: id.split("/").at(-1) }],
           removed_devices: null,
         },
-      }))),
+      })),
     answers: (request: Message, content: unknown) =>
-      socket?.send(encodeMessage({
+      send({
         header: { msg_id: "answer", parent_msg_id: request.header.msg_id, timestamp: 0 },
         route: { ...request.route, operation: "response" },
         content,
-      })),
+      }),
   };
 }
 

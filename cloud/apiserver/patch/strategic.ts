@@ -1,5 +1,5 @@
 // Strategic merge patch: lists merge by the key their field is declared with (k8s.io/apimachinery strategicpatch).
-import type { Json } from "../../../protocol/apis/kube-object.ts";
+import { isPlainObject, type Json } from "../../../protocol/apis/kube-object.ts";
 import { ApiError, badRequest } from "../status.ts";
 import { define } from "../../../protocol/apis/merge-patch.ts";
 import { deepEqual } from "./json-patch.ts";
@@ -44,7 +44,7 @@ export function applyStrategicPatch(target: Json, patch: Json): Json {
 }
 
 function isObject(value: Json | undefined): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+  return isPlainObject(value);
 }
 
 function mergeObjects(target: JsonObject, patch: JsonObject, parent: string): Json {

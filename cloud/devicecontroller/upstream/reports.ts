@@ -1,6 +1,6 @@
 // What edges report of their devices, as a change of DeviceStatus (protocol notes 3, §3.2–3.3).
 import type { Device, DeviceStatus, StatusTwin, StatusValue } from "../../../protocol/apis/device.ts";
-import { at } from "../../../protocol/apis/kube-object.ts";
+import { at, isPlainObject } from "../../../protocol/apis/kube-object.ts";
 import type { MsgTwin } from "../../../protocol/twin/twin.ts";
 
 /** A report that can't be read. */
@@ -37,9 +37,7 @@ export function mergeTwins(device: Device, status: DeviceStatus, report: unknown
 /** The twins of a report. Throws ReportError. */
 export function reportedTwins(report: unknown): Readonly<Record<string, MsgTwin | null>> {
   const reported = at(report, "twin");
-  if (typeof reported === "object" && reported !== null && !Array.isArray(reported)) {
-    return reported as Record<string, MsgTwin | null>;
-  }
+  if (isPlainObject(reported)) return reported as Record<string, MsgTwin | null>;
   throw new ReportError("the report has no twin");
 }
 
