@@ -3,7 +3,6 @@ import { createSecureContext, type SecureContext } from "node:tls";
 import { Backoff, type BackoffOptions } from "../../base/backoff/backoff.ts";
 import { hopOf, type Tap } from "../../base/hop/hop.ts";
 import type { Link } from "../../base/link/link.ts";
-import { Limiter } from "../../base/queue/limiter.ts";
 import { type Logger, reasonOf } from "../../base/log/logger.ts";
 import type { Random } from "../../base/random/random.ts";
 import { type Clock, every, sleep, type Timer } from "../../base/time/clock.ts";
@@ -15,6 +14,7 @@ import { validityOf } from "../../protocol/pki/ca.ts";
 import { type Message, newMessage } from "../../protocol/message/message.ts";
 import { defaultProjectId, edgeModules, groups, operations } from "../../protocol/message/names.ts";
 import type { EdgeTimings } from "../timings.ts";
+import { MessageLimit } from "./message-limit.ts";
 import { type EdgeCredentials, enrol, EnrolmentError, fetchCa, renew } from "./enrolment.ts";
 
 /** Where the cloud is and how to get in: with a token, or with a certificate at hand. */
@@ -56,8 +56,6 @@ export interface EdgeHubWorld {
 
 /** Looks, five milliseconds apart, at whether the farewell has left. */
 const FAREWELL_LOOKS = 20;
-/** Messages that may go at once (`edgeHub.messageBurst`). */
-const MESSAGE_BURST = 60;
 /** Tries of one round of dialling. */
 const DIAL_ATTEMPTS = 5;
 
@@ -102,11 +100,7 @@ export class EdgeHub {
   #rotation: Timer | undefined;
   readonly #renewals: Backoff;
   readonly #pauses: Backoff;
-  readonly #limiter: Limiter;
-  /** What the message limit holds back; nothing while there is no connection. */
-  readonly #held: Message[] = [];
-  #release: Timer | undefined;
-  #isFull = false;
+  readonly #limit: MessageLimit;
   readonly #firstRound = Promise.withResolvers<void>();
 
   constructor(world: EdgeHubWorld) {
@@ -115,7 +109,7 @@ export class EdgeHub {
     const { messageRefill, reconnectWait, renewRetry, renewRetryCap } = world.timings;
     const steady = { initial: reconnectWait, factor: 1, cap: reconnectWait, jitter: 0 };
     this.#pauses = new Backoff(world.reconnect ?? steady, world.random.stream("pauses"));
-    this.#limiter = new Limiter(world.clock, MESSAGE_BURST, messageRefill);
+    this.#limit = new MessageLimit({ ...world, refill: messageRefill, write: (message) => this.#write(message) });
     this.#renewals = new Backoff({ initial: renewRetry, factor: 2, cap: renewRetryCap, jitter: 0.1 }, world.random);
   }
 
@@ -140,7 +134,7 @@ export class EdgeHub {
 
   /** Messages that wait for the message limit. */
   get held(): number {
-    return this.#held.length;
+    return this.#limit.held;
   }
 
   /** Messages written to the cloud, and read from it. */
@@ -191,8 +185,7 @@ export class EdgeHub {
   /** The empty messages that edgecore's modules leave behind when it is terminated: one for each that reads the bus. */
   async farewell(): Promise<void> {
     if (!this.isConnected) return;
-    this.#release?.cancel();
-    for (const message of this.#held.splice(0)) this.#write(message);
+    this.#limit.flush();
     for (let i = 0; i < 2; i++) this.#write({ header: { msg_id: "", timestamp: 0 }, route: {}, content: null });
     // They must have left before the connection is gone, if it carries anything at all.
     for (let i = 0; i < FAREWELL_LOOKS && (this.#socket?.buffered ?? 0) > 0; i++) await sleep(this.#world.clock, 5);
@@ -209,40 +202,17 @@ export class EdgeHub {
    */
   send(message: Message): boolean {
     if (!this.isConnected) return false;
-    if (message.route.operation === operations.keepalive) return this.#write(message);
-    if (this.#held.length === 0 && this.#limiter.allows()) return this.#write(message);
-    if (this.#held.length >= limits.edgeMessages) {
-      if (!this.#isFull) this.#world.logger.warn("messages are dropped: too many wait for the edge's message limit");
-      this.#isFull = true;
-      return false;
-    }
-    this.#held.push(message);
-    this.#releaseLater();
+    if (message.route.operation !== operations.keepalive) return this.#limit.send(message);
+    this.#write(message);
     return true;
   }
 
-  #releaseLater(): void {
-    this.#release ??= this.#world.clock.after(this.#limiter.wait, () => {
-      this.#release = undefined;
-      while (this.#held.length > 0 && this.#limiter.allows()) this.#write(this.#held.shift() as Message);
-      if (this.#held.length > 0) this.#releaseLater();
-      else this.#isFull = false;
-    });
-  }
-
-  #dropHeld(): void {
-    this.#release?.cancel();
-    this.#release = undefined;
-    this.#held.length = 0;
-  }
-
-  #write(message: Message): boolean {
+  #write(message: Message): void {
     const { clock, node, tap } = this.#world;
     const text = encodeMessage(message);
     this.#socket?.send(text);
     this.#up++;
     tap?.(hopOf(message, { time: clock.now(), hop: "edge.write", direction: "up", node, size: text.length }));
-    return true;
   }
 
   /** Sends a request and waits for its answer. Rejects with DisconnectedError, or after the timings' `answer` with UnansweredError. */
@@ -257,8 +227,7 @@ export class EdgeHub {
     const timer = clock.after(timings.answer, () => {
       this.#waiting.delete(id);
       // What still waits for its turn would be answered to nobody.
-      const place = this.#held.indexOf(message);
-      if (place >= 0) this.#held.splice(place, 1);
+      this.#limit.forget(message);
       reject(
         new UnansweredError(
           `no answer to ${message.route.operation} ${message.route.resource} within ${timings.answer} ms`,
@@ -406,7 +375,7 @@ export class EdgeHub {
     this.#firstRound.resolve();
     const reason = await promise;
     this.#keepalive.cancel();
-    this.#dropHeld();
+    this.#limit.drop();
     this.#socket = undefined;
     for (const waiting of this.#waiting.values()) {
       waiting.reject(new DisconnectedError(`the connection broke: ${reason}`));
