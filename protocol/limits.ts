@@ -37,6 +37,8 @@ export const limits = {
   dmiMessage: 4 * 1024 * 1024,
   /** Messages of one edge that wait for its message limit; KubeEdge's channel of 1024. */
   edgeMessages: 1024,
+  /** Reports of twins that wait for it: the newest of each property, so that the devices of an edge bound them. */
+  edgeReports: 65_536,
   /** Bytes of what a service beside an edge asks or answers, KubeEdge's own. */
   serviceBody: 5 * 1024 * 1024,
   /** Bytes of a cloudcore.yaml; KubeEdge's own defaults are about 5 KiB. */

@@ -8,7 +8,7 @@ import type { Refusal } from "../../base/transport/websocket-server.ts";
 import type { MessageSocket } from "../../base/transport/message-socket.ts";
 import { decodeMessage } from "../../protocol/message/codec.ts";
 import { limits } from "../../protocol/limits.ts";
-import { modules } from "../../protocol/message/names.ts";
+import { modules, operations } from "../../protocol/message/names.ts";
 import { type Message, withResource } from "../../protocol/message/message.ts";
 import { nodeOf, trimNode } from "../../protocol/resource/path.ts";
 import type { Bus, BusMessage } from "../beehive/bus.ts";
@@ -310,6 +310,7 @@ export class CloudHub implements Module {
         return session.end(`it sent what is no message: ${reasonOf(error)}`);
       }
       const id = message.header.msg_id;
+      if (message.route.operation !== operations.keepalive) session.heard();
       tap?.(hopOf(message, { time: clock.now(), hop: "hub.read", direction: "up", node, size: text.length }));
       const { length } = text;
       this.totals.bytesUp += length;

@@ -4,6 +4,7 @@ import { type Logger, reasonOf } from "../../base/log/logger.ts";
 import { KeyedWorker } from "../../base/queue/keyed-worker.ts";
 import type { Clock } from "../../base/time/clock.ts";
 import { limits } from "../../protocol/limits.ts";
+import type { Device } from "../../protocol/apis/device.ts";
 import { contentJson, type Message, newMessage } from "../../protocol/message/message.ts";
 import { edgeModules, groups, modules, ok, operations } from "../../protocol/message/names.ts";
 import { nodeOf, trimNode } from "../../protocol/resource/path.ts";
@@ -16,7 +17,7 @@ import type { SyncIndex } from "../kube/sync-index.ts";
 import type { WorkQueueWorld } from "../kube/work-queue.ts";
 import { DeviceFollower } from "./downstream/devices.ts";
 import { DeviceV1alpha1Follower } from "./downstream/devices-v1alpha1.ts";
-import { DeviceStatuses } from "./statuses.ts";
+import { type DeviceStatusChange, DeviceStatuses } from "./statuses.ts";
 import { mergeTwins, stateOf } from "./upstream/reports.ts";
 import { storeReportV1alpha1 } from "./upstream/reports-v1alpha1.ts";
 
@@ -49,6 +50,12 @@ interface ReportPath {
   readonly what: string;
 }
 
+interface WaitingReport {
+  readonly message: BusMessage;
+  readonly report: ReportPath;
+  readonly settled: () => void;
+}
+
 export class DeviceController implements Module {
   readonly name = modules.devicecontroller;
   readonly #world: DeviceControllerWorld;
@@ -57,6 +64,8 @@ export class DeviceController implements Module {
   /** Absent where no node is of v1.1, or the API does not serve that era's devices. */
   readonly #followerOfV11: DeviceV1alpha1Follower | undefined;
   readonly #upstream = new KeyedWorker(limits.upstreamJobs);
+  /** By device: reports whose turn has not come. The hub reads no more than `limits.upstreamMessages` of each edge. */
+  readonly #waiting = new Map<string, WaitingReport[]>();
 
   constructor(world: DeviceControllerWorld) {
     this.#world = world;
@@ -81,8 +90,17 @@ export class DeviceController implements Module {
     }
     const report = this.#reportIn(message);
     if (report === undefined) return settled();
-    const { namespace, name } = report;
-    await this.#upstream.submit(`${namespace}/${name}`, () => this.#report(message, report).finally(settled));
+    const key = `${report.namespace}/${report.name}`;
+    const waiting = this.#waiting.get(key);
+    if (waiting !== undefined) return void waiting.push({ message, report, settled });
+    this.#waiting.set(key, [{ message, report, settled }]);
+    // What comes of a device while its status is being written is written together.
+    await this.#upstream.submit(key, async () => {
+      const reports = this.#waiting.get(key) ?? [];
+      this.#waiting.delete(key);
+      await this.#report(reports);
+      for (const { settled } of reports) settled();
+    });
   }
 
   async stop(): Promise<void> {
@@ -150,24 +168,48 @@ export class DeviceController implements Module {
     return { node, namespace, name, what };
   }
 
-  /** A report is confirmed once it is stored; one that can't be stored, or is of another node's device, is not. */
-  async #report(message: Message, { node, namespace, name, what }: ReportPath): Promise<void> {
-    const { bus, clock, logger } = this.#world;
-    const about = { node, device: `${namespace}/${name}`, id: message.header.msg_id };
-    const device = this.#follower.deviceOn(node, namespace, name);
-    if (device === undefined) {
-      logger.warn("a report of a device that the node does not have was refused", about);
-      return;
+  /**
+   * Stores reports of one device by one write, in the order in which they came. Each is confirmed once it is stored; one that
+   * can't be read or stored, or is of another node's device, is not.
+   */
+  async #report(reports: readonly WaitingReport[]): Promise<void> {
+    const { logger } = this.#world;
+    let device: Device | undefined;
+    let change: DeviceStatusChange = {};
+    const merged: WaitingReport[] = [];
+    for (const waiting of reports) {
+      const { message, report: { node, namespace, name, what } } = waiting;
+      const about = { node, device: `${namespace}/${name}`, id: message.header.msg_id };
+      const reported = this.#follower.deviceOn(node, namespace, name);
+      if (reported === undefined) {
+        logger.warn("a report of a device that the node does not have was refused", about);
+        continue;
+      }
+      device = reported;
+      try {
+        const report = contentJson(message);
+        const status = await this.#statuses.ensure(device);
+        change = what === "state/update"
+          ? { ...change, ...stateOf(report) }
+          : { ...change, twins: mergeTwins(device, { ...status, status: { ...status.status, ...change } }, report) };
+        merged.push(waiting);
+      } catch (error) {
+        logger.warn("a report could not be stored", { ...about, error: reasonOf(error) });
+      }
     }
+    if (device === undefined || merged.length === 0) return;
     try {
-      const report = contentJson(message);
-      const status = await this.#statuses.ensure(device);
-      const change = what === "state/update" ? stateOf(report) : { twins: mergeTwins(device, status, report) };
       await this.#statuses.patch(device, change);
     } catch (error) {
-      logger.warn("a report could not be stored", { ...about, error: reasonOf(error) });
-      return;
+      const { metadata: { name, namespace } } = device;
+      const facts = { device: `${namespace}/${name}`, reports: merged.length, error: reasonOf(error) };
+      return logger.warn("reports of a device could not be stored", facts);
     }
+    for (const { message, report: { node } } of merged) await this.#confirm(message, node);
+  }
+
+  async #confirm(message: Message, node: string): Promise<void> {
+    const { bus, clock } = this.#world;
     await bus.send(
       modules.cloudhub,
       newMessage(clock.now(), {

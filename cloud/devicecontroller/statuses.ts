@@ -6,6 +6,9 @@ import { hasCode } from "../kube/client.ts";
 import type { Informer } from "../kube/informer.ts";
 import { resources } from "../kube/resource.ts";
 
+/** What is merged into a DeviceStatus. */
+export type DeviceStatusChange = NonNullable<DeviceStatus["status"]>;
+
 /** Reads through the cache, but never behind its own writes. */
 export class DeviceStatuses {
   readonly #caches: Caches;
@@ -46,7 +49,7 @@ export class DeviceStatuses {
   }
 
   /** Merges `status` into the stored one. */
-  async patch(device: Device, status: DeviceStatus["status"]): Promise<void> {
+  async patch(device: Device, status: DeviceStatusChange): Promise<void> {
     const { namespace = "default", name } = device.metadata;
     const ref = { resource: resources.devicestatuses, namespace, name };
     this.#remember(await this.#caches.client.patch(ref, "merge", { status }) as DeviceStatus);

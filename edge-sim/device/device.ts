@@ -47,6 +47,8 @@ interface Property {
   readonly type: string;
   readonly isWritable: boolean;
   readonly reportsToCloud: boolean;
+  /** Milliseconds of the device between two reports. */
+  readonly cycle: number;
   readonly source: ValueSource;
   readonly faults: Faults;
   readonly timer: Timer | undefined;
@@ -92,10 +94,15 @@ export class SimulatedDevice {
     const wanted = listAt(device, "spec", "properties").filter((property) =>
       textAt(property, "name") !== ""
     ) as DeviceProperty[];
+    const names = new Set(wanted.map(({ name }) => name));
     for (const [name, property] of this.#properties) {
+      if (names.has(name)) continue;
       property.timer?.cancel();
-      if (!wanted.some((p) => p.name === name)) this.#forget(name);
+      this.#forget(name);
     }
+    const modelProperties = new Map(
+      (listAt(model, "spec", "properties") as ModelProperty[]).map((p) => [textAt(p, "name"), p]),
+    );
     const { behaviours = {}, random } = this.#world;
     const { misbehaves = {}, values = {} } = behaviours[device.spec?.deviceModelRef?.name ?? ""] ?? {};
     const behaves = Object.keys(misbehaves).length === 0;
@@ -103,12 +110,15 @@ export class SimulatedDevice {
     if (this.#turn === undefined) this.#takeTurns();
     for (const property of wanted) {
       const known = this.#properties.get(property.name);
-      const described = (listAt(model, "spec", "properties") as ModelProperty[]).find((p) =>
-        textAt(p, "name") === property.name
-      ) ?? { name: property.name };
+      const described = modelProperties.get(property.name) ?? { name: property.name };
       const cycle = (property.reportCycle ?? 0) > 0 ? property.reportCycle as number : DEFAULT_CYCLE_MS;
       const reportsToCloud = hasMapper && property.reportToCloud === true;
-      const timer = reportsToCloud
+      // A cycle that stays the same goes on: a device that is changed every half second still reports every second.
+      const goesOn = known?.timer !== undefined && known.cycle === cycle && reportsToCloud;
+      if (!goesOn) known?.timer?.cancel();
+      const timer = goesOn
+        ? known.timer
+        : reportsToCloud
         ? every(this.#world.clock, cycle * this.#world.millisecond, () => this.#cycle(property.name))
         : undefined;
       const entry: Property = {
@@ -119,6 +129,7 @@ export class SimulatedDevice {
         type: twinTypes[described.type ?? ""] ?? "string",
         isWritable: described.accessMode !== "ReadOnly",
         reportsToCloud,
+        cycle,
         source: known?.source ?? valueSource(described, random.stream(property.name), values[property.name]),
         faults: known?.faults ??
           (behaves ? noFaults : new Faults(misbehaves, random.stream(`faults/${property.name}`))),

@@ -1,4 +1,5 @@
 // A simulated mapper: it has the simulated devices of one edge, is told of them as any mapper is, and speaks for them.
+import { isDeepStrictEqual } from "node:util";
 import type { Random } from "../../base/random/random.ts";
 import type { Clock } from "../../base/time/clock.ts";
 import { type Device, deviceIdOf, type DeviceModel } from "../../protocol/apis/device.ts";
@@ -50,7 +51,9 @@ export class SimulatedMapper implements DeviceMapper {
 
   putDeviceModel(model: DeviceModel): void {
     const { name, namespace } = model.metadata;
+    const known = this.#models.get(pathOf(namespace, name));
     this.#models.set(pathOf(namespace, name), model);
+    if (known !== undefined && isDeepStrictEqual(known.spec, model.spec)) return;
     for (const [id, { device }] of this.#devices) {
       const isIts = device.spec?.deviceModelRef?.name === name && device.metadata.namespace === namespace;
       if (isIts) this.#configure(id, device);

@@ -386,7 +386,17 @@ export class DeviceTwin {
   }
 
   #keep({ attributes, description, id, name, state, twins }: Member): void {
-    const row: Row = { metadata: { name: id }, name, description, state, attributes, twins: twins.rows() };
+    const row: Row = {
+      metadata: { name: id },
+      name,
+      description,
+      state,
+      attributes,
+      // Read when somebody asks: a device of a thousand properties is not copied at each report of one.
+      get twins() {
+        return twins.rows();
+      },
+    };
     this.#world.store.put(rowPath(id), row);
   }
 }

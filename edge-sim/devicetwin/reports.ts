@@ -43,7 +43,8 @@ export class TwinReports {
       resource,
       content,
     });
-    if (!hub.send(message)) return;
+    const older = this.#madeNeedlessBy(subjects);
+    if (!hub.send(message, older?.message)) return;
     const { msg_id: id } = message.header;
     for (const subject of subjects) {
       this.#overtake(subject);
@@ -64,6 +65,12 @@ export class TwinReports {
     for (const subject of [...this.#newest.keys()]) if (isAbout(subject)) this.#overtake(subject);
   }
 
+  /** The unconfirmed message that says nothing beyond these subjects: where it still waits, the new one takes its place. */
+  #madeNeedlessBy(subjects: readonly string[]): Unconfirmed | undefined {
+    const known = this.#unconfirmed.get(this.#newest.get(subjects[0] ?? "") ?? "");
+    return known !== undefined && known.subjects.isSubsetOf(new Set(subjects)) ? known : undefined;
+  }
+
   #overtake(subject: string): void {
     const id = this.#newest.get(subject) ?? "";
     this.#newest.delete(subject);
@@ -77,6 +84,8 @@ export class TwinReports {
     const { clock, hub, timings } = this.#world;
     const now = clock.now();
     for (const unconfirmed of this.#unconfirmed.values()) {
+      // The wait for a confirmation begins when the message leaves.
+      if (hub.holds(unconfirmed.message)) unconfirmed.sentAt = now;
       if (now - unconfirmed.sentAt < timings.confirm || !hub.send(unconfirmed.message)) continue;
       unconfirmed.sentAt = now;
     }

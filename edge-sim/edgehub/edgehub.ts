@@ -197,14 +197,17 @@ export class EdgeHub {
   }
 
   /**
-   * Sends a message, or holds it back until the message limit lets it by; heartbeats go at once. False where there is no
-   * connection, or too much is held back.
+   * Sends a message, or holds it back until the message limit permits it; acknowledgements, answers and keepalives go at once.
+   * It takes the place of `replaced`, where that one is still held back. False where there is no connection, or too much is
+   * held back.
    */
-  send(message: Message): boolean {
-    if (!this.isConnected) return false;
-    if (message.route.operation !== operations.keepalive) return this.#limit.send(message);
-    this.#write(message);
-    return true;
+  send(message: Message, replaced?: Message): boolean {
+    return this.isConnected && this.#limit.send(message, replaced);
+  }
+
+  /** Whether the message limit holds a message back. */
+  holds(message: Message): boolean {
+    return this.#limit.holds(message);
   }
 
   #write(message: Message): void {

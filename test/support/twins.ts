@@ -20,7 +20,10 @@ export function twinsOf(
   const sent: Message[] = [];
   const published: { readonly topic: string; readonly payload: Record<string, unknown> }[] = [];
   let isConnected = true;
-  const hub = { send: (message: Message) => isConnected && sent.push(message) > 0 } as unknown as EdgeHub;
+  const hub = {
+    send: (message: Message) => isConnected && sent.push(message) > 0,
+    holds: () => false,
+  } as unknown as EdgeHub;
   const store = options.store ?? new EdgeStore();
   const era = isV11 ? v11 : today;
   const mapper = new SimulatedMapper({

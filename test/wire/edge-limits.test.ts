@@ -29,6 +29,32 @@ test("sixty messages go at once, the others wait for their turn, in order; heart
   expect(numbers(said).length).toBeGreaterThan(50);
 });
 
+test("acknowledgements and answers don't wait for the limit, and requests go before reports", async () => {
+  const { edge, said } = await edgeAt({ messageRefill: 20 });
+  sendAll(edge, 60);
+  const report = (n: number) =>
+    newMessage(0, {
+      source: "twin",
+      group: "resource",
+      operation: "update",
+      resource: `device/d/twin/edge_updated`,
+      content: n,
+    });
+  const reports = [0, 1, 2].map(report);
+  for (const each of reports) edge.hub.send(each);
+  // A newer report takes the place of the one that it makes needless.
+  edge.hub.send(report(9), reports[0]);
+  expect(edge.hub.holds(reports[0] as Message)).toBe(false);
+  edge.hub.send(message(60));
+  edge.hub.send(newMessage(0, { source: "edged", group: "meta", operation: "response", resource: "x", parent: "p" }));
+  const isReport = ({ route }: Message) => route.resource === "device/d/twin/edge_updated";
+  await until("all reports", () => said.filter(isReport).length === 3);
+  expect(said.filter(isReport).map(({ content }) => content)).toEqual([9, 1, 2]);
+  const at = (isIt: (message: Message) => boolean) => said.findIndex(isIt);
+  expect(at(({ header }) => header.parent_msg_id === "p")).toBeLessThan(at(({ content }) => content === 60));
+  expect(at(({ content }) => content === 60)).toBeLessThan(at(isReport));
+});
+
 test("each turn lets one more by", async () => {
   const { edge, said } = await edgeAt({ messageRefill: 2 });
   sendAll(edge, 100);

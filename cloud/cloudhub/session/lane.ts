@@ -3,6 +3,7 @@ import { isNewerVersion, type KubeObject } from "../../../protocol/apis/kube-obj
 import type { Message } from "../../../protocol/message/message.ts";
 import { operations, resourceTypes } from "../../../protocol/message/names.ts";
 import { parseWirePath } from "../../../protocol/resource/path.ts";
+import type { Written } from "./resends.ts";
 
 /** A message in the lane. `message.route.resource` is the wire path. */
 export interface LaneItem {
@@ -20,6 +21,8 @@ export interface LaneItem {
   sentAt: number;
   /** Writes so far. */
   attempts: number;
+  /** Set by the session at each write; see Resends. */
+  written?: Written;
 }
 
 /** What became of a message that was offered. */

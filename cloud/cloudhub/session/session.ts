@@ -13,6 +13,7 @@ import { parseWirePath } from "../../../protocol/resource/path.ts";
 import type { CloudCoreConfig } from "../../config/config.ts";
 import { encodedContent, encodeV11 } from "./encoded.ts";
 import { PacedQueue } from "./paced-queue.ts";
+import { Resends } from "./resends.ts";
 import { isDeletion, Lane, type LaneItem, mayComeBack } from "./lane.ts";
 import { type Recorded, recordedOf, type SyncRecords } from "./sync-records.ts";
 
@@ -31,8 +32,11 @@ export interface SessionWorld {
   readonly ended: (session: NodeSession, reason: string) => void;
 }
 
-/** Rounds of five sends (KubeEdge: 4 retries); after one, what waits has its turn. */
-const SENDS_PER_ROUND = 5;
+/**
+ * Sends of a round, which takes 35 s: after one, what waits has its turn. KubeEdge gives up after five sends, 25 s; ours come
+ * ever later.
+ */
+const SENDS_PER_ROUND = 3;
 
 /** Why a message for a node was not sent. */
 export type DropReason =
@@ -78,6 +82,7 @@ export class NodeSession {
   readonly #paced: PacedQueue | undefined;
   readonly #totals: DeliveryTotals;
   readonly #retries = new Map<string, Timer>();
+  readonly #resends: Resends;
   /**
    * Uid and version of what was last sent under a path. Edges delete by name (but for pods): the deletion of a former object
    * that comes after the present one was sent would take the present one away.
@@ -98,6 +103,7 @@ export class NodeSession {
       messages: limits.laneMessages,
       bytes: limits.laneBytes,
     });
+    this.#resends = new Resends(world.config.ackRetry);
     this.#paced = world.isV11 ? this.#pacedQueue() : undefined;
     this.#keepalive = this.#armKeepalive();
     socket.onClose((reason) => this.end(reason));
@@ -125,6 +131,11 @@ export class NodeSession {
   keepalive(): void {
     this.#keepalive.cancel();
     if (!this.#ended) this.#keepalive = this.#armKeepalive();
+  }
+
+  /** A message of the edge was read that is no keepalive. */
+  heard(): void {
+    this.#resends.heard();
   }
 
   /** Sends a message that needs no acknowledgement: at once, whatever waits. */
@@ -207,6 +218,7 @@ export class NodeSession {
     const { message, object } = item;
     this.#retries.get(message.header.msg_id)?.cancel();
     this.#retries.delete(message.header.msg_id);
+    this.#resends.acknowledged(item.written);
     this.#totals.acked++;
     const now = this.#world.clock.now();
     this.#tapAt("hub.ack", message, { ack: now - item.sentAt, attempt: item.attempts });
@@ -309,11 +321,12 @@ export class NodeSession {
     const { message } = item;
     item.attempts++;
     this.#totals[item.attempts === 1 ? "sent" : "resent"]++;
+    item.written = this.#resends.wrote(item.written);
     this.#write(message, { attempt: item.attempts, wait: item.attempts === 1 ? item.sentAt - item.since : 0 });
-    this.#armRetry(item);
+    this.#armRetry(item, this.#resends.waitAfter(item.attempts));
   }
 
-  #armRetry(item: LaneItem, after = this.#world.config.ackRetry): void {
+  #armRetry(item: LaneItem, after: number): void {
     const id = item.message.header.msg_id;
     this.#retries.set(
       id,
@@ -327,7 +340,9 @@ export class NodeSession {
   #sendAgain(item: LaneItem): void {
     // What our own buffer still holds has not even left: a slow link is not made faster by saying it twice. It may also be
     // what was sent again a moment ago, so a short while must do: a whole round would bring the same two together again.
-    if (this.#socket.buffered > 0) return this.#armRetry(item, this.#world.config.ackRetry / 10);
+    const { ackRetry } = this.#world.config;
+    if (this.#socket.buffered > 0) return this.#armRetry(item, ackRetry / 10);
+    if (item.written !== undefined && this.#resends.isPutOff(item.written)) return this.#armRetry(item, ackRetry);
     const outcome = item.attempts % SENDS_PER_ROUND === 0
       ? this.#lane.giveUp(item.message.header.msg_id)
       : "stays" as const;
