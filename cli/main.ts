@@ -7,6 +7,7 @@ import { describeFailure, exitCodes } from "./failure.ts";
 import { integer, label, nodePrefix, positive, shard, withFlags } from "./flags.ts";
 import type { CleanFlags } from "./clean.ts";
 import type { FleetFlags } from "./fleet.ts";
+import type { ResyncFlags } from "./resync.ts";
 import type { RunFlags } from "./run.ts";
 import type { Selection } from "./selection.ts";
 import type { UpFlags } from "./up.ts";
@@ -90,6 +91,15 @@ withFlags(cloudcore, ["kubeconfig", "timeScale", "json", "bind", "port", "quiet"
     const asked = isAsked ? { ...options, bind } : options;
     await finish((await import("./cloudcore.ts")).cloudcoreCommand(asked));
   });
+
+cloudcore.command("resync <nodes...>").description(
+  "have everything sent to these nodes again: for an edge that lacks what its sync records say it has",
+)
+  .option("--kubeconfig <file>", "the cluster that the nodes belong to")
+  .addHelpText("after", "\nExample:\n  skep cloudcore resync edge-7 --kubeconfig ~/.kube/config")
+  .action(async (nodes: string[], _options: unknown, command: Command) =>
+    finish((await import("./resync.ts")).resyncCommand(nodes, command.optsWithGlobals<ResyncFlags>()))
+  );
 
 const fleet = program.command("fleet").description("start simulated edges against a cloudcore, ours or the Go one");
 withFlags(fleet, ["cloudcore", "edges", "seed", "timeScale", "json", "quiet", "verbose"])

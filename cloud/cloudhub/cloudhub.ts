@@ -17,6 +17,7 @@ import type { CloudCoreConfig } from "../config/config.ts";
 import type { Caches } from "../kube/caches.ts";
 import type { Eras } from "../kube/eras.ts";
 import { resources } from "../kube/resource.ts";
+import type { SyncIndex } from "../kube/sync-index.ts";
 import { NodeAuthoriser } from "./authoriser/authoriser.ts";
 import { type HubCertificates, prepareCertificates, refreshToken } from "./certificates.ts";
 import { dispatchDownstream } from "./dispatcher/downstream.ts";
@@ -26,6 +27,7 @@ import { serveEdges } from "./servers/websocket.ts";
 import { serveCsi } from "./servers/uds.ts";
 import { DeliveryTotals, NodeSession } from "./session/session.ts";
 import { Sessions } from "./session/sessions.ts";
+import { isRegistration, resetRecords } from "./session/resync.ts";
 import { SyncRecords } from "./session/sync-records.ts";
 import { VolumeError, VolumeRequests } from "./volumes.ts";
 
@@ -38,6 +40,7 @@ export interface CloudHubWorld {
   readonly config: CloudCoreConfig;
   readonly servers: HubServers;
   readonly eras: Eras;
+  readonly index: SyncIndex;
   readonly tap: Tap | undefined;
 }
 
@@ -311,6 +314,7 @@ export class CloudHub implements Module {
       }
       const id = message.header.msg_id;
       if (message.route.operation !== operations.keepalive) session.heard();
+      if (isRegistration(message)) void this.#resync(session);
       tap?.(hopOf(message, { time: clock.now(), hop: "hub.read", direction: "up", node, size: text.length }));
       const { length } = text;
       this.totals.bytesUp += length;
@@ -328,6 +332,17 @@ export class CloudHub implements Module {
         logger.error("an edge's message could not be handed on", { node, id, error: reasonOf(error) });
       });
     });
+  }
+
+  /** An edge whose process has started may have lost its store: what its records say of it is forgotten, and all of it sent. */
+  async #resync(session: NodeSession): Promise<void> {
+    const { config, index, logger } = this.#world;
+    const { isV11, node } = session;
+    if (isV11 || config.strictGo.has("sync-on-connect")) return;
+    const count = await resetRecords(node, index, this.#records, logger);
+    if (count === 0 || session.hasEnded) return;
+    logger.debug("an edge has started anew and is sent everything", { node, objects: count });
+    this.#announce(node, "connected");
   }
 
   /** Whether a message is not carried out, because its node may not ask that. */

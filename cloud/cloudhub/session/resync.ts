@@ -1,0 +1,48 @@
+// Resync of a node whose store may be another one than its records say: the records are told to say nothing.
+import { type Logger, reasonOf } from "../../../base/log/logger.ts";
+import type { Message } from "../../../protocol/message/message.ts";
+import { operations, resourceTypes } from "../../../protocol/message/names.ts";
+import { parseWirePath } from "../../../protocol/resource/path.ts";
+import type { SyncIndex } from "../../kube/sync-index.ts";
+import type { SyncRecords } from "./sync-records.ts";
+
+/** Records that are written at the same time. */
+const AT_ONCE = 20;
+
+/**
+ * Whether the message registers a Node. A kubelet does so once, when its process has started (KubeEdge v1.23
+ * `edge/pkg/edged/edged.go`, Kubernetes `kubelet_node_status.go`): its store may have been kept, restored or lost, and no message
+ * says which.
+ */
+export function isRegistration({ route }: Message): boolean {
+  return route.operation === operations.insert && parseWirePath(route.resource ?? "")?.type === resourceTypes.node;
+}
+
+/**
+ * Resets the records of a node, so that everything is sent to it again; an edge that kept its store stores the same versions
+ * once more. Its Node is left alone: a registration is answered with it. Resolves with how many there were. A record that can't be
+ * reset is logged.
+ */
+export async function resetRecords(
+  node: string,
+  index: SyncIndex,
+  records: SyncRecords,
+  logger: Logger,
+): Promise<number> {
+  const held = index.of(node).filter(({ kind, version }) => kind !== "Node" && version !== "" && version !== "0");
+  const waiting = held.values();
+  const worker = async () => {
+    for (const { name, namespace, uid } of waiting) {
+      const object = { metadata: { name, ...(namespace === "" ? {} : { namespace }), uid } };
+      await records.reset(node, object).catch((error) =>
+        logger.warn("a sync record could not be reset", {
+          node,
+          object: `${namespace}/${name}`,
+          error: reasonOf(error),
+        })
+      );
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, worker));
+  return held.length;
+}

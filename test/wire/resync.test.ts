@@ -1,0 +1,133 @@
+// An edge that knows nothing of what its sync records say it has: what it is sent when it registers, and when somebody asks for it.
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { resources } from "../../cloud/kube/resource.ts";
+import { deviceApi } from "../../protocol/apis/device.ts";
+import { type KubeObject, textAt } from "../../protocol/apis/kube-object.ts";
+import { skep, workFolder } from "../support/command.ts";
+import { type RawEdge, rawEdge } from "../support/raw-edge.ts";
+import { until } from "../support/until.ts";
+import { type Cloud, startCloud } from "../support/world.ts";
+import { writeKubeconfig } from "../../cloud/apiserver/kubeconfig.ts";
+
+let cloud: Cloud;
+beforeAll(async () => void (cloud = await startCloud({ config: { keepaliveInterval: 60_000 } })));
+afterAll(() => cloud.stop());
+const folder = workFolder();
+afterAll(() => folder.remove());
+
+const labels = { "node-role.kubernetes.io/edge": "" };
+let number = 0;
+
+/** A connected edge that has acknowledged a pod, a device and its model. */
+async function settledEdge() {
+  const node = `resync-${++number}`;
+  const spec = { nodeName: node };
+  const metadata = (name: string) => ({ name: `${name}-${number}`, namespace: "default" });
+  await cloud.kube.create(resources.nodes, { apiVersion: "v1", kind: "Node", metadata: { name: node, labels } });
+  const objects = await Promise.all([
+    cloud.kube.create(resources.pods, {
+      apiVersion: "v1",
+      kind: "Pod",
+      metadata: metadata("pod"),
+      spec: { ...spec, containers: [{ name: "c", image: "i" }] },
+    }),
+    cloud.kube.create(resources.devicemodels, {
+      apiVersion: deviceApi,
+      kind: "DeviceModel",
+      metadata: metadata("model"),
+    }),
+    cloud.kube.create(resources.devices, {
+      apiVersion: deviceApi,
+      kind: "Device",
+      metadata: metadata("device"),
+      spec: { ...spec, deviceModelRef: { name: `model-${number}` } },
+    }),
+  ]);
+  const edge = await rawEdge(cloud, node);
+  edge.acknowledgeAll();
+  await until(
+    "all three are recorded",
+    async () => (await Promise.all(objects.map((o) => recorded(node, o)))).every(Boolean),
+  );
+  return { node, edge, objects };
+}
+
+async function recorded(node: string, object: KubeObject): Promise<boolean> {
+  const name = `${node}.${object.metadata.uid}`;
+  const record = await cloud.kube.find({ resource: resources.objectsyncs, namespace: "default", name });
+  return textAt(record, "status", "objectResourceVersion") === object.metadata.resourceVersion;
+}
+
+const pathOf = ({ kind = "", metadata: { name } }: KubeObject) => `default/${kind.toLowerCase()}/${name}`;
+const has = (edge: RawEdge, object: KubeObject) =>
+  edge.received.some(({ route, content }) =>
+    route.resource === pathOf(object) && textAt(content, "metadata", "uid") === object.metadata.uid
+  );
+const register = (edge: RawEdge, node: string) =>
+  edge.send({
+    operation: "insert",
+    resource: `null/node/${node}`,
+    content: { metadata: { name: node, labels }, status: {} },
+  });
+
+describe("an edge that comes back", () => {
+  test("and registers, as a process that has just started, is sent everything, whatever its records say", async () => {
+    const { edge, node, objects } = await settledEdge();
+    edge.close();
+    const again = await rawEdge(cloud, node);
+    again.acknowledgeAll();
+    register(again, node);
+    for (const object of objects) await until(`it is sent ${pathOf(object)}`, () => has(again, object));
+    await until(
+      "membership says its device",
+      () => again.received.some(({ route }) => route.resource === "membership"),
+    );
+    await until(
+      "all are recorded again",
+      async () => (await Promise.all(objects.map((object) => recorded(node, object)))).every(Boolean),
+    );
+    again.close();
+  });
+
+  test("without registering, as after a broken connection, is not sent what it has acknowledged", async () => {
+    const { edge, node, objects } = await settledEdge();
+    edge.close();
+    const again = await rawEdge(cloud, node);
+    again.acknowledgeAll();
+    const query = again.send({ operation: "query", resource: `kube-node-lease/lease/${node}`, content: null });
+    await again.expect("an answer", ({ header }) => header.parent_msg_id === query.header.msg_id);
+    // The membership comes after devices have been looked at.
+    await again.expect("its membership", ({ route }) => route.resource === "membership");
+    expect(objects.filter((object) => has(again, object)).map(pathOf)).toEqual([]);
+    again.close();
+  });
+});
+
+describe("skep cloudcore resync", () => {
+  test("has everything sent again to a connected node, and to no other", async () => {
+    const one = await settledEdge();
+    const other = await settledEdge();
+    const before = { one: one.edge.received.length, other: other.edge.received.length };
+    const kubeconfig = `${folder.path}/kubeconfig`;
+    await writeKubeconfig(kubeconfig, cloud.api.access);
+    const { code, err, out } = await skep(folder.path, "cloudcore", "resync", one.node, "--kubeconfig", kubeconfig);
+    expect([code, err]).toEqual([0, ""]);
+    expect(out).toMatch(new RegExp(`^${one.node}: \\d+ objects will be sent again, at once or when it connects\\n$`));
+    const later = { ...one.edge, received: [] as RawEdge["received"] };
+    for (const object of one.objects) {
+      await until(`it is sent ${pathOf(object)}`, () => {
+        later.received.splice(0, Infinity, ...one.edge.received.slice(before.one));
+        return has(later, object);
+      });
+    }
+    expect(other.edge.received.slice(before.other).filter(({ route }) => /^default\//.test(route.resource ?? "")))
+      .toEqual([]);
+  });
+
+  test("names a Node that isn't there, and ends with 2", async () => {
+    const kubeconfig = `${folder.path}/kubeconfig`;
+    await writeKubeconfig(kubeconfig, cloud.api.access);
+    const { code, err } = await skep(folder.path, "cloudcore", "resync", "nobody", "--kubeconfig", kubeconfig);
+    expect([code, err]).toEqual([2, "skep: there is no Node nobody in this cluster; `kubectl get nodes` lists them\n"]);
+  });
+});
