@@ -1,6 +1,7 @@
 // `skep list` and `skep check`: which scenarios there are, and whether files hold any.
-import { loadScenarios } from "../scenarios/engine/parse.ts";
+import { loadForCheck } from "../scenarios/engine/parse.ts";
 import { ScenarioError } from "../scenarios/engine/scenario.ts";
+import { wrongFiles } from "../scenarios/targets/named-files.ts";
 import { exitCodes } from "./failure.ts";
 import { type Selection, wantedScenarios } from "./selection.ts";
 
@@ -24,13 +25,19 @@ export async function listCommand(
   return exitCodes.held;
 }
 
-/** Reads files without running them; tells of each what is wrong with it. Resolves with the exit code. */
+/**
+ * Reads files of scenarios or of cohorts without running them, and all that they name; tells of each what is wrong with it.
+ * Resolves with the exit code.
+ */
 export async function checkCommand(files: readonly string[]): Promise<number> {
   let isWrong = false;
   for (const file of files) {
     try {
-      const scenarios = await loadScenarios(file);
-      process.stdout.write(`${file}: ${scenarios.length === 1 ? "1 scenario" : `${scenarios.length} scenarios`}\n`);
+      const { parts, what } = await loadForCheck(file);
+      const wrong = (await Promise.all(parts.map(wrongFiles))).flat();
+      for (const line of wrong) process.stderr.write(`skep: ${line}\n`);
+      if (wrong.length > 0) isWrong = true;
+      else process.stdout.write(`${file}: ${what}\n`);
     } catch (error) {
       if (!(error instanceof ScenarioError)) throw error;
       isWrong = true;

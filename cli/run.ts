@@ -98,6 +98,8 @@ function parallelOf({ cloudcore, kubeconfig, parallel, port = 0 }: RunFlags): nu
 }
 
 function exitCodeOf({ scenarios }: RunResult): number {
+  const ran = scenarios.filter(({ refused, verdict }) => refused !== true && verdict !== "skipped");
+  if (ran.length === 0) return exitCodes.couldNotRun;
   if (scenarios.some((s) => s.verdict === "failed")) return exitCodes.failed;
   return scenarios.some((s) => s.verdict === "passed") ? exitCodes.held : exitCodes.couldNotRun;
 }

@@ -1,7 +1,7 @@
 // Which scenarios a command is about: files or the library, and what of them.
 import { relative } from "node:path";
 import { loadScenarios } from "../scenarios/engine/parse.ts";
-import { defaultFleet, type Scenario } from "../scenarios/engine/scenario.ts";
+import { defaultFleet, type Scenario, ScenarioError, withDefaults } from "../scenarios/engine/scenario.ts";
 import { libraryFiles } from "../scenarios/library/library.ts";
 import { UsageError } from "./failure.ts";
 
@@ -12,17 +12,39 @@ export interface Selection {
   readonly edges?: number;
 }
 
-/** The scenarios of the files, or of the library, that the flags select. Rejects with ScenarioError or UsageError. */
+/**
+ * The scenarios of the files, or of the library, that the flags select. A file that is no scenario stands for one that can't be
+ * run, where there are others that can. Rejects with ScenarioError or UsageError.
+ */
 export async function wantedScenarios(files: readonly string[], flags: Selection): Promise<Scenario[]> {
   const paths = files.length > 0 ? files : await libraryFiles();
-  const all = (await Promise.all(paths.map((path) => loadScenarios(relative(process.cwd(), path) || path)))).flat();
+  const read = await Promise.all(paths.map((path) => scenariosOf(relative(process.cwd(), path) || path)));
+  const errors = read.filter((each) => each instanceof ScenarioError);
+  if (errors.length === read.length && errors[0] !== undefined) throw errors[0];
+  const all = read.flatMap((each) => each instanceof ScenarioError ? [unusable(each)] : each);
   const pattern = patternOf(flags.grep);
-  const wanted = all.filter(({ name, tags }) =>
+  const wanted = all.filter(({ name, refusals, tags }) =>
+    refusals !== undefined ||
     (pattern === undefined || pattern.test(name)) && (flags.tag ?? []).every((tag) => tags.includes(tag))
   );
   if (wanted.length > 0) return wanted.map((scenario) => withEdges(scenario, flags.edges));
   const tags = [...new Set(all.flatMap((scenario) => scenario.tags))].sort().join(", ");
   throw new UsageError(`none of ${all.length} scenarios is meant by --grep and --tag; the tags are ${tags || "none"}`);
+}
+
+async function scenariosOf(path: string): Promise<Scenario[] | ScenarioError> {
+  try {
+    return await loadScenarios(path);
+  } catch (error) {
+    if (error instanceof ScenarioError) return error;
+    throw error;
+  }
+}
+
+/** A file that is no scenario, in its place among the results. */
+function unusable({ message, position }: ScenarioError): Scenario {
+  const nothing = { steps: [], catch: [], finally: [] };
+  return { name: position.file, position, refusals: [message], ...withDefaults({}), ...nothing };
 }
 
 function patternOf(grep: string | undefined): RegExp | undefined {

@@ -38,9 +38,12 @@ export interface StageRequirement {
 
 /** A stage that can't be used; the message says which and why. */
 export class StageError extends Error {
-  constructor(stage: string, reason: string) {
+  /** Where in its spec. */
+  readonly path: readonly (string | number)[];
+  constructor(stage: string, reason: string, path: readonly (string | number)[] = []) {
     super(`stage ${stage}: ${reason}`);
     this.name = "StageError";
+    this.path = path;
   }
 }
 
@@ -77,7 +80,7 @@ export class Stages {
 
 function compile(spec: StageSpec): Stage {
   const { matchAnnotations = {}, matchExpressions = [], matchLabels = {} } = spec.selector ?? {};
-  const requirements = matchExpressions.map((requirement) => compileRequirement(spec.name, requirement));
+  const requirements = matchExpressions.map((requirement, i) => compileRequirement(spec.name, requirement, i));
   const patch = compileValue(spec.name, spec.next.patch.status);
   const logs = compileValue(spec.name, [...spec.next.logs ?? []]);
   return {
@@ -103,12 +106,13 @@ function has(given: Readonly<Record<string, string>> = {}, wanted: Readonly<Reco
   return Object.entries(wanted).every(([key, value]) => given[key] === value);
 }
 
-function compileRequirement(stage: string, { key, operator, values = [] }: StageRequirement) {
+function compileRequirement(stage: string, { key, operator, values = [] }: StageRequirement, index: number) {
   const path = pathOf(key);
   if (path === undefined) {
     throw new StageError(
       stage,
       `the key ${key} is no path such as .status.phase, .spec.containers[0].name or .metadata.labels["app"]`,
+      ["selector", "matchExpressions", index, "key"],
     );
   }
   return (pod: KubeObject): boolean => {

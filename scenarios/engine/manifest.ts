@@ -1,12 +1,12 @@
 // Kubernetes manifests that a scenario names: files beside it, or objects in it.
-import { access, readFile } from "node:fs/promises";
-import { dirname, resolve } from "node:path";
-import { parseAllDocuments } from "yaml";
+import { access, readdir, readFile } from "node:fs/promises";
+import { dirname, isAbsolute, join, resolve } from "node:path";
+import { type Document, isNode, LineCounter, parseAllDocuments } from "yaml";
 import { reasonOf } from "../../base/log/logger.ts";
-import type { KubeObject } from "../../protocol/apis/kube-object.ts";
+import { isPlainObject, type KubeObject } from "../../protocol/apis/kube-object.ts";
 import { StepFailure } from "../steps/step.ts";
 import type { StepContext, Variables } from "./context.ts";
-import type { Manifest } from "./scenario.ts";
+import { type Manifest, positionText } from "./scenario.ts";
 import { substitute } from "./variables.ts";
 
 /** The objects, in order. Files are looked for beside the scenario; `$variables` in them stand for their values. */
@@ -19,43 +19,118 @@ export async function loadManifest(
     : [manifest as string | KubeObject];
   const found: KubeObject[] = [];
   for (const part of parts) {
-    if (typeof part !== "string") found.push(part);
-    else found.push(...await readManifest(resolve(dirname(context.scenario.position.file), part), context.variables));
+    if (typeof part === "string") {
+      found.push(...await readManifest(fileBeside(part, context.scenario.position.file), context.variables));
+    } else {found.push(
+        ...objectsIn(part, () => positionText(context.scenario.position), []).map(({ object }) => object),
+      );}
   }
   return found;
 }
 
-/** NAME.yaml beside a scenario, or else in a folder of what is shipped. */
-export async function besideOrShipped(name: string, scenarioFile: string, shipped: string): Promise<string> {
-  const beside = resolve(dirname(scenarioFile), `${name}.yaml`);
-  return await access(beside).then(() => beside, () => resolve(shipped, `${name}.yaml`));
+/** A file that stands beside another one. */
+export function fileBeside(name: string, file: string): string {
+  return isAbsolute(name) ? name : join(dirname(file), name);
 }
 
-/** The objects of a file. Throws StepFailure where it can't be read or holds something else. */
+/** A file that a scenario names, and where it was looked for. */
+export interface NamedFile {
+  readonly name: string;
+  /** What it is, as in `there is no stage …`. */
+  readonly what: string;
+  /** The folder of what is shipped with skep. */
+  readonly shipped: string;
+}
+
+/** NAME.yaml beside a scenario, or else in a folder of what is shipped. Throws StepFailure where it is in neither. */
+export async function besideOrShipped({ name, shipped, what }: NamedFile, scenarioFile: string): Promise<string> {
+  const beside = join(dirname(scenarioFile), `${name}.yaml`);
+  if (await isThere(beside)) return beside;
+  const theirs = resolve(shipped, `${name}.yaml`);
+  if (await isThere(theirs)) return theirs;
+  const names = (await readdir(shipped)).map((file) => file.replace(/\.yaml$/, "")).join(", ");
+  throw new StepFailure(`there is no ${what} ${name}: ${beside} is not there, and shipped are ${names}`);
+}
+
+async function isThere(file: string): Promise<boolean> {
+  return await access(file).then(() => true, () => false);
+}
+
+/** An object of a file, and where in the file a part of it stands, as `file:line:column`. */
+export interface ReadObject {
+  readonly object: KubeObject;
+  where(path: readonly (string | number)[]): string;
+}
+
+/** The objects of a file; a `List` is taken apart. Throws StepFailure where it can't be read or holds something else. */
 export async function readManifest(file: string, variables: Variables): Promise<KubeObject[]> {
+  return (await readObjects(file, variables)).map(({ object }) => object);
+}
+
+/** As readManifest, with positions. */
+export async function readObjects(file: string, variables: Variables): Promise<ReadObject[]> {
   let text: string;
   try {
     text = await readFile(file, "utf8");
   } catch (error) {
     throw new StepFailure(`can't read the manifest ${file}`, [reasonOf(error)]);
   }
-  const documents = parseAllDocuments(text);
-  const objects: KubeObject[] = [];
+  const lines = new LineCounter();
+  const documents = parseAllDocuments(text, { lineCounter: lines });
+  const objects: ReadObject[] = [];
   for (const document of "empty" in documents ? [] : documents) {
-    if (document.errors.length > 0) {
-      throw new StepFailure(
-        `the manifest ${file} is not YAML`,
-        document.errors.map((e) => e.message),
-      );
+    const at = (offset: number) => `${file}:${lines.linePos(offset).line}:${lines.linePos(offset).col}`;
+    const where = (path: readonly (string | number)[]): string => {
+      for (let length = path.length; length >= 0; length--) {
+        const node = length === 0 ? document.contents : document.getIn(path.slice(0, length), true);
+        if (isNode(node) && node.range) return at(node.range[0]);
+      }
+      return `${file}:1:1`;
+    };
+    const [error] = document.errors;
+    if (error !== undefined) {
+      throw new StepFailure(`${at(error.pos[0])}: the manifest is not YAML: ${error.message.split("\n")[0]}`);
     }
-    const value = substitute(document.toJS(), variables) as KubeObject | null;
-    if (value === null) continue;
-    if (typeof value !== "object" || typeof value.kind !== "string" || typeof value.metadata?.name !== "string") {
-      throw new StepFailure(
-        `the manifest ${file} holds something that is no Kubernetes object: kind and metadata.name are needed`,
-      );
-    }
-    objects.push(value);
+    const value = substitute(valueOf(document, where), variables);
+    if (value !== null && value !== undefined) objects.push(...objectsIn(value, where, []));
   }
   return objects;
+}
+
+function valueOf(document: Document.Parsed, where: ReadObject["where"]): unknown {
+  try {
+    return document.toJS();
+  } catch (error) {
+    throw new StepFailure(`${where([])}: not usable: ${reasonOf(error).split("\n")[0]}`);
+  }
+}
+
+/** One object, or those of a List: what `kubectl get -o yaml` writes. */
+export function objectsIn(
+  value: unknown,
+  where: ReadObject["where"],
+  path: readonly (string | number)[],
+): ReadObject[] {
+  const object = value as Partial<KubeObject>;
+  const kind = isPlainObject(value) ? object.kind : undefined;
+  if (typeof kind === "string" && isList(value)) {
+    return (value.items as unknown[]).flatMap((item, i) => objectsIn(item, where, [...path, "items", i]));
+  }
+  const lacks = !isPlainObject(value)
+    ? "an object is needed"
+    : typeof object.apiVersion !== "string"
+    ? "apiVersion is missing"
+    : typeof kind !== "string"
+    ? "kind is missing"
+    : typeof object.metadata?.name !== "string"
+    ? "metadata.name is missing"
+    : undefined;
+  if (lacks !== undefined) throw new StepFailure(`${where(path)}: this is no Kubernetes object: ${lacks}`);
+  return [{ object: value as KubeObject, where: (inner) => where([...path, ...inner]) }];
+}
+
+/** `kind: List`, or `DeviceList` and the like. A kind that merely ends so has no items. */
+function isList(value: unknown): value is { readonly items: unknown } {
+  const { items, kind } = value as { readonly items?: unknown; readonly kind: string };
+  return kind.endsWith("List") && Array.isArray(items);
 }

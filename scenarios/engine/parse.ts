@@ -28,15 +28,36 @@ const stepChecks = new Map<string, ValidateFunction>();
 
 /** The scenarios of a file, in order. Throws ScenarioError. */
 export async function loadScenarios(file: string): Promise<Scenario[]> {
-  if (/\.[cm]?[jt]s$/.test(file)) return [await loadCoded(file)];
+  if (isModule(file)) return [await loadCoded(file)];
   return parseScenarios(await readText(file), file);
 }
 
 /** The cohorts of a file that says `fleet:` and nothing else. Throws ScenarioError. */
 export async function loadCohorts(file: string): Promise<readonly ScenarioCohort[]> {
+  return (await loadCohortsFile(file)).fleet;
+}
+
+/** As loadCohorts, with positions. */
+async function loadCohortsFile(file: string): Promise<Pick<Scenario, "fleet" | "position" | "where">> {
   const lines = new LineCounter();
   const document = parseDocument(await readText(file), { lineCounter: lines });
-  return new Parser(document, lines, file).cohorts();
+  const parser = new Parser(document, lines, file);
+  return { fleet: parser.cohorts(), position: { file, line: 1, column: 1 }, where: parser.where };
+}
+
+/** What a file holds, as `skep check` reads it: scenarios, or the cohorts of a fleet. Throws ScenarioError. */
+export async function loadForCheck(
+  file: string,
+): Promise<{ readonly what: string; readonly parts: readonly Pick<Scenario, "fleet" | "position" | "where">[] }> {
+  const isCohorts = !isModule(file) && /^fleet:/m.test(await readText(file)) && !/^skep:/m.test(await readText(file));
+  const parts = isCohorts ? [await loadCohortsFile(file)] : await loadScenarios(file);
+  const count = isCohorts ? parts[0]?.fleet.length ?? 0 : parts.length;
+  const word = isCohorts ? "cohort" : "scenario";
+  return { what: `${count} ${word}${count === 1 ? "" : "s"}`, parts };
+}
+
+function isModule(file: string): boolean {
+  return /\.[cm]?[jt]s$/.test(file);
 }
 
 async function readText(file: string): Promise<string> {
@@ -88,6 +109,8 @@ class Parser {
     this.#file = file;
   }
 
+  readonly where = (path: Path): Position => this.#where(path);
+
   cohorts(): readonly ScenarioCohort[] {
     const value = this.#value();
     const check = ajv.compile(cohortsSchema);
@@ -108,6 +131,7 @@ class Parser {
     return {
       name: fields.name as unknown as string,
       position: this.#where([]),
+      where: this.where,
       ...withDefaults(fields as ScenarioFields),
       steps: this.#steps((fields.steps ?? []) as unknown[], ["steps"]),
       catch: this.#steps((fields.catch ?? []) as unknown[], ["catch"]),

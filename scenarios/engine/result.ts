@@ -49,6 +49,8 @@ export interface ScenarioResult {
   readonly tries: number;
   readonly flaky: boolean;
   readonly earlier: readonly Failure[];
+  /** True for one whose files are wrong, so that nothing of it was run; it counts as failed. */
+  readonly refused?: boolean;
   /** Why it was skipped; empty otherwise. */
   readonly reason: string;
   /** Milliseconds, world included. */

@@ -4,7 +4,8 @@ import type { HopRecord } from "../../base/hop/hop.ts";
 import { reasonOf } from "../../base/log/logger.ts";
 import { StepFailure } from "../steps/step.ts";
 import { stepTable } from "../steps/table.ts";
-import type { Target, World } from "../targets/target.ts";
+import { wrongFiles } from "../targets/named-files.ts";
+import { isOfTheRun, type Target, type World } from "../targets/target.ts";
 import { DEFAULT_WITHIN, type StepContext, type Variables } from "./context.ts";
 import { milliseconds } from "./duration.ts";
 import { judgeInvariants } from "./invariants.ts";
@@ -69,6 +70,11 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
   if (lacking.length > 0) {
     return { ...base, verdict: "skipped", reason: `${target.name} has no ${lacking.join(", ")}`, took: 0 };
   }
+  const refusals = scenario.refusals ?? await wrongFiles(scenario);
+  if (refusals.length > 0) {
+    const failures = refusals.map((message) => ({ message, details: [], hops: [] }));
+    return { ...base, verdict: "failed", reason: "", refused: true, failures, took: performance.now() - began };
+  }
   const timeout = AbortSignal.timeout(milliseconds(scenario.timeout) * target.patience);
   const signal = AbortSignal.any([options.signal, timeout]);
   let world: World;
@@ -79,13 +85,10 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
       signal,
     );
   } catch (error) {
-    // A fleet that isn't ready in time is a finding; a port, a cluster or a way in that can't be had is not the scenario's.
-    const isFinding = error instanceof StepFailure || (error instanceof Error && error.name === "NotReadyError") ||
-      signal.aborted;
     if (options.signal.aborted) {
       return { ...base, verdict: "skipped", reason: reasonOf(options.signal.reason), took: performance.now() - began };
     }
-    if (!isFinding) throw error;
+    if (isOfTheRun(error) && !signal.aborted) throw error;
     const failure = { message: `the world could not be made: ${reasonOf(error)}`, details: detailsOf(error), hops: [] };
     return { ...base, verdict: "failed", reason: "", failures: [failure], took: performance.now() - began };
   }

@@ -13,6 +13,11 @@ export interface Position {
   readonly column: number;
 }
 
+/** As editors and terminals take it: `file:line:column`. */
+export function positionText({ column, file, line }: Position): string {
+  return `${file}:${line}:${column}`;
+}
+
 /** Devices each edge of a cohort gets: `{edge}-{model}-{i}`. */
 export interface CohortDevices {
   readonly model: string;
@@ -105,6 +110,10 @@ export interface Step {
 export interface Scenario {
   readonly name: string;
   readonly position: Position;
+  /** Where a part of it stands, such as `["fleet", 0, "stages"]`; the scenario itself where it was written in code. */
+  readonly where?: (path: readonly (string | number)[]) => Position;
+  /** Why it can't be run, where its file is no scenario. */
+  readonly refusals?: readonly string[];
   readonly tags: readonly string[];
   readonly needs: readonly string[];
   readonly seed: number | undefined;
@@ -148,7 +157,7 @@ export type Manifest = string | KubeObject | readonly (string | KubeObject)[];
 export class ScenarioError extends Error {
   readonly position: Position;
   constructor(position: Position, message: string) {
-    super(`${position.file}:${position.line}:${position.column}: ${message}`);
+    super(`${positionText(position)}: ${message}`);
     this.name = "ScenarioError";
     this.position = position;
   }

@@ -1,12 +1,13 @@
 // Steps that arrange others: wait, repeat, parallel, run, show.
 import { existsSync } from "node:fs";
-import { dirname, resolve } from "node:path";
+import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { reasonOf } from "../../base/log/logger.ts";
 import { sleep } from "../../base/time/clock.ts";
 import type { StepContext } from "../engine/context.ts";
 import { milliseconds } from "../engine/duration.ts";
-import type { Step } from "../engine/scenario.ts";
+import { fileBeside } from "../engine/manifest.ts";
+import type { Scenario, Step } from "../engine/scenario.ts";
 import { schemas, StepFailure, type StepKind } from "./step.ts";
 
 export const waitStep = {
@@ -62,13 +63,22 @@ export const runStep = {
   summary: "Calls the default export of a TypeScript or JavaScript module with the step's context.",
   schema: { type: "string", description: "the module's path, from the scenario's folder" },
   async run(context: StepContext, file: string) {
-    const path = resolve(dirname(context.scenario.position.file), file);
-    // An installed skep holds its library compiled.
-    const there = existsSync(path) ? path : path.replace(/\.ts$/, ".js");
-    const module = await import(pathToFileURL(there).href).catch((error) => {
-      throw new StepFailure(`can't load ${file}`, [reasonOf(error)]);
-    }) as { default?: unknown };
-    if (typeof module.default !== "function") throw new StepFailure(`${file} has no function as its default export`);
-    return await (module.default as (context: StepContext) => unknown)(context);
+    return await (await loadStepModule(file, context.scenario))(context);
   },
 } as const satisfies StepKind;
+
+/** The function of a module beside a scenario. Throws StepFailure. */
+export async function loadStepModule(
+  file: string,
+  scenario: Pick<Scenario, "position">,
+): Promise<(context: StepContext) => unknown> {
+  const path = resolve(fileBeside(file, scenario.position.file));
+  // An installed skep holds its library compiled.
+  const there = [path, path.replace(/\.ts$/, ".js")].find(existsSync);
+  if (there === undefined) throw new StepFailure(`there is no module ${fileBeside(file, scenario.position.file)}`);
+  const module = await import(pathToFileURL(there).href).catch((error) => {
+    throw new StepFailure(`can't load ${fileBeside(file, scenario.position.file)}: ${reasonOf(error).split("\n")[0]}`);
+  }) as { default?: unknown };
+  if (typeof module.default === "function") return module.default as (context: StepContext) => unknown;
+  throw new StepFailure(`${fileBeside(file, scenario.position.file)} has no function as its default export`);
+}

@@ -1,12 +1,12 @@
 // How the devices of a cohort behave, from the words of a scenario: durations, tables beside it, and a check against the model.
 import { readFile } from "node:fs/promises";
-import { dirname, resolve } from "node:path";
 import { reasonOf } from "../../base/log/logger.ts";
 import type { DeviceBehaviour } from "../../edge-sim/device/device.ts";
 import type { Scalar, ValueSpec } from "../../edge-sim/device/values.ts";
 import type { DeviceModel } from "../../protocol/apis/device.ts";
 import { refuseTwin } from "../../protocol/twin/twin.ts";
 import { milliseconds } from "../engine/duration.ts";
+import { fileBeside } from "../engine/manifest.ts";
 import type { CohortDevices, CohortMisbehaviour, CohortValues, ScenarioCohort } from "../engine/scenario.ts";
 import { StepFailure } from "../steps/step.ts";
 import { readModel } from "./devices.ts";
@@ -64,7 +64,7 @@ async function behaviourOf(
 
 async function sourceOf({ csv, ...spec }: CohortValues, scenarioFile: string): Promise<ValueSpec> {
   if (csv === undefined) return spec;
-  const file = resolve(dirname(scenarioFile), csv.file);
+  const file = fileBeside(csv.file, scenarioFile);
   return { step: { values: await readColumn(file, csv.column) } };
 }
 

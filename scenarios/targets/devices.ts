@@ -50,9 +50,9 @@ export async function createDevices(
 
 /** A model that is shipped, or stands beside the scenario. Throws StepFailure. */
 export async function readModel(name: string, scenarioFile: string): Promise<DeviceModel> {
-  const file = await besideOrShipped(name, scenarioFile, shipped);
+  const file = await besideOrShipped({ name, what: "model", shipped }, scenarioFile);
   const model = (await readManifest(file, {})).find((object) => object.kind === "DeviceModel");
-  if (model === undefined) throw new StepFailure(`${file} holds no DeviceModel`);
+  if (model === undefined) throw new StepFailure(`${file}:1:1: the file holds no DeviceModel`);
   return model as DeviceModel;
 }
 

@@ -1,9 +1,9 @@
 // Reads the stages that a cohort's pods live by: files of kwok's `kind: Stage`, shipped with skep or beside the scenario.
 import { fileURLToPath } from "node:url";
 import { Ajv } from "ajv";
-import { Stages, type StageSpec } from "../../edge-sim/edged/stages.ts";
+import { StageError, Stages, type StageSpec } from "../../edge-sim/edged/stages.ts";
 import { type KubeObject, textAt } from "../../protocol/apis/kube-object.ts";
-import { besideOrShipped, readManifest } from "../engine/manifest.ts";
+import { besideOrShipped, type ReadObject, readObjects } from "../engine/manifest.ts";
 import { type Schema, StepFailure } from "../steps/step.ts";
 
 const shipped = fileURLToPath(new URL("../library/stages", import.meta.url));
@@ -35,6 +35,7 @@ const schema: Schema = object({
   delay: object({ durationMilliseconds: ms, jitterDurationMilliseconds: ms }),
   next: object({
     patch: object({ status: { type: "object" } }, ["status"]),
+    delete: { const: false },
     logs: { type: "array", maxItems: 100, items: { type: ["string", "object"] } },
   }, ["patch"]),
 }, ["next"]);
@@ -51,29 +52,50 @@ const foreign: Readonly<Record<string, string>> = {
 
 const check = new Ajv({ strict: false }).compile(schema);
 
-/** The stages in these files, by name as models are. Throws StepFailure, or StageError for a path or an expression. */
+/** The stages in these files, by name as models are. Throws StepFailure. */
 export async function readStages(names: readonly string[], scenarioFile: string): Promise<Stages> {
   const specs: StageSpec[] = [];
   for (const name of names) {
-    const file = await besideOrShipped(name, scenarioFile, shipped);
-    for (const object of await readManifest(file, {})) specs.push(specOf(object, file));
+    const file = await besideOrShipped({ name, what: "stage", shipped }, scenarioFile);
+    const objects = await readObjects(file, {});
+    if (objects.length === 0) throw new StepFailure(`${file}:1:1: the file holds no Stage`);
+    for (const read of objects) specs.push(specOf(read));
   }
   return new Stages(specs);
 }
 
-function specOf({ kind, metadata: { name }, spec }: KubeObject, file: string): StageSpec {
-  const refuse = (reason: string) => new StepFailure(`${file}: stage ${name}: ${reason}`);
-  if (kind !== "Stage") throw new StepFailure(`${file} holds a ${kind}; files of stages hold kind: Stage`);
+/** Throws StepFailure with the place of what is wrong. */
+function specOf({ object, where }: ReadObject): StageSpec {
+  const spec = specIn(object, where);
+  try {
+    // Each by itself, so that the message can say where.
+    new Stages([spec]);
+  } catch (error) {
+    if (!(error instanceof StageError)) throw error;
+    throw new StepFailure(`${where(["spec", ...error.path])}: ${error.message}`);
+  }
+  return spec;
+}
+
+function specIn({ kind, metadata: { name }, spec }: KubeObject, where: ReadObject["where"]): StageSpec {
+  const refuse = (reason: string, path: readonly (string | number)[] = []) =>
+    new StepFailure(`${where(["spec", ...path])}: stage ${name}: ${reason}`);
+  if (kind !== "Stage") throw new StepFailure(`${where(["kind"])}: it is a ${kind}; files of stages hold kind: Stage`);
   const next = (spec as { readonly next?: Record<string, unknown> } | undefined)?.next ?? {};
-  const word = Object.keys(foreign).find((key) => key in next);
-  if (word !== undefined) throw refuse(`next.${word} ${foreign[word]}`);
+  const word = Object.keys(foreign).find((key) => key in next && next[key] !== false);
+  if (word !== undefined) throw refuse(`next.${word} ${foreign[word]}`, ["next", word]);
   const about = textAt(spec, "resourceRef", "kind");
   if (about !== "" && about !== "Pod") throw refuse(`it is for a ${about}; only Pods go through stages here`);
   if (!check(spec)) {
     const [error] = check.errors ?? [];
     const field = error?.params.additionalProperty;
-    const where = `spec${error?.instancePath.replaceAll("/", ".") ?? ""}`;
-    throw refuse(field === undefined ? `${where} ${error?.message}` : `${where} has no ${String(field)}`);
+    const path = (error?.instancePath ?? "").split("/").slice(1).map((word) =>
+      /^\d+$/.test(word) ? Number(word) : word
+    );
+    const what = ["spec", ...path].join(".");
+    throw field === undefined
+      ? refuse(`${what} ${error?.message}`, path)
+      : refuse(`${what} has no ${String(field)}`, [...path, String(field)]);
   }
   return { name, ...spec as Omit<StageSpec, "name"> };
 }

@@ -2,7 +2,7 @@
 import type { HopRing } from "../../base/hop/ring.ts";
 import type { Logger } from "../../base/log/logger.ts";
 import type { Clock } from "../../base/time/clock.ts";
-import type { KubeClient } from "../../cloud/kube/client.ts";
+import { KubeApiError, type KubeClient } from "../../cloud/kube/client.ts";
 import type { Fleet } from "../../edge-sim/fleet/fleet.ts";
 import type { Scenario } from "../engine/scenario.ts";
 
@@ -23,6 +23,32 @@ export const capabilities = [
   "services",
 ] as const;
 export type Capability = typeof capabilities[number];
+
+/** What no scenario can have: the ports, the cluster, the credentials, the cloudcore of the run. */
+const ofTheRun: ReadonlySet<string> = new Set([
+  "ListenError",
+  "KubeConfigError",
+  "KubeUnreachableError",
+  "DefinitionsError",
+  "KeyFileError",
+  "TokenError",
+  "EnrolmentError",
+  "RefusedError",
+  "UnreachableError",
+]);
+
+/**
+ * Whether a world that can't be made for one scenario can't be made for the others either. All else is that scenario's own: its
+ * devices, its brokers, a fleet that isn't ready in time.
+ */
+export function isOfTheRun(error: unknown): boolean {
+  if (error instanceof KubeApiError) return error.code === 401 || error.code === 403;
+  // A module that can't start tells why by its cause.
+  const names = [error, (error as { readonly cause?: unknown } | undefined)?.cause].map((e) =>
+    (e as Error | undefined)?.name
+  );
+  return names.some((name) => name !== undefined && ofTheRun.has(name));
+}
 
 /** Milliseconds the parts took to be there. */
 export interface StartTimes {

@@ -44,10 +44,10 @@ describe("files of stages", () => {
     [
       "a Go template",
       stage("{ next: { statusTemplate: 'phase: Running' } }"),
-      /own\.yaml: stage s: next\.statusTemplate is a Go template, .*say next\.patch/,
+      /own\.yaml:\d+:\d+: stage s: next\.statusTemplate is a Go template, .*say next\.patch/,
     ],
     ["a deletion", stage("{ next: { delete: true } }"), /next\.delete can't be: an edge does not delete pods/],
-    ["another kind", stage("{}", "Deployment"), /own\.yaml holds a Deployment; files of stages hold kind: Stage/],
+    ["another kind", stage("{}", "Deployment"), /own\.yaml:2:7: it is a Deployment; files of stages hold kind: Stage/],
     [
       "stages of nodes",
       stage("{ resourceRef: { apiGroup: v1, kind: Node }, next: { patch: { status: {} } } }"),
@@ -71,7 +71,7 @@ describe("files of stages", () => {
 
   test("that are not there are named", async () => {
     await expect(readStages(["nope"], join(folder, "scenario.yaml"))).rejects.toThrow(
-      /can't read the manifest .*nope\.yaml/,
+      /there is no stage nope: .*nope\.yaml is not there, and shipped are completing, /,
     );
   });
 });

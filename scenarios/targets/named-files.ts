@@ -1,0 +1,71 @@
+// Reads every file that a scenario names, as a run would, and tells what is wrong with them before anything is started.
+import { reasonOf } from "../../base/log/logger.ts";
+import { fileBeside, objectsIn, readObjects } from "../engine/manifest.ts";
+import { type Position, positionText, type Scenario, type Step } from "../engine/scenario.ts";
+import { loadStepModule } from "../steps/flow.ts";
+import { StepFailure } from "../steps/step.ts";
+import { cohortOf } from "./cohorts.ts";
+import { readModel } from "./devices.ts";
+
+type Named = Pick<Scenario, "fleet" | "position" | "where"> & Partial<Pick<Scenario, "steps" | "catch" | "finally">>;
+
+/** Steps whose files are objects. */
+const manifestSteps: ReadonlySet<string> = new Set(["apply", "delete"]);
+
+/**
+ * What is wrong with the models, tables, stages, manifests and modules that a scenario or a file of cohorts names: a line each,
+ * with the place in the file that is wrong, or that names it. A name with a variable in it is known only in the run.
+ */
+export async function wrongFiles(named: Named): Promise<string[]> {
+  const wrong: string[] = [];
+  const look = async (position: Position, read: () => Promise<unknown>) => {
+    try {
+      await read();
+    } catch (error) {
+      const { details = [] } = error instanceof StepFailure ? error : {};
+      const text = [reasonOf(error), ...details].join(": ");
+      // What is wrong inside a file says where by itself.
+      wrong.push(/^\S+:\d+:\d+: /.test(text) ? text : `${positionText(position)}: ${text}`);
+    }
+  };
+  const { file } = named.position;
+  for (const [i, cohort] of named.fleet.entries()) {
+    const where = (path: readonly (string | number)[]) => named.where?.(["fleet", i, ...path]) ?? named.position;
+    const { devices = [], stages = [] } = cohort;
+    for (const [d, { model }] of devices.entries()) {
+      await look(where(["devices", d, "model"]), () => readModel(model, file));
+    }
+    const before = wrong.length;
+    for (const [s, stage] of stages.entries()) {
+      await look(where(["stages", s]), async () => (await import("./stages.ts")).readStages([stage], file));
+    }
+    const { stages: _read, ...rest } = cohort;
+    const isKnown = wrong.length > before || wrong.some((line) => line.includes("no model"));
+    if (!isKnown) await look(where(["devices"]), () => cohortOf(rest, file, { timeScale: 1 }));
+  }
+  const steps = [...named.steps ?? [], ...named.catch ?? [], ...named.finally ?? []];
+  for (const step of allSteps(steps)) await look(step.position, () => readFilesOf(step, named));
+  return [...new Set(wrong)];
+}
+
+/** Steps, and steps inside steps. */
+function* allSteps(steps: readonly Step[]): Generator<Step> {
+  for (const step of steps) {
+    yield step;
+    const { args, kind } = step;
+    if (kind === "parallel") yield* allSteps(args as readonly Step[]);
+    if (kind === "repeat") yield* allSteps((args as { readonly steps: readonly Step[] }).steps);
+  }
+}
+
+async function readFilesOf({ args, kind, position }: Step, scenario: Named): Promise<void> {
+  if (kind === "run" && typeof args === "string" && !args.includes("$")) await loadStepModule(args, scenario);
+  if (!manifestSteps.has(kind)) return;
+  for (const part of Array.isArray(args) ? args : [args]) {
+    if (typeof part === "string" && !part.includes("$")) {
+      await readObjects(fileBeside(part, scenario.position.file), {});
+    }
+    const isNamedDeletion = kind === "delete" && typeof part === "object" && part !== null && "object" in part;
+    if (typeof part === "object" && !isNamedDeletion) objectsIn(part, () => positionText(position), []);
+  }
+}
