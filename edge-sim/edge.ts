@@ -14,6 +14,7 @@ import { EdgeHub, type HubAddress, type Transport } from "./edgehub/edgehub.ts";
 import { EdgeNode, type NodeAgent } from "./edged/node.ts";
 import { EdgeNodeV11 } from "./edged/node-v1.1.ts";
 import { PodPatches, PodStatuses } from "./edged/pod-reports.ts";
+import { sendPodEvent } from "./edged/pod-events.ts";
 import { EdgePods } from "./edged/pods.ts";
 import type { Stages } from "./edged/stages.ts";
 import { EdgeVolumes } from "./edged/volumes.ts";
@@ -128,6 +129,8 @@ export class Edge {
       random,
       ...(options.stages === undefined ? {} : { stages: options.stages }),
       isConnected: () => hub.isConnected,
+      // A cloud of v1.1 knows no events.
+      tell: (pod, event) => isV11 || sendPodEvent({ node: name, hub, clock }, pod, event),
     });
     this.volumes = new EdgeVolumes({ hub, clock });
     this.#devices = new DeviceSide({ ...options, hub, store, logger, random });

@@ -4,10 +4,19 @@ import { type KubeObject, listAt, textAt } from "../../protocol/apis/kube-object
 import { type Condition, sortedJson, type Status, statusPatch, withTransitions } from "./status-patch.ts";
 
 /**
- * Where a pod is in its life here. `unpulled`: its image can't be had; `unready`: it runs and its probe fails; `backoff`: a
+ * Where a pod is in its life here. `unpulled`: its image can't be had; `unconfigured`: a container's configuration can't be read,
+ * so that it isn't created, and the others run; `unready`: it runs and its probe fails; `backoff`: a
  * container ended and waits to be started again; `stopped` and `failed` are the end.
  */
-export type PodPhase = "creating" | "unpulled" | "running" | "unready" | "backoff" | "stopped" | "failed";
+export type PodPhase =
+  | "creating"
+  | "unpulled"
+  | "unconfigured"
+  | "running"
+  | "unready"
+  | "backoff"
+  | "stopped"
+  | "failed";
 
 /** Addresses the pod reports. */
 export interface PodAddresses {
@@ -26,6 +35,8 @@ export interface PodView {
   readonly exit?: PodExit | undefined;
   /** The end of the present run, once it is over for good. */
   readonly end?: PodExit | undefined;
+  /** By container: why it can't be created, where the pod is `unconfigured`. */
+  readonly errors?: ReadonlyMap<string, string>;
   /** What stages have made of its status, for a pod that lives by them. */
   readonly staged?: Status | undefined;
 }
@@ -42,7 +53,7 @@ export const lostExit: PodExit = { code: 137 };
 
 /** Whether its containers have ever run, as far as the phase tells. */
 export function hasStarted(phase: PodPhase): boolean {
-  return phase !== "creating" && phase !== "unpulled";
+  return phase !== "creating" && phase !== "unpulled" && phase !== "unconfigured";
 }
 
 /** Where a pod is whose status says this phase. */
@@ -54,6 +65,7 @@ export function phaseOf(status: Status): PodPhase {
 const phases: Readonly<Record<PodPhase, string>> = {
   creating: "Pending",
   unpulled: "Pending",
+  unconfigured: "Pending",
   running: "Running",
   unready: "Running",
   backoff: "Running",
@@ -78,22 +90,28 @@ export function podStatus(pod: KubeObject, view: PodView, now: number): Status {
     const conditions = (staged.conditions ?? []) as readonly Condition[];
     return { ...staged, conditions: withTransitions(before, conditions, secondsOf(now)) };
   }
+  const init = initStatuses(pod, view);
   const { podIP: _ip, podIPs: _ips, message: _message, reason: _reason, ...rest } = before;
   return {
     ...rest,
-    conditions: withTransitions(before, conditionsOf(pod, phase), secondsOf(now)),
-    containerStatuses: listAt(pod, "spec", "containers").map((container) => containerStatus(container, view, now)),
+    conditions: withTransitions(before, conditionsOf(pod, view), secondsOf(now)),
+    containerStatuses: listAt(pod, "spec", "containers").map((container) =>
+      containerStatus(container, view, now, init.length > 0)
+    ),
+    ...(init.length === 0 ? {} : { initContainerStatuses: init }),
     hostIP: addresses.host,
     hostIPs: [{ ip: addresses.host }],
     // What ran before is Running also while it is started again.
     phase: phase === "creating" && view.exit !== undefined ? "Running" : phases[phase],
-    ...(hasStarted(phase) ? { podIP: addresses.pod, podIPs: [{ ip: addresses.pod }] } : {}),
+    ...(hasStarted(phase) || phase === "unconfigured" ? { podIP: addresses.pod, podIPs: [{ ip: addresses.pod }] } : {}),
     startTime: (before.startTime as string | undefined) ?? secondsOf(startedAt),
   };
 }
 
-function conditionsOf(pod: KubeObject, phase: PodPhase) {
-  const names = listAt(pod, "spec", "containers").map((container) => textAt(container, "name"));
+function conditionsOf(pod: KubeObject, { errors, phase }: PodView) {
+  const hasBadInit = phase === "unconfigured" && initNames(pod).some((name) => errors?.has(name));
+  const names = listAt(pod, "spec", "containers").map((container) => textAt(container, "name"))
+    .filter((name) => phase !== "unconfigured" || hasBadInit || errors?.has(name));
   const hasEnded = phase === "stopped" || phase === "failed";
   const hasSandbox = !hasEnded && phase !== "creating";
   const isReady = phase === "running";
@@ -108,14 +126,45 @@ function conditionsOf(pod: KubeObject, phase: PodPhase) {
   });
   return [
     condition("PodReadyToStartContainers", hasSandbox),
-    condition("Initialized", true, phase === "stopped" ? ended : {}),
+    hasBadInit
+      ? condition("Initialized", false, {
+        reason: "ContainersNotInitialized",
+        message: `containers with incomplete status: [${initNames(pod).join(" ")}]`,
+      })
+      : condition("Initialized", true, phase === "stopped" ? ended : {}),
     condition("Ready", isReady, because),
     condition("ContainersReady", isReady, because),
     condition("PodScheduled", true),
   ];
 }
 
-function containerStatus(container: unknown, view: PodView, now: number): Status {
+function initNames(pod: KubeObject): string[] {
+  return listAt(pod, "spec", "initContainers").map((container) => textAt(container, "name"));
+}
+
+/** Init containers are not simulated, but for those that can't be created: the pod waits for the first of these. */
+function initStatuses(pod: KubeObject, { errors, phase }: PodView): Status[] {
+  const failing = phase === "unconfigured" ? initNames(pod).find((name) => errors?.has(name)) : undefined;
+  if (failing === undefined) return [];
+  const containers = listAt(pod, "spec", "initContainers");
+  const at = containers.findIndex((container) => textAt(container, "name") === failing);
+  return containers.slice(at).map((container, i) => ({
+    image: textAt(container, "image"),
+    imageID: "",
+    lastState: {},
+    name: textAt(container, "name"),
+    ready: false,
+    restartCount: 0,
+    started: false,
+    state: {
+      waiting: i === 0
+        ? { reason: "CreateContainerConfigError", message: errors?.get(failing) }
+        : { reason: "PodInitializing" },
+    },
+  }));
+}
+
+function containerStatus(container: unknown, view: PodView, now: number, isInitializing: boolean): Status {
   const { exit, phase } = view;
   const name = textAt(container, "name");
   const image = textAt(container, "image");
@@ -147,6 +196,16 @@ function containerStatus(container: unknown, view: PodView, now: number): Status
       return { ...common, imageID: "", ready: false, started: false, state: waiting("ContainerCreating") };
     case "unpulled": {
       const state = waiting("ImagePullBackOff", `Back-off pulling image "${image}"`);
+      return { ...common, imageID: "", ready: false, started: false, state };
+    }
+    case "unconfigured": {
+      const error = view.errors?.get(name);
+      if (error === undefined && !isInitializing) {
+        return { ...common, ...pulled, ready: true, started: true, state: { running: { startedAt } } };
+      }
+      const state = error === undefined || isInitializing
+        ? waiting("PodInitializing")
+        : waiting("CreateContainerConfigError", error);
       return { ...common, imageID: "", ready: false, started: false, state };
     }
     case "running":

@@ -1,4 +1,5 @@
 // The edge's pods: started when what they mount is there, reported, stopped within their grace.
+import { isDeepStrictEqual } from "node:util";
 import type { Clock, Timer } from "../../base/time/clock.ts";
 import { every } from "../../base/time/clock.ts";
 import type { Random } from "../../base/random/random.ts";
@@ -18,6 +19,7 @@ import {
   podStatus,
   type PodView,
 } from "./pod-status.ts";
+import { type PodConfig, type PodEvent, readPodConfig } from "./pod-config.ts";
 import { needsOf, tokensOf } from "./pod-needs.ts";
 import { storageNeeds } from "./pod-storage.ts";
 import { StagedPod } from "./staged-pod.ts";
@@ -38,6 +40,8 @@ export interface PodsWorld {
   /** A cloud of v1.1 does not answer where something is missing: nothing must wait for it. */
   readonly isV11: boolean;
   readonly random: Random;
+  /** Writes an event about a pod, where the cloud can be had. */
+  readonly tell: (pod: KubeObject, event: PodEvent) => void;
   /** Pods that these are for live by them until they are to go. */
   readonly stages?: Stages;
 }
@@ -64,12 +68,17 @@ interface Pod {
   /** Its way from stage to stage, once it has begun one. */
   stages: StagedPod | undefined;
   staged: Status | undefined;
+  /** Why containers can't be created, where its configuration can't be read. */
+  errors: ReadonlyMap<string, string>;
+  /** Events that were written of it, each once. */
+  readonly events: Set<string>;
   /** What its stages have made it say, each line with its time. */
   logs: readonly string[];
 }
 
 /** Lines kept of a pod. */
 const MAX_LOG_LINES = 1000;
+const noErrors: ReadonlyMap<string, string> = new Map();
 const noLogs: readonly string[] = [];
 
 /** What a pod can be made to do. */
@@ -228,6 +237,8 @@ export class EdgePods {
         hasNeeds: false,
         stages: undefined,
         staged: undefined,
+        errors: noErrors,
+        events: new Set(),
         logs: noLogs,
       };
       this.#pods.set(uid, pod);
@@ -315,8 +326,13 @@ export class EdgePods {
       const isMissing = listAt(pod.object, "spec", "containers").some((c) =>
         this.#missingImages.has(textAt(c, "image"))
       );
-      const next = isMissing ? "unpulled" : "running";
-      if (pod.isEnding || pod.phase === next || hasStarted(pod.phase)) return false;
+      const { errors } = this.#configOf(pod);
+      const next = isMissing ? "unpulled" : errors.size > 0 ? "unconfigured" : "running";
+      const isSame = pod.phase === next && isDeepStrictEqual(pod.errors, errors);
+      if (pod.isEnding || isSame || hasStarted(pod.phase)) return false;
+      if (pod.phase === next) pod.reported = undefined;
+      if (next === "unconfigured" && pod.phase !== next) pod.startedAt = this.#world.clock.now();
+      pod.errors = errors;
       if (next === "running") pod.startedAt = this.#world.clock.now();
       pod.phase = next;
       return true;
@@ -393,10 +409,9 @@ export class EdgePods {
         await meta.query(need.path);
       } catch (error) {
         if (!(error instanceof CloudError)) throw error;
-        if (!need.optional) return false;
       }
     }
-    if (!await storageNeeds(meta, node, pod.object)) return false;
+    if (this.#configOf(pod).unmounted !== undefined || !await storageNeeds(meta, node, pod.object)) return false;
     for (const token of reports.hasTokens ? tokensOf(pod.object) : []) {
       const { path, content } = token;
       if (store.get(path) !== undefined && this.#tokens.has(path)) continue;
@@ -404,6 +419,18 @@ export class EdgePods {
       this.#tokens.add(path);
     }
     return true;
+  }
+
+  /** What keeps the pod from starting; events say so, each once. */
+  #configOf(pod: Pod): PodConfig {
+    const { store, tell } = this.#world;
+    const config = readPodConfig(pod.object, (path) => store.get(path));
+    for (const event of config.events) {
+      if (pod.events.has(event.message)) continue;
+      pod.events.add(event.message);
+      tell(pod.object, event);
+    }
+    return config;
   }
 
   #nextAddress(): string {
