@@ -17,8 +17,9 @@ import { followServices } from "./controllers/endpoints.ts";
 import { garbageCollector } from "./controllers/garbage-collector.ts";
 import { followNodes } from "./controllers/node-lifecycle.ts";
 import { podGarbageCollector } from "./controllers/pod-garbage-collector.ts";
-import { scheduler } from "./controllers/scheduler.ts";
+import { schedulerAt } from "./controllers/scheduler.ts";
 import { serviceAccounts } from "./controllers/service-accounts.ts";
+import { followTaints } from "./controllers/taint-eviction.ts";
 import { type Answer, route } from "./http/router.ts";
 import { Registry } from "./kinds/registry.ts";
 import { tableOf } from "./kinds/kind.ts";
@@ -97,10 +98,12 @@ export class ApiServer {
     const stops = [followDefinitions(resources, now)];
     const controllers: Controller[] = options.controllers === false
       ? [serviceAccounts]
-      : [serviceAccounts, scheduler, podGarbageCollector, garbageCollector];
+      : [serviceAccounts, schedulerAt(now), podGarbageCollector, garbageCollector];
     stops.push(runControllers(resources, controllers));
     if (options.controllers !== false) {
-      stops.push(followNodes(resources, clock, options.timeScale ?? 1), followServices(resources, now));
+      const timeScale = options.timeScale ?? 1;
+      stops.push(followNodes(resources, clock, timeScale), followTaints(resources, clock, timeScale));
+      stops.push(followServices(resources, now));
     }
     sow(resources, options.seed ?? []);
 

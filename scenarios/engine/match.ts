@@ -12,7 +12,7 @@ const itemKeys = ["propertyName", "name", "type"] as const;
 
 /**
  * Every field of `expected` must be in `found` with the same value; more may be. Items of lists are matched by
- * `propertyName`, `name` or `type` where they have one, else by position. `{ $matches: "…" }` is a regular expression,
+ * `propertyName`, `name` or `type` where they have one, taints by `key` and `effect`, else by position. `{ $matches: "…" }` is a regular expression,
  * `{ $length: n }` the length of a text or list.
  */
 export function differences(expected: unknown, found: unknown, path = ""): Difference[] {
@@ -38,6 +38,11 @@ export function differences(expected: unknown, found: unknown, path = ""): Diffe
 function listDifferences(expected: unknown[], found: unknown, path: string): Difference[] {
   if (!Array.isArray(found)) return [{ path, expected, found }];
   return expected.flatMap((item, index) => {
+    if (isTaint(item)) {
+      const at = found.findIndex((other) => isTaint(other) && other.key === item.key && other.effect === item.effect);
+      const name = `${path}[key=${String(item.key)},effect=${String(item.effect)}]`;
+      return at === -1 ? [{ path: name, expected: item, found: undefined }] : differences(item, found[at], name);
+    }
     const key = typeof item === "object" && item !== null ? itemKeys.find((k) => Object.hasOwn(item, k)) : undefined;
     if (key === undefined) return differences(item, found[index], `${path}[${index}]`);
     const id = (item as Record<string, unknown>)[key];
@@ -47,6 +52,11 @@ function listDifferences(expected: unknown[], found: unknown, path: string): Dif
     if (at === -1) return [{ path: `${path}[${key}=${String(id)}]`, expected: item, found: undefined }];
     return differences(item, found[at], `${path}[${key}=${String(id)}]`);
   });
+}
+
+/** Taints and tolerations have no name; of one key there may be several, one for each effect. */
+function isTaint(item: unknown): item is { readonly key: unknown; readonly effect: unknown } {
+  return typeof item === "object" && item !== null && Object.hasOwn(item, "key") && Object.hasOwn(item, "effect");
 }
 
 function isLength(value: unknown): value is { readonly $length: number } {

@@ -1,14 +1,15 @@
-// Says of nodes whose lease is overdue that nothing is known of them, as kube-controller-manager's node lifecycle does.
+// Says of nodes whose lease is overdue that nothing is known of them, and taints those that aren't Ready, as kube-controller-manager's
+// node lifecycle does.
 import { type Clock, every } from "../../../base/time/clock.ts";
 import { at, type KubeObject, listAt, textAt } from "../../../protocol/apis/kube-object.ts";
 import { secondsOf } from "../../../protocol/apis/time.ts";
 import type { Resources } from "../resources.ts";
+import { notReady, unreachable } from "./node-fit.ts";
 
 /** kube-controller-manager's `--node-monitor-period` and `--node-monitor-grace-period`, milliseconds. */
 const PERIOD_MS = 5_000;
 const GRACE_MS = 50_000;
 const LEASES = "kube-node-lease";
-const unreachable = "node.kubernetes.io/unreachable";
 
 /** What a node said last, and when that was seen: its own clock may be another one. */
 interface Heard {
@@ -28,21 +29,29 @@ export function followNodes(resources: Resources, clock: Clock, timeScale: numbe
   return () => timer.cancel();
 }
 
+/** The taint of each state that a node may be in; a node that is Ready has none of them. */
+const taintOf: Readonly<Record<string, string>> = { Unknown: unreachable, False: notReady };
+const ours: ReadonlySet<unknown> = new Set([unreachable, notReady]);
+
 function look(resources: Resources, heard: Map<string, Heard>, node: KubeObject, now: number, grace: number): void {
   const { name } = node.metadata;
   const lease = resources.store.get("leases.coordination.k8s.io", `${LEASES}/${name}`);
-  const taints = listAt(node, "spec", "taints").filter((taint) => at(taint, "key") !== unreachable);
-  const isTainted = taints.length < listAt(node, "spec", "taints").length;
   const conditions = listAt(node, "status", "conditions") as { readonly type: string; readonly status: string }[];
   const ready = conditions.find(({ type }) => type === "Ready");
   // The lease, or before there is one the node's own word.
   const said = textAt(lease, "spec", "renewTime") || textAt(ready, "lastHeartbeatTime");
-  if (said === "") return;
+  if (said === "" || ready === undefined) return;
   const last = heard.get(name);
   if (last?.said !== said) heard.set(name, { said, at: now });
   const isLate = now - (heard.get(name)?.at ?? now) > grace;
-  if (isLate === isTainted || ready === undefined || (!isLate && ready.status === "Unknown")) return;
   const time = secondsOf(now);
+  const taints = listAt(node, "spec", "taints");
+  const wanted = taintOf[isLate ? "Unknown" : ready.status];
+  const present = taints.filter((taint) => ours.has(at(taint, "key")));
+  const isTainted = wanted === undefined
+    ? present.length === 0
+    : present.length === 2 && present.every((taint) => at(taint, "key") === wanted);
+  if (isTainted && (!isLate || ready.status === "Unknown")) return;
   const unknown = (condition: { readonly type: string }) => ({
     ...condition,
     status: "Unknown",
@@ -50,12 +59,17 @@ function look(resources: Resources, heard: Map<string, Heard>, node: KubeObject,
     message: "Kubelet stopped posting node status.",
     lastTransitionTime: time,
   });
-  const taint = { key: unreachable, effect: "NoSchedule", timeAdded: time };
-  const kept = { ...(node.spec as object), taints: isLate ? [...taints, taint] : taints } as { taints?: unknown[] };
-  if (kept.taints?.length === 0) delete kept.taints;
+  const kept: unknown[] = taints.filter((taint) => !ours.has(at(taint, "key")));
+  if (wanted !== undefined) {
+    for (const effect of ["NoSchedule", "NoExecute"]) {
+      const same = present.find((taint) => at(taint, "key") === wanted && at(taint, "effect") === effect);
+      kept.push(same ?? { key: wanted, effect, timeAdded: time });
+    }
+  }
+  const { taints: _taints, ...spec } = (node.spec ?? {}) as { readonly taints?: unknown };
   resources.store.put("nodes", {
     ...node,
-    spec: kept,
+    spec: kept.length === 0 ? spec : { ...spec, taints: kept },
     status: { ...(node.status as object), conditions: isLate ? conditions.map(unknown) : conditions },
   });
 }

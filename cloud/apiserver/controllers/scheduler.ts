@@ -1,58 +1,117 @@
-// Binds pods to nodes: labels, taints and the number of pods are looked at, resources are not.
-import { at, type KubeObject, listAt, textAt } from "../../../protocol/apis/kube-object.ts";
+// Binds pods to nodes; says of a pod that fits nowhere why, in its condition and an Event, as kube-scheduler does.
+import { at, keyOf, type KubeObject, listAt, textAt } from "../../../protocol/apis/kube-object.ts";
+import { secondsOf } from "../../../protocol/apis/time.ts";
+import { tableOf } from "../kinds/kind.ts";
+import type { Resources } from "../resources.ts";
 import type { Controller } from "./controller.ts";
+import { writeEvent } from "./events.ts";
+import { type Misfit, misfitOf, NodeUse, scoreOf, usesNode } from "./node-fit.ts";
 
-interface Toleration {
-  readonly key?: string;
-  readonly operator?: string;
-  readonly value?: string;
-  readonly effect?: string;
+/** Each unbound pod goes to the best of the nodes that it fits on, the first by name among equals. */
+export function schedulerAt(now: () => number): Controller {
+  return { name: "scheduler", watches: () => ["pods", "nodes"], reconcile: (resources) => schedule(resources, now) };
 }
 
-/** Each unbound pod goes to the fitting Ready node with the fewest pods, the first by name among equals. */
-export const scheduler: Controller = {
-  name: "scheduler",
-  watches: () => ["pods", "nodes"],
-  reconcile(resources) {
-    const kind = resources.registry.find("", "v1", "pods");
-    if (kind === undefined) return;
-    const pods = resources.store.list("pods");
-    const load = new Map<string, number>();
-    for (const pod of pods) {
-      const node = textAt(pod, "spec", "nodeName");
-      if (node !== "") load.set(node, (load.get(node) ?? 0) + 1);
+function schedule(resources: Resources, now: () => number): void {
+  const kind = resources.registry.find("", "v1", "pods");
+  if (kind === undefined) return;
+  const pods = resources.store.list("pods");
+  const unbound = pods.filter(isUnbound).sort(byPriority);
+  if (unbound.length === 0) return;
+  const uses = usesOf(pods);
+  const nodes = resources.store.list("nodes");
+  for (const pod of unbound) {
+    const misfits: Misfit[] = [];
+    let best: { readonly node: string; readonly score: readonly number[] } | undefined;
+    for (const node of nodes) {
+      const use = uses.get(node.metadata.name) ?? new NodeUse();
+      const misfit = misfitOf(pod, node, use);
+      if (misfit !== undefined) {
+        misfits.push(misfit);
+        continue;
+      }
+      const score = scoreOf(pod, node, use);
+      if (best === undefined || isBetter(score, best.score)) best = { node: node.metadata.name, score };
     }
-    const nodes = resources.store.list("nodes").filter(isReady);
-    for (const pod of pods) {
-      const unbound = textAt(pod, "spec", "nodeName") === "" && pod.metadata.deletionTimestamp === undefined;
-      if (!unbound || textAt(pod, "spec", "schedulerName") !== "default-scheduler") continue;
-      const best = nodes.filter((node) => fits(pod, node, load))
-        .sort((a, b) => (load.get(a.metadata.name) ?? 0) - (load.get(b.metadata.name) ?? 0))[0];
-      if (best === undefined) continue;
-      load.set(best.metadata.name, (load.get(best.metadata.name) ?? 0) + 1);
-      resources.bind({ kind, namespace: pod.metadata.namespace ?? "", name: pod.metadata.name }, best.metadata.name);
+    if (best === undefined) {
+      refuse(resources, pod, messageOf(misfits, nodes.length), now());
+      continue;
     }
-  },
-};
-
-function isReady(node: KubeObject): boolean {
-  const ready = listAt(node, "status", "conditions").find((c) => at(c, "type") === "Ready");
-  return at(ready, "status") === "True" && at(node, "spec", "unschedulable") !== true;
+    const use = uses.get(best.node) ?? new NodeUse();
+    uses.set(best.node, use);
+    use.add(pod);
+    resources.bind({ kind, namespace: pod.metadata.namespace ?? "", name: pod.metadata.name }, best.node);
+  }
 }
 
-function fits(pod: KubeObject, node: KubeObject, load: ReadonlyMap<string, number>): boolean {
-  const labels = node.metadata.labels ?? {};
-  const wanted = (at(pod, "spec", "nodeSelector") ?? {}) as Record<string, string>;
-  if (!Object.entries(wanted).every(([key, value]) => labels[key] === value)) return false;
-  const room = Number(at(node, "status", "allocatable", "pods") ?? 110);
-  if ((load.get(node.metadata.name) ?? 0) >= room) return false;
-  const tolerations = listAt(pod, "spec", "tolerations") as Toleration[];
-  return listAt(node, "spec", "taints").every((taint) => {
-    const [key, value, effect] = ["key", "value", "effect"].map((field) => textAt(taint, field));
-    if (effect === "PreferNoSchedule") return true;
-    return tolerations.some((t) =>
-      (t.effect === undefined || t.effect === effect) &&
-      (t.operator === "Exists" ? t.key === undefined || t.key === key : t.key === key && (t.value ?? "") === value)
-    );
+function isUnbound({ metadata, spec }: KubeObject): boolean {
+  return textAt(spec, "nodeName") === "" && metadata.deletionTimestamp === undefined &&
+    textAt(spec, "schedulerName") === "default-scheduler" && listAt(spec, "schedulingGates").length === 0;
+}
+
+function byPriority(one: KubeObject, other: KubeObject): number {
+  return Number(at(other, "spec", "priority") ?? 0) - Number(at(one, "spec", "priority") ?? 0);
+}
+
+/** What the pods that have a node use there. */
+function usesOf(pods: readonly KubeObject[]): Map<string, NodeUse> {
+  const uses = new Map<string, NodeUse>();
+  for (const pod of pods) {
+    const node = textAt(pod, "spec", "nodeName");
+    if (node === "" || !usesNode(pod)) continue;
+    const use = uses.get(node) ?? new NodeUse();
+    uses.set(node, use);
+    use.add(pod);
+  }
+  return uses;
+}
+
+function isBetter(score: readonly number[], other: readonly number[]): boolean {
+  const at = score.findIndex((value, i) => value !== other[i]);
+  return at !== -1 && (score[at] as number) > (other[at] as number);
+}
+
+/** As in `0/2 nodes are available: 1 Insufficient cpu, 1 Too many pods. preemption: …`; reasons are in the order of their texts. */
+function messageOf(misfits: readonly Misfit[], nodes: number): string {
+  if (nodes === 0) return "no nodes available to schedule pods";
+  const counted = (reasons: readonly string[]) => {
+    const counts = new Map<string, number>();
+    for (const reason of reasons) counts.set(reason, (counts.get(reason) ?? 0) + 1);
+    return [...counts].map(([reason, count]) => `${count} ${reason}`).sort().join(", ");
+  };
+  const preemption = misfits.map(({ isResolvable }) =>
+    isResolvable ? "No preemption victims found for incoming pod" : "Preemption is not helpful for scheduling"
+  );
+  const available = `0/${nodes} nodes are available`;
+  return `${available}: ${counted(misfits.flatMap(({ reasons }) => reasons))}. preemption: ${available}: ${
+    counted(preemption)
+  }.`;
+}
+
+function refuse(resources: Resources, pod: KubeObject, message: string, now: number): void {
+  const conditions = listAt(pod, "status", "conditions");
+  const known = conditions.find((condition) => at(condition, "type") === "PodScheduled");
+  if (at(known, "status") === "False" && at(known, "message") === message) return;
+  const kind = resources.registry.find("", "v1", "pods");
+  if (kind === undefined || resources.store.get("pods", keyOf(pod)) === undefined) return;
+  const since = at(known, "status") === "False" ? at(known, "lastTransitionTime") : secondsOf(now);
+  const condition = {
+    type: "PodScheduled",
+    status: "False",
+    reason: "Unschedulable",
+    message,
+    lastProbeTime: null,
+    lastTransitionTime: since,
+  };
+  const others = conditions.filter((other) => at(other, "type") !== "PodScheduled");
+  resources.store.put(tableOf(kind), {
+    ...pod,
+    status: { ...(pod.status as object), conditions: [...others, condition] },
   });
+  writeEvent(
+    resources,
+    pod,
+    { type: "Warning", reason: "FailedScheduling", message, component: "default-scheduler" },
+    now,
+  );
 }

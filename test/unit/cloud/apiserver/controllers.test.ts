@@ -2,8 +2,9 @@ import { describe, expect, test } from "vitest";
 import { Random } from "../../../../base/random/random.ts";
 import { garbageCollector } from "../../../../cloud/apiserver/controllers/garbage-collector.ts";
 import { podGarbageCollector } from "../../../../cloud/apiserver/controllers/pod-garbage-collector.ts";
-import { scheduler } from "../../../../cloud/apiserver/controllers/scheduler.ts";
+import { schedulerAt } from "../../../../cloud/apiserver/controllers/scheduler.ts";
 import { ManualClock } from "../../../../base/time/manual-clock.ts";
+import { followTaints } from "../../../../cloud/apiserver/controllers/taint-eviction.ts";
 import { followNodes } from "../../../../cloud/apiserver/controllers/node-lifecycle.ts";
 import type { KubeObject } from "../../../../protocol/apis/kube-object.ts";
 import type { Kind } from "../../../../cloud/apiserver/kinds/kind.ts";
@@ -81,6 +82,8 @@ test("a pod that is deleted goes at once where its node is gone; else its node h
   expect(names("pods")).toEqual(["on-there"]);
 });
 
+const scheduler = schedulerAt(() => 0);
+
 describe("the scheduler", () => {
   const node = (name: string, more: Record<string, unknown> = {}, ready = "True") => ({
     metadata: { name, labels: { zone: name } },
@@ -120,6 +123,184 @@ describe("the scheduler", () => {
     scheduler.reconcile(resources);
     expect(placed(resources)).toEqual({ picky: "", tolerant: "tainted", nowhere: "" });
   });
+
+  const required = (...nodeSelectorTerms: unknown[]) => ({
+    affinity: { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms } } },
+  });
+  const expressions = (...matchExpressions: unknown[]) => ({ matchExpressions });
+
+  test("minds required node affinity: labels, fields, any of several terms", () => {
+    const { resources, create } = server();
+    create("nodes", node("a", { metadata: { name: "a", labels: { zone: "a", size: "9" } } }));
+    create("nodes", node("b", { metadata: { name: "b", labels: { zone: "b", size: "10", edge: "" } } }));
+    const pods: Record<string, [spec: Record<string, unknown>, node: string]> = {
+      notin: [required(expressions({ key: "zone", operator: "NotIn", values: ["a"] })), "b"],
+      absent: [required(expressions({ key: "edge", operator: "DoesNotExist" })), "a"],
+      exists: [required(expressions({ key: "edge", operator: "Exists" })), "b"],
+      greater: [required(expressions({ key: "size", operator: "Gt", values: ["9"] })), "b"],
+      field: [required({ matchFields: [{ key: "metadata.name", operator: "In", values: ["a"] }] }), "a"],
+      either: [
+        required(
+          expressions({ key: "zone", operator: "In", values: ["x"] }),
+          expressions({ key: "zone", operator: "In", values: ["b"] }),
+        ),
+        "b",
+      ],
+      empty: [required({}), ""],
+    };
+    // Four are for b, which holds two otherwise.
+    for (const n of resources.store.list("nodes")) {
+      resources.store.put("nodes", { ...n, status: { ...(n.status as object), allocatable: { pods: "10" } } });
+    }
+    for (const [name, [spec]] of Object.entries(pods)) create("pods", pod(name, spec));
+    scheduler.reconcile(resources);
+    expect(placed(resources)).toEqual(
+      Object.fromEntries(Object.entries(pods).map(([name, [, where]]) => [name, where])),
+    );
+  });
+
+  test("prefers what is preferred, and nodes without PreferNoSchedule, to emptier ones", () => {
+    const { resources, create } = server();
+    create("nodes", node("avoided", { spec: { taints: [{ key: "k", effect: "PreferNoSchedule" }] } }));
+    create("nodes", node("b"));
+    create("nodes", node("c"));
+    const preferred = (zone: string, weight: number) => ({
+      weight,
+      preference: expressions({ key: "zone", operator: "In", values: [zone] }),
+    });
+    const terms = { preferredDuringSchedulingIgnoredDuringExecution: [preferred("b", 1), preferred("c", 5)] };
+    create("pods", pod("p1", { affinity: { nodeAffinity: terms } }));
+    create("pods", pod("p2", { affinity: { nodeAffinity: terms } }));
+    create("pods", pod("p3"));
+    create("pods", pod("p4"));
+    create("pods", pod("p5"));
+    scheduler.reconcile(resources);
+    expect(placed(resources)).toEqual({ p1: "c", p2: "c", p3: "b", p4: "b", p5: "avoided" });
+  });
+
+  test("minds resources, extended ones too, and host ports; pods that have ended use none", () => {
+    const { resources, create } = server();
+    const allocatable = { pods: "10", cpu: "1", memory: "1Gi", "example.com/gpu": "1" };
+    create("nodes", node("a", { status: { conditions: [{ type: "Ready", status: "True" }], allocatable } }));
+    const needs = (requests: Record<string, string>, more = {}) => ({
+      containers: [{ name: "c", image: "i", resources: { requests, limits: requests }, ...more }],
+    });
+    const port = (hostPort: number) => needs({}, { ports: [{ containerPort: hostPort, hostPort }] });
+    const ended = create("pods", pod("ended", { ...needs({ cpu: "1" }), nodeName: "a" }));
+    resources.store.put("pods", { ...ended, status: { phase: "Succeeded" } });
+    for (
+      const [name, spec] of Object.entries({
+        p1: needs({ cpu: "600m" }),
+        p2: needs({ cpu: "500m" }),
+        p3: needs({ memory: "2Gi" }),
+        p4: needs({ "example.com/gpu": "1" }),
+        p5: needs({ "example.com/gpu": "1" }),
+        p6: needs({ "example.com/other": "1" }),
+        p7: port(80),
+        p8: port(80),
+      })
+    ) create("pods", pod(name, spec));
+    scheduler.reconcile(resources);
+    const { ended: _ended, ...found } = placed(resources);
+    expect(found).toEqual({ p1: "a", p2: "", p3: "", p4: "a", p5: "", p6: "", p7: "a", p8: "" });
+    const why = (name: string) =>
+      (resources.store.list("pods").find((p) => p.metadata.name === name) as unknown as {
+        status: { conditions: Record<string, unknown>[] };
+      }).status.conditions.find(({ type }) => type === "PodScheduled");
+    const preemption = (reason: string) => `preemption: 0/1 nodes are available: 1 ${reason}.`;
+    const victims = preemption("No preemption victims found for incoming pod");
+    const helpless = preemption("Preemption is not helpful for scheduling");
+    expect(why("p2")).toMatchObject({
+      status: "False",
+      reason: "Unschedulable",
+      message: `0/1 nodes are available: 1 Insufficient cpu. ${victims}`,
+    });
+    expect(why("p3")?.message).toBe(`0/1 nodes are available: 1 Insufficient memory. ${helpless}`);
+    expect(why("p6")?.message).toBe(`0/1 nodes are available: 1 Insufficient example.com/other. ${helpless}`);
+    expect(why("p8")?.message).toContain("1 node(s) didn't have free ports for the requested pod ports");
+    const events = resources.store.list("events").map((event) => [event.reason, event.message]);
+    expect(events).toContainEqual(["FailedScheduling", why("p2")?.message]);
+    // Nothing new to say: nothing is said again.
+    scheduler.reconcile(resources);
+    expect(resources.store.list("events")).toHaveLength(events.length);
+  });
+
+  test("says of a pod that fits nowhere why, by node", () => {
+    const { resources, create } = server();
+    create("pods", pod("p"));
+    const why = () =>
+      (resources.store.list("pods")[0] as unknown as { status: { conditions: { message: string }[] } }).status
+        .conditions[0]?.message;
+    scheduler.reconcile(resources);
+    expect(why()).toBe("no nodes available to schedule pods");
+    create("nodes", node("tainted", { spec: { taints: [{ key: "k", value: "v", effect: "NoSchedule" }] } }));
+    create("nodes", node("cordoned", { spec: { unschedulable: true } }));
+    create("nodes", node("silent", { status: {} }));
+    scheduler.reconcile(resources);
+    expect(why()).toBe(
+      "0/3 nodes are available: 1 node(s) had untolerated taint {k: v}, 1 node(s) had untolerated taint {node.kubernetes.io/not-ready: }, 1 node(s) were unschedulable. preemption: 0/3 nodes are available: 3 Preemption is not helpful for scheduling.",
+    );
+  });
+});
+
+describe("taint eviction", () => {
+  const unreachable = { key: "node.kubernetes.io/unreachable", effect: "NoExecute" };
+  const tolerating = (tolerationSeconds?: number) => ({
+    ...unreachable,
+    operator: "Exists",
+    ...(tolerationSeconds === undefined ? {} : { tolerationSeconds }),
+  });
+  const setUp = () => {
+    const all = server();
+    const clock = new ManualClock();
+    const stop = followTaints(all.resources, clock, 1);
+    const node = all.create("nodes", { metadata: { name: "gw-0" } });
+    const taint = (taints: unknown[]) =>
+      all.resources.store.put("nodes", { ...node, spec: { taints } } as unknown as KubeObject);
+    const pod = (name: string, tolerations: unknown[]) =>
+      all.create("pods", {
+        metadata: { name },
+        spec: { nodeName: "gw-0", tolerations, containers: [{ name: "c", image: "i" }] },
+      });
+    const ending = () =>
+      all.resources.store.list("pods").filter((p) => p.metadata.deletionTimestamp !== undefined).map((p) =>
+        p.metadata.name
+      );
+    return { ...all, clock, taint, pod, ending, stop };
+  };
+
+  test("deletes at once, after what is tolerated, or never; with an Event", () => {
+    const { clock, ending, pod, resources, stop, taint } = setUp();
+    // Admission adds three hundred seconds to the first: a real pod without a toleration has them as well.
+    pod("short", [tolerating(2)]);
+    pod("forever", [tolerating()]);
+    pod("default", []);
+    taint([unreachable]);
+    clock.advance(1999);
+    expect(ending()).toEqual([]);
+    clock.advance(2);
+    expect(ending()).toEqual(["short"]);
+    clock.advance(300_000);
+    expect(ending().sort()).toEqual(["default", "short"]);
+    taint([{ key: "mine", effect: "NoExecute" }]);
+    clock.advance(1);
+    expect(ending().sort()).toEqual(["default", "forever", "short"]);
+    expect(resources.store.list("events").map(({ reason }) => reason)).toContain("TaintManagerEviction");
+    stop();
+    expect(clock.pending).toBe(0);
+  });
+
+  test("is called off where the taint goes in time", () => {
+    const { clock, ending, pod, stop, taint } = setUp();
+    pod("p", [tolerating(10)]);
+    taint([unreachable]);
+    clock.advance(9000);
+    taint([]);
+    clock.advance(60_000);
+    expect(ending()).toEqual([]);
+    expect(clock.pending).toBe(0);
+    stop();
+  });
 });
 
 describe("the node life cycle", () => {
@@ -143,7 +324,7 @@ describe("the node life cycle", () => {
     clock.advance(15_000);
     expect(statusOf(resources)).toBe("Unknown");
     expect(resources.store.list("nodes")[0]?.spec).toMatchObject({
-      taints: [{ key: "node.kubernetes.io/unreachable" }],
+      taints: ["NoSchedule", "NoExecute"].map((effect) => ({ key: "node.kubernetes.io/unreachable", effect })),
     });
     // Its clock may be an hour slow: that it says something new is what counts.
     said(-3_600_000);

@@ -1,0 +1,172 @@
+// Whether a pod fits on a node, and how well: kube-scheduler's filters and scores, as far as nodes here tell apart.
+import { at, type KubeObject, listAt, textAt } from "../../../protocol/apis/kube-object.ts";
+import { quantityOf } from "../../../protocol/apis/quantity.ts";
+import { tolerates, type Toleration } from "./tolerations.ts";
+
+/** Why a pod does not fit, in kube-scheduler's words (Kubernetes v1.32 `pkg/scheduler/framework/plugins`). */
+export interface Misfit {
+  readonly reasons: readonly string[];
+  /** Whether it would fit, were other pods not there. */
+  readonly isResolvable: boolean;
+}
+
+/** What the pods on a node use. */
+export class NodeUse {
+  pods = 0;
+  readonly resources = new Map<string, number>();
+  /** `protocol/port` → addresses. */
+  readonly ports = new Map<string, Set<string>>();
+
+  add(pod: KubeObject): void {
+    this.pods++;
+    for (const [name, amount] of requestsOf(pod)) this.resources.set(name, (this.resources.get(name) ?? 0) + amount);
+    for (const { address, key } of hostPortsOf(pod)) {
+      const known = this.ports.get(key) ?? new Set();
+      this.ports.set(key, known.add(address));
+    }
+  }
+}
+
+/** Pods that have ended use nothing. */
+export function usesNode({ status }: KubeObject): boolean {
+  return !["Succeeded", "Failed"].includes(textAt(status, "phase"));
+}
+
+/** Requests of a pod by resource: of all its containers, or of its largest init container; and its overhead. */
+export function requestsOf(pod: KubeObject): Map<string, number> {
+  const total = new Map<string, number>();
+  for (const container of listAt(pod, "spec", "containers")) {
+    for (const [name, amount] of containerRequests(container)) total.set(name, (total.get(name) ?? 0) + amount);
+  }
+  for (const container of listAt(pod, "spec", "initContainers")) {
+    for (const [name, amount] of containerRequests(container)) total.set(name, Math.max(total.get(name) ?? 0, amount));
+  }
+  for (const [name, text] of Object.entries((at(pod, "spec", "overhead") ?? {}) as Record<string, string>)) {
+    total.set(name, (total.get(name) ?? 0) + (quantityOf(text) ?? 0));
+  }
+  return total;
+}
+
+/** A limit stands for a request that isn't there. */
+function containerRequests(container: unknown): [string, number][] {
+  const limits = (at(container, "resources", "limits") ?? {}) as Record<string, string>;
+  const requests = (at(container, "resources", "requests") ?? {}) as Record<string, string>;
+  return Object.entries({ ...limits, ...requests }).map(([name, text]) => [name, quantityOf(text) ?? 0]);
+}
+
+function hostPortsOf(pod: KubeObject): { readonly key: string; readonly address: string }[] {
+  return listAt(pod, "spec", "containers").flatMap((container) => listAt(container, "ports"))
+    .filter((port) => Number(at(port, "hostPort") ?? 0) > 0)
+    .map((port) => ({
+      key: `${textAt(port, "protocol") || "TCP"}/${at(port, "hostPort")}`,
+      address: textAt(port, "hostIP") || "0.0.0.0",
+    }));
+}
+
+/** Why a pod can't be on a node; undefined where it can. */
+export function misfitOf(pod: KubeObject, node: KubeObject, use: NodeUse): Misfit | undefined {
+  const never = (reason: string): Misfit => ({ reasons: [reason], isResolvable: false });
+  const tolerations = listAt(pod, "spec", "tolerations") as Toleration[];
+  const isCordoned = at(node, "spec", "unschedulable") === true &&
+    !tolerates(tolerations, { key: "node.kubernetes.io/unschedulable", effect: "NoSchedule" });
+  if (isCordoned) return never("node(s) were unschedulable");
+  const taint = taintsOf(node).find(({ effect, ...rest }) =>
+    (effect === "NoSchedule" || effect === "NoExecute") && !tolerates(tolerations, { effect, ...rest })
+  );
+  if (taint !== undefined) return never(`node(s) had untolerated taint {${taint.key}: ${taint.value ?? ""}}`);
+  if (!matchesAffinity(pod, node)) return never("node(s) didn't match Pod's node affinity/selector");
+  for (const { address, key } of hostPortsOf(pod)) {
+    const taken = use.ports.get(key);
+    const isTaken = taken !== undefined &&
+      (address === "0.0.0.0" ? taken.size > 0 : taken.has(address) || taken.has("0.0.0.0"));
+    if (isTaken) return { reasons: ["node(s) didn't have free ports for the requested pod ports"], isResolvable: true };
+  }
+  return lackOf(pod, node, use);
+}
+
+function lackOf(pod: KubeObject, node: KubeObject, use: NodeUse): Misfit | undefined {
+  const allocatable = (at(node, "status", "allocatable") ?? {}) as Record<string, string>;
+  const reasons: string[] = [];
+  let isResolvable = true;
+  if (use.pods + 1 > Number(allocatable.pods ?? 110)) reasons.push("Too many pods");
+  for (const [name, wanted] of requestsOf(pod)) {
+    // Nodes that say nothing of processors, memory or disk have enough of them.
+    const isEverywhere = ["cpu", "memory", "ephemeral-storage"].includes(name);
+    const there = quantityOf(allocatable[name]) ?? (isEverywhere ? Infinity : 0);
+    if (wanted === 0 || (use.resources.get(name) ?? 0) + wanted <= there) continue;
+    reasons.push(`Insufficient ${name}`);
+    if (wanted > there) isResolvable = false;
+  }
+  return reasons.length === 0 ? undefined : { reasons, isResolvable };
+}
+
+interface NodeTaint {
+  readonly key: string;
+  readonly value?: string;
+  readonly effect: string;
+}
+
+/** A node that has not said that it is Ready is one with the taint that it would get in a moment. */
+export function taintsOf(node: KubeObject): NodeTaint[] {
+  const taints = listAt(node, "spec", "taints") as NodeTaint[];
+  const ready = listAt(node, "status", "conditions").find((c) => at(c, "type") === "Ready");
+  const isKnown = taints.some(({ key }) => key === notReady || key === unreachable);
+  return at(ready, "status") === "True" || isKnown ? taints : [...taints, { key: notReady, effect: "NoSchedule" }];
+}
+
+export const notReady = "node.kubernetes.io/not-ready";
+export const unreachable = "node.kubernetes.io/unreachable";
+
+/** How well a pod is placed on a node where it fits; more is better. Preferred affinity first, then taints, then fewer pods. */
+export function scoreOf(pod: KubeObject, node: KubeObject, use: NodeUse): readonly number[] {
+  const preferred = listAt(pod, "spec", "affinity", "nodeAffinity", "preferredDuringSchedulingIgnoredDuringExecution")
+    .filter((term) => matchesTerm(at(term, "preference"), node))
+    .reduce((sum: number, term) => sum + Number(at(term, "weight") ?? 0), 0);
+  const tolerations = listAt(pod, "spec", "tolerations") as Toleration[];
+  const avoided = taintsOf(node).filter((taint) =>
+    taint.effect === "PreferNoSchedule" && !tolerates(tolerations, taint)
+  );
+  return [preferred, -avoided.length, -use.pods];
+}
+
+function matchesAffinity(pod: KubeObject, node: KubeObject): boolean {
+  const labels = node.metadata.labels ?? {};
+  const selector = (at(pod, "spec", "nodeSelector") ?? {}) as Record<string, string>;
+  if (!Object.entries(selector).every(([key, value]) => labels[key] === value)) return false;
+  const required = at(pod, "spec", "affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution");
+  return required === undefined || listAt(required, "nodeSelectorTerms").some((term) => matchesTerm(term, node));
+}
+
+/** A term without requirements matches nothing. */
+function matchesTerm(term: unknown, node: KubeObject): boolean {
+  const expressions = listAt(term, "matchExpressions");
+  const fields = listAt(term, "matchFields");
+  if (expressions.length + fields.length === 0) return false;
+  const labels = node.metadata.labels ?? {};
+  return expressions.every((e) => meets(e, labels[textAt(e, "key")])) &&
+    fields.every((e) => meets(e, textAt(e, "key") === "metadata.name" ? node.metadata.name : undefined));
+}
+
+function meets(expression: unknown, found: string | undefined): boolean {
+  const values = listAt(expression, "values") as string[];
+  switch (textAt(expression, "operator")) {
+    case "In":
+      return found !== undefined && values.includes(found);
+    case "NotIn":
+      return found === undefined || !values.includes(found);
+    case "Exists":
+      return found !== undefined;
+    case "DoesNotExist":
+      return found === undefined;
+    case "Gt":
+      return isInteger(found) && isInteger(values[0]) && BigInt(found) > BigInt(values[0]);
+    case "Lt":
+      return isInteger(found) && isInteger(values[0]) && BigInt(found) < BigInt(values[0]);
+    default:
+      return false;
+  }
+}
+
+function isInteger(text: string | undefined): text is string {
+  return text !== undefined && /^-?\d{1,19}$/.test(text);
+}

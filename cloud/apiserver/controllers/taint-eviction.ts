@@ -1,0 +1,86 @@
+// Deletes pods from nodes whose NoExecute taints they don't tolerate, or no longer, as kube-controller-manager's taint eviction does.
+import type { Clock, Timer } from "../../../base/time/clock.ts";
+import { at, keyOf, type KubeObject, listAt, textAt } from "../../../protocol/apis/kube-object.ts";
+import { secondsOf } from "../../../protocol/apis/time.ts";
+import { tableOf } from "../kinds/kind.ts";
+import type { Resources } from "../resources.ts";
+import { writeEvent } from "./events.ts";
+import { type Taint, toleratedSeconds, type Toleration } from "./tolerations.ts";
+
+/** Follows pods and nodes from now on; `timeScale` divides the seconds that taints are tolerated. Returns the way to stop. */
+export function followTaints(resources: Resources, clock: Clock, timeScale: number): () => void {
+  const { store } = resources;
+  /** By node: the keys of its pods. */
+  const pods = new Map<string, Set<string>>();
+  const due = new Map<string, { readonly timer: Timer; readonly at: number }>();
+  const cancel = (key: string) => {
+    due.get(key)?.timer.cancel();
+    due.delete(key);
+  };
+  const look = (key: string) => {
+    const pod = store.get("pods", key);
+    const node = pod && store.get("nodes", textAt(pod, "spec", "nodeName"));
+    if (pod === undefined || node === undefined || pod.metadata.deletionTimestamp !== undefined) return cancel(key);
+    const taints = (listAt(node, "spec", "taints") as Taint[]).filter(({ effect }) => effect === "NoExecute");
+    const seconds = toleratedSeconds(listAt(pod, "spec", "tolerations") as Toleration[], taints);
+    if (taints.length === 0 || seconds === Infinity) return cancel(key);
+    // A pod that is waited for already goes when it was to go, or sooner.
+    const at = clock.now() + seconds * 1000 / timeScale;
+    if ((due.get(key)?.at ?? Infinity) <= at) return;
+    cancel(key);
+    const evictNow = () => {
+      due.delete(key);
+      evict(resources, key, clock.now());
+    };
+    due.set(key, { timer: clock.after(at - clock.now(), evictNow), at });
+  };
+  const stops = [
+    store.watch("pods", ({ object, type }) => {
+      const node = textAt(object, "spec", "nodeName");
+      if (node === "") return;
+      const key = keyOf(object);
+      const known = pods.get(node) ?? new Set();
+      if (type === "DELETED") known.delete(key);
+      else known.add(key);
+      if (known.size === 0) pods.delete(node);
+      else pods.set(node, known);
+      look(key);
+    }),
+    store.watch("nodes", ({ object, type }) => {
+      // Most changes are heartbeats of nodes without such taints.
+      const hasTaints = type !== "DELETED" &&
+        listAt(object, "spec", "taints").some((t) => at(t, "effect") === "NoExecute");
+      for (const key of pods.get(object.metadata.name) ?? []) if (hasTaints || due.has(key)) look(key);
+    }),
+  ];
+  return () => {
+    for (const stop of stops) stop();
+    for (const key of [...due.keys()]) cancel(key);
+  };
+}
+
+function evict(resources: Resources, key: string, now: number): void {
+  const kind = resources.registry.find("", "v1", "pods");
+  const pod = resources.store.get("pods", key);
+  if (kind === undefined || pod === undefined) return;
+  const { name, namespace = "" } = pod.metadata;
+  const message = `Marking for deletion Pod ${namespace}/${name}`;
+  writeEvent(resources, pod, {
+    type: "Normal",
+    reason: "TaintManagerEviction",
+    message,
+    component: "taint-eviction-controller",
+  }, now);
+  const condition = {
+    type: "DisruptionTarget",
+    status: "True",
+    reason: "DeletionByTaintManager",
+    message: "Taint manager: deleting due to NoExecute taint",
+    lastProbeTime: null,
+    lastTransitionTime: secondsOf(now),
+  };
+  const conditions = listAt(pod, "status", "conditions").filter((other) => at(other, "type") !== "DisruptionTarget");
+  const status = { ...(pod.status as object), conditions: [...conditions, condition] };
+  resources.store.put(tableOf(kind), { ...pod, status } as KubeObject);
+  resources.delete({ kind, namespace, name }, {});
+}
