@@ -225,6 +225,8 @@ function splitApiVersion(apiVersion: string): readonly [group: string, version: 
 function send(request: IncomingMessage, response: ServerResponse, answer: Answer): void {
   const isText = typeof answer.body === "string";
   const body = Buffer.from(isText ? answer.body as string : `${JSON.stringify(answer.body)}\n`, "utf8");
+  const { warnings = [] } = answer;
+  if (warnings.length > 0) response.setHeader("warning", warnings.map((text) => `299 - ${JSON.stringify(text)}`));
   response.writeHead(answer.status, {
     "content-type": answer.contentType ?? (isText ? "text/plain; charset=utf-8" : "application/json"),
     "content-length": body.length,

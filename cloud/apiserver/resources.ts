@@ -136,8 +136,15 @@ export class Resources {
     return this.#replace(kind, old, object, subresource, dryRun, false);
   }
 
-  /** Applies a patch; tried again when the object changes under it, unless the patch names a version. */
-  patch(target: Target, type: string, patch: Json, subresource: string, dryRun: boolean): KubeObject {
+  /** Applies a patch, and lets `check` refuse what it leads to; tried again when the object changes under it, unless the patch names a version. */
+  patch(
+    target: Target,
+    type: string,
+    patch: Json,
+    subresource: string,
+    dryRun: boolean,
+    check: (patched: unknown) => void = () => {},
+  ): KubeObject {
     const { kind } = target;
     for (let tried = 1;; tried++) {
       const old = this.get(target);
@@ -150,6 +157,7 @@ export class Resources {
           `the name of the object (${patched.metadata.name}) does not match the name on the URL (${target.name})`,
         );
       }
+      check(patched);
       const copy = structuredClone(patched);
       this.#takeNamespace(kind, copy, target.namespace);
       normalize(copy, kind.custom);

@@ -34,6 +34,14 @@ export class KubeUnreachableError extends Error {
   }
 }
 
+/** The API has no such kind; the message says what it has instead. */
+export class UnknownKindError extends Error {
+  constructor(kind: string, apiVersion: string, instead: string) {
+    super(`the API has no kind ${kind} in ${apiVersion || "an empty apiVersion"}; ${instead}`);
+    this.name = "UnknownKindError";
+  }
+}
+
 /** True for an API error of this HTTP status. */
 export function hasCode(error: unknown, code: number): boolean {
   return error instanceof KubeApiError && error.code === code;
@@ -53,6 +61,11 @@ export interface ObjectRef {
   readonly resource: Resource;
   readonly namespace?: string;
   readonly name: string;
+}
+
+/** What the server does about fields it doesn't know: refuses the write, or drops them. */
+export interface WriteOptions {
+  readonly fieldValidation?: "Strict" | "Warn" | "Ignore";
 }
 
 /** A deletion's wishes, as `metav1.DeleteOptions`. */
@@ -127,8 +140,8 @@ export class KubeClient {
     }
   }
 
-  async create(resource: Resource, object: KubeObject): Promise<KubeObject> {
-    return await this.#object("POST", pathOf(resource, object.metadata.namespace), object);
+  async create(resource: Resource, object: KubeObject, options: WriteOptions = {}): Promise<KubeObject> {
+    return await this.#object("POST", withQuery(pathOf(resource, object.metadata.namespace), options), object);
   }
 
   async update(resource: Resource, object: KubeObject, subresource = ""): Promise<KubeObject> {
@@ -141,8 +154,14 @@ export class KubeClient {
   }
 
   /** `patch` is sent verbatim where it is a text, so that an edge's own JSON arrives unchanged. */
-  async patch(ref: ObjectRef, kind: PatchKind, patch: unknown, subresource = ""): Promise<KubeObject> {
-    const path = withSub(objectPath(ref), subresource);
+  async patch(
+    ref: ObjectRef,
+    kind: PatchKind,
+    patch: unknown,
+    subresource = "",
+    options: WriteOptions = {},
+  ): Promise<KubeObject> {
+    const path = withQuery(withSub(objectPath(ref), subresource), options);
     return await this.#object("PATCH", path, patch, patchTypes[kind]);
   }
 
@@ -160,10 +179,30 @@ export class KubeClient {
     const known = knownResource(object);
     if (known !== undefined) return known;
     const { apiVersion = "", kind = "" } = object;
-    const served = await this.#discover(apiVersion);
+    const served = await this.#discover(apiVersion).catch((error) => {
+      // A group or version that isn't served is told by its kind, too.
+      if (hasCode(error, 404)) return [];
+      throw error;
+    });
     const found = served.find((resource) => resource.kind === kind);
-    if (found === undefined) throw new Error(`the API at ${this.server} has no kind ${kind} in ${apiVersion}`);
+    if (found === undefined) throw new UnknownKindError(kind, apiVersion, await this.#insteadOf(kind, apiVersion));
     return found;
+  }
+
+  /** What the server has in place of a kind: the same one in other versions, or else the kinds of its group's versions. */
+  async #insteadOf(kind: string, apiVersion: string): Promise<string> {
+    const { groups = [] } = await this.call("GET", "/apis") as {
+      readonly groups?: readonly { readonly name: string; readonly versions: readonly { groupVersion: string }[] }[];
+    };
+    const versions = ["v1", ...groups.flatMap((group) => group.versions.map(({ groupVersion }) => groupVersion))];
+    const served = (await Promise.all(versions.map((version) => this.#discover(version).catch(() => [])))).flat();
+    const same = served.filter((resource) => resource.kind === kind).map((resource) => resource.apiVersion);
+    if (same.length > 0) return `it is there in ${same.join(" and ")}`;
+    const near = served.filter((resource) => resource.kind.toLowerCase() === kind.toLowerCase());
+    if (near.length > 0) return `there is ${near.map((r) => `${r.kind} in ${r.apiVersion}`).join(", ")}`;
+    const inGroup = served.filter((resource) => resource.apiVersion === apiVersion).map((resource) => resource.kind);
+    if (inGroup.length > 0) return `${apiVersion} has ${inGroup.sort().join(", ")}`;
+    return `it serves nothing in ${apiVersion}; it has ${versions.join(", ")}`;
   }
 
   #discover(apiVersion: string): Promise<Resource[]> {
@@ -251,6 +290,10 @@ export class NamelessError extends Error {
 function objectPath({ resource, namespace, name }: ObjectRef): string {
   if (name === undefined || name === "") throw new NamelessError(resource);
   return pathOf(resource, namespace, name);
+}
+
+function withQuery(path: string, { fieldValidation }: WriteOptions): string {
+  return fieldValidation === undefined ? path : `${path}?fieldValidation=${fieldValidation}`;
 }
 
 function withSub(path: string, subresource: string): string {

@@ -1,24 +1,37 @@
 // Steps that change the cluster: apply, patch, delete.
 import { sleep } from "../../base/time/clock.ts";
 import type { KubeObject } from "../../protocol/apis/kube-object.ts";
-import { hasCode, KubeApiError } from "../../cloud/kube/client.ts";
+import { hasCode, KubeApiError, UnknownKindError } from "../../cloud/kube/client.ts";
+import type { Resource } from "../../cloud/kube/resource.ts";
 import type { StepContext } from "../engine/context.ts";
 import type { Manifest, ObjectName } from "../engine/scenario.ts";
 import { loadManifest } from "../engine/manifest.ts";
+import { explainFields } from "./field-names.ts";
 import { schemas, StepFailure, type StepKind } from "./step.ts";
 
+/** A misspelt field fails the step, as `kubectl apply` does. */
+const strict = { fieldValidation: "Strict" } as const;
 /** Tries of a call that an API server being restarted did not answer. */
 const UNREACHABLE_TRIES = 50;
 const UNREACHABLE_WAIT_MS = 100;
 
 /** Does a call; a server that is just being restarted is asked again, a refusal is a failure of the step. */
-async function calling<T>(context: StepContext, what: string, about: string, call: () => Promise<T>): Promise<T> {
+async function calling<T>(
+  context: StepContext,
+  what: string,
+  about: string,
+  call: () => Promise<T>,
+  resource?: Resource,
+): Promise<T> {
   for (let tried = 1;; tried++) {
     try {
       return await call();
     } catch (error) {
       if (error instanceof KubeApiError) {
-        throw new StepFailure(`${what}: the API answered ${error.code}`, [error.message], about);
+        const { kube } = context.world;
+        const explained = resource === undefined ? [] : await explainFields(kube, resource, error.message);
+        const details = explained.length > 0 ? explained : [error.message];
+        throw new StepFailure(`${what}: the API answered ${error.code}`, details, about);
       }
       if (tried === UNREACHABLE_TRIES) throw error;
       await sleep(context.world.clock, UNREACHABLE_WAIT_MS, context.signal);
@@ -31,7 +44,9 @@ async function placeOf(
   object: { readonly apiVersion?: string; readonly kind?: string },
   namespace?: string,
 ) {
-  const resource = await world.kube.resourceOf(object);
+  const resource = await world.kube.resourceOf(object).catch((error) => {
+    throw error instanceof UnknownKindError ? new StepFailure(error.message) : error;
+  });
   return { resource, namespace: resource.namespaced ? namespace ?? world.namespace : "" };
 }
 
@@ -47,12 +62,12 @@ export const applyStep = {
       const placed = { ...object, metadata: { ...object.metadata, ...(namespace === "" ? {} : { namespace }) } };
       last = await calling(context, `apply ${object.kind} ${name}`, name, async () => {
         try {
-          return await context.world.kube.patch({ resource, namespace, name }, "merge", placed);
+          return await context.world.kube.patch({ resource, namespace, name }, "merge", placed, "", strict);
         } catch (error) {
           if (!hasCode(error, 404)) throw error;
-          return await context.world.kube.create(resource, placed);
+          return await context.world.kube.create(resource, placed, strict);
         }
-      });
+      }, resource);
     }
     return last;
   },
@@ -92,7 +107,8 @@ export const patchStep = {
       context,
       `patch ${object.kind} ${object.name}`,
       object.name,
-      () => context.world.kube.patch(ref, kind, args[kind], args.subresource ?? ""),
+      () => context.world.kube.patch(ref, kind, args[kind], args.subresource ?? "", strict),
+      resource,
     );
   },
 } as const satisfies StepKind;

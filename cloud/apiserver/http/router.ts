@@ -1,5 +1,6 @@
 // From a request to its answer: which resource a path means, and what each verb does with it.
 import { secondsOf } from "../../../protocol/apis/time.ts";
+import { checkBody, checkPatched, fieldValidationOf } from "./field-validation.ts";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Clock } from "../../../base/time/clock.ts";
 import type { KubeObject } from "../../../protocol/apis/kube-object.ts";
@@ -20,6 +21,8 @@ export interface Answer {
   readonly status: number;
   readonly body: unknown;
   readonly contentType?: string;
+  /** Texts of Warning headers. */
+  readonly warnings?: readonly string[];
 }
 
 /** The version this server says it is: what kubectl and client-go decide their behaviour by. */
@@ -189,8 +192,9 @@ async function collection(
     case "POST": {
       if (kind.namespaced && namespace === undefined) throw methodNotAllowed();
       const body = parseBody(await readApiBody(request), contentTypeOf(request));
+      const warnings = checkBody(kind, body, fieldValidationOf(query, "CreateOptions"));
       const created = resources.create(kind, namespace ?? "", body, isDryRun(query, "CreateOptions"));
-      return { status: 201, body: formedObject(kind, created, form, query, clock.now()) };
+      return { status: 201, body: formedObject(kind, created, form, query, clock.now()), warnings };
     }
     case "DELETE": {
       const isAllowed = kind.verbs.includes("deletecollection") && !(kind.namespaced && namespace === undefined);
@@ -229,12 +233,17 @@ async function single(
       return answer(resources.get(target));
     case "PUT": {
       const body = parseBody(await readApiBody(request), contentTypeOf(request));
-      return answer(resources.update(target, body, subresource, isDryRun(query, "UpdateOptions")));
+      const warnings = checkBody(kind, body, fieldValidationOf(query, "UpdateOptions"));
+      return { ...answer(resources.update(target, body, subresource, isDryRun(query, "UpdateOptions"))), warnings };
     }
     case "PATCH": {
       const contentType = contentTypeOf(request);
       const patch = parsePatch(await readApiBody(request), contentType);
-      return answer(resources.patch(target, contentType, patch, subresource, isDryRun(query, "PatchOptions")));
+      const validation = fieldValidationOf(query, "PatchOptions");
+      let warnings: readonly string[] = [];
+      const check = (patched: unknown) => void (warnings = checkPatched(kind, patched, validation));
+      const isDry = isDryRun(query, "PatchOptions");
+      return { ...answer(resources.patch(target, contentType, patch, subresource, isDry, check)), warnings };
     }
     case "DELETE": {
       if (subresource !== "") throw methodNotAllowed();

@@ -4,6 +4,7 @@ import { at, type KubeObject, listAt, textAt } from "../../../protocol/apis/kube
 import type { Cause } from "../status.ts";
 import { required, unsupported, wrong } from "../status.ts";
 import { ageColumn, ageOf, nameColumn } from "./columns.ts";
+import { customFields } from "./fields.ts";
 import { type Column, customVerbs, type Kind } from "./kind.ts";
 
 type Schema = Record<string, unknown>;
@@ -42,6 +43,7 @@ function kindOf(crd: KubeObject, version: unknown): Kind {
     subresources: [...(hasStatus ? ["status" as const] : []), ...(hasScale ? ["scale" as const] : [])],
     columns: columnsOf(version),
     custom: true,
+    fields: customFields(schema),
     strategy: {
       versionRequired: true,
       generation: true,

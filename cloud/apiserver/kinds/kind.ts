@@ -1,6 +1,7 @@
 // What the server knows about a kind: its names, its scope, and the rules for writing its objects.
 import type { KubeObject } from "../../../protocol/apis/kube-object.ts";
 import type { Cause } from "../status.ts";
+import type { Place } from "./fields.ts";
 import type { NameForm } from "./names.ts";
 
 /** A column of `kubectl get`. `wide` ones are shown by `-o wide` only. */
@@ -53,6 +54,8 @@ export interface Kind {
   readonly subresources: readonly ("status" | "scale" | "binding" | "eviction" | "token" | "finalize")[];
   readonly columns: readonly Column[];
   readonly strategy: Strategy;
+  /** The fields of a custom kind; those of built-in ones stand in the table of types. */
+  readonly fields?: Place;
   /** True for kinds made by a CustomResourceDefinition: JSON only, no strategic merge, unknown fields pruned. */
   readonly custom: boolean;
 }
