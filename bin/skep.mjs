@@ -25,7 +25,8 @@ if (major > 22 || (major === 22 && minor >= 22)) {
     console.error("skep: run `npm ci` in the clone, or install a newer Node.");
     process.exit(2);
   }
-  const child = spawn(node, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
+  // Its own name, which may be a link's, says which command is meant.
+  const child = spawn(node, process.argv.slice(1), {
     stdio: "inherit",
     env: { ...process.env, SKEP_STARTED_AT: startedAt },
   });

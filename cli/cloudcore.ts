@@ -1,5 +1,5 @@
 // `skep cloudcore`: our cloudcore on a cluster.
-import { openSync, writeSync } from "node:fs";
+import { existsSync, openSync, writeSync } from "node:fs";
 import type { Tap } from "../base/hop/hop.ts";
 import { type Logger, reasonOf } from "../base/log/logger.ts";
 import { pinoLogger } from "../base/log/pino-logger.ts";
@@ -12,10 +12,11 @@ import type { Address, CloudCoreFile } from "../cloud/config/file.ts";
 import { upstreamLimitsFor } from "../protocol/apis/cloudcore-config.ts";
 import { clusterKubeConfig } from "../cloud/kube/kubeconfig.ts";
 import { UsageError } from "./failure.ts";
+import { checkFeatureGates, isVerbose, type KlogFlags, versionLine } from "./klog-flags.ts";
 import { interruption } from "./interrupt.ts";
 import { serveUntilInterrupted } from "./serving.ts";
 
-export interface CloudcoreFlags {
+export interface CloudcoreFlags extends KlogFlags {
   readonly config?: string;
   readonly defaultconfig?: boolean;
   readonly minconfig?: boolean;
@@ -35,10 +36,17 @@ export interface CloudcoreFlags {
   readonly verbose?: boolean;
 }
 
+/** Where Go's cloudcore looks for its file; taken where it is there and neither a file nor a cluster is named. */
+const OWN_FILE = "/etc/kubeedge/config/cloudcore.yaml";
 /** Without a file: KubeEdge's own ports, stepped around when taken, on this machine only, and no socket for CSI. */
 const LOCAL = "127.0.0.1";
 
 export async function cloudcoreCommand(flags: CloudcoreFlags): Promise<number> {
+  if (flags.version !== undefined) {
+    process.stdout.write(`${versionLine()}\n`);
+    return 0;
+  }
+  checkFeatureGates(flags.featureGates ?? "");
   if (flags.defaultconfig || flags.minconfig) {
     const { defaultConfigText, minConfigText } = await import("../cloud/config/file.ts");
     process.stdout.write(flags.defaultconfig ? defaultConfigText() : minConfigText());
@@ -63,9 +71,11 @@ export async function cloudcoreCommand(flags: CloudcoreFlags): Promise<number> {
     process.stdout.write(await fromSeedConf(flags.seedConf));
     return 0;
   }
-  const logger = pinoLogger(flags.verbose ? "debug" : flags.quiet ? "error" : "info");
-  const file = flags.config === undefined ? undefined : await fromFile(flags.config);
-  for (const warning of file?.warnings ?? []) logger.warn(warning, { file: flags.config });
+  const logger = pinoLogger(flags.verbose || isVerbose(flags) ? "debug" : flags.quiet ? "error" : "info");
+  if (flags.featureGates !== undefined) logger.warn("feature gates have no effect here", { gates: flags.featureGates });
+  const path = flags.config ?? (flags.kubeconfig === undefined && existsSync(OWN_FILE) ? OWN_FILE : undefined);
+  const file = path === undefined ? undefined : await fromFile(path);
+  for (const warning of file?.warnings ?? []) logger.warn(warning, { file: path });
   if (file === undefined && flags.kubeconfig === undefined) {
     throw new UsageError(
       "--config FILE or --kubeconfig FILE is needed: the cluster whose edges this cloudcore serves (`skep up` brings an API of its own)",

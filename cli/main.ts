@@ -7,6 +7,7 @@ import { describeFailure, exitCodes } from "./failure.ts";
 import { integer, label, nodePrefix, positive, shard, withFlags } from "./flags.ts";
 import type { CleanFlags } from "./clean.ts";
 import type { FleetFlags } from "./fleet.ts";
+import { goArguments, withKlogFlags } from "./klog-flags.ts";
 import type { ResyncFlags } from "./resync.ts";
 import type { RunFlags } from "./run.ts";
 import type { Selection } from "./selection.ts";
@@ -19,6 +20,7 @@ program.description(
   "A KubeEdge cloudcore in TypeScript, a fleet of simulated edges to drive it, and scenarios that prove both ends.",
 )
   .version(version)
+  .enablePositionalOptions()
   .showSuggestionAfterError()
   .configureOutput({ writeErr: (text) => process.stderr.write(text) })
   .exitOverride();
@@ -77,6 +79,7 @@ cloudcore.option("--config <file>", "KubeEdge's own cloudcore.yaml, with our swi
   .option("--minconfig", "print one with the keys people change")
   .option("--crds [version]", "print the definitions of KubeEdge's kinds; with v1.1 those of that age's devices, too")
   .option("--seed-conf <dir>", "print the one that means what the conf folder of a cloudcore of KubeEdge v1.1 says");
+withKlogFlags(cloudcore);
 withFlags(cloudcore, ["kubeconfig", "timeScale", "json", "bind", "port", "quiet", "verbose"])
   .option("--messages <file>", "append what happens to every message, at every hop, as lines of JSON")
   .option("--advertise <addr...>", "further names and addresses that edges reach it by")
@@ -163,13 +166,19 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   throw error;
 });
 
+/** Called by the name of KubeEdge's binary, through a link, it is that: a unit file or an image stays as it is. */
+function argumentsOf([, script = "", ...given]: readonly string[]): string[] {
+  const args = /(^|[/\\])cloudcore$/.test(script) ? ["cloudcore", ...given] : given;
+  return args[0] === "cloudcore" ? ["cloudcore", ...goArguments(args.slice(1))] : args;
+}
+
 /** Waits for the command and takes its exit code. */
 async function finish(command: Promise<number>): Promise<void> {
   process.exitCode = await command;
 }
 
 try {
-  await program.parseAsync(process.argv);
+  await program.parseAsync([...process.argv.slice(0, 2), ...argumentsOf(process.argv)]);
 } catch (error) {
   const { code: given } = error as { readonly code?: unknown };
   const code = typeof given === "string" ? given : "";

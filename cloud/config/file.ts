@@ -3,7 +3,7 @@ import { readFile, stat } from "node:fs/promises";
 import { isIPv4 } from "node:net";
 import { networkInterfaces } from "node:os";
 import { Ajv, type ValidateFunction } from "ajv";
-import { type Document, isMap, isNode, LineCounter, parseDocument, stringify, type YAMLMap } from "yaml";
+import { type Document, isMap, isNode, LineCounter, parseDocument, stringify, visit, type YAMLMap } from "yaml";
 import { reasonOf } from "../../base/log/logger.ts";
 import {
   cloudcoreKeys,
@@ -83,12 +83,13 @@ export async function readLimited(file: string, unreadable: (reason: string) => 
 /** What a text says; `file` is for the messages. Throws ConfigFileError. */
 export function parseCloudCoreFile(text: string, file: string): CloudCoreFile {
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines });
+  // Go's reader takes the last of two equal keys, and the first of several documents.
+  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: false });
   const at = (offset: number) => {
     const { line, col } = lines.linePos(offset);
     return `${file}:${line}:${col}`;
   };
-  const [broken] = document.errors;
+  const broken = document.errors.find(({ code }) => code !== "MULTIPLE_DOCS");
   if (broken !== undefined) {
     throw new ConfigFileError(`${at(broken.pos[0])}: not YAML: ${broken.message.split("\n")[0]}`);
   }
@@ -96,6 +97,12 @@ export function parseCloudCoreFile(text: string, file: string): CloudCoreFile {
     throw new ConfigFileError(
       `${file}:1:1: a mapping of keys was expected, as \`skep cloudcore --minconfig\` prints one`,
     );
+  }
+  try {
+    document.toJS();
+  } catch (error) {
+    // An alias without its anchor, or one that stands for too much.
+    throw new ConfigFileError(`${at(aliasOffset(document))}: not usable: ${reasonOf(error).split("\n")[0]}`);
   }
   const reader = new Reader(document);
   const values = reader.read();
@@ -107,6 +114,18 @@ export function parseCloudCoreFile(text: string, file: string): CloudCoreFile {
   return settingsOf(values, reader);
 }
 
+/** Where the first alias stands. */
+function aliasOffset(document: Document): number {
+  let found = 0;
+  visit(document, {
+    Alias: (_key, node) => {
+      found = node.range?.[0] ?? 0;
+      return visit.BREAK;
+    },
+  });
+  return found;
+}
+
 type Values = { readonly [key: string]: unknown };
 
 /** One file's keys against the tables. */
@@ -116,6 +135,9 @@ class Reader {
   readonly inert: string[] = [];
   /** Paths of keys nobody knows. */
   readonly unknown: string[] = [];
+  /** Paths of keys that are there more than once, and of values that are taken although they are written otherwise. */
+  readonly repeated: string[] = [];
+  readonly odd: string[] = [];
   readonly #document: Document;
 
   constructor(document: Document) {
@@ -125,8 +147,9 @@ class Reader {
   read(): Values {
     const top = {
       ...cloudcoreKeys(localAddress()),
-      apiVersion: headKey(API_VERSION),
-      kind: headKey(KIND),
+      // Go never looks at them: KubeEdge's own chart says v1alpha2.
+      apiVersion: headKey(API_VERSION, [API_VERSION, "cloudcore.config.kubeedge.io/v1alpha2"]),
+      kind: headKey(KIND, [KIND]),
       skep: skepKeys,
     };
     return this.#section(this.#document.contents as YAMLMap | null, top, []);
@@ -141,8 +164,10 @@ class Reader {
       const from = isNode(pair.key) ? pair.key.range?.[0] ?? 0 : 0;
       const name = names.get(written.toLowerCase());
       if (name === undefined) this.#takeUnknown([...path, written], section, from);
-      else if (present.has(name)) this.#mistake(from, [...path, name], "it is there twice");
-      else present.set(name, { node: pair.value, from });
+      else {
+        if (present.has(name)) this.repeated.push([...path, name].join("."));
+        present.set(name, { node: pair.value, from });
+      }
     }
     const values: Record<string, unknown> = {};
     for (const [name, entry] of Object.entries(section)) {
@@ -178,13 +203,15 @@ class Reader {
     path: readonly string[],
   ) {
     if (found === undefined) return key.default;
-    const value = isNode(found.node) ? found.node.toJS(this.#document) as unknown : found.node;
-    if (value === null || value === undefined) return key.default;
+    const written = isNode(found.node) ? found.node.toJS(this.#document) as unknown : found.node;
+    const value = asGoReads(key, written);
+    if (value === undefined) return key.default;
     const fault = valueFault(key, value);
-    if (fault !== undefined) {
+    if (fault !== undefined && key.hasEffect && !("expected" in key)) {
       const from = isNode(found.node) ? found.node.range?.[0] ?? found.from : found.from;
       this.#mistake(from, path, fault);
-    } else if (!key.hasEffect && JSON.stringify(value) !== JSON.stringify(key.default)) this.inert.push(path.join("."));
+    } else if (fault !== undefined) this.odd.push(`${path.join(".")} (${shown(value)})`);
+    else if (!key.hasEffect && JSON.stringify(value) !== JSON.stringify(key.default)) this.inert.push(path.join("."));
     return value;
   }
 
@@ -193,8 +220,25 @@ class Reader {
   }
 }
 
-function headKey(value: string): ConfigKey {
-  return { schema: { const: value, description: value }, default: value, hasEffect: true, about: "" };
+/** Whatever it says is taken; what is none of the expected words is warned about. */
+function headKey(value: string, expected: readonly string[]): ConfigKey & { readonly expected: readonly string[] } {
+  const schema = { type: "string", enum: expected, description: expected.join(" or ") };
+  return { schema, default: value, hasEffect: true, about: "", expected };
+}
+
+/**
+ * A value as Go's readers (sigs.k8s.io/yaml over encoding/json) put it into a field: a null leaves the default, in a list of texts
+ * it is an empty one, and where a text is wanted a number or a boolean is taken for its text. Empty texts name nothing, so they
+ * are left out of lists. Undefined stands for the default.
+ */
+function asGoReads({ schema }: ConfigKey, value: unknown): unknown {
+  if (value === null || value === undefined) return undefined;
+  const text = (each: unknown) => typeof each === "number" || typeof each === "boolean" ? String(each) : each;
+  if (schema.type === "string") return text(value);
+  const isTexts = schema.type === "array" && (schema.items as ValueSchema | undefined)?.type === "string";
+  if (!isTexts || !Array.isArray(value)) return value;
+  const texts = value.map((each) => each === null ? "" : text(each)).filter((each) => each !== "");
+  return texts.length === 0 ? undefined : texts;
 }
 
 const ajv = new Ajv({ strict: false });
@@ -259,7 +303,7 @@ interface FileValues {
   };
 }
 
-function settingsOf(values: Values, { inert, unknown }: Reader): CloudCoreFile {
+function settingsOf(values: Values, { inert, odd, repeated, unknown }: Reader): CloudCoreFile {
   const { commonConfig, kubeAPIConfig, modules, skep } = values as unknown as FileValues;
   const hub = modules.cloudHub;
   const { authorization } = hub;
@@ -302,6 +346,8 @@ function settingsOf(values: Values, { inert, unknown }: Reader): CloudCoreFile {
     warnings: [
       ...(inert.length === 0 ? [] : [isOrAre(inert, "no effect here, and passed over")]),
       ...(unknown.length === 0 ? [] : [isOrAre(unknown, "not known, and passed over")]),
+      ...(odd.length === 0 ? [] : [isOrAre(odd, "not what KubeEdge writes there, and without effect here")]),
+      ...(repeated.length === 0 ? [] : [isOrAre(repeated, "there more than once; the last one counts")]),
     ],
   };
 }

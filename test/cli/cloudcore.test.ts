@@ -1,7 +1,10 @@
 // `skep cloudcore` with KubeEdge's own file: what it prints, what it serves, how it fails and how it ends.
+import { execFile } from "node:child_process";
 import { createServer } from "node:net";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parse, parseAllDocuments, stringify } from "yaml";
 import type { HopRecord } from "../../base/hop/hop.ts";
@@ -304,5 +307,39 @@ describe("skep cloudcore --config", () => {
     expect(fleet.get("filed-0")?.hub.credentials?.ca.replaceAll("\n", "")).toBe(certPem.replaceAll("\n", ""));
     await fleet.stop();
     await command.interrupt();
+  });
+});
+
+describe("KubeEdge's own arguments", () => {
+  test("its flags are taken, so that a unit file stays as it is", async () => {
+    const flags = ["--v=2", "-v", "4", "--vmodule=hub=9", "--logtostderr", "--alsologtostderr=false", "--log_dir=/tmp"];
+    const { path } = await file("flags");
+    const args = ["--config", path, ...flags, "--log-flush-frequency=5s", "--feature-gates=requireAuthorization=true"];
+    const core = new Command(folder.path, ["cloudcore", ...args]);
+    await core.says("ready");
+    expect((await core.interrupt()).code).toBe(130);
+    expect(core.err).toContain("feature gates have no effect here");
+  });
+
+  test("--version tells KubeEdge's version; --minconfig=true is --minconfig; wrong ones end with 2", async () => {
+    for (const version of ["--version", "--version=true", "--version=raw"]) {
+      expect(await skep(folder.path, "cloudcore", version)).toMatchObject({
+        code: 0,
+        out: expect.stringMatching(/^KubeEdge v1\.23\.\d+ \(skep \d/),
+      });
+    }
+    expect((await skep(folder.path, "cloudcore", "--minconfig=true")).out).toContain("kind: CloudCore");
+    for (const wrong of [["--feature-gates=a"], ["-v", "much"], ["--nosuch"]]) {
+      const { code, err } = await skep(folder.path, "cloudcore", ...wrong);
+      expect(code).toBe(2);
+      expect(err).toContain(wrong[0]?.replace(/=.*/, ""));
+    }
+  });
+
+  test("called by a link of that name it is KubeEdge's binary", async () => {
+    const link = join(folder.path, "cloudcore");
+    symlinkSync(fileURLToPath(new URL("../../bin/skep.mjs", import.meta.url)), link);
+    const { stdout } = await promisify(execFile)(process.execPath, [link, "--version"]);
+    expect(stdout).toMatch(/^KubeEdge v1\.23/);
   });
 });

@@ -55,7 +55,7 @@ describe("fields that no schema knows", () => {
         nodename: "n",
         config: { whatever: { is: "kept" } },
         tags: { one: { known: "x", other: "y" } },
-        list: [{}, { reportToCloude: true, constructor: 1 }],
+        list: [{ reportToCloud: false }, { reportToCloude: true, constructor: 1 } as object],
       },
     };
     expect(unknown(object, device)).toEqual([

@@ -1,4 +1,5 @@
 // cloudcore.yaml: what it sets, what it may leave out, and what a wrong one is told.
+import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { parse, stringify } from "yaml";
 import { defaultConfigText, minConfigText, parseCloudCoreFile } from "../../../../cloud/config/file.ts";
@@ -151,15 +152,10 @@ modules:
       '3:23: modules.cloudHub.advertiseAddress: it is ["192.0.2.1:10000"]; it must be a list of addresses and names, without ports',
     ],
     [
-      "advertiseAddress: []",
-      "3:23: modules.cloudHub.advertiseAddress: it is []; it must be a list of addresses and names",
-    ],
-    [
       "unixsocket: { address: /tmp/x }",
       '3:28: modules.cloudHub.unixsocket.address: it is "/tmp/x"; it must be unix:// and an absolute path',
     ],
     ["tlsCAFile: ca.crt", '3:16: modules.cloudHub.tlsCAFile: it is "ca.crt"; it must be an absolute path, or nothing'],
-    ["{ nodeLimit: 1, NodeLimit: 2 }", "3:21: modules.cloudHub.nodeLimit: it is there twice"],
     [
       "tokenRefreshDuration: 0",
       "3:27: modules.cloudHub.tokenRefreshDuration: it is 0; it must be a whole number above 0",
@@ -174,9 +170,9 @@ modules:
     ["skep: { strictGo: [everything] }", "1:19: skep.strictGo: it is"],
     ["skep: { windows: 1 }", "1:9: skep.windows: there is no such key; there are identity, ackWindow, strictGo, eras"],
     ["skep: { eras: [{ era: v1.1 }] }", "1:15: skep.eras: it is"],
-    ["kind: EdgeCore", '1:7: kind: it is "EdgeCore"; it must be CloudCore'],
     ["kubeAPIConfig: { kubeConfig: config }", "1:30: kubeAPIConfig.kubeConfig: it is"],
     ["a: [", "not YAML"],
+    ["modules: { cloudHub: { dnsNames: [*.example.com] } }", "1:35: not usable: Unresolved alias"],
     ["- a", "1:1: a mapping of keys was expected"],
   ])("%s is refused", (text, message) => {
     expect(() => read(text)).toThrow(message);
@@ -185,7 +181,7 @@ modules:
   test("every mistake is told at once, in the order of the file", () => {
     const message = (() => {
       try {
-        read("skep: { ackWindow: 0 }\nmodules:\n  cloudHub: { nodeLimit: x }\nkind: no\n");
+        read("skep: { ackWindow: 0 }\nmodules:\n  cloudHub: { nodeLimit: x, keepaliveInterval: no }\n");
       } catch (error) {
         return (error as Error).message;
       }
@@ -194,8 +190,62 @@ modules:
     expect(message.split("\n").map((line) => line.split(": ")[1])).toEqual([
       "skep.ackWindow",
       "modules.cloudHub.nodeLimit",
-      "kind",
+      "modules.cloudHub.keepaliveInterval",
     ]);
+  });
+});
+
+describe("as Go reads it", () => {
+  test.each([
+    ["apiVersion: anything/v9", 'apiVersion ("anything/v9"): not what KubeEdge writes there, and without effect here'],
+    ["kind: EdgeCore", 'kind ("EdgeCore"): not what KubeEdge writes there, and without effect here'],
+    ["modules: { iptablesManager: { mode: nft } }", 'modules.iptablesManager.mode ("nft"): not what KubeEdge writes'],
+    ["modules: { router: { port: none } }", 'modules.router.port ("none"): not what KubeEdge writes there'],
+    ["a: 1\nmodules: { nothing: 2 }", "a, modules.nothing: not known, and passed over"],
+    ["kind: CloudCore\nkind: CloudCore", "kind: there more than once; the last one counts"],
+  ])("%s is taken, and one line says what is passed over", (text, warning) => {
+    const { warnings } = read(text);
+    expect(warnings).toHaveLength(1);
+    expect(warnings[0]).toContain(warning);
+  });
+
+  test("nulls leave defaults, numbers stand for texts, whole floats for numbers, empty texts for nothing", () => {
+    const { config, warnings } = read(`
+apiVersion: cloudcore.config.kubeedge.io/v1alpha2
+kind: CloudCore
+modules:
+  cloudHub:
+    nodeLimit: 1e3
+    keepaliveInterval: 20.0
+    advertiseAddress: [~, "", 192.0.2.1]
+    dnsNames: [~, 1234, true]
+    websocket:
+    tokenRefreshDuration: ~
+    https: { port: }
+`);
+    expect(config).toMatchObject({ nodeLimit: 1000, keepaliveInterval: 20_000, tokenLifetime: 86_400_000 });
+    expect(config.advertiseAddress).toEqual(expect.arrayContaining(["192.0.2.1", "1234", "true"]));
+    expect(config.advertiseAddress).not.toContain("");
+    expect(warnings).toEqual([]);
+  });
+
+  test("lists of nothing leave this host's own address; the last of equal keys counts, and the first document", () => {
+    const own = read("").config.advertiseAddress;
+    for (const list of ["[]", "[~]", "['']", "~"]) {
+      expect(hub(`advertiseAddress: ${list}`).config.advertiseAddress).toEqual(own);
+    }
+    expect(hub("{ nodeLimit: 1, NodeLimit: 2 }").config.nodeLimit).toBe(2);
+    expect(read("modules: { cloudHub: { nodeLimit: 7 } }\n---\nmodules: 1\n").config.nodeLimit).toBe(7);
+  });
+
+  const folder = new URL("kubeedge/", import.meta.url);
+  const files = readdirSync(folder);
+  test.each(files)("KubeEdge's own %s starts, with a line for each kind of thing that is passed over", (file) => {
+    const { config, servers, warnings } = parseCloudCoreFile(readFileSync(new URL(file, folder), "utf8"), file);
+    expect(servers.https.port).toBe(10002);
+    expect(config.advertiseAddress.length).toBeGreaterThan(0);
+    expect(config.advertiseAddress).not.toContain("");
+    expect(warnings.length).toBeLessThanOrEqual(4);
   });
 });
 
