@@ -4,6 +4,7 @@ import { HttpMethod, RequestContext } from "@kubernetes/client-node";
 import { type Dispatcher, request } from "undici";
 import { reasonOf } from "../../base/log/logger.ts";
 import type { KubeList, KubeObject, KubeStatus } from "../../protocol/apis/kube-object.ts";
+import { parseJson } from "../../protocol/json.ts";
 import type { PooledKubeConfig } from "./kubeconfig.ts";
 import { knownResource, pathOf, type Resource } from "./resource.ts";
 
@@ -249,7 +250,7 @@ export class KubeClient {
       throw new KubeUnreachableError(this.server, error);
     }
     if (status >= 400) throw new KubeApiError(statusOf(status, text));
-    return JSON.parse(text);
+    return parseJson(text);
   }
 
   /** Credentials, asked of client-node once a minute: exec plugins and token files may give new ones. */

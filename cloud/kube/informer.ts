@@ -1,12 +1,13 @@
 // A local copy of all objects of a kind, kept up to date by a watch that survives 410, resets and restarts.
 import "./deno-shim.ts";
-import { type KubernetesListObject, type KubernetesObject, ListWatch, Watch } from "@kubernetes/client-node";
+import { type KubernetesListObject, type KubernetesObject, ListWatch } from "@kubernetes/client-node";
 import { Backoff } from "../../base/backoff/backoff.ts";
 import { type Logger, reasonOf } from "../../base/log/logger.ts";
 import type { Random } from "../../base/random/random.ts";
 import { type Clock, sleep, type Timer } from "../../base/time/clock.ts";
 import { keyOf, type KubeObject } from "../../protocol/apis/kube-object.ts";
 import type { KubeClient } from "./client.ts";
+import { JsonWatch } from "./json-watch.ts";
 import { pathOf, type Resource } from "./resource.ts";
 
 /** A change of the cache. An object that was deleted and made again between two looks comes as both. */
@@ -59,7 +60,7 @@ export class Informer {
     };
     this.#watch = new ListWatch(
       pathOf(resource),
-      watchOf(client),
+      new JsonWatch(client.config.config),
       list,
       false,
       labelSelector,
@@ -150,21 +151,6 @@ export class Informer {
   #watchAgain(): void {
     this.#watch.start().catch((error) => this.#failed(error));
   }
-}
-
-/**
- * A Watch that reports every failure to its `done` callback. client-node's own rejects where credentials can't be had (an
- * exec plug-in that fails, a token file that is gone), and its ListWatch leaves that rejection unhandled.
- */
-function watchOf(client: KubeClient): Watch {
-  const watch = new Watch(client.config.config);
-  const inner = watch.watch.bind(watch);
-  watch.watch = (path, query, callback, done) =>
-    inner(path, query, callback, done).catch((error) => {
-      done(error);
-      return new AbortController();
-    });
-  return watch;
 }
 
 /** client-node's type says Date where its watches and our list hold the plain JSON. */

@@ -111,7 +111,7 @@ export class SimulatedDevice {
     for (const property of wanted) {
       const known = this.#properties.get(property.name);
       const described = modelProperties.get(property.name) ?? { name: property.name };
-      const cycle = (property.reportCycle ?? 0) > 0 ? property.reportCycle as number : DEFAULT_CYCLE_MS;
+      const cycle = (property.reportCycle ?? 0) > 0 ? Number(property.reportCycle) : DEFAULT_CYCLE_MS;
       const reportsToCloud = hasMapper && property.reportToCloud === true;
       // A cycle that stays the same goes on: a device that is changed every half second still reports every second.
       const goesOn = known?.timer !== undefined && known.cycle === cycle && reportsToCloud;

@@ -1,4 +1,5 @@
 // The stores of a fleet's edges in one SQLite file, so that a process that is killed finds them again.
+import { parseJson } from "../../protocol/json.ts";
 import { chmodSync, mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
@@ -71,7 +72,7 @@ export class StoreFile implements StoreRows {
   }
 
   *load(node: string): Generator<readonly [path: string, object: KubeObject]> {
-    for (const { key, value } of this.#load.all(node)) yield [String(key), JSON.parse(String(value)) as KubeObject];
+    for (const { key, value } of this.#load.all(node)) yield [String(key), parseJson(String(value)) as KubeObject];
   }
 
   put(node: string, path: string, object: KubeObject): void {

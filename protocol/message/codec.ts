@@ -1,4 +1,5 @@
 // A message as JSON text, byte for byte as Go writes it, and back, however a Go decoder would take it.
+import { parseJson } from "../json.ts";
 import { limits } from "../limits.ts";
 import type { Header, Message, Route } from "./message.ts";
 
@@ -74,7 +75,8 @@ export function decodeMessage(text: string): Message {
 function decodeHeader(message: Record<string, unknown>): Header {
   const given = field(message, "header");
   const h = given === undefined || given === null ? {} : record(given, "header");
-  const timestamp = field(h, "timestamp") ?? 0;
+  const written = field(h, "timestamp") ?? 0;
+  const timestamp = typeof written === "bigint" ? Number(written) : written;
   if (typeof timestamp !== "number" || !Number.isInteger(timestamp)) {
     throw wrong("header.timestamp", "an integer", timestamp);
   }
@@ -135,7 +137,7 @@ function wrong(what: string, wanted: string, found: unknown): MessageFormatError
 function parseFirst(text: string): unknown {
   const end = endOfFirstValue(text);
   try {
-    return JSON.parse(end === text.length ? text : text.slice(0, end));
+    return parseJson(end === text.length ? text : text.slice(0, end));
   } catch (error) {
     throw new MessageFormatError(`not JSON: ${(error as Error).message}`);
   }

@@ -1,4 +1,5 @@
 // The Message model that cloud and edge exchange: KubeEdge's beehive message, with its own names.
+import { parseJson } from "../json.ts";
 import { randomUUID } from "node:crypto";
 
 /** `header` of a message. Times are Unix milliseconds. */
@@ -88,5 +89,5 @@ export function withResource(message: Message, resource: string): Message {
 
 /** The content as JSON: a string content is JSON text inside JSON (patches, device states); anything else is itself. */
 export function contentJson(message: Message): unknown {
-  return typeof message.content === "string" ? JSON.parse(message.content) : message.content;
+  return typeof message.content === "string" ? parseJson(message.content) : message.content;
 }

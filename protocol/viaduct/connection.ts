@@ -1,4 +1,5 @@
 // Viaduct over a connection with streams: the header frame on the control stream, `msg` streams for messages (notes 1, §2.6).
+import { parseJson } from "../json.ts";
 import type { QuicConnection, QuicStream } from "../../base/transport/quic.ts";
 import type { MessageSocket } from "../../base/transport/message-socket.ts";
 import { limits } from "../limits.ts";
@@ -139,7 +140,7 @@ export function viaductSocket(connection: QuicConnection): MessageSocket {
       let bytes: Uint8Array;
       try {
         // Our own text: limits for what strangers send don't hold for it.
-        bytes = encodeFrame(JSON.parse(text) as Message);
+        bytes = encodeFrame(parseJson(text) as Message);
       } catch (error) {
         return fail(`a message can't be sent: ${(error as Error).message}`);
       }

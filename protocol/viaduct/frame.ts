@@ -1,4 +1,5 @@
 // Viaduct's frames, which QUIC carries: a packer header of ten bytes and a message in protobuf (protocol notes 1, §2.4 and §2.5).
+import { parseJson } from "../json.ts";
 import protobuf from "protobufjs/light.js";
 import { limits } from "../limits.ts";
 import { encodeContent } from "../message/codec.ts";
@@ -157,7 +158,7 @@ function contentOf(bytes: Uint8Array): unknown {
   const text = Buffer.from(bytes).toString("utf8");
   if (!/^\s*[[{]/.test(text)) return text;
   try {
-    return JSON.parse(text);
+    return parseJson(text);
   } catch {
     return text;
   }

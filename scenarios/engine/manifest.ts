@@ -76,7 +76,7 @@ export async function readObjects(file: string, variables: Variables): Promise<R
     throw new StepFailure(`can't read the manifest ${file}`, [reasonOf(error)]);
   }
   const lines = new LineCounter();
-  const documents = parseAllDocuments(text, { lineCounter: lines });
+  const documents = parseAllDocuments(text, { lineCounter: lines, intAsBigInt: true });
   const objects: ReadObject[] = [];
   for (const document of "empty" in documents ? [] : documents) {
     const at = (offset: number) => `${file}:${lines.linePos(offset).line}:${lines.linePos(offset).col}`;
@@ -99,10 +99,15 @@ export async function readObjects(file: string, variables: Variables): Promise<R
 
 function valueOf(document: Document.Parsed, where: ReadObject["where"]): unknown {
   try {
-    return document.toJS();
+    return document.toJS({ reviver: (_key, value) => exactNumber(value) });
   } catch (error) {
     throw new StepFailure(`${where([])}: not usable: ${reasonOf(error).split("\n")[0]}`);
   }
+}
+
+/** A BigInt only where a number would lose digits. */
+function exactNumber(value: unknown): unknown {
+  return typeof value === "bigint" && Number.isSafeInteger(Number(value)) ? Number(value) : value;
 }
 
 /** One object, or those of a List: what `kubectl get -o yaml` writes. */

@@ -47,6 +47,27 @@ const wants = (value: string) => [{ name: "t", desired: { value, metadata: { typ
 const brief = ({ route }: Message) => `${route.operation} ${route.resource}`;
 
 describe("an edge", () => {
+  test("gets whole numbers beyond 2^53 digit for digit, of a device as it is created and as it changes", async () => {
+    const edge = await ackingEdge("dev-big");
+    await cloud.kube.create(resources.devicemodels, model("m-big"));
+    const made = device("d-big", edge.node, "m-big", [{ name: "t", reportCycle: 9007199254740993n }]);
+    const protocol = { protocolName: "gige", configData: { serial: 18446744073709551615n } };
+    await cloud.kube.create(resources.devices, { ...made, spec: { ...made.spec as object, protocol } });
+    const texts = () =>
+      edge.received.filter((m) => m.route.resource === "default/device/d-big").map((m) => JSON.stringify(m.content));
+    await until("the device", () => texts().length > 0);
+    const ref = { resource: resources.devices, namespace: "default", name: "d-big" };
+    await cloud.kube.patch(ref, "merge", { spec: { protocol: { configData: { other: -9223372036854775808n } } } });
+    await until("its change", () => texts().length > 1);
+    for (const text of texts()) {
+      expect(text).toContain('"reportCycle":9007199254740993');
+      expect(text).toContain('"serial":18446744073709551615');
+    }
+    expect(texts().at(-1)).toContain('"other":-9223372036854775808');
+    expect(JSON.stringify(await cloud.kube.get(ref))).toContain('"serial":18446744073709551615');
+    edge.close();
+  });
+
   test("hears of membership, then of the model, then of the device; at its end of all three again", async () => {
     const edge = await ackingEdge("dev-order");
     await cloud.kube.create(resources.devicemodels, model("m-order"));

@@ -3,6 +3,7 @@ import type { IncomingMessage } from "node:http";
 import { parse } from "yaml";
 import { readBody } from "../../../base/transport/body.ts";
 import type { Json } from "../../../protocol/apis/kube-object.ts";
+import { parseJson } from "../../../protocol/json.ts";
 import { limits } from "../../../protocol/limits.ts";
 import { ApiError, badRequest, unsupportedMediaType } from "../status.ts";
 
@@ -23,13 +24,13 @@ export async function readApiBody(request: IncomingMessage): Promise<Uint8Array>
 export function parseBody(body: Uint8Array, contentType: string): unknown {
   if (body.length === 0) return undefined;
   const text = Buffer.from(body).toString("utf8");
-  if (contentType === "application/yaml") return parse(text);
+  if (contentType === "application/yaml") return parseYaml(text);
   if (contentType !== "application/json" && !contentType.endsWith("+json")) {
     throw unsupportedMediaType(["application/json", "application/yaml"]);
   }
   refuseDeep(text);
   try {
-    return JSON.parse(text);
+    return parseJson(text);
   } catch (error) {
     throw badRequest(`couldn't get version/kind; json parse error: ${(error as Error).message}`);
   }
@@ -46,11 +47,11 @@ const patchTypes: ReadonlySet<string> = new Set([
 export function parsePatch(body: Uint8Array, contentType: string): Json {
   if (!patchTypes.has(contentType)) throw new ApiError(415, "UnsupportedMediaType", "415: Unsupported Media Type", {});
   const text = Buffer.from(body).toString("utf8");
-  if (contentType === "application/apply-patch+yaml") return parse(text) as Json;
+  if (contentType === "application/apply-patch+yaml") return parseYaml(text) as Json;
   refuseDeep(text);
   let patch: Json;
   try {
-    patch = JSON.parse(text) as Json;
+    patch = parseJson(text) as Json;
   } catch {
     const first = text.trimStart()[0] ?? "";
     const isCutOff = first === "" || /[[{"tfn\d-]/.test(first);
@@ -70,6 +71,17 @@ export function parsePatch(body: Uint8Array, contentType: string): Json {
     );
   }
   return patch;
+}
+
+/** Numbers keep their digits as in JSON. */
+function parseYaml(text: string): unknown {
+  return parse(text, (_key, value) => typeof value === "bigint" && isSafe(value) ? Number(value) : value, {
+    intAsBigInt: true,
+  });
+}
+
+function isSafe(value: bigint): boolean {
+  return Number.isSafeInteger(Number(value));
 }
 
 /** A recursive walk of deeper nesting could overflow the stack. Kubernetes' own objects stay far below. */

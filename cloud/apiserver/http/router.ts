@@ -333,6 +333,7 @@ async function deleteOptions(request: IncomingMessage, query: URLSearchParams): 
     throw badRequest("the delete options are not an object");
   }
   const options: Record<string, unknown> = { ...body };
+  if (typeof options.gracePeriodSeconds === "bigint") options.gracePeriodSeconds = Number(options.gracePeriodSeconds);
   if (query.has("gracePeriodSeconds")) options.gracePeriodSeconds = Number(query.get("gracePeriodSeconds"));
   if (query.has("propagationPolicy")) options.propagationPolicy = query.get("propagationPolicy");
   if (query.has("dryRun")) options.dryRun = [query.get("dryRun")];

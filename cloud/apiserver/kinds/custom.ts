@@ -1,6 +1,7 @@
 // Kinds made by CustomResourceDefinitions: schemas enforced by ajv, unknown fields pruned, defaults filled in.
 import { Ajv, type ErrorObject, type ValidateFunction } from "ajv";
 import { at, type KubeObject, listAt, textAt } from "../../../protocol/apis/kube-object.ts";
+import { withoutBigInts } from "../../../protocol/json.ts";
 import type { Cause } from "../status.ts";
 import { required, unsupported, wrong } from "../status.ts";
 import { ageColumn, ageOf, nameColumn } from "./columns.ts";
@@ -58,7 +59,7 @@ function kindOf(crd: KubeObject, version: unknown): Kind {
         }
         pruneRoot(object, schema);
       },
-      validate: (object) => faultsOf(object, validate()),
+      validate: (object) => faultsOf(withoutBigInts(object) as KubeObject, validate()),
       show(object) {
         const shown = { ...object, apiVersion: `${textAt(crd, "spec", "group")}/${textAt(version, "name")}` };
         pruneRoot(shown, schema);

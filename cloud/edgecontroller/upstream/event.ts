@@ -19,7 +19,7 @@ export const takeEvent: Handler = async ({ caches: { client } }, request) => {
         const event = eventOf(at(content, "event") as KubeObject);
         const { name, namespace = "default" } = event.metadata;
         const ref = { resource: resources.events, namespace, name };
-        await client.patch(ref, "strategic", JSON.parse(textAt(content, "patchData")));
+        await client.patch(ref, "strategic", textAt(content, "patchData"));
       }
     }
     return [];

@@ -1,4 +1,5 @@
 // A request from an edge, taken apart, and the shapes in which KubeEdge answers one (protocol notes 2, §3.2).
+import { parseJson } from "../../../protocol/json.ts";
 import type { Clock } from "../../../base/time/clock.ts";
 import { type KubeObject, type KubeStatus } from "../../../protocol/apis/kube-object.ts";
 import { type Message, newMessage } from "../../../protocol/message/message.ts";
@@ -149,7 +150,7 @@ export function contentObject({ message }: EdgeRequest): KubeObject {
   let value = message.content;
   if (typeof value === "string") {
     try {
-      value = JSON.parse(value);
+      value = parseJson(value);
     } catch (error) {
       throw new ContentError(message.header.msg_id, reasonOf(error));
     }

@@ -1,0 +1,78 @@
+// client-node's Watch with a reader of our own: numbers keep their digits, and lines end at line feeds alone.
+import { STATUS_CODES } from "node:http";
+import { HttpMethod, RequestContext, Watch } from "@kubernetes/client-node";
+import { type Dispatcher, request } from "undici";
+import { parseJson } from "../../protocol/json.ts";
+
+/** Milliseconds without a byte after which a watch is given up; API servers send bookmarks about once a minute. */
+const SILENCE_MS = 30_000;
+
+type Callback = Parameters<Watch["watch"]>[2];
+type Done = Parameters<Watch["watch"]>[3];
+
+export class JsonWatch extends Watch {
+  /** Every failure comes by `done`: client-node's own ListWatch leaves a rejection unhandled. */
+  override async watch(path: string, query: object, callback: Callback, done: Done): Promise<AbortController> {
+    const controller = new AbortController();
+    let isDone = false;
+    let silence: NodeJS.Timeout | undefined;
+    const finish = (error: unknown) => {
+      if (isDone) return;
+      isDone = true;
+      clearTimeout(silence);
+      controller.abort();
+      done(error);
+    };
+    const heard = () => {
+      clearTimeout(silence);
+      silence = setTimeout(() => finish(new Error(`nothing came for ${SILENCE_MS} ms`)), SILENCE_MS);
+      silence.unref();
+    };
+    heard();
+    this.#open(path, query, controller.signal).then(async (body) => {
+      heard();
+      let rest = "";
+      body.setEncoding("utf8");
+      for await (const chunk of body as AsyncIterable<string>) {
+        heard();
+        const lines = (rest + chunk).split("\n");
+        rest = lines.pop() ?? "";
+        for (const line of lines) if (line !== "") tell(line, callback);
+      }
+      finish(null);
+    }).catch(finish);
+    return await Promise.resolve(controller);
+  }
+
+  async #open(path: string, query: object, signal: AbortSignal): Promise<Dispatcher.ResponseData["body"]> {
+    const cluster = this.config.getCurrentCluster();
+    if (!cluster) throw new Error("the kubeconfig names no cluster");
+    const url = new URL(cluster.server + path);
+    url.searchParams.set("watch", "true");
+    for (const [key, value] of Object.entries(query)) if (value !== undefined) url.searchParams.set(key, String(value));
+    const context = new RequestContext(url.toString(), HttpMethod.GET);
+    await this.config.applySecurityAuthentication(context);
+    const dispatcher = context.getDispatcher() as unknown as Dispatcher | undefined;
+    const response = await request(url, {
+      headers: { ...context.getHeaders(), accept: "application/json" },
+      signal,
+      bodyTimeout: 0,
+      ...(dispatcher === undefined ? {} : { dispatcher }),
+    });
+    if (response.statusCode === 200) return response.body;
+    await response.body.dump();
+    const text = STATUS_CODES[response.statusCode] ?? "the server did not say what";
+    throw Object.assign(new Error(text), { statusCode: response.statusCode });
+  }
+}
+
+function tell(line: string, callback: Callback): void {
+  let data: { readonly type: string; readonly object: unknown };
+  try {
+    data = parseJson(line) as typeof data;
+  } catch {
+    // As client-node does: what is no JSON says nothing.
+    return;
+  }
+  callback(data.type, data.object, data);
+}

@@ -1,0 +1,50 @@
+// JSON as it is read and written between us and others: whole numbers beyond 2⁵³ keep every digit.
+
+/** Fewer digits are always exact, so texts without so many in a row are read without a closer look. */
+const long = /\d{16}/;
+const whole = /^-?\d+$/;
+
+// Unless somebody has said otherwise: JSON.stringify throws at a BigInt, and writes its digits with this (ECMA-262 JSON.rawJSON).
+const prototype = BigInt.prototype as { toJSON?: () => unknown };
+const raw = JSON as typeof JSON & { rawJSON(text: string): unknown };
+if (prototype.toJSON === undefined) {
+  Object.defineProperty(prototype, "toJSON", {
+    value: function (this: bigint) {
+      return raw.rawJSON(this.toString());
+    },
+    configurable: true,
+    writable: true,
+  });
+}
+
+/**
+ * As JSON.parse, but a whole number that no double holds exactly becomes a BigInt, which JSON.stringify writes digit for digit.
+ * Throws SyntaxError.
+ */
+export function parseJson(text: string): unknown {
+  return long.test(text) ? JSON.parse(text, exact as (key: string, value: unknown) => unknown) : JSON.parse(text);
+}
+
+/** The third argument is the value's own text (Node 21 and later, Deno). */
+function exact(_key: string, value: unknown, context?: { readonly source?: string }): unknown {
+  const { source = "" } = context ?? {};
+  const isBig = typeof value === "number" && !Number.isSafeInteger(value) && whole.test(source);
+  return isBig ? BigInt(source) : value;
+}
+
+/** A copy in which BigInts are the nearest numbers, for checks that know no others. The value itself where it has none. */
+export function withoutBigInts(value: unknown): unknown {
+  return hasBigInt(value) ? rounded(value) : value;
+}
+
+function hasBigInt(value: unknown): boolean {
+  if (typeof value === "bigint") return true;
+  return typeof value === "object" && value !== null && Object.values(value).some(hasBigInt);
+}
+
+function rounded(value: unknown): unknown {
+  if (typeof value === "bigint") return Number(value);
+  if (Array.isArray(value)) return value.map(rounded);
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, rounded(inner)]));
+}
