@@ -11,6 +11,8 @@ import { serveUntilInterrupted } from "./serving.ts";
 
 export interface ApiserverFlags {
   readonly writeKubeconfig?: string;
+  /** Bytes. */
+  readonly history?: number;
   readonly json?: boolean;
   readonly bind: string;
   readonly port?: number;
@@ -29,6 +31,7 @@ export async function apiserverCommand(flags: ApiserverFlags): Promise<number> {
     random: new Random(Date.now() % 2 ** 31),
     logger: pinoLogger(flags.verbose ? "debug" : flags.quiet ? "error" : "info"),
     seed: kubeedgeCrds,
+    ...(flags.history === undefined ? {} : { history: flags.history }),
   });
   const file = flags.writeKubeconfig ?? defaultKubeconfig;
   await writeKubeconfig(file, api.access);

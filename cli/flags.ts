@@ -1,4 +1,5 @@
 // Flags that mean the same everywhere, and how their values are read.
+import { quantityOf } from "../protocol/apis/quantity.ts";
 import { type Command, InvalidArgumentError } from "commander";
 
 /** A whole number within bounds. */
@@ -10,6 +11,16 @@ export function integer(low: number, high: number): (text: string) => number {
     }
     return value;
   };
+}
+
+/** A size in memory, in bytes: `64MiB`, `1Gi`, `500000`. */
+export function bytes(text: string): number {
+  const [, digits = "", unit = ""] = /^(\d+(?:\.\d+)?)\s*([KMG]i?)?B?$/.exec(text.trim()) ?? [];
+  const value = quantityOf(`${digits}${unit === "K" ? "k" : unit}`);
+  if (digits === "" || value === undefined || value < 1) {
+    throw new InvalidArgumentError("a size is needed, such as 64MiB");
+  }
+  return Math.round(value);
 }
 
 /** A number above zero. */

@@ -4,7 +4,7 @@ import { version } from "../base/version.ts";
 import type { ApiserverFlags } from "./apiserver.ts";
 import type { CloudcoreFlags } from "./cloudcore.ts";
 import { describeFailure, exitCodes } from "./failure.ts";
-import { integer, label, nodePrefix, positive, shard, withFlags } from "./flags.ts";
+import { bytes, integer, label, nodePrefix, positive, shard, withFlags } from "./flags.ts";
 import type { CleanFlags } from "./clean.ts";
 import type { FleetFlags } from "./fleet.ts";
 import { goArguments, withKlogFlags } from "./klog-flags.ts";
@@ -142,6 +142,11 @@ program.command("clean").description(
 
 const apiserver = program.command("apiserver").description("start the embedded Kubernetes API alone");
 withFlags(apiserver, ["writeKubeconfig", "json", "bind", "port", "quiet", "verbose"])
+  .option(
+    "--history <size>",
+    "memory for past changes, which watches that come back read, such as 64MiB (256MiB)",
+    bytes,
+  )
   .addHelpText("after", "\nExample:\n  skep apiserver --write-kubeconfig kubeconfig")
   .action(async (options: ApiserverFlags) => finish((await import("./apiserver.ts")).apiserverCommand(options)));
 

@@ -41,6 +41,8 @@ export interface ApiServerOptions {
   readonly controllers?: boolean;
   /** Divides the timers of the node life cycle; 1 where nothing is said. */
   readonly timeScale?: number;
+  /** Bytes of memory that past changes may hold, for watches that come back. Default: 256 MiB. */
+  readonly history?: number;
   /** For tests: a token instead of a random one. */
   readonly token?: string;
 }
@@ -94,7 +96,8 @@ export class ApiServer {
     const own = await issueServer(authority, { commonName: "kube-apiserver" }, hosts, now());
     const tls = { key: own.keyPem, cert: own.certPem };
     const token = options.token ?? randomBytes(24).toString("base64url");
-    const resources = new Resources(new Store(), new Registry(), now, options.random);
+    const bytes = options.history === undefined ? {} : { bytes: options.history };
+    const resources = new Resources(new Store({ now, ...bytes }), new Registry(), now, options.random);
     const stops = [followDefinitions(resources, now)];
     const controllers: Controller[] = options.controllers === false
       ? [serviceAccounts]

@@ -83,8 +83,8 @@ export async function readLimited(file: string, unreadable: (reason: string) => 
 /** What a text says; `file` is for the messages. Throws ConfigFileError. */
 export function parseCloudCoreFile(text: string, file: string): CloudCoreFile {
   const lines = new LineCounter();
-  // Go's reader takes the last of two equal keys, and the first of several documents.
-  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: false });
+  // Go's reader knows YAML 1.1 (`yes`, `on`, 010), takes the last of two equal keys, and the first of several documents.
+  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: false, version: "1.1" });
   const at = (offset: number) => {
     const { line, col } = lines.linePos(offset);
     return `${file}:${line}:${col}`;

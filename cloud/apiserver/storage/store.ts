@@ -1,5 +1,6 @@
 // The objects, their versions and what happened to them: one revision for all, a bounded log per kind for watches.
 import { expired } from "../status.ts";
+import { History, type HistoryOptions } from "./history.ts";
 import { keyOf, type KubeObject } from "../../../protocol/apis/kube-object.ts";
 
 /** One change. `previous` is what stood there before; a deletion's object carries the version of the deletion. */
@@ -10,14 +11,8 @@ export interface StoreEvent {
   readonly previous: KubeObject | undefined;
 }
 
-/** Changes kept per kind. A watcher that is further behind gets 410 and lists again, as from a compacted etcd. */
-const LOG_LENGTH = 20_000;
-
 interface Table {
   readonly objects: Map<string, KubeObject>;
-  log: StoreEvent[];
-  /** Changes up to this revision are no longer in the log. */
-  forgotten: number;
   readonly watchers: Set<(event: StoreEvent) => void>;
 }
 
@@ -25,7 +20,18 @@ interface Table {
 export class Store {
   readonly #tables = new Map<string, Table>();
   readonly #everywhere = new Set<(table: string, event: StoreEvent) => void>();
+  /** A watcher that is further behind than it gets 410 and lists again, as from a compacted etcd. */
+  readonly #history: History;
   #revision = 1;
+
+  constructor(history: HistoryOptions = {}) {
+    this.#history = new History(history);
+  }
+
+  /** Bytes of memory that past changes hold, about. */
+  get historyBytes(): number {
+    return this.#history.bytes;
+  }
 
   /** The version of the newest change. */
   get revision(): number {
@@ -90,11 +96,7 @@ export class Store {
 
   /** The changes after `revision`, oldest first; undefined where the log no longer reaches back so far. */
   since(table: string, revision: number): StoreEvent[] | undefined {
-    const t = this.#table(table);
-    if (revision < t.forgotten) return undefined;
-    let from = t.log.length;
-    while (from > 0 && (t.log[from - 1] as StoreEvent).revision > revision) from--;
-    return t.log.slice(from);
+    return this.#history.since(table, revision);
   }
 
   /** Calls back for every change to come, in order; returns the way to stop it. */
@@ -112,10 +114,7 @@ export class Store {
 
   /** Forgets the log, so that watchers from the past get 410 (for tests of clients). */
   compact(): void {
-    for (const table of this.#tables.values()) {
-      table.log = [];
-      table.forgotten = this.#revision;
-    }
+    this.#history.forget(this.#revision);
   }
 
   /** Everything, for a snapshot on disk. */
@@ -128,9 +127,9 @@ export class Store {
   /** Takes back what `dump` gave; the log starts empty, so old watches get 410. */
   restore(dump: { readonly revision: number; readonly tables: Record<string, KubeObject[]> }): void {
     this.#revision = dump.revision;
+    this.#history.forget(dump.revision);
     for (const [name, objects] of Object.entries(dump.tables)) {
       const table = this.#table(name);
-      table.forgotten = dump.revision;
       for (const object of objects) table.objects.set(keyOf(object), object);
     }
   }
@@ -141,11 +140,7 @@ export class Store {
   }
 
   #tell(name: string, table: Table, event: StoreEvent): void {
-    table.log.push(event);
-    if (table.log.length > 2 * LOG_LENGTH) {
-      const dropped = table.log.splice(0, LOG_LENGTH);
-      table.forgotten = (dropped[dropped.length - 1] as StoreEvent).revision;
-    }
+    this.#history.add(name, event);
     for (const watcher of table.watchers) watcher(event);
     for (const watcher of this.#everywhere) watcher(name, event);
   }
@@ -153,7 +148,7 @@ export class Store {
   #table(name: string): Table {
     let table = this.#tables.get(name);
     if (table === undefined) {
-      table = { objects: new Map(), log: [], forgotten: 0, watchers: new Set() };
+      table = { objects: new Map(), watchers: new Set() };
       this.#tables.set(name, table);
     }
     return table;

@@ -210,13 +210,15 @@ describe("as Go reads it", () => {
   });
 
   test("nulls leave defaults, numbers stand for texts, whole floats for numbers, empty texts for nothing", () => {
-    const { config, warnings } = read(`
+    const { config, servers, warnings } = read(`
 apiVersion: cloudcore.config.kubeedge.io/v1alpha2
 kind: CloudCore
 modules:
   cloudHub:
     nodeLimit: 1e3
     keepaliveInterval: 20.0
+    unixsocket: { enable: off }
+    quic: { enable: yes, maxIncomingStreams: 1_000 }
     advertiseAddress: [~, "", 192.0.2.1]
     dnsNames: [~, 1234, true]
     websocket:
@@ -227,6 +229,8 @@ modules:
     expect(config.advertiseAddress).toEqual(expect.arrayContaining(["192.0.2.1", "1234", "true"]));
     expect(config.advertiseAddress).not.toContain("");
     expect(warnings).toEqual([]);
+    expect(servers.unixsocket).toBeUndefined();
+    expect(servers.quic).toMatchObject({ maxIncomingStreams: 1000 });
   });
 
   test("lists of nothing leave this host's own address; the last of equal keys counts, and the first document", () => {
