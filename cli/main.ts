@@ -70,6 +70,7 @@ withFlags(up, [
   "quiet",
   "verbose",
 ])
+  .option("--report <dir>", "the folder of the kubeconfig (skep-report)")
   .addHelpText("after", "\nExample:\n  skep up --edges 5\n  kubectl --kubeconfig skep-report/kubeconfig get nodes")
   .action(async (options: UpFlags) => finish((await import("./up.ts")).upCommand(options)));
 

@@ -1,4 +1,5 @@
 // `skep up`: the embedded API (or a cluster), our cloudcore and a fleet, left running.
+import { join } from "node:path";
 import { pinoLogger } from "../base/log/pino-logger.ts";
 import { portOfBlock } from "../base/transport/listen.ts";
 import { Random } from "../base/random/random.ts";
@@ -6,10 +7,12 @@ import { TimerWheel } from "../base/time/timer-wheel.ts";
 import { ApiServer } from "../cloud/apiserver/apiserver.ts";
 import { CloudCore } from "../cloud/cloudcore.ts";
 import { defaultConfig, scaled } from "../cloud/config/config.ts";
+import { KubeClient } from "../cloud/kube/client.ts";
 import { loadKubeConfig, tokenKubeConfig } from "../cloud/kube/kubeconfig.ts";
-import { Fleet } from "../edge-sim/fleet/fleet.ts";
+import { Fleet, fleetLabel } from "../edge-sim/fleet/fleet.ts";
 import { edgecoreTimings, scaledTimings } from "../edge-sim/timings.ts";
 import { kubeedgeCrds } from "../protocol/apis/crds.ts";
+import { createDevices } from "../scenarios/targets/devices.ts";
 import { servingOf } from "./cloudcore.ts";
 import { interruption } from "./interrupt.ts";
 import { defaultKubeconfig, writeKubeconfig } from "../cloud/apiserver/kubeconfig.ts";
@@ -18,6 +21,8 @@ import { serveUntilInterrupted } from "./serving.ts";
 export interface UpFlags {
   readonly kubeconfig?: string;
   readonly writeKubeconfig?: string;
+  /** The folder of the kubeconfig, where `writeKubeconfig` names no file. */
+  readonly report?: string;
   readonly edges?: number;
   readonly seed?: number;
   readonly timeScale?: number;
@@ -29,6 +34,9 @@ export interface UpFlags {
 }
 
 const DEFAULT_EDGES = 10;
+/** Each edge has a thermometer that reports, so that there is something to look at. */
+const device = { model: "thermometer", perEdge: 1, reports: "5s" };
+const nowhere = { file: "skep-up.yaml", line: 1, column: 1 };
 
 export async function upCommand(flags: UpFlags): Promise<number> {
   const { signal, code } = interruption();
@@ -54,7 +62,7 @@ export async function upCommand(flags: UpFlags): Promise<number> {
         timeScale,
       }),
     );
-    file = flags.writeKubeconfig ?? defaultKubeconfig;
+    file = flags.writeKubeconfig ?? (flags.report === undefined ? defaultKubeconfig : join(flags.report, "kubeconfig"));
     await writeKubeconfig(file, api.access);
     kubeconfig = tokenKubeConfig(api.access);
     facts.api = api.access.url;
@@ -71,9 +79,10 @@ export async function upCommand(flags: UpFlags): Promise<number> {
     }),
   );
   const { websocket, https } = core.hub.ports;
+  const cohort = { cohort: "edge", count: flags.edges ?? DEFAULT_EDGES };
   const fleet = cleanup.use(
     new Fleet({
-      cohorts: [{ cohort: "edge", count: flags.edges ?? DEFAULT_EDGES }],
+      cohorts: [cohort],
       hub: {
         host: host === "0.0.0.0" ? "127.0.0.1" : host,
         websocketPort: websocket,
@@ -87,6 +96,12 @@ export async function upCommand(flags: UpFlags): Promise<number> {
     }),
   );
   await fleet.start();
+  await createDevices(new KubeClient(kubeconfig), "default", {
+    fleet: [{ ...cohort, devices: [device] }],
+    position: nowhere,
+  }, {
+    [fleetLabel]: "",
+  });
   const serving = servingOf(core, host);
   await serveUntilInterrupted(
     {

@@ -142,6 +142,11 @@ export class EventBus {
     return this.#last.get(topic);
   }
 
+  /** The topics whose last publication is kept. */
+  topics(): Iterable<string> {
+    return this.#last.keys();
+  }
+
   /** With v1.1 mappers are told whether the cloud is there. */
   connected(isConnected: boolean): void {
     if (this.#world.era.isV11) this.publish("node/connection", isConnected ? "cloud_connected" : "cloud_disconnected");

@@ -3,7 +3,7 @@ import { compileHopFilter } from "../../base/hop/filter.ts";
 import type { HopRecord } from "../../base/hop/hop.ts";
 import type { Edge } from "../../edge-sim/edge.ts";
 import type { StepContext } from "../engine/context.ts";
-import { describeDifference, differences } from "../engine/match.ts";
+import { describeDifference, differences, show } from "../engine/match.ts";
 import type { ObjectName } from "../engine/scenario.ts";
 import type { Look } from "../engine/wait.ts";
 import { noNamespace, wirePath } from "../../protocol/resource/path.ts";
@@ -136,7 +136,15 @@ function mqttPlace({ world }: StepContext, args: PlaceArgs, name: string): Place
   return {
     what: `the last publication of edge ${name} on ${topic}${args.absent ? " is none" : ""}`,
     about: topic.split("/").at(3) ?? "",
-    look: () => Promise.resolve(lookAt(args, payloadOf(bus.last(topic)))),
+    look: () => {
+      const look = lookAt(args, payloadOf(bus.last(topic)));
+      if (look.missing.length === 0) return Promise.resolve(look);
+      // What there is instead: the payload, or the topics that something was published on.
+      const found = look.value === undefined
+        ? `published so far: ${[...bus.topics()].join(", ") || "nothing"}`
+        : `it was: ${show(look.value)}`;
+      return Promise.resolve({ ...look, missing: [...look.missing, found] });
+    },
   };
 }
 

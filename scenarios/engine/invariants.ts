@@ -49,14 +49,16 @@ export async function judgeInvariants(world: World, signal: AbortSignal): Promis
   }
 }
 
-async function readState({ kube }: World): Promise<ClusterState> {
+/** Where others use the cluster, too, only the scenario's own namespace counts. */
+async function readState({ isShared, kube, namespace }: World): Promise<ClusterState> {
+  const where = isShared ? { namespace } : {};
   const kinds = [resources.pods, resources.configmaps, resources.secrets, resources.devices, resources.devicemodels];
-  const lists = await Promise.all(kinds.map((resource) => kube.list(resource)));
+  const lists = await Promise.all(kinds.map((resource) => kube.list(resource, where)));
   const objects = new Map<string, KubeObject>();
   for (const object of lists.flatMap((list) => list.items)) {
     objects.set(`${object.metadata.namespace}/${(object.kind ?? "").toLowerCase()}/${object.metadata.name}`, object);
   }
-  const records = await kube.list(resources.objectsyncs);
+  const records = await kube.list(resources.objectsyncs, where);
   return { objects, records: new Map(records.items.map((record) => [record.metadata.name, record])) };
 }
 
@@ -71,7 +73,8 @@ function holdsWhatApiSays(world: World, { objects }: ClusterState): string[] {
   const wrong: string[] = [];
   for (const edge of connectedEdges(world)) {
     for (const [path, held] of edge.store.entries()) {
-      if (!mirrored.has(path.split("/")[1] ?? "")) continue;
+      const [namespace, type = ""] = path.split("/");
+      if (!mirrored.has(type) || (world.isShared && namespace !== world.namespace)) continue;
       const wanted = objects.get(path);
       if (wanted === undefined) wrong.push(`${edge.name} still holds ${path}, which is gone`);
       else if (!isSame(held, wanted)) {

@@ -21,7 +21,8 @@ export const showStep = {
         required: ["at"],
         additionalProperties: false,
         properties: {
-          at: { type: "string", pattern: "^(kube|messages|metrics|edge/.+|device/.+)$" },
+          at: { type: "string", pattern: "^(kube|messages|metrics|edge/.+|device/.+|mqtt/.+)$" },
+          topic: { type: "string", description: "with `at: mqtt/NAME`: the last publication on this topic" },
           object: schemas.objectName,
           since: { type: "string", description: "the id of an earlier step; messages count from its beginning" },
           where: { type: "string", description: "CEL over the fields of a hop record" },

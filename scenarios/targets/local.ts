@@ -57,6 +57,11 @@ const READY_MS = 30_000;
 /** Milliseconds in which at least one edge must have got in; after that it is an address that is wrong. */
 const FIRST_CONNECTION_MS = 30_000;
 
+/** Milliseconds, times the target's patience: until a new namespace has its own objects, and until one that is deleted is gone. */
+const NAMESPACE_READY_MS = 2000;
+const NAMESPACE_END_MS = 12_000;
+const LOOK_MS = 100;
+
 /** A fleet that did not get Ready in time. */
 export class NotReadyError extends Error {
   constructor(message: string) {
@@ -148,7 +153,8 @@ async function openWorld(
 
   const kube = new KubeClient(access());
   cleanup.defer(() => kube.close());
-  const namespace = options.kubeconfig === undefined ? "default" : await makeNamespace(kube, scenario, seed, cleanup);
+  const isShared = options.kubeconfig !== undefined;
+  const namespace = isShared ? await makeNamespace(kube, scenario, seed, clock, patience, signal) : "default";
   const owners = await followOwners(kube, { clock, random, logger }, cleanup);
   const hub = await cloud.address(kube);
   const legacy = hasV11 ? await cloud.legacyCredentials() : undefined;
@@ -165,8 +171,10 @@ async function openWorld(
     logger,
     tap: hops.push,
   });
-  if (options.kubeconfig !== undefined) cleanup.defer(() => removeNodes(kube, fleet));
+  if (isShared) cleanup.defer(() => removeNodes(kube, fleet, clock, patience));
   cleanup.defer(() => fleet.stop());
+  // Pods end while their edges still run: nobody else could say that their containers have stopped.
+  if (isShared) cleanup.defer(() => removeNamespace(kube, namespace, clock, patience));
   await makeNodesOfV11(kube, scenario.fleet);
   const [devices] = await Promise.all([createDevices(kube, namespace, scenario), fleet.start()]);
   await untilReady(fleet, devices, clock, READY_MS * patience, signal);
@@ -176,6 +184,7 @@ async function openWorld(
   const world: World = {
     kube,
     namespace,
+    isShared,
     fleet,
     hops,
     clock,
@@ -236,12 +245,14 @@ function startApi(
   });
 }
 
-/** A namespace of the scenario's own, removed at the end with what is in it. */
+/** A namespace of the scenario's own, with what every cluster puts into it: pods can be created once that is there. */
 async function makeNamespace(
   kube: KubeClient,
   scenario: Scenario,
   seed: number,
-  cleanup: AsyncDisposableStack,
+  clock: Clock,
+  patience: number,
+  signal: AbortSignal,
 ): Promise<string> {
   const slug = scenario.name.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "").slice(0, 30).replace(
     /-$/,
@@ -249,16 +260,62 @@ async function makeNamespace(
   );
   const name = `skep-${slug}-${seed}-${Date.now() % 100_000}`;
   await kube.create(resources.namespaces, { apiVersion: "v1", kind: "Namespace", metadata: { name } });
-  cleanup.defer(async () => void await kube.delete({ resource: resources.namespaces, name }));
+  const own = [
+    { resource: resources.serviceaccounts, namespace: name, name: "default" },
+    { resource: resources.configmaps, namespace: name, name: "kube-root-ca.crt" },
+  ];
+  // An API server without controllers never has them; there nothing waits for them either.
+  const deadline = clock.now() + NAMESPACE_READY_MS * patience;
+  while (clock.now() < deadline && (await Promise.all(own.map((ref) => kube.find(ref)))).includes(undefined)) {
+    await sleep(clock, LOOK_MS, signal);
+  }
   return name;
 }
 
-async function removeNodes(kube: KubeClient, fleet: Fleet): Promise<void> {
-  for (const { name } of fleet.edges()) {
-    await kube.delete({ resource: resources.nodes, name }).catch((error) => {
-      if (!hasCode(error, 404)) throw error;
-    });
+/** Deletes it and waits until it is gone; what is left in it after a while is deleted by force. Throws where it stays all the same. */
+async function removeNamespace(kube: KubeClient, name: string, clock: Clock, patience: number): Promise<void> {
+  const ref = { resource: resources.namespaces, name };
+  await ignoringMissing(kube.delete(ref));
+  const began = clock.now();
+  let isForced = false;
+  while (await kube.find(ref) !== undefined) {
+    const waited = clock.now() - began;
+    if (waited > NAMESPACE_END_MS * patience && !isForced) {
+      isForced = true;
+      await forceEmpty(kube, name);
+    }
+    if (waited > 2 * NAMESPACE_END_MS * patience) {
+      throw new Error(`the namespace ${name} is still there; kubectl get all -n ${name} shows what holds it`);
+    }
+    await sleep(clock, LOOK_MS);
   }
+}
+
+async function forceEmpty(kube: KubeClient, namespace: string): Promise<void> {
+  for (const resource of [resources.pods, resources.devices, resources.devicemodels]) {
+    for (const { metadata: { finalizers, name } } of (await kube.list(resource, { namespace })).items) {
+      const ref = { resource, namespace, name };
+      if (finalizers !== undefined) await ignoringMissing(kube.patch(ref, "merge", { metadata: { finalizers: null } }));
+      await ignoringMissing(kube.delete(ref, { gracePeriodSeconds: 0 }));
+    }
+  }
+}
+
+/** The next scenario may have nodes of the same names: they must be gone. */
+async function removeNodes(kube: KubeClient, fleet: Fleet, clock: Clock, patience: number): Promise<void> {
+  const refs = fleet.edges().map(({ name }) => ({ resource: resources.nodes, name }));
+  await Promise.all(refs.map((ref) => ignoringMissing(kube.delete(ref))));
+  const deadline = clock.now() + NAMESPACE_END_MS * patience;
+  while ((await Promise.all(refs.map((ref) => kube.find(ref)))).some((node) => node !== undefined)) {
+    if (clock.now() > deadline) throw new Error("Nodes of this scenario are still there");
+    await sleep(clock, LOOK_MS);
+  }
+}
+
+async function ignoringMissing(call: Promise<unknown>): Promise<void> {
+  await call.catch((error) => {
+    if (!hasCode(error, 404)) throw error;
+  });
 }
 
 /** Every node a pod or device has ever been bound to. */

@@ -71,6 +71,8 @@ export interface JoinOptions {
 export interface World {
   readonly kube: KubeClient;
   readonly namespace: string;
+  /** Whether others use this cluster, too: what is in other namespaces is not the scenario's. */
+  readonly isShared: boolean;
   readonly fleet: Fleet;
   /** The hops of both ends, as far as they are ours. */
   readonly hops: HopRing;

@@ -57,13 +57,27 @@ export class SyncRecords {
     return record === undefined ? undefined : versionIn(record);
   }
 
-  /** Makes sure there is a record; rejects where the API can't be had. */
+  /**
+   * Makes sure there is a record. Resolves all the same where there can never be one, as in a namespace that is being deleted: the
+   * object is delivered without it. Rejects where the API can't be had.
+   */
   async ensure(node: string, object: KubeObject): Promise<void> {
     const recorded = recordedOf(object);
     if (recorded === undefined) return;
     const record = newObjectSync(node, object);
     await this.#inOrder(keyOf(record), async () => {
-      if (this.acknowledged(node, recorded) === undefined) await this.#create(record, recorded);
+      if (this.acknowledged(node, recorded) !== undefined) return;
+      try {
+        await this.#create(record, recorded);
+      } catch (error) {
+        if (!canNeverBe(error)) throw error;
+        const { name } = record.metadata;
+        this.#logger.debug("an object is delivered without a sync record", {
+          node,
+          record: name,
+          error: reasonOf(error),
+        });
+      }
     });
   }
 
@@ -118,7 +132,8 @@ export class SyncRecords {
       } catch (error) {
         // What we meant to write is not there: the cache is right again.
         if (this.#written.get(key) === written) this.#written.delete(key);
-        this.#failed("acknowledge", node, ref.name, error);
+        // There is nothing to be written down of what is being deleted with its namespace.
+        if (!canNeverBe(error)) this.#failed("acknowledge", node, ref.name, error);
       }
     });
     return isWritten;
@@ -186,6 +201,14 @@ export class SyncRecords {
       error: reasonOf(error),
     });
   }
+}
+
+/**
+ * A namespace that is being deleted takes nothing new (403), one that is gone is not found, and what the API refuses as invalid or
+ * forbids it refuses again.
+ */
+function canNeverBe(error: unknown): boolean {
+  return [400, 403, 404, 422].some((code) => hasCode(error, code));
 }
 
 function versionIn(record: KubeObject): string {

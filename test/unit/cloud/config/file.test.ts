@@ -142,7 +142,7 @@ modules:
       "websocket: { port: 70000 }",
       "3:24: modules.cloudHub.websocket.port: it is 70000; it must be a port: a whole number from 1 to 65535",
     ],
-    ["websocket: on", '3:5: modules.cloudHub.websocket: it is "on"; it must be a section with keys of its own'],
+    ["websocket: on", "3:5: modules.cloudHub.websocket: it is true; it must be a section with keys of its own"],
     [
       "https: { address: here }",
       '3:23: modules.cloudHub.https.address: it is "here"; it must be an IP address, such as 0.0.0.0',
