@@ -28,8 +28,9 @@ export function parseJson(text: string): unknown {
 /** The third argument is the value's own text (Node 21 and later, Deno). */
 function exact(_key: string, value: unknown, context?: { readonly source?: string }): unknown {
   const { source = "" } = context ?? {};
-  const isBig = typeof value === "number" && !Number.isSafeInteger(value) && whole.test(source);
-  return isBig ? BigInt(source) : value;
+  if (typeof value !== "number" || Number.isSafeInteger(value) || !whole.test(source)) return value;
+  // A power of two, say, may be written as it came all the same.
+  return String(value) === source ? value : BigInt(source);
 }
 
 /** A copy in which BigInts are the nearest numbers, for checks that know no others. The value itself where it has none. */

@@ -17,10 +17,15 @@ export interface Held {
   readonly record: KubeObject;
 }
 
+/** Objects whose former holders are remembered. */
+const FORMER_OBJECTS = 4096;
+
 /** Follows both kinds of records. */
 export class SyncIndex {
   readonly #byNode = new Map<string, Map<string, Held>>();
   readonly #byUid = new Map<string, Map<string, Held>>();
+  /** By uid: nodes whose records are gone, the latest of them. */
+  readonly #former = new Map<string, Set<string>>();
 
   constructor(caches: Caches) {
     for (const resource of [resources.objectsyncs, resources.clusterobjectsyncs]) {
@@ -42,6 +47,14 @@ export class SyncIndex {
     return [...this.#byUid.get(uid)?.keys() ?? []];
   }
 
+  /**
+   * The nodes that had an object when its record was there last. A namespace that is deleted takes the records with it, maybe before
+   * the objects: then these are the nodes that must be told of their end.
+   */
+  formerHolders(uid: string): string[] {
+    return [...this.#former.get(uid) ?? []];
+  }
+
   holds(node: string, uid: string): boolean {
     return this.#byNode.get(node)?.has(uid) === true;
   }
@@ -51,6 +64,7 @@ export class SyncIndex {
   }
 
   #put(held: Held): void {
+    this.#former.get(held.uid)?.delete(held.node);
     inner(this.#byNode, held.node).set(held.uid, held);
     inner(this.#byUid, held.uid).set(held.node, held);
   }
@@ -58,6 +72,11 @@ export class SyncIndex {
   #remove({ node, uid }: Held): void {
     removeInner(this.#byNode, node, uid);
     removeInner(this.#byUid, uid, node);
+    const former = this.#former.get(uid) ?? new Set();
+    this.#former.delete(uid);
+    this.#former.set(uid, former.add(node));
+    const [oldest] = this.#former.keys();
+    if (this.#former.size > FORMER_OBJECTS && oldest !== undefined) this.#former.delete(oldest);
   }
 }
 

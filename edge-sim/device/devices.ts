@@ -38,7 +38,11 @@ export class EdgeDevices {
   stateOf(id: string): { readonly state: string; readonly twin: Record<string, PropertyState> } | undefined {
     const known = this.#twin.stateOf(id);
     if (known === undefined || this.#era.isV11) return known;
-    return { state: known.state, twin: { ...known.twin, ...this.#mapper.get(id)?.state() } };
+    const simulated = this.#mapper.get(id)?.state();
+    if (simulated === undefined) return known;
+    // The twin remembers properties that the device has no longer.
+    const twin = Object.entries(known.twin).filter(([name]) => Object.hasOwn(simulated, name));
+    return { state: known.state, twin: { ...Object.fromEntries(twin), ...simulated } };
   }
 
   /** A device reports a value. Throws DeviceError where the node does not have the device, or the value may not travel. */

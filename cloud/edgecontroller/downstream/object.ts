@@ -70,7 +70,8 @@ export class ObjectFollower {
       const last = this.#gone.get(uid) ?? told;
       this.#told.delete(key);
       this.#gone.delete(uid);
-      await sendDown(this.#world, nodesOf(last), { operation: operations.delete, path, object: last });
+      const nodes = new Set([...nodesOf(last), ...this.#world.index.formerHolders(uid)]);
+      await sendDown(this.#world, [...nodes], { operation: operations.delete, path, object: last });
     }
     if (object === undefined) {
       this.#forgetGone(namespace, name);
