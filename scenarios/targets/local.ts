@@ -260,13 +260,18 @@ async function makeNamespace(
   );
   const name = `skep-${slug}-${seed}-${Date.now() % 100_000}`;
   await kube.create(resources.namespaces, { apiVersion: "v1", kind: "Namespace", metadata: { name } });
-  const own = [
-    { resource: resources.serviceaccounts, namespace: name, name: "default" },
-    { resource: resources.configmaps, namespace: name, name: "kube-root-ca.crt" },
+  const ofEvery = [
+    { resource: resources.serviceaccounts, name: "default" },
+    { resource: resources.configmaps, name: "kube-root-ca.crt" },
   ];
-  // An API server without controllers never has them; there nothing waits for them either.
+  const lacking = async (namespace: string) => {
+    const found = await Promise.all(ofEvery.map((ref) => kube.find({ ...ref, namespace })));
+    return ofEvery.filter((_, i) => found[i] === undefined);
+  };
+  // What the namespace `default` lacks this cluster does not make; there nothing waits for it either.
+  const never = await lacking("default");
   const deadline = clock.now() + NAMESPACE_READY_MS * patience;
-  while (clock.now() < deadline && (await Promise.all(own.map((ref) => kube.find(ref)))).includes(undefined)) {
+  while (clock.now() < deadline && (await lacking(name)).length > never.length) {
     await sleep(clock, LOOK_MS, signal);
   }
   return name;
