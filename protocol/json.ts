@@ -1,7 +1,7 @@
 // JSON as it is read and written between us and others: whole numbers beyond 2⁵³ keep every digit.
 
 /** Fewer digits are always exact, so texts without so many in a row are read without a closer look. */
-const long = /\d{16}/;
+const LONG = 16;
 const whole = /^-?\d+$/;
 
 // Unless somebody has said otherwise: JSON.stringify throws at a BigInt, and writes its digits with this (ECMA-262 JSON.rawJSON).
@@ -22,7 +22,25 @@ if (prototype.toJSON === undefined) {
  * Throws SyntaxError.
  */
 export function parseJson(text: string): unknown {
-  return long.test(text) ? JSON.parse(text, exact as (key: string, value: unknown) => unknown) : JSON.parse(text);
+  return hasLong(text) ? JSON.parse(text, exact as (key: string, value: unknown) => unknown) : JSON.parse(text);
+}
+
+/** Whether so many digits stand in a row: then one of every sixteenth letters is among them, and only these are looked at. */
+function hasLong(text: string): boolean {
+  for (let i = LONG - 1; i < text.length; i += LONG) {
+    if (!isDigit(text, i)) continue;
+    let from = i;
+    while (from > 0 && isDigit(text, from - 1)) from--;
+    let to = i + 1;
+    while (to - from < LONG && isDigit(text, to)) to++;
+    if (to - from >= LONG) return true;
+  }
+  return false;
+}
+
+function isDigit(text: string, at: number): boolean {
+  const code = text.charCodeAt(at);
+  return code >= 0x30 && code <= 0x39;
 }
 
 /** The third argument is the value's own text (Node 21 and later, Deno). */

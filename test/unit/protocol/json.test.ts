@@ -10,6 +10,13 @@ describe("numbers keep every digit", () => {
     "9007199254740993",
   ])("%s", (text) => expect(JSON.stringify(parseJson(text))).toBe(text));
 
+  test("wherever in a text they stand", () => {
+    for (let before = 0; before < 40; before++) {
+      const text = `{"${"a".repeat(before)}":9007199254740993}`;
+      expect(JSON.stringify(parseJson(text))).toBe(text);
+    }
+  });
+
   test("those that a double holds stay numbers", () => {
     expect(parseJson('{"a":1,"long":"1234567890123456","b":9007199254740991,"c":1e400}')).toEqual({
       a: 1,
