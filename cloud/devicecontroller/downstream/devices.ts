@@ -2,6 +2,7 @@
 import { type Device, deviceIdOf, type DeviceModel } from "../../../protocol/apis/device.ts";
 import { deviceFaults, modelFaults } from "../../../protocol/apis/device-checks.ts";
 import { at, keyOf, type KubeObject, textAt } from "../../../protocol/apis/kube-object.ts";
+import { reasonOf } from "../../../base/log/logger.ts";
 import { modules, operations, resourceTypes } from "../../../protocol/message/names.ts";
 import type { Clock } from "../../../base/time/clock.ts";
 import type { Bus, BusMessage } from "../../beehive/bus.ts";
@@ -53,7 +54,16 @@ export class DeviceFollower {
       this.#queue.add(keyOf(event.object));
     });
     this.#models.subscribe((event) => {
-      if (event.type === "deleted") return;
+      if (event.type === "deleted") {
+        this.#removeModel(event.object).catch((error) => {
+          const { logger } = this.#world;
+          logger.warn("a deleted model could not be taken from its nodes", {
+            key: keyOf(event.object),
+            error: reasonOf(error),
+          });
+        });
+        return;
+      }
       // A model that comes after its device was missed by it; one that changes is of interest to all its devices' nodes.
       this.#modelQueue.add(keyOf(event.object));
     });
@@ -154,6 +164,18 @@ export class DeviceFollower {
     for (const node of nodes) {
       const operation = this.#world.index.holds(node, model.metadata.uid ?? "") ? operations.update : operations.insert;
       await this.#send(objectMessage(this.#now(), node, operation, resourceTypes.devicemodel, model));
+    }
+  }
+
+  /** A model goes with the last of its devices; one that is deleted before them is taken from the nodes that have it, or had. */
+  async #removeModel(model: KubeObject): Promise<void> {
+    const { uid = "" } = model.metadata;
+    const nodes = new Set([...this.#world.index.holders(uid), ...this.#world.index.formerHolders(uid)]);
+    for (const node of nodes) {
+      if (this.#world.eras.isV11(node)) continue;
+      await this.#send(
+        objectMessage(this.#now(), node, operations.delete, resourceTypes.devicemodel, model as DeviceModel),
+      );
     }
   }
 
