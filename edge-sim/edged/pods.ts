@@ -68,6 +68,8 @@ interface Pod {
   /** Its way from stage to stage, once it has begun one. */
   stages: StagedPod | undefined;
   staged: Status | undefined;
+  /** Its status in the store when the edge started: what stages go on from, whatever was reported of it meanwhile. */
+  stored: Status | undefined;
   /** Why containers can't be created, where its configuration can't be read. */
   errors: ReadonlyMap<string, string>;
   /** Events that were written of it, each once. */
@@ -121,6 +123,7 @@ export class EdgePods {
     const pod = this.#pods.get(metadata.uid ?? "");
     if (pod === undefined || pod.phase !== "creating" || textAt(status, "phase") !== "Running") return;
     pod.exit = lostExit;
+    pod.stored = status as Status;
     for (const container of listAt(status, "containerStatuses")) {
       pod.restarts.set(textAt(container, "name"), Number(at(container, "restartCount") ?? 0) + 1);
     }
@@ -237,6 +240,7 @@ export class EdgePods {
         hasNeeds: false,
         stages: undefined,
         staged: undefined,
+        stored: undefined,
         errors: noErrors,
         events: new Set(),
         logs: noLogs,
@@ -358,8 +362,9 @@ export class EdgePods {
     const { object } = pod;
     const { namespace = "default", name } = object.metadata;
     const now = clock.now();
-    const hasPhase = ["Running", "Succeeded", "Failed"].includes(textAt(object, "status", "phase"));
-    pod.staged = hasPhase ? object.status as Status : podStatus(object, pod, now);
+    const status = pod.stored ?? object.status as Status | undefined;
+    const hasPhase = ["Running", "Succeeded", "Failed"].includes(textAt(status, "phase"));
+    pod.staged = hasPhase ? status as Status : podStatus(object, pod, now);
     if (hasPhase) pod.phase = phaseOf(pod.staged);
     return new StagedPod({ ...object, status: pod.staged }, {
       stages: stages as Stages,
