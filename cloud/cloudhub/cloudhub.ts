@@ -67,6 +67,7 @@ export class CloudHub implements Module {
   readonly #records: SyncRecords;
   readonly #authoriser: NodeAuthoriser | undefined;
   readonly #volumes: VolumeRequests;
+  readonly #resynced = new WeakSet<NodeSession>();
   #isStopping = false;
   #certificates: HubCertificates | undefined;
   #token = "";
@@ -338,6 +339,9 @@ export class CloudHub implements Module {
   async #resync(session: NodeSession): Promise<void> {
     const { config, index, logger } = this.#world;
     const { isV11, node } = session;
+    // A process starts before it connects: once a connection is enough, and an edge that says so again and again costs nothing.
+    if (this.#resynced.has(session)) return;
+    this.#resynced.add(session);
     if (isV11 || config.strictGo.has("sync-on-connect")) return;
     const count = await resetRecords(node, index, this.#records, logger);
     if (count === 0 || session.hasEnded) return;

@@ -4,7 +4,7 @@ import { HttpMethod, RequestContext, Watch } from "@kubernetes/client-node";
 import { type Dispatcher, request } from "undici";
 import { parseJson } from "../../protocol/json.ts";
 
-/** Milliseconds without a byte after which a watch is given up; API servers send bookmarks about once a minute. */
+/** Milliseconds without a byte after which a watch is begun anew, as client-node has it. */
 const SILENCE_MS = 30_000;
 
 type Callback = Parameters<Watch["watch"]>[2];
@@ -25,7 +25,9 @@ export class JsonWatch extends Watch {
     };
     const heard = () => {
       clearTimeout(silence);
-      silence = setTimeout(() => finish(new Error(`nothing came for ${SILENCE_MS} ms`)), SILENCE_MS);
+      // By this name client-node knows that nothing is wrong, and goes on from the version that it has.
+      const quiet = () => finish(new DOMException(`nothing came for ${SILENCE_MS} ms`, "TimeoutError"));
+      silence = setTimeout(quiet, SILENCE_MS);
       silence.unref();
     };
     heard();

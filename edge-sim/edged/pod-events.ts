@@ -1,4 +1,5 @@
 // Events about pods, as a kubelet writes them (Kubernetes v1.32 `pkg/kubelet/events`).
+import { randomUUID } from "node:crypto";
 import type { Clock } from "../../base/time/clock.ts";
 import type { KubeObject } from "../../protocol/apis/kube-object.ts";
 import { secondsOf } from "../../protocol/apis/time.ts";
@@ -20,7 +21,7 @@ export function sendPodEvent({ clock, hub, node }: PodEventsDeps, pod: KubeObjec
   const { name, namespace = "default", resourceVersion, uid } = pod.metadata;
   const now = clock.now();
   const time = secondsOf(now);
-  const eventName = `${name}.${Math.floor(now * 1e6).toString(16)}`;
+  const eventName = `${name}.${randomUUID().slice(0, 13).replace("-", "")}`;
   const content = {
     metadata: { name: eventName, namespace, creationTimestamp: null },
     involvedObject: { kind: "Pod", namespace, name, uid, apiVersion: "v1", resourceVersion },
