@@ -1,4 +1,5 @@
 // `skep clean`: removes from a cluster what `skep fleet` has made there.
+import { atOnce } from "../base/queue/at-once.ts";
 import { hasCode, KubeClient, type ObjectRef } from "../cloud/kube/client.ts";
 import { loadKubeConfig } from "../cloud/kube/kubeconfig.ts";
 import { type Resource, resources } from "../cloud/kube/resource.ts";
@@ -46,13 +47,10 @@ async function ours(kube: KubeClient, resource: Resource): Promise<ObjectRef[]> 
   }
 }
 
-async function removeAll(kube: KubeClient, objects: ObjectRef[]): Promise<void> {
-  const worker = async () => {
-    for (let object = objects.shift(); object !== undefined; object = objects.shift()) {
-      await kube.delete(object).catch((error) => {
-        if (!hasCode(error, 404)) throw error;
-      });
-    }
-  };
-  await Promise.all(Array.from({ length: AT_ONCE }, worker));
+async function removeAll(kube: KubeClient, objects: readonly ObjectRef[]): Promise<void> {
+  await atOnce(objects, AT_ONCE, async (object) => {
+    await kube.delete(object).catch((error) => {
+      if (!hasCode(error, 404)) throw error;
+    });
+  });
 }

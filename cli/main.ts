@@ -166,7 +166,7 @@ program.command("init [file]").description("write a first scenario to change")
   .addHelpText("after", "\nExample:\n  skep init scenarios/mine.yaml")
   .action(async (file = "my-scenario.yaml") => finish((await import("./init.ts")).initCommand(file)));
 
-// Whoever reads our output may stop reading, as `head` does: there is nobody left to tell.
+// A reader of our output may stop reading, as `head` does: there is nobody left to tell.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code === "EPIPE") process.exit(process.exitCode ?? exitCodes.held);
   throw error;

@@ -1,9 +1,10 @@
 // `skep cloudcore resync`: has a cloudcore send everything to nodes again, whatever its records say.
+import { atOnce } from "../base/queue/at-once.ts";
 import { hasCode, KubeClient } from "../cloud/kube/client.ts";
 import { loadKubeConfig } from "../cloud/kube/kubeconfig.ts";
 import { resources } from "../cloud/kube/resource.ts";
 import { type KubeObject, textAt } from "../protocol/apis/kube-object.ts";
-import { neverAcknowledged, parseSyncName } from "../protocol/apis/reliablesyncs.ts";
+import { isAcknowledgedVersion, parseSyncName, resetPatch } from "../protocol/apis/reliablesyncs.ts";
 import { UsageError } from "./failure.ts";
 
 export interface ResyncFlags {
@@ -28,19 +29,15 @@ export async function resyncCommand(nodes: readonly string[], { kubeconfig }: Re
     const counts = new Map(nodes.map((node) => [node, 0]));
     for (const resource of [resources.objectsyncs, resources.clusterobjectsyncs]) {
       const { items } = await kube.list(resource);
-      const records = items.filter((record) => wanted.has(nodeOf(record)) && isAcknowledged(record)).values();
-      const worker = async () => {
-        for (const record of records) {
-          const { name, namespace } = record.metadata;
-          const status = { status: { objectResourceVersion: neverAcknowledged } };
-          const ref = { resource, name, ...(namespace === undefined ? {} : { namespace }) };
-          await kube.patch(ref, "merge", status, "status").catch((error) => {
-            if (!hasCode(error, 404)) throw error;
-          });
-          counts.set(nodeOf(record), (counts.get(nodeOf(record)) ?? 0) + 1);
-        }
-      };
-      await Promise.all(Array.from({ length: AT_ONCE }, worker));
+      const records = items.filter((record) => wanted.has(nodeOf(record)) && isAcknowledged(record));
+      await atOnce(records, AT_ONCE, async (record) => {
+        const { name, namespace } = record.metadata;
+        const ref = { resource, name, ...(namespace === undefined ? {} : { namespace }) };
+        await kube.patch(ref, "merge", resetPatch, "status").catch((error) => {
+          if (!hasCode(error, 404)) throw error;
+        });
+        counts.set(nodeOf(record), (counts.get(nodeOf(record)) ?? 0) + 1);
+      });
     }
     for (const [node, count] of counts) {
       process.stdout.write(`${node}: ${count} objects will be sent again, at once or when it connects\n`);
@@ -56,5 +53,5 @@ function nodeOf(record: KubeObject): string {
 }
 
 function isAcknowledged(record: KubeObject): boolean {
-  return ![neverAcknowledged, ""].includes(textAt(record, "status", "objectResourceVersion"));
+  return isAcknowledgedVersion(textAt(record, "status", "objectResourceVersion"));
 }

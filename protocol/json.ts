@@ -51,6 +51,11 @@ function exact(_key: string, value: unknown, context?: { readonly source?: strin
   return String(value) === source ? value : BigInt(source);
 }
 
+/** For readers whose every whole number is a BigInt: a number, unless that would lose digits. */
+export function narrowed(value: unknown): unknown {
+  return typeof value === "bigint" && Number.isSafeInteger(Number(value)) ? Number(value) : value;
+}
+
 /** A copy in which BigInts are the nearest numbers, for checks that know no others. The value itself where it has none. */
 export function withoutBigInts(value: unknown): unknown {
   return hasBigInt(value) ? rounded(value) : value;

@@ -1,4 +1,5 @@
 // Reading and writing objects as the Kubernetes API does it; knows nothing of HTTP.
+import { withCondition } from "./conditions.ts";
 import { secondsOf } from "../../protocol/apis/time.ts";
 import { randomUUID } from "node:crypto";
 import { at, type Json, keyOf, type KubeList, type KubeObject } from "../../protocol/apis/kube-object.ts";
@@ -223,20 +224,14 @@ export class Resources {
         `pod ${target.name} is already assigned to node "${assigned}"`,
       );
     }
-    const conditions = ((at(old, "status", "conditions") ?? []) as { type: string }[]).filter((c) =>
-      c.type !== "PodScheduled"
-    );
     const scheduled = {
       type: "PodScheduled",
       status: "True",
       lastProbeTime: null,
       lastTransitionTime: this.#timestamp(),
     };
-    this.store.put(tableOf(target.kind), {
-      ...old,
-      spec: { ...(old.spec as object), nodeName: node },
-      status: { ...(old.status as object), conditions: [...conditions, scheduled] },
-    });
+    const bound = withCondition(old, scheduled);
+    this.store.put(tableOf(target.kind), { ...bound, spec: { ...(old.spec as object), nodeName: node } });
   }
 
   /** Removes an object whose finalizers are gone, or keeps it where it isn't being deleted. */

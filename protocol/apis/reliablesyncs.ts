@@ -12,6 +12,14 @@ export interface ObjectSync extends KubeObject {
 /** The version a record has before the node has acknowledged anything: older than every real one. */
 export const neverAcknowledged = "0";
 
+/** Whether a record's version is one that a node has acknowledged. */
+export function isAcknowledgedVersion(version: string): boolean {
+  return version !== "" && version !== neverAcknowledged;
+}
+
+/** What makes a record say that nothing was acknowledged: a merge patch of its status. */
+export const resetPatch = { status: { objectResourceVersion: neverAcknowledged } } as const;
+
 /** The name of the record of an object on a node. */
 export function syncNameOf(node: string, uid: string): string {
   return `${node}.${uid}`;

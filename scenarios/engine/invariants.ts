@@ -2,7 +2,7 @@
 import { isNewerVersion, type KubeObject, textAt } from "../../protocol/apis/kube-object.ts";
 import type { Edge } from "../../edge-sim/edge.ts";
 import { resources } from "../../cloud/kube/resource.ts";
-import { syncNameOf } from "../../protocol/apis/reliablesyncs.ts";
+import { isAcknowledgedVersion, syncNameOf } from "../../protocol/apis/reliablesyncs.ts";
 import type { World } from "../targets/target.ts";
 import { sleep } from "../../base/time/clock.ts";
 import type { InvariantResult } from "./result.ts";
@@ -107,7 +107,7 @@ function nothingAckedIsLost(world: World, { objects, records }: ClusterState): s
     for (const [path, object] of objects) {
       const record = records.get(syncNameOf(edge.name, object.metadata.uid ?? ""));
       const acknowledged = textAt(record, "status", "objectResourceVersion");
-      if (acknowledged === "" || acknowledged === "0") continue;
+      if (!isAcknowledgedVersion(acknowledged)) continue;
       const isElsewhere = (object.kind === "Pod" || object.kind === "Device") &&
         textAt(object, "spec", "nodeName") !== edge.name;
       if (!isElsewhere && edge.store.get(path) === undefined) {

@@ -6,6 +6,7 @@ import { reasonOf } from "../../base/log/logger.ts";
 import { isPlainObject, type KubeObject } from "../../protocol/apis/kube-object.ts";
 import { StepFailure } from "../steps/step.ts";
 import type { StepContext, Variables } from "./context.ts";
+import { narrowed } from "../../protocol/json.ts";
 import { type Manifest, positionText } from "./scenario.ts";
 import { substitute } from "./variables.ts";
 
@@ -17,13 +18,11 @@ export async function loadManifest(
   const parts = Array.isArray(manifest)
     ? manifest as readonly (string | KubeObject)[]
     : [manifest as string | KubeObject];
+  const { position } = context.scenario;
   const found: KubeObject[] = [];
   for (const part of parts) {
-    if (typeof part === "string") {
-      found.push(...await readManifest(fileBeside(part, context.scenario.position.file), context.variables));
-    } else {found.push(
-        ...objectsIn(part, () => positionText(context.scenario.position), []).map(({ object }) => object),
-      );}
+    if (typeof part === "string") found.push(...await readManifest(fileBeside(part, position.file), context.variables));
+    else found.push(...objectsIn(part, () => positionText(position), []).map(({ object }) => object));
   }
   return found;
 }
@@ -99,15 +98,10 @@ export async function readObjects(file: string, variables: Variables): Promise<R
 
 function valueOf(document: Document.Parsed, where: ReadObject["where"]): unknown {
   try {
-    return document.toJS({ reviver: (_key, value) => exactNumber(value) });
+    return document.toJS({ reviver: (_key, value) => narrowed(value) });
   } catch (error) {
     throw new StepFailure(`${where([])}: not usable: ${reasonOf(error).split("\n")[0]}`);
   }
-}
-
-/** A BigInt only where a number would lose digits. */
-function exactNumber(value: unknown): unknown {
-  return typeof value === "bigint" && Number.isSafeInteger(Number(value)) ? Number(value) : value;
 }
 
 /** One object, or those of a List: what `kubectl get -o yaml` writes. */

@@ -34,13 +34,13 @@ export async function loadScenarios(file: string): Promise<Scenario[]> {
 
 /** The cohorts of a file that says `fleet:` and nothing else. Throws ScenarioError. */
 export async function loadCohorts(file: string): Promise<readonly ScenarioCohort[]> {
-  return (await loadCohortsFile(file)).fleet;
+  return parseCohorts(await readText(file), file).fleet;
 }
 
 /** As loadCohorts, with positions. */
-async function loadCohortsFile(file: string): Promise<Pick<Scenario, "fleet" | "position" | "where">> {
+function parseCohorts(text: string, file: string): Pick<Scenario, "fleet" | "position" | "where"> {
   const lines = new LineCounter();
-  const document = parseDocument(await readText(file), { lineCounter: lines });
+  const document = parseDocument(text, { lineCounter: lines });
   const parser = new Parser(document, lines, file);
   return { fleet: parser.cohorts(), position: { file, line: 1, column: 1 }, where: parser.where };
 }
@@ -49,8 +49,13 @@ async function loadCohortsFile(file: string): Promise<Pick<Scenario, "fleet" | "
 export async function loadForCheck(
   file: string,
 ): Promise<{ readonly what: string; readonly parts: readonly Pick<Scenario, "fleet" | "position" | "where">[] }> {
-  const isCohorts = !isModule(file) && /^fleet:/m.test(await readText(file)) && !/^skep:/m.test(await readText(file));
-  const parts = isCohorts ? [await loadCohortsFile(file)] : await loadScenarios(file);
+  const text = isModule(file) ? undefined : await readText(file);
+  const isCohorts = text !== undefined && /^fleet:/m.test(text) && !/^skep:/m.test(text);
+  const parts = text === undefined
+    ? [await loadCoded(file)]
+    : isCohorts
+    ? [parseCohorts(text, file)]
+    : parseScenarios(text, file);
   const count = isCohorts ? parts[0]?.fleet.length ?? 0 : parts.length;
   const word = isCohorts ? "cohort" : "scenario";
   return { what: `${count} ${word}${count === 1 ? "" : "s"}`, parts };

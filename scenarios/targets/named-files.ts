@@ -1,7 +1,7 @@
 // Reads every file that a scenario names, as a run would, and tells what is wrong with them before anything is started.
 import { reasonOf } from "../../base/log/logger.ts";
 import { fileBeside, objectsIn, readObjects } from "../engine/manifest.ts";
-import { type Position, positionText, type Scenario, type Step } from "../engine/scenario.ts";
+import { type CohortDevices, type Position, positionText, type Scenario, type Step } from "../engine/scenario.ts";
 import { loadStepModule } from "../steps/flow.ts";
 import { StepFailure } from "../steps/step.ts";
 import { cohortOf } from "./cohorts.ts";
@@ -31,17 +31,18 @@ export async function wrongFiles(named: Named): Promise<string[]> {
   const { file } = named.position;
   for (const [i, cohort] of named.fleet.entries()) {
     const where = (path: readonly (string | number)[]) => named.where?.(["fleet", i, ...path]) ?? named.position;
-    const { devices = [], stages = [] } = cohort;
-    for (const [d, { model }] of devices.entries()) {
-      await look(where(["devices", d, "model"]), () => readModel(model, file));
+    const { devices = [], stages = [], ...rest } = cohort;
+    // A model that is wrong is told once, at its own place.
+    const good: CohortDevices[] = [];
+    for (const [d, device] of devices.entries()) {
+      const before = wrong.length;
+      await look(where(["devices", d, "model"]), () => readModel(device.model, file));
+      if (wrong.length === before) good.push(device);
     }
-    const before = wrong.length;
     for (const [s, stage] of stages.entries()) {
       await look(where(["stages", s]), async () => (await import("./stages.ts")).readStages([stage], file));
     }
-    const { stages: _read, ...rest } = cohort;
-    const isKnown = wrong.length > before || wrong.some((line) => line.includes("no model"));
-    if (!isKnown) await look(where(["devices"]), () => cohortOf(rest, file, { timeScale: 1 }));
+    await look(where(["devices"]), () => cohortOf({ ...rest, devices: good }, file, { timeScale: 1 }));
   }
   const steps = [...named.steps ?? [], ...named.catch ?? [], ...named.finally ?? []];
   for (const step of allSteps(steps)) await look(step.position, () => readFilesOf(step, named));

@@ -1,7 +1,7 @@
 // Whether a pod fits on a node, and how well: kube-scheduler's filters and scores, as far as nodes here tell apart.
 import { at, type KubeObject, listAt, textAt } from "../../../protocol/apis/kube-object.ts";
 import { quantityOf } from "../../../protocol/apis/quantity.ts";
-import { tolerates, type Toleration } from "./tolerations.ts";
+import { type Taint, tolerates, type Toleration } from "./tolerations.ts";
 
 /** Why a pod does not fit, in kube-scheduler's words (Kubernetes v1.32 `pkg/scheduler/framework/plugins`). */
 export interface Misfit {
@@ -100,15 +100,9 @@ function lackOf(pod: KubeObject, node: KubeObject, use: NodeUse): Misfit | undef
   return reasons.length === 0 ? undefined : { reasons, isResolvable };
 }
 
-interface NodeTaint {
-  readonly key: string;
-  readonly value?: string;
-  readonly effect: string;
-}
-
 /** A node that has not said that it is Ready is one with the taint that it would get in a moment. */
-export function taintsOf(node: KubeObject): NodeTaint[] {
-  const taints = listAt(node, "spec", "taints") as NodeTaint[];
+export function taintsOf(node: KubeObject): Taint[] {
+  const taints = listAt(node, "spec", "taints") as Taint[];
   const ready = listAt(node, "status", "conditions").find((c) => at(c, "type") === "Ready");
   const isKnown = taints.some(({ key }) => key === notReady || key === unreachable);
   return at(ready, "status") === "True" || isKnown ? taints : [...taints, { key: notReady, effect: "NoSchedule" }];

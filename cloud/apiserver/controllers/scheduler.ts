@@ -1,7 +1,7 @@
 // Binds pods to nodes; says of a pod that fits nowhere why, in its condition and an Event, as kube-scheduler does.
 import { at, keyOf, type KubeObject, listAt, textAt } from "../../../protocol/apis/kube-object.ts";
 import { secondsOf } from "../../../protocol/apis/time.ts";
-import { tableOf } from "../kinds/kind.ts";
+import { withCondition } from "../conditions.ts";
 import type { Resources } from "../resources.ts";
 import type { Controller } from "./controller.ts";
 import { writeEvent } from "./events.ts";
@@ -89,11 +89,9 @@ function messageOf(misfits: readonly Misfit[], nodes: number): string {
 }
 
 function refuse(resources: Resources, pod: KubeObject, message: string, now: number): void {
-  const conditions = listAt(pod, "status", "conditions");
-  const known = conditions.find((condition) => at(condition, "type") === "PodScheduled");
+  const known = listAt(pod, "status", "conditions").find((condition) => at(condition, "type") === "PodScheduled");
   if (at(known, "status") === "False" && at(known, "message") === message) return;
-  const kind = resources.registry.find("", "v1", "pods");
-  if (kind === undefined || resources.store.get("pods", keyOf(pod)) === undefined) return;
+  if (resources.store.get("pods", keyOf(pod)) === undefined) return;
   const since = at(known, "status") === "False" ? at(known, "lastTransitionTime") : secondsOf(now);
   const condition = {
     type: "PodScheduled",
@@ -103,11 +101,7 @@ function refuse(resources: Resources, pod: KubeObject, message: string, now: num
     lastProbeTime: null,
     lastTransitionTime: since,
   };
-  const others = conditions.filter((other) => at(other, "type") !== "PodScheduled");
-  resources.store.put(tableOf(kind), {
-    ...pod,
-    status: { ...(pod.status as object), conditions: [...others, condition] },
-  });
+  resources.store.put("pods", withCondition(pod, condition));
   writeEvent(
     resources,
     pod,

@@ -1,8 +1,8 @@
 // Deletes pods from nodes whose NoExecute taints they don't tolerate, or no longer, as kube-controller-manager's taint eviction does.
 import type { Clock, Timer } from "../../../base/time/clock.ts";
-import { at, keyOf, type KubeObject, listAt, textAt } from "../../../protocol/apis/kube-object.ts";
+import { at, keyOf, listAt, textAt } from "../../../protocol/apis/kube-object.ts";
 import { secondsOf } from "../../../protocol/apis/time.ts";
-import { tableOf } from "../kinds/kind.ts";
+import { withCondition } from "../conditions.ts";
 import type { Resources } from "../resources.ts";
 import { writeEvent } from "./events.ts";
 import { type Taint, toleratedSeconds, type Toleration } from "./tolerations.ts";
@@ -79,8 +79,6 @@ function evict(resources: Resources, key: string, now: number): void {
     lastProbeTime: null,
     lastTransitionTime: secondsOf(now),
   };
-  const conditions = listAt(pod, "status", "conditions").filter((other) => at(other, "type") !== "DisruptionTarget");
-  const status = { ...(pod.status as object), conditions: [...conditions, condition] };
-  resources.store.put(tableOf(kind), { ...pod, status } as KubeObject);
+  resources.store.put("pods", withCondition(pod, condition));
   resources.delete({ kind, namespace, name }, {});
 }

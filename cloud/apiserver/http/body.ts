@@ -3,7 +3,7 @@ import type { IncomingMessage } from "node:http";
 import { parse } from "yaml";
 import { readBody } from "../../../base/transport/body.ts";
 import type { Json } from "../../../protocol/apis/kube-object.ts";
-import { parseJson } from "../../../protocol/json.ts";
+import { narrowed, parseJson } from "../../../protocol/json.ts";
 import { limits } from "../../../protocol/limits.ts";
 import { ApiError, badRequest, unsupportedMediaType } from "../status.ts";
 
@@ -75,13 +75,7 @@ export function parsePatch(body: Uint8Array, contentType: string): Json {
 
 /** Numbers keep their digits as in JSON. */
 function parseYaml(text: string): unknown {
-  return parse(text, (_key, value) => typeof value === "bigint" && isSafe(value) ? Number(value) : value, {
-    intAsBigInt: true,
-  });
-}
-
-function isSafe(value: bigint): boolean {
-  return Number.isSafeInteger(Number(value));
+  return parse(text, (_key, value) => narrowed(value), { intAsBigInt: true });
 }
 
 /** A recursive walk of deeper nesting could overflow the stack. Kubernetes' own objects stay far below. */

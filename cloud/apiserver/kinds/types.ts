@@ -1,4 +1,4 @@
-// All types and resources of Kubernetes 1.32 as data: loaded when somebody asks for them first.
+// All types of Kubernetes 1.32 as data: loaded when somebody asks for them first.
 import { readFileSync } from "node:fs";
 
 /** A field: `type` is `string`, `integer/int64`, `[]T`, `{}T` or the name of another type. */
@@ -11,16 +11,7 @@ export interface ObjectType {
   readonly fields?: Readonly<Record<string, FieldType>>;
 }
 
-/** One resource that a real server serves. */
-export interface ServedResource {
-  readonly group: string;
-  readonly version: string;
-  readonly plural: string;
-  readonly kind: string;
-}
-
 interface Types {
-  readonly resources: readonly ServedResource[];
   readonly types: Readonly<Record<string, ObjectType>>;
 }
 
@@ -43,11 +34,6 @@ export function typeNameOf(group: string, version: string, kind: string): string
   const usual = `io.k8s.api.${first}.${version}.${kind}`;
   if (typeOf(usual) !== undefined) return usual;
   return Object.keys(load().types).find((name) => name.endsWith(`.${first}.${version}.${kind}`));
-}
-
-/** What a real server has and this one may not. */
-export function realResources(): readonly ServedResource[] {
-  return load().resources;
 }
 
 export const objectMeta = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";

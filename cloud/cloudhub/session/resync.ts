@@ -1,5 +1,7 @@
 // Resync of a node whose store may be another one than its records say: the records are told to say nothing.
 import { type Logger, reasonOf } from "../../../base/log/logger.ts";
+import { atOnce } from "../../../base/queue/at-once.ts";
+import { isAcknowledgedVersion } from "../../../protocol/apis/reliablesyncs.ts";
 import type { Message } from "../../../protocol/message/message.ts";
 import { operations, resourceTypes } from "../../../protocol/message/names.ts";
 import { parseWirePath } from "../../../protocol/resource/path.ts";
@@ -29,20 +31,16 @@ export async function resetRecords(
   records: SyncRecords,
   logger: Logger,
 ): Promise<number> {
-  const held = index.of(node).filter(({ kind, version }) => kind !== "Node" && version !== "" && version !== "0");
-  const waiting = held.values();
-  const worker = async () => {
-    for (const { name, namespace, uid } of waiting) {
-      const object = { metadata: { name, ...(namespace === "" ? {} : { namespace }), uid } };
-      await records.reset(node, object).catch((error) =>
-        logger.warn("a sync record could not be reset", {
-          node,
-          object: `${namespace}/${name}`,
-          error: reasonOf(error),
-        })
-      );
-    }
-  };
-  await Promise.all(Array.from({ length: AT_ONCE }, worker));
+  const held = index.of(node).filter(({ kind, version }) => kind !== "Node" && isAcknowledgedVersion(version));
+  await atOnce(held, AT_ONCE, async ({ name, namespace, uid }) => {
+    const object = { metadata: { name, ...(namespace === "" ? {} : { namespace }), uid } };
+    await records.reset(node, object).catch((error) =>
+      logger.warn("a sync record could not be reset", {
+        node,
+        object: `${namespace}/${name}`,
+        error: reasonOf(error),
+      })
+    );
+  });
   return held.length;
 }

@@ -1,7 +1,7 @@
 // Which version of each object each node has acknowledged: ObjectSync and ClusterObjectSync, read from a cache, written through.
 import { type Logger, reasonOf } from "../../../base/log/logger.ts";
 import { keyOf, type KubeObject, textAt } from "../../../protocol/apis/kube-object.ts";
-import { neverAcknowledged, newObjectSync, syncNameOf } from "../../../protocol/apis/reliablesyncs.ts";
+import { neverAcknowledged, newObjectSync, resetPatch, syncNameOf } from "../../../protocol/apis/reliablesyncs.ts";
 import type { Caches } from "../../kube/caches.ts";
 import { hasCode } from "../../kube/client.ts";
 import type { Informer } from "../../kube/informer.ts";
@@ -95,9 +95,8 @@ export class SyncRecords {
       const before = this.acknowledged(node, recorded);
       if (before === undefined || before === neverAcknowledged) return;
       const ref = { resource: this.#informer(namespace).resource, namespace, name };
-      const status = { status: { objectResourceVersion: neverAcknowledged } };
       try {
-        await this.#caches.client.patch(ref, "merge", status, "status");
+        await this.#caches.client.patch(ref, "merge", resetPatch, "status");
         this.#written.set(key, { version: neverAcknowledged });
       } catch (error) {
         if (!hasCode(error, 404)) throw error;

@@ -1,0 +1,8 @@
+// Conditions of a status: told apart by their type, the one that was set last at the end.
+import { at, type KubeObject, listAt } from "../../protocol/apis/kube-object.ts";
+
+/** The object with this condition in the place of the one of its type. */
+export function withCondition(object: KubeObject, condition: { readonly type: string }): KubeObject {
+  const others = listAt(object, "status", "conditions").filter((other) => at(other, "type") !== condition.type);
+  return { ...object, status: { ...(object.status as object), conditions: [...others, condition] } } as KubeObject;
+}
