@@ -553,7 +553,7 @@ describe("devices of v1alpha1", () => {
     report(one, "owned", "t", "5");
     await until("the good one is stored", async () => JSON.stringify(await twinsIn("owned")).includes('"5"'));
     await asked(two);
-    expect(JSON.stringify(await twinsIn("owned"))).not.toContain("66");
+    expect(JSON.stringify(await twinsIn("owned"))).not.toContain('"66"');
   });
 
   test("an edge that asks at its connection which devices it has is told all of them: what it lost meanwhile it drops", async () => {
