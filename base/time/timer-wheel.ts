@@ -22,6 +22,8 @@ class Entry implements Timer {
     this.#drop(this);
   }
 }
+/** The longest delay of `setTimeout`, milliseconds. */
+const MAX_DELAY_MS = 2 ** 31 - 1;
 
 /**
  * A hashed timer wheel on one native timer. Setting and cancelling cost O(1) however many timers there are.
@@ -69,7 +71,8 @@ export class TimerWheel implements Clock {
     this.#disarm();
     this.#armedFor = due;
     const delay = Math.max(0, due * TICK_MS - (performance.now() - this.#origin));
-    this.#native = setTimeout(() => this.#turn(), Math.ceil(delay));
+    // A longer delay would fire at once; the turn looks again.
+    this.#native = setTimeout(() => this.#turn(), Math.min(Math.ceil(delay), MAX_DELAY_MS));
   }
 
   #disarm(): void {

@@ -97,12 +97,12 @@ export class ApiServer {
     const tls = { key: own.keyPem, cert: own.certPem };
     const token = options.token ?? randomBytes(24).toString("base64url");
     const bytes = options.history === undefined ? {} : { bytes: options.history };
-    const resources = new Resources(new Store({ now, ...bytes }), new Registry(), now, options.random);
+    const resources = new Resources(new Store({ now, ...bytes }, options.logger), new Registry(), now, options.random);
     const stops = [followDefinitions(resources, now)];
     const controllers: Controller[] = options.controllers === false
       ? [serviceAccounts]
       : [serviceAccounts, schedulerAt(now), podGarbageCollector, garbageCollector];
-    stops.push(runControllers(resources, controllers));
+    stops.push(runControllers(resources, controllers, options.logger));
     if (options.controllers !== false) {
       const timeScale = options.timeScale ?? 1;
       stops.push(followNodes(resources, clock, timeScale), followTaints(resources, clock, timeScale));

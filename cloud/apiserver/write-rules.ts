@@ -8,7 +8,7 @@ import { conflict, forbidden, invalid, unsupportedMediaType } from "./status.ts"
 
 /** What a client may ask of a deletion (`metav1.DeleteOptions`). */
 export interface DeleteOptions {
-  readonly gracePeriodSeconds?: number;
+  readonly gracePeriodSeconds?: number | bigint;
   readonly preconditions?: { readonly uid?: string; readonly resourceVersion?: string };
   readonly propagationPolicy?: "Orphan" | "Background" | "Foreground";
   readonly dryRun?: readonly string[];
@@ -80,10 +80,12 @@ export function counted(kind: Kind, { status, metadata: _metadata, ...rest }: Ku
 }
 
 /** Seconds of grace of a deletion, by the kind and by what was asked. */
-export function graceOf(kind: Kind, object: KubeObject, asked: number | undefined): number {
+export function graceOf(kind: Kind, object: KubeObject, asked: number | bigint | undefined): number {
   const own = kind.strategy.gracePeriod?.(object) ?? 0;
   if (own === 0) return 0;
-  return Math.max(0, asked ?? own);
+  const seconds = Number(asked ?? own);
+  // As kube-apiserver's `rest.BeforeDelete`: less than nothing is one second. More than a double holds is never waited for anyway.
+  return seconds < 0 ? 1 : Math.min(seconds, Number.MAX_SAFE_INTEGER);
 }
 
 /** The finalizers of an object whose deletion begins with that policy. */

@@ -287,7 +287,7 @@ export class EdgePods {
     if (pod.isEnding) return;
     pod.isEnding = true;
     leaveStages(pod);
-    const grace = (pod.object.metadata.deletionGracePeriodSeconds ?? 30) * 1000;
+    const grace = Number(pod.object.metadata.deletionGracePeriodSeconds ?? 30) * 1000;
     this.#later(Math.min(grace, this.#world.timings.podStop), () => {
       pod.end ??= { code: 0, at: this.#world.clock.now(), startedAt: pod.startedAt };
       if (pod.phase !== "failed") pod.phase = "stopped";

@@ -22,7 +22,8 @@ export interface ObjectMeta {
   generation?: number;
   creationTimestamp?: string | null;
   deletionTimestamp?: string;
-  deletionGracePeriodSeconds?: number;
+  /** An int64: a BigInt where a double would lose digits. */
+  deletionGracePeriodSeconds?: number | bigint;
   labels?: Record<string, string>;
   annotations?: Record<string, string>;
   ownerReferences?: OwnerReference[];

@@ -367,6 +367,19 @@ describe("pods", () => {
     expect(of("delete", "default/pod/p")).toHaveLength(1);
   });
 
+  test("that are to end with a grace longer than a double holds end as well", async () => {
+    const { of, said, send } = await edgeOf(answered);
+    send({ operation: "insert", resource: "default/pod/p", content: pod("u1") });
+    await until("it runs", () => patches(said).some(({ status }) => status.phase === "Running"));
+    const metadata = {
+      ...pod("u1").metadata,
+      deletionTimestamp: "9999-12-31T23:59:59Z",
+      deletionGracePeriodSeconds: 9223372036854775807n,
+    };
+    send({ operation: "update", resource: "default/pod/p", content: { ...pod("u1"), metadata } });
+    await until("the release", () => of("delete", "default/pod/p")[0]);
+  });
+
   test("whose status can't be told without a connection are told again when it is back", async () => {
     const { drop, edge, said, send } = await edgeOf(answered);
     edge.pods.setImage("i", false);

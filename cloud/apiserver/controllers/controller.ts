@@ -1,4 +1,5 @@
 // What runs beside the API as kube-controller-manager and kube-scheduler do: each looks at the state and moves it on.
+import { type Logger, reasonOf } from "../../../base/log/logger.ts";
 import type { Resources } from "../resources.ts";
 
 /** A controller of the embedded API. It reconciles from state; a change of what it watches only says "look". */
@@ -10,7 +11,7 @@ export interface Controller {
 }
 
 /** Runs the controllers after each change, once per burst. Returns the way to stop them. */
-export function runControllers(resources: Resources, controllers: readonly Controller[]): () => void {
+export function runControllers(resources: Resources, controllers: readonly Controller[], logger: Logger): () => void {
   const due = new Set<Controller>();
   let planned = false;
   let stopped = false;
@@ -19,7 +20,12 @@ export function runControllers(resources: Resources, controllers: readonly Contr
     if (stopped) return;
     for (const controller of [...due]) {
       due.delete(controller);
-      controller.reconcile(resources);
+      try {
+        controller.reconcile(resources);
+      } catch (error) {
+        // It looks again at the next change; a server that ends helps nobody.
+        logger.error("a controller failed", { controller: controller.name, error: reasonOf(error) });
+      }
     }
   };
   const stop = resources.store.watchAll((table, event) => {

@@ -6,8 +6,8 @@ export interface Toleration {
   readonly operator?: string;
   readonly value?: string;
   readonly effect?: string;
-  /** Only for NoExecute; for ever where it is left out. */
-  readonly tolerationSeconds?: number;
+  /** Only for NoExecute; for ever where it is left out. An int64, so a long one is read as a BigInt. */
+  readonly tolerationSeconds?: number | bigint;
 }
 
 /** As in a Node's spec. */
@@ -38,7 +38,8 @@ export function toleratedSeconds(tolerations: readonly Toleration[], taints: rea
     if (taint.effect !== "NoExecute") continue;
     const found = tolerations.find((toleration) => isTolerating(toleration, taint));
     if (found === undefined) return 0;
-    least = Math.min(least, Math.max(0, found.tolerationSeconds ?? Infinity));
+    const seconds = Number(found.tolerationSeconds ?? Infinity);
+    least = Math.min(least, Number.isNaN(seconds) ? 0 : Math.max(0, seconds));
   }
   return least;
 }

@@ -333,8 +333,16 @@ async function deleteOptions(request: IncomingMessage, query: URLSearchParams): 
     throw badRequest("the delete options are not an object");
   }
   const options: Record<string, unknown> = { ...body };
-  if (typeof options.gracePeriodSeconds === "bigint") options.gracePeriodSeconds = Number(options.gracePeriodSeconds);
-  if (query.has("gracePeriodSeconds")) options.gracePeriodSeconds = Number(query.get("gracePeriodSeconds"));
+  options.gracePeriodSeconds ??= undefined;
+  const asked = query.get("gracePeriodSeconds");
+  if (asked !== null) {
+    if (!/^[+-]?\d+$/.test(asked)) {
+      throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(asked)}: invalid syntax`);
+    }
+    options.gracePeriodSeconds = Number(asked);
+  } else if (!["undefined", "number", "bigint"].includes(typeof options.gracePeriodSeconds)) {
+    throw badRequest("gracePeriodSeconds in the delete options is not a number of seconds");
+  }
   if (query.has("propagationPolicy")) options.propagationPolicy = query.get("propagationPolicy");
   if (query.has("dryRun")) options.dryRun = [query.get("dryRun")];
   return options as DeleteOptions;

@@ -1,4 +1,5 @@
 // What happened lately, for watches that come back and lists of the past: bounded by memory and by age, all tables together.
+import type { KubeObject } from "../../../protocol/apis/kube-object.ts";
 import type { StoreEvent } from "./store.ts";
 
 /** Bounds of the history. */
@@ -62,6 +63,8 @@ export class History {
   /** All changes in their order, and each table's own. */
   readonly #order = new Log<Entry>();
   readonly #tables = new Map<string, { readonly log: Log<StoreEvent>; forgotten: number }>();
+  /** Sizes of objects, which stand in two changes: the one that made them and the one that replaces them. */
+  readonly #sizes = new WeakMap<KubeObject, number>();
   #bytes = 0;
   #forgotten = 0;
 
@@ -78,8 +81,8 @@ export class History {
 
   add(table: string, event: StoreEvent): void {
     const at = this.#now();
-    // What stood there before is the object of an earlier change, or of the store.
-    const bytes = sizeOf(event.object);
+    // What stood there before is often held by an earlier change as well; that one goes first, so it counts here, too.
+    const bytes = this.#sizeOf(event.object) + (event.previous === undefined ? 0 : this.#sizeOf(event.previous));
     this.#order.push({ table, bytes, at });
     this.#of(table).log.push(event);
     this.#bytes += bytes;
@@ -101,6 +104,15 @@ export class History {
   forget(revision: number): void {
     while (this.#order.oldest !== undefined) this.#forgetOldest();
     this.#forgotten = revision;
+  }
+
+  #sizeOf(object: KubeObject): number {
+    let size = this.#sizes.get(object);
+    if (size === undefined) {
+      size = sizeOf(object);
+      this.#sizes.set(object, size);
+    }
+    return size;
   }
 
   #forgetOldest(): void {

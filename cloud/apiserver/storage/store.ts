@@ -1,6 +1,7 @@
 // The objects, their versions and what happened to them: one revision for all, a bounded log per kind for watches.
 import { expired } from "../status.ts";
 import { History, type HistoryOptions } from "./history.ts";
+import { type Logger, reasonOf, silentLogger } from "../../../base/log/logger.ts";
 import { keyOf, type KubeObject } from "../../../protocol/apis/kube-object.ts";
 
 /** One change. `previous` is what stood there before; a deletion's object carries the version of the deletion. */
@@ -22,10 +23,12 @@ export class Store {
   readonly #everywhere = new Set<(table: string, event: StoreEvent) => void>();
   /** A watcher that is further behind than it gets 410 and lists again, as from a compacted etcd. */
   readonly #history: History;
+  readonly #logger: Logger;
   #revision = 1;
 
-  constructor(history: HistoryOptions = {}) {
+  constructor(history: HistoryOptions = {}, logger: Logger = silentLogger) {
     this.#history = new History(history);
+    this.#logger = logger;
   }
 
   /** Bytes of memory that past changes hold, about. */
@@ -141,8 +144,18 @@ export class Store {
 
   #tell(name: string, table: Table, event: StoreEvent): void {
     this.#history.add(name, event);
-    for (const watcher of table.watchers) watcher(event);
-    for (const watcher of this.#everywhere) watcher(name, event);
+    for (const watcher of table.watchers) this.#call(name, event, () => watcher(event));
+    for (const watcher of this.#everywhere) this.#call(name, event, () => watcher(name, event));
+  }
+
+  /** The object is stored: what a listener makes of it is no reason to fail the write, or to keep it from the others. */
+  #call(table: string, { object, type }: StoreEvent, run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      const facts = { table, type, object: keyOf(object), error: reasonOf(error) };
+      this.#logger.error("a follower of the stored objects failed at a change", facts);
+    }
   }
 
   #table(name: string): Table {

@@ -245,7 +245,7 @@ describe("the scheduler", () => {
 
 describe("taint eviction", () => {
   const unreachable = { key: "node.kubernetes.io/unreachable", effect: "NoExecute" };
-  const tolerating = (tolerationSeconds?: number) => ({
+  const tolerating = (tolerationSeconds?: number | bigint) => ({
     ...unreachable,
     operator: "Exists",
     ...(tolerationSeconds === undefined ? {} : { tolerationSeconds }),
@@ -288,6 +288,16 @@ describe("taint eviction", () => {
     expect(resources.store.list("events").map(({ reason }) => reason)).toContain("TaintManagerEviction");
     stop();
     expect(clock.pending).toBe(0);
+  });
+
+  test("of a pod that tolerates longer than a double holds waits for ever; one that tolerates nonsense goes", () => {
+    const { clock, ending, pod, stop, taint } = setUp();
+    pod("longest", [tolerating(9223372036854775807n)]);
+    pod("nonsense", [{ ...tolerating(), tolerationSeconds: "soon" }]);
+    taint([unreachable]);
+    clock.advance(1e9);
+    expect(ending()).toEqual(["nonsense"]);
+    stop();
   });
 
   test("is called off where the taint goes in time", () => {

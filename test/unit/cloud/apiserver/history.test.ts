@@ -21,6 +21,17 @@ describe("the history of changes", () => {
     expect(() => store.listAt("pods", revisions[0] as number)).toThrow("too old");
   });
 
+  test("counts what stood there before as well: the change that made it is forgotten first", () => {
+    const store = new Store({ bytes: 10_000 });
+    store.put("pods", object("one", "x".repeat(3000)));
+    store.put("pods", object("one", "y".repeat(3000)));
+    store.put("pods", object("one", "z".repeat(3000)));
+    // Each holds two texts, so one change fits, not two.
+    expect(store.since("pods", store.revision - 1)).toHaveLength(1);
+    expect(store.since("pods", store.revision - 2)).toBeUndefined();
+    expect(store.historyBytes).toBeGreaterThan(6000);
+  });
+
   test("forgets what is five minutes old", () => {
     let now = 0;
     const store = new Store({ now: () => now });

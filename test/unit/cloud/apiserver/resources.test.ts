@@ -154,6 +154,20 @@ describe("deleting", () => {
     expect(events).toEqual(["MODIFIED 0", "DELETED 0"]);
   });
 
+  test("a grace beyond all numbers and times is kept as far as they go; one below zero is a second", () => {
+    const { resources, pods } = server();
+    resources.create(pods, "default", podBody("p", { nodeName: "n" }), false);
+    const { object } = resources.delete(at(pods, "p"), { gracePeriodSeconds: 9223372036854775807n });
+    expect(object.metadata).toMatchObject({
+      deletionTimestamp: "9999-12-31T23:59:59Z",
+      deletionGracePeriodSeconds: Number.MAX_SAFE_INTEGER,
+    });
+    expect(resources.delete(at(pods, "p"), { gracePeriodSeconds: -1 }).object.metadata).toMatchObject({
+      deletionTimestamp: "2026-01-01T00:00:01Z",
+      deletionGracePeriodSeconds: 1,
+    });
+  });
+
   test("a pod without a node goes at once", () => {
     const { resources, pods } = server();
     resources.create(pods, "default", podBody("p"), false);

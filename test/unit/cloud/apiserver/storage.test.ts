@@ -1,10 +1,30 @@
 import { describe, expect, test } from "vitest";
+import { silentLogger } from "../../../../base/log/logger.ts";
 import { fieldSelector, labelSelector } from "../../../../cloud/apiserver/storage/selectors.ts";
 import { Store } from "../../../../cloud/apiserver/storage/store.ts";
 
 const object = (name: string, labels: Record<string, string> = {}) => ({ metadata: { name, namespace: "d", labels } });
 
 describe("the store", () => {
+  test("keeps what it stored, and tells the others, where a follower fails; the failure is logged", () => {
+    const said: unknown[] = [];
+    const store = new Store({}, { ...silentLogger, error: (message, fields) => said.push({ message, ...fields }) });
+    store.watch("pods", () => {
+      throw new TypeError("can't mix BigInt and other types");
+    });
+    const heard: string[] = [];
+    store.watch("pods", (e) => heard.push(e.object.metadata.name));
+    store.watchAll((table) => heard.push(table));
+    expect(store.put("pods", object("a"))).toEqual(store.get("pods", "d/a"));
+    expect(heard).toEqual(["a", "pods"]);
+    expect(said).toMatchObject([{
+      table: "pods",
+      type: "ADDED",
+      object: "d/a",
+      error: "can't mix BigInt and other types",
+    }]);
+  });
+
   test("counts one revision for all tables and stamps objects with it", () => {
     const store = new Store();
     const a = store.put("pods", object("a"));
