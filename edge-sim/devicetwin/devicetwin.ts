@@ -119,7 +119,7 @@ export class DeviceTwin {
 
   stop(): void {
     this.#resend?.cancel();
-    this.#reports.forget(() => true);
+    this.#reports.clear();
     for (const id of this.#members.keys()) this.#world.left(id);
     this.#members.clear();
   }

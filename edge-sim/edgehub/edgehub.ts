@@ -198,11 +198,16 @@ export class EdgeHub {
 
   /**
    * Sends a message, or holds it back until the message limit permits it; acknowledgements, answers and keepalives go at once.
-   * It takes the place of `replaced`, where that one is still held back. False where there is no connection, or too much is
-   * held back.
+   * What is still held back of `replaced` is not sent any more; the message takes the latest of their places, or with
+   * `takesPlace` false the last of all. False where there is no connection, or too much is held back.
    */
-  send(message: Message, replaced?: Message): boolean {
-    return this.isConnected && this.#limit.send(message, replaced);
+  send(message: Message, replaced: readonly Message[] = [], takesPlace = true): boolean {
+    return this.isConnected && this.#limit.send(message, replaced, takesPlace);
+  }
+
+  /** It need not go any more, where the message limit still holds it back. */
+  forget(message: Message): void {
+    this.#limit.forget(message);
   }
 
   /** Whether the message limit holds a message back. */

@@ -21,6 +21,8 @@ const BURST = 60;
 /** A place in a queue; a newer report takes the place of the older one it makes needless. */
 interface Place {
   message: Message;
+  /** Grows from place to place. */
+  readonly rank: number;
 }
 
 /**
@@ -36,6 +38,7 @@ export class MessageLimit {
   readonly #places = new Map<Message, Place>();
   #release: Timer | undefined;
   #isFull = false;
+  #ranks = 0;
 
   constructor(deps: MessageLimitDeps) {
     this.#deps = deps;
@@ -53,22 +56,27 @@ export class MessageLimit {
   }
 
   /**
-   * Writes a message now or in its turn; false where too many wait already. It takes the place of `replaced`, where that one
-   * still waits.
+   * Writes a message now or in its turn; false where too many wait already. What still waits of `replaced` goes no more; the
+   * message takes the latest of their places, or with `takesPlace` false the last of all.
    */
-  send(message: Message, replaced?: Message): boolean {
+  send(message: Message, replaced: readonly Message[] = [], takesPlace = true): boolean {
     if (isUrgent(message)) {
       // Keepalives don't count, as with edgecore.
       if (message.route.operation !== operations.keepalive) this.#limiter.allows();
       this.#deps.write(message);
       return true;
     }
-    const place = replaced && this.#places.get(replaced);
+    const waiting = replaced.filter((each) => this.#places.has(each));
+    const place = waiting.map((each) => this.#places.get(each) as Place).sort((a, b) => b.rank - a.rank)[0];
     if (place !== undefined) {
-      this.#places.delete(replaced as Message);
-      place.message = message;
-      this.#places.set(message, place);
-      return true;
+      const kept = takesPlace ? place.message : undefined;
+      for (const each of waiting) if (each !== kept) this.forget(each);
+      if (kept !== undefined) {
+        this.#places.delete(kept);
+        place.message = message;
+        this.#places.set(message, place);
+        return true;
+      }
     }
     if (this.#places.size === 0 && this.#limiter.allows()) {
       this.#deps.write(message);
@@ -82,7 +90,7 @@ export class MessageLimit {
       this.#isFull = true;
       return false;
     }
-    const added: Place = { message };
+    const added: Place = { message, rank: this.#ranks++ };
     queue.add(added);
     this.#places.set(message, added);
     this.#releaseLater();

@@ -21,6 +21,7 @@ export function twinsOf(
   const published: { readonly topic: string; readonly payload: Record<string, unknown> }[] = [];
   let isConnected = true;
   const hub = {
+    forget: () => {},
     send: (message: Message) => isConnected && sent.push(message) > 0,
     holds: () => false,
   } as unknown as EdgeHub;

@@ -43,7 +43,7 @@ test("acknowledgements and answers don't wait for the limit, and requests go bef
   const reports = [0, 1, 2].map(report);
   for (const each of reports) edge.hub.send(each);
   // A newer report takes the place of the one that it makes needless.
-  edge.hub.send(report(9), reports[0]);
+  edge.hub.send(report(9), [reports[0] as Message]);
   expect(edge.hub.holds(reports[0] as Message)).toBe(false);
   edge.hub.send(message(60));
   edge.hub.send(newMessage(0, { source: "edged", group: "meta", operation: "response", resource: "x", parent: "p" }));
