@@ -14,6 +14,7 @@ import { createAuthority, issueServer } from "../../protocol/pki/ca.ts";
 import { type Controller, runControllers } from "./controllers/controller.ts";
 import { followDefinitions } from "./controllers/definitions.ts";
 import { followServices } from "./controllers/endpoints.ts";
+import { expireEvents } from "./controllers/events.ts";
 import { garbageCollector } from "./controllers/garbage-collector.ts";
 import { followNodes } from "./controllers/node-lifecycle.ts";
 import { podGarbageCollector } from "./controllers/pod-garbage-collector.ts";
@@ -107,6 +108,7 @@ export class ApiServer {
       const timeScale = options.timeScale ?? 1;
       stops.push(followNodes(resources, clock, timeScale), followTaints(resources, clock, timeScale));
       stops.push(followServices(resources, now));
+      stops.push(expireEvents(resources, clock));
     }
     sow(resources, options.seed ?? []);
 

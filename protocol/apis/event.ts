@@ -14,16 +14,17 @@ export interface EventFacts {
   readonly host?: string;
 }
 
-/** An Event about a pod, as it is created; `now` is Unix milliseconds. It lacks its kind. */
+/** An Event about a pod, as it is created; `now` is Unix milliseconds, the name its own unless one is given. It lacks its kind. */
 export function podEvent(
   pod: KubeObject,
   { component, host, message, reason, type }: EventFacts,
   now: number,
+  eventName = `${pod.metadata.name}.${randomUUID().slice(0, 13).replace("-", "")}`,
 ): KubeObject {
   const { name, namespace = "default", resourceVersion, uid } = pod.metadata;
   const time = secondsOf(now);
   return {
-    metadata: { name: `${name}.${randomUUID().slice(0, 13).replace("-", "")}`, namespace },
+    metadata: { name: eventName, namespace },
     involvedObject: { kind: "Pod", namespace, name, uid, apiVersion: "v1", resourceVersion },
     reason,
     message,

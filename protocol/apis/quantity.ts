@@ -1,30 +1,26 @@
 // Kubernetes quantities such as 250m, 1.5Gi or 2e3 (apimachinery `pkg/api/resource/quantity.go`).
 
-const suffixes: Readonly<Record<string, number>> = {
-  n: 1e-9,
-  u: 1e-6,
-  m: 1e-3,
-  "": 1,
-  k: 1e3,
-  M: 1e6,
-  G: 1e9,
-  T: 1e12,
-  P: 1e15,
-  E: 1e18,
-  Ki: 2 ** 10,
-  Mi: 2 ** 20,
-  Gi: 2 ** 30,
-  Ti: 2 ** 40,
-  Pi: 2 ** 50,
-  Ei: 2 ** 60,
-};
+/** Decimal suffixes: the power of ten. */
+const decimal: Readonly<Record<string, number>> = { n: -9, u: -6, m: -3, "": 0, k: 3, M: 6, G: 9, T: 12, P: 15, E: 18 };
+/** Binary suffixes: the power of two. */
+const binary: Readonly<Record<string, number>> = { Ki: 10, Mi: 20, Gi: 30, Ti: 40, Pi: 50, Ei: 60 };
 
-const pattern = /^([+-]?(?:\d+\.?\d*|\.\d+))(?:[eE]([+-]?\d{1,3})|([numkMGTPE]|[KMGTPE]i)?)$/;
+const pattern = /^([+-]?)(?:(\d{1,64})(?:\.(\d{0,64}))?|\.(\d{1,64}))(?:[eE]([+-]?\d{1,3})|([numkMGTPE]|[KMGTPE]i)?)$/;
 
-/** Its value as a number; undefined for what is no quantity. Beyond 2⁵³ the last digits are lost. */
-export function quantityOf(text: unknown): number | undefined {
+/**
+ * Its value in units of 10^-`digits` (0: whole ones, 3: thousandths), rounded away from zero, as Kubernetes rounds
+ * (`Quantity.ScaledValue`). Undefined for what is no quantity. Beyond 2⁵³ the last digits are lost.
+ */
+export function quantityOf(text: unknown, digits = 0): number | undefined {
   const match = pattern.exec(String(text));
   if (match === null) return undefined;
-  const [, digits = "", exponent, suffix = ""] = match;
-  return exponent === undefined ? Number(digits) * (suffixes[suffix] ?? NaN) : Number(`${digits}e${exponent}`);
+  const [, sign, whole = "", fraction = match[4] ?? "", , exponent, suffix = ""] = match;
+  const tens = digits - fraction.length + (exponent === undefined ? decimal[suffix] ?? 0 : Number(exponent));
+  const amount = BigInt(whole + fraction) << BigInt(binary[suffix] ?? 0);
+  const scaled = tens >= 0 ? amount * 10n ** BigInt(tens) : roundedUp(amount, 10n ** BigInt(-tens));
+  return Number(sign === "-" ? -scaled : scaled);
+}
+
+function roundedUp(amount: bigint, unit: bigint): bigint {
+  return (amount + unit - 1n) / unit;
 }

@@ -1,12 +1,15 @@
 // What runs beside the API as kube-controller-manager and kube-scheduler do: each looks at the state and moves it on.
 import { type Logger, reasonOf } from "../../../base/log/logger.ts";
 import type { Resources } from "../resources.ts";
+import type { StoreEvent } from "../storage/store.ts";
 
 /** A controller of the embedded API. It reconciles from state; a change of what it watches only says "look". */
 export interface Controller {
   readonly name: string;
   /** The tables whose changes make it look, or `*` for deletions of anything. */
   watches(): readonly string[] | "*";
+  /** Whether it has to look after a change in one of its tables. Default: always. */
+  isConcerned?(table: string, event: StoreEvent): boolean;
   reconcile(resources: Resources): void;
 }
 
@@ -32,7 +35,8 @@ export function runControllers(resources: Resources, controllers: readonly Contr
     for (const controller of controllers) {
       const watched = controller.watches();
       const ends = event.type === "DELETED" || event.object.metadata.deletionTimestamp !== undefined;
-      if (watched === "*" ? ends : watched.includes(table)) due.add(controller);
+      if (!(watched === "*" ? ends : watched.includes(table))) continue;
+      if (controller.isConcerned?.(table, event) ?? true) due.add(controller);
     }
     if (due.size === 0 || planned) return;
     planned = true;

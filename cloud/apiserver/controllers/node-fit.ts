@@ -10,6 +10,13 @@ export interface Misfit {
   readonly isResolvable: boolean;
 }
 
+/** What a pod asks of a node. */
+interface Needs {
+  /** By resource: thousandths of processors, whole units of everything else. */
+  readonly requests: ReadonlyMap<string, number>;
+  readonly hostPorts: readonly { readonly key: string; readonly address: string }[];
+}
+
 /** What the pods on a node use. */
 export class NodeUse {
   pods = 0;
@@ -19,8 +26,9 @@ export class NodeUse {
 
   add(pod: KubeObject): void {
     this.pods++;
-    for (const [name, amount] of requestsOf(pod)) this.resources.set(name, (this.resources.get(name) ?? 0) + amount);
-    for (const { address, key } of hostPortsOf(pod)) {
+    const { hostPorts, requests } = needsOf(pod);
+    for (const [name, amount] of requests) this.resources.set(name, (this.resources.get(name) ?? 0) + amount);
+    for (const { address, key } of hostPorts) {
       const known = this.ports.get(key) ?? new Set();
       this.ports.set(key, known.add(address));
     }
@@ -32,30 +40,68 @@ export function usesNode({ status }: KubeObject): boolean {
   return !["Succeeded", "Failed"].includes(textAt(status, "phase"));
 }
 
-/** Requests of a pod by resource: of all its containers, or of its largest init container; and its overhead. */
-export function requestsOf(pod: KubeObject): Map<string, number> {
+/** Stored objects never change, so what was read from one is kept with it. */
+function remembered<T>(read: (object: KubeObject) => T): (object: KubeObject) => T {
+  const known = new WeakMap<KubeObject, T>();
+  return (object) => {
+    let found = known.get(object);
+    if (found === undefined) {
+      found = read(object);
+      known.set(object, found);
+    }
+    return found;
+  };
+}
+
+const needsOf = remembered((pod): Needs => ({ requests: requestsOf(pod), hostPorts: hostPortsOf(pod) }));
+const tolerationsOf = remembered((pod) => listAt(pod, "spec", "tolerations") as Toleration[]);
+
+const isSidecar = (container: unknown) => at(container, "restartPolicy") === "Always";
+
+/**
+ * Requests of a pod by resource: of all its containers and sidecars, or of an init container with the sidecars that run beside
+ * it, where that is more; and its overhead (Kubernetes v1.32 `component-helpers/resource.PodRequests`).
+ */
+function requestsOf(pod: KubeObject): Map<string, number> {
   const total = new Map<string, number>();
-  for (const container of listAt(pod, "spec", "containers")) {
-    for (const [name, amount] of containerRequests(container)) total.set(name, (total.get(name) ?? 0) + amount);
-  }
+  const add = (to: Map<string, number>, amounts: Iterable<readonly [string, number]>) => {
+    for (const [name, amount] of amounts) to.set(name, (to.get(name) ?? 0) + amount);
+  };
+  for (const container of listAt(pod, "spec", "containers")) add(total, containerRequests(container));
+  const sidecars = new Map<string, number>();
+  const most = new Map<string, number>();
   for (const container of listAt(pod, "spec", "initContainers")) {
-    for (const [name, amount] of containerRequests(container)) total.set(name, Math.max(total.get(name) ?? 0, amount));
+    const requests = containerRequests(container);
+    const now = new Map(sidecars);
+    add(now, requests);
+    for (const [name, amount] of now) most.set(name, Math.max(most.get(name) ?? 0, amount));
+    if (!isSidecar(container)) continue;
+    add(sidecars, requests);
+    add(total, requests);
   }
-  for (const [name, text] of Object.entries((at(pod, "spec", "overhead") ?? {}) as Record<string, string>)) {
-    total.set(name, (total.get(name) ?? 0) + (quantityOf(text) ?? 0));
-  }
+  for (const [name, amount] of most) total.set(name, Math.max(total.get(name) ?? 0, amount));
+  add(total, amountsOf(at(pod, "spec", "overhead")));
   return total;
 }
 
 /** A limit stands for a request that isn't there. */
 function containerRequests(container: unknown): [string, number][] {
-  const limits = (at(container, "resources", "limits") ?? {}) as Record<string, string>;
-  const requests = (at(container, "resources", "requests") ?? {}) as Record<string, string>;
-  return Object.entries({ ...limits, ...requests }).map(([name, text]) => [name, quantityOf(text) ?? 0]);
+  const limits = at(container, "resources", "limits") as object | undefined;
+  return amountsOf({ ...limits, ...at(container, "resources", "requests") as object | undefined });
 }
 
-function hostPortsOf(pod: KubeObject): { readonly key: string; readonly address: string }[] {
-  return listAt(pod, "spec", "containers").flatMap((container) => listAt(container, "ports"))
+function amountsOf(quantities: unknown): [string, number][] {
+  return Object.entries(quantities ?? {}).map(([name, text]) => [name, amountOf(name, text) ?? 0]);
+}
+
+/** As kube-scheduler counts: thousandths of processors, whole units of everything else, rounded up. */
+function amountOf(resource: string, quantity: unknown): number | undefined {
+  return quantityOf(quantity, resource === "cpu" ? 3 : 0);
+}
+
+function hostPortsOf(pod: KubeObject): Needs["hostPorts"] {
+  const containers = [...listAt(pod, "spec", "containers"), ...listAt(pod, "spec", "initContainers").filter(isSidecar)];
+  return containers.flatMap((container) => listAt(container, "ports"))
     .filter((port) => Number(at(port, "hostPort") ?? 0) > 0)
     .map((port) => ({
       key: `${textAt(port, "protocol") || "TCP"}/${at(port, "hostPort")}`,
@@ -66,7 +112,7 @@ function hostPortsOf(pod: KubeObject): { readonly key: string; readonly address:
 /** Why a pod can't be on a node; undefined where it can. */
 export function misfitOf(pod: KubeObject, node: KubeObject, use: NodeUse): Misfit | undefined {
   const never = (reason: string): Misfit => ({ reasons: [reason], isResolvable: false });
-  const tolerations = listAt(pod, "spec", "tolerations") as Toleration[];
+  const tolerations = tolerationsOf(pod);
   const isCordoned = at(node, "spec", "unschedulable") === true &&
     !tolerates(tolerations, { key: "node.kubernetes.io/unschedulable", effect: "NoSchedule" });
   if (isCordoned) return never("node(s) were unschedulable");
@@ -75,7 +121,7 @@ export function misfitOf(pod: KubeObject, node: KubeObject, use: NodeUse): Misfi
   );
   if (taint !== undefined) return never(`node(s) had untolerated taint {${taint.key}: ${taint.value ?? ""}}`);
   if (!matchesAffinity(pod, node)) return never("node(s) didn't match Pod's node affinity/selector");
-  for (const { address, key } of hostPortsOf(pod)) {
+  for (const { address, key } of needsOf(pod).hostPorts) {
     const taken = use.ports.get(key);
     const isTaken = taken !== undefined &&
       (address === "0.0.0.0" ? taken.size > 0 : taken.has(address) || taken.has("0.0.0.0"));
@@ -84,15 +130,20 @@ export function misfitOf(pod: KubeObject, node: KubeObject, use: NodeUse): Misfi
   return lackOf(pod, node, use);
 }
 
+/** Pods that a kubelet takes where it says nothing else (`--max-pods`). */
+const MAX_PODS = 110;
+/** Resources of which a node has enough that says nothing of them. */
+const everywhere: ReadonlySet<string> = new Set(["cpu", "memory", "ephemeral-storage"]);
+
+const allocatableOf = remembered((node) => new Map(amountsOf(at(node, "status", "allocatable"))));
+
 function lackOf(pod: KubeObject, node: KubeObject, use: NodeUse): Misfit | undefined {
-  const allocatable = (at(node, "status", "allocatable") ?? {}) as Record<string, string>;
+  const allocatable = allocatableOf(node);
   const reasons: string[] = [];
   let isResolvable = true;
-  if (use.pods + 1 > Number(allocatable.pods ?? 110)) reasons.push("Too many pods");
-  for (const [name, wanted] of requestsOf(pod)) {
-    // Nodes that say nothing of processors, memory or disk have enough of them.
-    const isEverywhere = ["cpu", "memory", "ephemeral-storage"].includes(name);
-    const there = quantityOf(allocatable[name]) ?? (isEverywhere ? Infinity : 0);
+  if (use.pods + 1 > (allocatable.get("pods") ?? MAX_PODS)) reasons.push("Too many pods");
+  for (const [name, wanted] of needsOf(pod).requests) {
+    const there = allocatable.get(name) ?? (everywhere.has(name) ? Infinity : 0);
     if (wanted === 0 || (use.resources.get(name) ?? 0) + wanted <= there) continue;
     reasons.push(`Insufficient ${name}`);
     if (wanted > there) isResolvable = false;
@@ -101,11 +152,15 @@ function lackOf(pod: KubeObject, node: KubeObject, use: NodeUse): Misfit | undef
 }
 
 /** A node that has not said that it is Ready is one with the taint that it would get in a moment. */
-export function taintsOf(node: KubeObject): Taint[] {
+export const taintsOf = remembered((node): readonly Taint[] => {
   const taints = listAt(node, "spec", "taints") as Taint[];
-  const ready = listAt(node, "status", "conditions").find((c) => at(c, "type") === "Ready");
   const isKnown = taints.some(({ key }) => key === notReady || key === unreachable);
-  return at(ready, "status") === "True" || isKnown ? taints : [...taints, { key: notReady, effect: "NoSchedule" }];
+  return isReady(node) || isKnown ? taints : [...taints, { key: notReady, effect: "NoSchedule" }];
+});
+
+export function isReady(node: KubeObject): boolean {
+  const ready = listAt(node, "status", "conditions").find((c) => at(c, "type") === "Ready");
+  return at(ready, "status") === "True";
 }
 
 export const notReady = "node.kubernetes.io/not-ready";
@@ -116,7 +171,7 @@ export function scoreOf(pod: KubeObject, node: KubeObject, use: NodeUse): readon
   const preferred = listAt(pod, "spec", "affinity", "nodeAffinity", "preferredDuringSchedulingIgnoredDuringExecution")
     .filter((term) => matchesTerm(at(term, "preference"), node))
     .reduce((sum: number, term) => sum + Number(at(term, "weight") ?? 0), 0);
-  const tolerations = listAt(pod, "spec", "tolerations") as Toleration[];
+  const tolerations = tolerationsOf(pod);
   const avoided = taintsOf(node).filter((taint) =>
     taint.effect === "PreferNoSchedule" && !tolerates(tolerations, taint)
   );

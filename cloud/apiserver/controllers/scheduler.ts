@@ -5,11 +5,34 @@ import { withCondition } from "../conditions.ts";
 import type { Resources } from "../resources.ts";
 import type { Controller } from "./controller.ts";
 import { writeEvent } from "./events.ts";
-import { type Misfit, misfitOf, NodeUse, scoreOf, usesNode } from "./node-fit.ts";
+import { isReady, type Misfit, misfitOf, NodeUse, scoreOf, usesNode } from "./node-fit.ts";
+import { deepEqual } from "../patch/json-patch.ts";
+import type { StoreEvent } from "../storage/store.ts";
 
 /** Each unbound pod goes to the best of the nodes that it fits on, the first by name among equals. */
 export function schedulerAt(now: () => number): Controller {
-  return { name: "scheduler", watches: () => ["pods", "nodes"], reconcile: (resources) => schedule(resources, now) };
+  return {
+    name: "scheduler",
+    watches: () => ["pods", "nodes"],
+    isConcerned: (table, event) => table === "nodes" ? changesNode(event) : changesPod(event),
+    reconcile: (resources) => schedule(resources, now),
+  };
+}
+
+/** A pod to place, or one that leaves room behind; what else a pod's status says is nothing to it. */
+function changesPod({ object, previous, type }: StoreEvent): boolean {
+  if (isUnbound(object) && type !== "DELETED") return true;
+  const isRoomFree = type === "DELETED" || !usesNode(object);
+  return isRoomFree && previous !== undefined && textAt(previous, "spec", "nodeName") !== "" && usesNode(previous);
+}
+
+/** Most changes of Nodes are heartbeats, and those change nothing that counts here. */
+function changesNode({ object, previous, type }: StoreEvent): boolean {
+  if (type !== "MODIFIED" || previous === undefined) return true;
+  return isReady(object) !== isReady(previous) ||
+    !deepEqual(object.spec, previous.spec) ||
+    !deepEqual(object.metadata.labels, previous.metadata.labels) ||
+    !deepEqual(at(object, "status", "allocatable"), at(previous, "status", "allocatable"));
 }
 
 function schedule(resources: Resources, now: () => number): void {

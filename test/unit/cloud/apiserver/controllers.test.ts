@@ -5,6 +5,7 @@ import { podGarbageCollector } from "../../../../cloud/apiserver/controllers/pod
 import { schedulerAt } from "../../../../cloud/apiserver/controllers/scheduler.ts";
 import { ManualClock } from "../../../../base/time/manual-clock.ts";
 import { followTaints } from "../../../../cloud/apiserver/controllers/taint-eviction.ts";
+import { expireEvents } from "../../../../cloud/apiserver/controllers/events.ts";
 import { followNodes } from "../../../../cloud/apiserver/controllers/node-lifecycle.ts";
 import type { KubeObject } from "../../../../protocol/apis/kube-object.ts";
 import type { Kind } from "../../../../cloud/apiserver/kinds/kind.ts";
@@ -241,6 +242,95 @@ describe("the scheduler", () => {
       "0/3 nodes are available: 1 node(s) had untolerated taint {k: v}, 1 node(s) had untolerated taint {node.kubernetes.io/not-ready: }, 1 node(s) were unschedulable. preemption: 0/3 nodes are available: 3 Preemption is not helpful for scheduling.",
     );
   });
+});
+
+describe("what pods ask and nodes have", () => {
+  const node = (allocatable: Record<string, unknown>) => ({
+    metadata: { name: "a" },
+    status: { conditions: [{ type: "Ready", status: "True" }], allocatable },
+  });
+  const asking = (cpu: string) => ({ name: `c${cpu}`, image: "i", resources: { requests: { cpu } } });
+  const placed = (pods: Record<string, unknown>[], allocatable: Record<string, unknown>) => {
+    const { create, resources } = server();
+    create("nodes", node(allocatable));
+    for (const [i, spec] of pods.entries()) create("pods", { metadata: { name: `p${i}` }, spec });
+    scheduler.reconcile(resources);
+    return resources.store.list("pods").filter((p) => (p.spec as { nodeName?: string }).nodeName === "a").length;
+  };
+
+  test("is counted in thousandths of processors: three tenths are not more than 300m", () => {
+    const pod = { containers: [asking("100m")] };
+    expect(placed([pod, pod, pod], { cpu: "300m" })).toBe(3);
+    expect(placed([pod, pod, pod, pod], { cpu: "0.3" })).toBe(3);
+  });
+
+  test("may be written in any unit, the number of pods, too", () => {
+    const pod = { containers: [asking("0")] };
+    expect(placed([pod, pod], { pods: "1k" })).toBe(2);
+    expect(placed([pod, pod], { pods: 1 })).toBe(1);
+  });
+
+  test("of sidecars counts beside the containers, of other init containers only where it is more", () => {
+    const sidecar = { ...asking("200m"), restartPolicy: "Always" };
+    const pod = (...initContainers: unknown[]) => ({ containers: [asking("300m")], initContainers });
+    expect(placed([pod(sidecar)], { cpu: "499m" })).toBe(0);
+    expect(placed([pod(sidecar)], { cpu: "500m" })).toBe(1);
+    expect(placed([pod(asking("300m"))], { cpu: "300m" })).toBe(1);
+    // It runs beside the sidecars that were started before it.
+    expect(placed([pod(sidecar, asking("400m"))], { cpu: "599m" })).toBe(0);
+    expect(placed([pod(asking("400m"), sidecar)], { cpu: "500m" })).toBe(1);
+  });
+});
+
+describe("Events", () => {
+  test("of a pod that still fits nowhere are one that is counted up, and go an hour after the last", () => {
+    const { create, resources } = server();
+    const clock = new ManualClock();
+    const stop = expireEvents(resources, clock);
+    create("pods", { metadata: { name: "p" }, spec: { containers: [{ name: "c", image: "i" }] } });
+    for (let i = 0; i < 5; i++) {
+      create("nodes", { metadata: { name: `n${i}` }, spec: { unschedulable: true } });
+      scheduler.reconcile(resources);
+    }
+    const [event, ...others] = resources.store.list("events");
+    expect(others).toEqual([]);
+    expect(event).toMatchObject({ reason: "FailedScheduling", count: 5 });
+    expect(event?.message).toMatch(/^0\/5 nodes/);
+    clock.advance(59 * 60_000);
+    expect(resources.store.list("events")).toHaveLength(1);
+    clock.advance(2 * 60_000);
+    expect(resources.store.list("events")).toEqual([]);
+    stop();
+    expect(clock.pending).toBe(0);
+  });
+});
+
+test("heartbeats of Nodes and statuses of pods that run don't make the scheduler look; what changes the room does", () => {
+  const { create, resources } = server();
+  const looks = (change: () => unknown) => {
+    let isConcerned = false;
+    const stop = resources.store.watchAll((table, event) => {
+      isConcerned ||= scheduler.isConcerned?.(table, event) ?? true;
+    });
+    change();
+    stop();
+    return isConcerned;
+  };
+  const status = (more = {}) => ({
+    conditions: [{ type: "Ready", status: "True", ...more }],
+    allocatable: { cpu: "1" },
+  });
+  const node = create("nodes", { metadata: { name: "a" }, status: status() });
+  const spec = { nodeName: "a", containers: [{ name: "c", image: "i" }] };
+  const pod = create("pods", { metadata: { name: "p" }, spec });
+  const put = (table: string, object: KubeObject) => looks(() => resources.store.put(table, object));
+  expect(put("nodes", { ...node, status: status({ lastHeartbeatTime: "now" }) })).toBe(false);
+  expect(put("nodes", { ...node, status: status({ status: "False" }) })).toBe(true);
+  expect(put("nodes", { ...node, spec: { unschedulable: true } })).toBe(true);
+  expect(put("pods", { ...pod, status: { phase: "Running" } })).toBe(false);
+  expect(put("pods", { ...pod, status: { phase: "Succeeded" } })).toBe(true);
+  expect(looks(() => resources.store.remove("pods", pod))).toBe(false);
+  expect(looks(() => create("pods", { metadata: { name: "new" }, spec: { ...spec, nodeName: "" } }))).toBe(true);
 });
 
 describe("taint eviction", () => {
