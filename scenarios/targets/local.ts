@@ -154,11 +154,20 @@ async function openWorld(
   const kube = new KubeClient(access());
   cleanup.defer(() => kube.close());
   const isShared = options.kubeconfig !== undefined;
-  const namespace = isShared ? await makeNamespace(kube, scenario, seed, clock, patience, signal) : "default";
+  const namespace = isShared ? namespaceOf(scenario, seed) : "default";
+  let fleet: Fleet | undefined;
+  cleanup.defer(async () => {
+    await using ends = new AsyncDisposableStack();
+    if (isShared) ends.defer(() => fleet && removeNodes(kube, fleet, clock, patience));
+    ends.defer(() => fleet?.stop());
+    // Pods end while their edges still run: nobody else could say that their containers have stopped.
+    if (isShared) ends.defer(() => removeNamespace(kube, namespace, clock, patience));
+  });
+  if (isShared) await makeNamespace(kube, namespace, clock, patience, signal);
   const owners = await followOwners(kube, { clock, random, logger }, cleanup);
   const hub = await cloud.address(kube);
   const legacy = hasV11 ? await cloud.legacyCredentials() : undefined;
-  const fleet = new Fleet({
+  fleet = new Fleet({
     cohorts: await Promise.all(
       scenario.fleet.map((cohort) =>
         cohortOf(cohort, scenario.position.file, { timeScale: options.timeScale, legacy, isWatched: true })
@@ -171,10 +180,6 @@ async function openWorld(
     logger,
     tap: hops.push,
   });
-  if (isShared) cleanup.defer(() => removeNodes(kube, fleet, clock, patience));
-  cleanup.defer(() => fleet.stop());
-  // Pods end while their edges still run: nobody else could say that their containers have stopped.
-  if (isShared) cleanup.defer(() => removeNamespace(kube, namespace, clock, patience));
   await makeNodesOfV11(kube, scenario.fleet);
   const [devices] = await Promise.all([createDevices(kube, namespace, scenario), fleet.start()]);
   await untilReady(fleet, devices, clock, READY_MS * patience, signal);
@@ -245,20 +250,23 @@ function startApi(
   });
 }
 
-/** A namespace of the scenario's own, with what every cluster puts into it: pods can be created once that is there. */
-async function makeNamespace(
-  kube: KubeClient,
-  scenario: Scenario,
-  seed: number,
-  clock: Clock,
-  patience: number,
-  signal: AbortSignal,
-): Promise<string> {
+/** The name of a scenario's own namespace. */
+function namespaceOf(scenario: Scenario, seed: number): string {
   const slug = scenario.name.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "").slice(0, 30).replace(
     /-$/,
     "",
   );
-  const name = `skep-${slug}-${seed}-${Date.now() % 100_000}`;
+  return `skep-${slug}-${seed}-${Date.now() % 100_000}`;
+}
+
+/** Makes a namespace and waits for what every cluster puts into it: pods can be created once that is there. */
+async function makeNamespace(
+  kube: KubeClient,
+  name: string,
+  clock: Clock,
+  patience: number,
+  signal: AbortSignal,
+): Promise<void> {
   await kube.create(resources.namespaces, { apiVersion: "v1", kind: "Namespace", metadata: { name } });
   const ofEvery = [
     { resource: resources.serviceaccounts, name: "default" },
@@ -274,7 +282,6 @@ async function makeNamespace(
   while (clock.now() < deadline && (await lacking(name)).length > never.length) {
     await sleep(clock, LOOK_MS, signal);
   }
-  return name;
 }
 
 /** Deletes it and waits until it is gone; what is left in it after a while is deleted by force. Throws where it stays all the same. */
