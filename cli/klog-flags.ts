@@ -7,7 +7,7 @@ import { UsageError } from "./failure.ts";
 export interface KlogFlags {
   /** Verbosity; from 4 on it is as `--verbose`. */
   readonly v?: number;
-  readonly version?: boolean | string;
+  readonly version?: boolean;
   /** `name=true|false,…`. */
   readonly featureGates?: string;
 }
@@ -26,6 +26,8 @@ const booleans = [
   "one-output",
   "legacy-stderr-threshold-behavior",
 ];
+/** What is switched on or off: these take no argument after them. */
+const switches: ReadonlySet<string> = new Set([...booleans, "minconfig", "defaultconfig", "version"]);
 const withValue = [
   "vmodule",
   "stderrthreshold",
@@ -39,9 +41,9 @@ const withValue = [
 /** Adds them to a command; the help leaves out those without effect. */
 export function withKlogFlags(command: Command): void {
   command.option("-v, --v <level>", "number for the log level verbosity; from 4 on as --verbose", level)
-    .option("--version [raw]", "print the version of KubeEdge that it speaks, and its own")
+    .option("--version", "print the version of KubeEdge that it speaks, and its own")
     .option("--feature-gates <gates>", "KubeEdge's, NAME=true|false,…; they have no effect here");
-  for (const name of booleans) command.addOption(new Option(`--${name} [yes]`).hideHelp());
+  for (const name of booleans) command.addOption(new Option(`--${name}`).hideHelp());
   for (const name of withValue) command.addOption(new Option(`--${name} <value>`).hideHelp());
 }
 
@@ -67,8 +69,8 @@ export function versionLine(): string {
 }
 
 /**
- * Arguments as Go's flag packages read them: underscores in names are dashes (`--log_dir`), `-v4` and `-v=4` are `-v 4`,
- * `--flag=true` of a switch without a value is that switch.
+ * Arguments as Go's flag packages read them: underscores in names are dashes (`--log_dir`), `-v4` and `-v=4` are `-v 4`, and a
+ * switch takes its value after `=` alone, as `strconv.ParseBool` reads it. Throws UsageError for another one.
  */
 export function goArguments(args: readonly string[]): string[] {
   return args.flatMap((arg) => {
@@ -77,9 +79,14 @@ export function goArguments(args: readonly string[]): string[] {
     const [, name = "", rest = ""] = /^--([\w-]+)((?:=.*)?)$/s.exec(arg) ?? [];
     if (name === "") return [arg];
     const dashed = name.replaceAll("_", "-");
-    const isSwitch = dashed === "minconfig" || dashed === "defaultconfig" || dashed === "version";
-    if (isSwitch && rest === "=true") return [`--${dashed}`];
-    if (isSwitch && rest === "=false") return [];
-    return [`--${dashed}${rest}`];
+    if (dashed === "version" && rest === "=raw") return ["--version"];
+    if (!switches.has(dashed)) return [`--${dashed}${rest}`];
+    return isTrue(dashed, rest.slice(1) || "true") ? [`--${dashed}`] : [];
   });
+}
+
+function isTrue(name: string, text: string): boolean {
+  if (/^(1|t|T|TRUE|true|True)$/.test(text)) return true;
+  if (/^(0|f|F|FALSE|false|False)$/.test(text)) return false;
+  throw new UsageError(`--${name}=${text}: true or false is needed`);
 }

@@ -5,16 +5,20 @@ import { wrongFiles } from "../scenarios/targets/named-files.ts";
 import { exitCodes } from "./failure.ts";
 import { type Selection, wantedScenarios } from "./selection.ts";
 
-/** Prints the scenarios, one a line; with `--json` their data. Resolves with the exit code. */
+/** Prints the scenarios, one a line; with `--json` their data; and which files hold none. Resolves with the exit code. */
 export async function listCommand(
   files: readonly string[],
   flags: Selection & { readonly json?: boolean },
 ): Promise<number> {
-  const scenarios = await wantedScenarios(files, flags);
+  const found = await wantedScenarios(files, flags);
+  const scenarios = found.filter(({ refusals }) => refusals === undefined);
+  const refusals = found.flatMap(({ refusals = [] }) => refusals);
+  for (const line of refusals) process.stderr.write(`skep: ${line}\n`);
+  const code = refusals.length > 0 ? exitCodes.couldNotRun : exitCodes.held;
   if (flags.json) {
     const rows = scenarios.map(({ name, needs, position, tags }) => ({ file: position.file, name, tags, needs }));
     process.stdout.write(`${JSON.stringify(rows, null, 2)}\n`);
-    return exitCodes.held;
+    return code;
   }
   const width = Math.max(...scenarios.map(({ position }) => position.file.length));
   for (const { name, position, tags } of scenarios) {
@@ -22,7 +26,7 @@ export async function listCommand(
       `${position.file.padEnd(width)}  ${name}${tags.length === 0 ? "" : `  [${tags.join(", ")}]`}\n`,
     );
   }
-  return exitCodes.held;
+  return code;
 }
 
 /**

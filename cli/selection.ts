@@ -20,16 +20,25 @@ export async function wantedScenarios(files: readonly string[], flags: Selection
   const paths = files.length > 0 ? files : await libraryFiles();
   const read = await Promise.all(paths.map((path) => scenariosOf(relative(process.cwd(), path) || path)));
   const errors = read.filter((each) => each instanceof ScenarioError);
-  if (errors.length === read.length && errors[0] !== undefined) throw errors[0];
+  if (errors.length === read.length && errors[0] !== undefined) throw allOf(errors, errors[0]);
   const all = read.flatMap((each) => each instanceof ScenarioError ? [unusable(each)] : each);
   const pattern = patternOf(flags.grep);
   const wanted = all.filter(({ name, refusals, tags }) =>
+    // Nobody knows what it is called and how it is tagged: it must not go unseen.
     refusals !== undefined ||
     (pattern === undefined || pattern.test(name)) && (flags.tag ?? []).every((tag) => tags.includes(tag))
   );
   if (wanted.length > 0) return wanted.map((scenario) => withEdges(scenario, flags.edges));
   const tags = [...new Set(all.flatMap((scenario) => scenario.tags))].sort().join(", ");
   throw new UsageError(`none of ${all.length} scenarios is meant by --grep and --tag; the tags are ${tags || "none"}`);
+}
+
+/** One error that tells of every file. */
+function allOf(errors: readonly ScenarioError[], first: ScenarioError): ScenarioError {
+  if (errors.length === 1) return first;
+  const all = new ScenarioError(first.position, "");
+  all.message = errors.map(({ message }) => message).join("\n");
+  return all;
 }
 
 async function scenariosOf(path: string): Promise<Scenario[] | ScenarioError> {

@@ -96,7 +96,9 @@ export async function upCommand(flags: UpFlags): Promise<number> {
     }),
   );
   await fleet.start();
-  await createDevices(new KubeClient(kubeconfig), "default", {
+  const kube = new KubeClient(kubeconfig);
+  cleanup.defer(() => kube.close());
+  await createDevices(kube, "default", {
     fleet: [{ ...cohort, devices: [device] }],
     position: nowhere,
   }, {

@@ -19,10 +19,15 @@ if (prototype.toJSON === undefined) {
 
 /**
  * As JSON.parse, but a whole number that no double holds exactly becomes a BigInt, which JSON.stringify writes digit for digit.
- * Throws SyntaxError.
+ * Throws SyntaxError, too, where it is nested deeper than the stack.
  */
 export function parseJson(text: string): unknown {
-  return hasLong(text) ? JSON.parse(text, exact as (key: string, value: unknown) => unknown) : JSON.parse(text);
+  if (!hasLong(text)) return JSON.parse(text);
+  try {
+    return JSON.parse(text, exact as (key: string, value: unknown) => unknown);
+  } catch (error) {
+    throw error instanceof RangeError ? new SyntaxError("JSON that is nested too deep") : error;
+  }
 }
 
 /** Whether so many digits stand in a row: then one of every sixteenth letters is among them, and only these are looked at. */

@@ -230,12 +230,31 @@ function splitApiVersion(apiVersion: string): readonly [group: string, version: 
 function send(request: IncomingMessage, response: ServerResponse, answer: Answer): void {
   const isText = typeof answer.body === "string";
   const body = Buffer.from(isText ? answer.body as string : `${JSON.stringify(answer.body)}\n`, "utf8");
-  const { warnings = [] } = answer;
-  if (warnings.length > 0) response.setHeader("warning", warnings.map((text) => `299 - ${JSON.stringify(text)}`));
+  const warnings = warningHeaders(answer.warnings ?? []);
+  if (warnings.length > 0) response.setHeader("warning", warnings);
   response.writeHead(answer.status, {
     "content-type": answer.contentType ?? (isText ? "text/plain; charset=utf-8" : "application/json"),
     "content-length": body.length,
     "cache-control": "no-cache, private",
   });
   response.end(request.method === "HEAD" ? undefined : body);
+}
+
+/** Letters of all warnings of an answer, and of each where there are more: kube-apiserver's bounds (`pkg/endpoints/filters/warning.go`). */
+const WARNINGS_LENGTH = 4096;
+const WARNING_LENGTH = 256;
+
+/** Warning headers (RFC 7234 §5.5). Long ones are cut where all are too long; what is beyond the bound even then is left out. */
+function warningHeaders(texts: readonly string[]): string[] {
+  const all = texts.reduce((sum, text) => sum + text.length, 0);
+  const cut = all > WARNINGS_LENGTH ? texts.map((text) => text.slice(0, WARNING_LENGTH)) : texts;
+  const headers: string[] = [];
+  let length = 0;
+  for (const text of cut) {
+    length += text.length;
+    if (length > WARNINGS_LENGTH) break;
+    // UTF-8, as Go writes it: Node takes the bytes of a header as letters.
+    headers.push(Buffer.from(`299 - ${JSON.stringify(text.toWellFormed())}`, "utf8").toString("latin1"));
+  }
+  return headers;
 }

@@ -4,6 +4,7 @@ import { secondsOf } from "../../protocol/apis/time.ts";
 import { randomUUID } from "node:crypto";
 import { at, type Json, keyOf, type KubeList, type KubeObject } from "../../protocol/apis/kube-object.ts";
 import type { Random } from "../../base/random/random.ts";
+import { builtinFields, dropUnknownFields } from "./kinds/fields.ts";
 import { apiVersionOf, type Kind, shownAs, tableOf } from "./kinds/kind.ts";
 import { metadataFaults } from "./kinds/names.ts";
 import type { Registry } from "./kinds/registry.ts";
@@ -144,7 +145,7 @@ export class Resources {
     patch: Json,
     subresource: string,
     dryRun: boolean,
-    check: (patched: unknown) => void = () => {},
+    check: (patched: unknown, old: unknown) => void = () => {},
   ): KubeObject {
     const { kind } = target;
     for (let tried = 1;; tried++) {
@@ -158,10 +159,10 @@ export class Resources {
           `the name of the object (${patched.metadata.name}) does not match the name on the URL (${target.name})`,
         );
       }
-      check(patched);
+      check(patched, old);
       const copy = structuredClone(patched);
       this.#takeNamespace(kind, copy, target.namespace);
-      normalize(copy, kind.custom);
+      this.#takeKnown(kind, copy);
       try {
         return this.#replace(kind, old, copy, subresource, dryRun, true);
       } catch (error) {
@@ -323,8 +324,15 @@ export class Resources {
     object.apiVersion = wanted;
     object.kind = kind.kind;
     if (typeof object.metadata !== "object" || object.metadata === null) object.metadata = { name: "" };
-    normalize(object, kind.custom);
+    this.#takeKnown(kind, object);
     return object;
+  }
+
+  /** As Go's decoder leaves an object: without fields that its type doesn't have, and nulls. */
+  #takeKnown(kind: Kind, object: KubeObject): void {
+    const place = kind.custom ? undefined : builtinFields(kind.group, kind.version, kind.kind);
+    if (place !== undefined) dropUnknownFields(object, place);
+    normalize(object, kind.custom);
   }
 
   #otherKind(kind: Kind, object: KubeObject): ApiError {

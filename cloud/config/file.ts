@@ -3,7 +3,19 @@ import { readFile, stat } from "node:fs/promises";
 import { isIPv4 } from "node:net";
 import { networkInterfaces } from "node:os";
 import { Ajv, type ValidateFunction } from "ajv";
-import { type Document, isMap, isNode, LineCounter, parseDocument, stringify, visit, type YAMLMap } from "yaml";
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isNode,
+  isScalar,
+  isSeq,
+  LineCounter,
+  parseDocument,
+  stringify,
+  visit,
+  type YAMLMap,
+} from "yaml";
 import { reasonOf } from "../../base/log/logger.ts";
 import {
   cloudcoreKeys,
@@ -99,9 +111,9 @@ export function parseCloudCoreFile(text: string, file: string): CloudCoreFile {
     );
   }
   try {
-    document.toJS();
+    JSON.stringify(document.toJS());
   } catch (error) {
-    // An alias without its anchor, or one that stands for too much.
+    // An alias without its anchor, one that stands for too much, or for what it is in.
     throw new ConfigFileError(`${at(aliasOffset(document))}: not usable: ${reasonOf(error).split("\n")[0]}`);
   }
   const reader = new Reader(document);
@@ -127,6 +139,22 @@ function aliasOffset(document: Document): number {
 }
 
 type Values = { readonly [key: string]: unknown };
+
+/** One key of a mapping, where it stands, and whether `<<` brought it from another mapping. */
+interface Written {
+  readonly written: string;
+  readonly node: unknown;
+  readonly from: number;
+  readonly isMerged: boolean;
+}
+
+/** Mappings that are merged into one that is merged … */
+const MERGE_DEPTH = 16;
+
+/** YAML 1.1's `<<`. */
+function isMergeKey(key: unknown): boolean {
+  return isScalar(key) && (key.value === "<<" || typeof key.value === "symbol");
+}
 
 /** One file's keys against the tables. */
 class Reader {
@@ -158,15 +186,16 @@ class Reader {
   /** The values of a section, defaults filled in. Keys are found in any letter case, as Go finds them. */
   #section(map: YAMLMap | null, section: ConfigSection, path: readonly string[]): Values {
     const names = new Map(Object.keys(section).map((name) => [name.toLowerCase(), name]));
+    const merged = new Set<string>();
     const present = new Map<string, { readonly node: unknown; readonly from: number }>();
-    for (const pair of map?.items ?? []) {
-      const written = String(pair.key);
-      const from = isNode(pair.key) ? pair.key.range?.[0] ?? 0 : 0;
+    for (const { from, isMerged, node, written } of this.#pairsOf(map)) {
       const name = names.get(written.toLowerCase());
       if (name === undefined) this.#takeUnknown([...path, written], section, from);
       else {
-        if (present.has(name)) this.repeated.push([...path, name].join("."));
-        present.set(name, { node: pair.value, from });
+        if (present.has(name) && !isMerged && !merged.has(name)) this.repeated.push([...path, name].join("."));
+        if (isMerged) merged.add(name);
+        else merged.delete(name);
+        present.set(name, { node, from });
       }
     }
     const values: Record<string, unknown> = {};
@@ -177,6 +206,31 @@ class Reader {
       else values[name] = this.#section(this.#mapIn(found, inner), entry, inner);
     }
     return values;
+  }
+
+  /** The keys of a mapping in the order in which they overrule each other: those that `<<` takes from others come first. */
+  *#pairsOf(map: YAMLMap | null, depth = 0): Generator<Written> {
+    if (map === null || depth > MERGE_DEPTH) return;
+    for (const { key, value } of map.items) {
+      if (!isMergeKey(key)) continue;
+      const from = this.#resolved(value);
+      // Of several the first has the last word.
+      const sources = isSeq(from) ? from.items.map((item) => this.#resolved(item)).reverse() : [from];
+      for (const source of sources) {
+        if (!isMap(source)) continue;
+        for (const pair of this.#pairsOf(source, depth + 1)) yield { ...pair, isMerged: true };
+      }
+    }
+    for (const { key, value } of map.items) {
+      if (isMergeKey(key)) continue;
+      const from = isNode(key) ? key.range?.[0] ?? 0 : 0;
+      yield { written: String(key), node: this.#resolved(value), from, isMerged: false };
+    }
+  }
+
+  /** What an alias stands for. */
+  #resolved(node: unknown): unknown {
+    return isAlias(node) ? node.resolve(this.#document) : node;
   }
 
   #takeUnknown(path: readonly string[], section: ConfigSection, from: number): void {

@@ -11,6 +11,7 @@ import { nodeOf, trimNode } from "../../protocol/resource/path.ts";
 import type { Bus, BusMessage } from "../beehive/bus.ts";
 import type { Module } from "../beehive/modules.ts";
 import type { CloudCoreConfig } from "../config/config.ts";
+import { KubeApiError } from "../kube/client.ts";
 import type { Caches } from "../kube/caches.ts";
 import type { Eras } from "../kube/eras.ts";
 import type { SyncIndex } from "../kube/sync-index.ts";
@@ -169,8 +170,9 @@ export class DeviceController implements Module {
   }
 
   /**
-   * Stores reports of one device by one write, in the order in which they came. Each is confirmed once it is stored; one that
-   * can't be read or stored, or is of another node's device, is not.
+   * Stores reports of one device by one write, in the order in which they came; where the API refuses that, one by one, so that
+   * one that it never takes holds up no other. Each is confirmed once it is stored; one that can't be read or stored, or is of
+   * another node's device, is not.
    */
   async #report(reports: readonly WaitingReport[]): Promise<void> {
     const { logger } = this.#world;
@@ -184,6 +186,11 @@ export class DeviceController implements Module {
       if (reported === undefined) {
         logger.warn("a report of a device that the node does not have was refused", about);
         continue;
+      }
+      // Meanwhile another device may have the name: what the one before has said is not its.
+      if (device !== undefined && device.metadata.uid !== reported.metadata.uid) {
+        change = {};
+        merged.length = 0;
       }
       device = reported;
       try {
@@ -201,6 +208,10 @@ export class DeviceController implements Module {
     try {
       await this.#statuses.patch(device, change);
     } catch (error) {
+      if (merged.length > 1 && error instanceof KubeApiError && error.code < 500) {
+        for (const each of merged) await this.#report([each]);
+        return;
+      }
       const { metadata: { name, namespace } } = device;
       const facts = { device: `${namespace}/${name}`, reports: merged.length, error: reasonOf(error) };
       return logger.warn("reports of a device could not be stored", facts);

@@ -24,6 +24,7 @@ export class JsonWatch extends Watch {
       done(error);
     };
     const heard = () => {
+      if (isDone) return;
       clearTimeout(silence);
       // By this name client-node knows that nothing is wrong, and goes on from the version that it has.
       const quiet = () => finish(new DOMException(`nothing came for ${SILENCE_MS} ms`, "TimeoutError"));

@@ -32,7 +32,14 @@ export function differences(expected: unknown, found: unknown, path = ""): Diffe
       return differences(value, inner, path === "" ? key : `${path}.${key}`);
     });
   }
-  return Object.is(expected, found) ? [] : [{ path, expected, found }];
+  return isSame(expected, found) ? [] : [{ path, expected, found }];
+}
+
+/** A long whole number is a BigInt or not, by where it was read: its value counts. */
+function isSame(expected: unknown, found: unknown): boolean {
+  if (Object.is(expected, found)) return true;
+  const isNumber = (value: unknown) => typeof value === "bigint" || typeof value === "number";
+  return isNumber(expected) && isNumber(found) && typeof expected !== typeof found && expected == found;
 }
 
 function listDifferences(expected: unknown[], found: unknown, path: string): Difference[] {

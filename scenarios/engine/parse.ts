@@ -7,6 +7,7 @@ import { type Document, isMap, isNode, LineCounter, parseAllDocuments, parseDocu
 import { compileHopFilter, HopFilterError } from "../../base/hop/filter.ts";
 import { reasonOf } from "../../base/log/logger.ts";
 import { stepTable } from "../steps/table.ts";
+import { narrowed, withoutBigInts } from "../../protocol/json.ts";
 import { show } from "./match.ts";
 import type { CodedScenario } from "./session.ts";
 import {
@@ -40,7 +41,7 @@ export async function loadCohorts(file: string): Promise<readonly ScenarioCohort
 /** As loadCohorts, with positions. */
 function parseCohorts(text: string, file: string): Pick<Scenario, "fleet" | "position" | "where"> {
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines });
+  const document = parseDocument(text, { lineCounter: lines, intAsBigInt: true });
   const parser = new Parser(document, lines, file);
   return { fleet: parser.cohorts(), position: { file, line: 1, column: 1 }, where: parser.where };
 }
@@ -95,7 +96,7 @@ async function loadCoded(file: string): Promise<Scenario> {
 /** The scenarios in a text; `file` is for positions and for what stands beside it. Throws ScenarioError. */
 export function parseScenarios(text: string, file: string): Scenario[] {
   const lines = new LineCounter();
-  const documents = parseAllDocuments(text, { lineCounter: lines });
+  const documents = parseAllDocuments(text, { lineCounter: lines, intAsBigInt: true });
   const found = "empty" in documents ? [] : documents;
   const scenarios = found.filter((document) => document.contents !== null || document.errors.length > 0)
     .map((document) => new Parser(document as Document, lines, file).scenario());
@@ -117,7 +118,7 @@ class Parser {
   readonly where = (path: Path): Position => this.#where(path);
 
   cohorts(): readonly ScenarioCohort[] {
-    const value = this.#value();
+    const value = withoutBigInts(this.#value());
     const check = ajv.compile(cohortsSchema);
     if (!check(value)) throw this.#refusal(check.errors ?? [], []);
     const { fleet } = value as { readonly fleet: readonly ScenarioCohort[] };
@@ -131,13 +132,15 @@ class Parser {
   scenario(): Scenario {
     const value = this.#value();
     checkScenario ??= ajv.compile({ ...scenarioSchema, $defs: parserDefs });
-    if (!checkScenario(value)) throw this.#refusal(checkScenario.errors ?? [], []);
-    const fields = value as Record<string, never>;
+    const checked = withoutBigInts(value) as Record<string, unknown>;
+    if (!checkScenario(checked)) throw this.#refusal(checkScenario.errors ?? [], []);
+    // Steps keep long numbers digit for digit: they stand in objects.
+    const fields = value as Record<string, unknown>;
     return {
-      name: fields.name as unknown as string,
+      name: fields.name as string,
       position: this.#where([]),
       where: this.where,
-      ...withDefaults(fields as ScenarioFields),
+      ...withDefaults(checked as ScenarioFields),
       steps: this.#steps((fields.steps ?? []) as unknown[], ["steps"]),
       catch: this.#steps((fields.catch ?? []) as unknown[], ["catch"]),
       finally: this.#steps((fields.finally ?? []) as unknown[], ["finally"]),
@@ -151,7 +154,9 @@ class Parser {
       throw new ScenarioError(this.#at(error.pos[0]), `not YAML: ${error.message.split("\n")[0]}`);
     }
     try {
-      const value = this.#document.toJS() as Record<string, unknown> | null;
+      const value = this.#document.toJS({ reviver: (_key, inner) => narrowed(inner) }) as
+        | Record<string, unknown>
+        | null;
       JSON.stringify(value);
       return value;
     } catch (error) {
@@ -190,7 +195,7 @@ class Parser {
       check = ajv.compile({ type: "object", properties, $defs: parserDefs });
       stepChecks.set(kind, check);
     }
-    if (!check(value)) throw this.#refusal(check.errors ?? [], path);
+    if (!check(withoutBigInts(value))) throw this.#refusal(check.errors ?? [], path);
     this.#checkFilter(args, [...path, kind]);
     const { [kind]: _args, ...modifiers } = value;
     return {

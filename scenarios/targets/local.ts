@@ -155,8 +155,9 @@ async function openWorld(
   cleanup.defer(() => kube.close());
   const isShared = options.kubeconfig !== undefined;
   const namespace = isShared ? namespaceOf(scenario, seed) : "default";
-  let fleet: Fleet | undefined;
+  const made: { fleet?: Fleet } = {};
   cleanup.defer(async () => {
+    const { fleet } = made;
     await using ends = new AsyncDisposableStack();
     if (isShared) ends.defer(() => fleet && removeNodes(kube, fleet, clock, patience));
     ends.defer(() => fleet?.stop());
@@ -167,7 +168,7 @@ async function openWorld(
   const owners = await followOwners(kube, { clock, random, logger }, cleanup);
   const hub = await cloud.address(kube);
   const legacy = hasV11 ? await cloud.legacyCredentials() : undefined;
-  fleet = new Fleet({
+  const fleet = made.fleet = new Fleet({
     cohorts: await Promise.all(
       scenario.fleet.map((cohort) =>
         cohortOf(cohort, scenario.position.file, { timeScale: options.timeScale, legacy, isWatched: true })

@@ -328,8 +328,13 @@ describe("KubeEdge's own arguments", () => {
         out: expect.stringMatching(/^KubeEdge v1\.23\.\d+ \(skep \d/),
       });
     }
-    expect((await skep(folder.path, "cloudcore", "--minconfig=true")).out).toContain("kind: CloudCore");
-    for (const wrong of [["--feature-gates=a"], ["-v", "much"], ["--nosuch"]]) {
+    for (const yes of ["true", "1", "T"]) {
+      expect((await skep(folder.path, "cloudcore", `--minconfig=${yes}`)).out).toContain("kind: CloudCore");
+    }
+    // A switch takes nothing after it: Go's cloudcore refuses words that belong to no flag.
+    const word = await skep(folder.path, "cloudcore", "--logtostderr", "word");
+    expect(word).toMatchObject({ code: 2, err: expect.stringContaining("too many arguments") });
+    for (const wrong of [["--feature-gates=a"], ["-v", "much"], ["--nosuch"], ["--defaultconfig=maybe"]]) {
       const { code, err } = await skep(folder.path, "cloudcore", ...wrong);
       expect(code).toBe(2);
       expect(err).toContain(wrong[0]?.replace(/=.*/, ""));

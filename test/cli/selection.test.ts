@@ -51,6 +51,19 @@ test("check reads without running, and tells of every wrong file", async () => {
   expect(err).toContain('wrong-2.yaml:4:11: unknown step "aply"');
 });
 
+test("list and run tell of every file that holds no scenario; list ends with 2 for one, and shows the others", async () => {
+  write("wrong-1.yaml", "skep: 2\nname: x\nsteps: []\n");
+  write("wrong-2.yaml", scenario("x", "[{ aply: {} }]"));
+  const some = await skep(folder.path, "list", "wrong-1.yaml", many);
+  expect(some.code).toBe(2);
+  expect(some.out.trim().split("\n")).toHaveLength(3);
+  expect(some.err).toContain("wrong-1.yaml:1:7: skep must be 1, found 2");
+  const none = await skep(folder.path, "run", "wrong-1.yaml", "wrong-2.yaml", "--port", "0");
+  expect(none.code).toBe(2);
+  expect(none.err).toContain("wrong-1.yaml:1:7: skep must be 1, found 2");
+  expect(none.err).toContain('wrong-2.yaml:4:11: unknown step "aply"');
+});
+
 test("init writes a scenario that holds, with the schema for editors, and overwrites nothing", async () => {
   const { code, out } = await skep(folder.path, "init", "mine/first.yaml");
   expect(code).toBe(0);

@@ -1,6 +1,7 @@
 // Devices between the API and an edge, on real sockets: what is sent in which order, and which reports are stored.
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import { type Fields, type Logger, silentLogger } from "../../base/log/logger.ts";
+import { KubeApiError, KubeClient } from "../../cloud/kube/client.ts";
 import { resources } from "../../cloud/kube/resource.ts";
 import { deviceApi } from "../../protocol/apis/device.ts";
 import type { Message } from "../../protocol/message/message.ts";
@@ -120,6 +121,32 @@ describe("a report", () => {
     expect((await statusOf("d-report"))?.status).toMatchObject({
       twins: [{ propertyName: "t", reported: { value: "19", metadata: { timestamp: "5", type: "int" } } }],
     });
+    edge.close();
+  });
+
+  test("that the API refuses holds up no other of its device", async () => {
+    const edge = await ackingEdge("dev-poison");
+    await cloud.kube.create(resources.devicemodels, model("m-poison"));
+    await cloud.kube.create(
+      resources.devices,
+      device("d-poison", edge.node, "m-poison", [...wants("20"), { name: "u" }]),
+    );
+    await edge.expect("the device", (m) => m.route.resource === "default/device/d-poison");
+    const { patch } = KubeClient.prototype;
+    const refusal = { status: "Failure", message: "no such value", reason: "Invalid", code: 422 } as const;
+    const spy = vi.spyOn(KubeClient.prototype, "patch").mockImplementation(function (this: KubeClient, ...args) {
+      const isRefused = JSON.stringify(args[2]).includes("poison");
+      return isRefused ? Promise.reject(new KubeApiError(refusal)) : patch.apply(this, args);
+    });
+    onTestFinished(() => spy.mockRestore());
+    const resource = "device/default/d-poison/twin/edge_updated";
+    const poison = { event_id: "", timestamp: 5, twin: { u: { actual: { value: "poison" }, metadata: {} } } };
+    const say = (content: unknown) => edge.send({ operation: "update", source: "twin", resource, content });
+    const sent = [report("1"), report("2"), poison, report("4"), report("5")].map(say);
+    const isConfirmed = (m: Message) => edge.received.some((a) => a.header.parent_msg_id === m.header.msg_id);
+    await until("the others are confirmed", () => sent.filter(isConfirmed).length === 4);
+    expect(isConfirmed(sent[2] as Message)).toBe(false);
+    expect(JSON.stringify((await statusOf("d-poison"))?.status)).toContain('"value":"5"');
     edge.close();
   });
 

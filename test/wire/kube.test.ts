@@ -1,4 +1,5 @@
 // The Kubernetes client and its informers against a real server: connections, unknown fields, and what a watch survives.
+import { request as httpsRequest } from "node:https";
 import { createServer as createHttpServer, type IncomingHttpHeaders } from "node:http";
 import { connect, createServer } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
@@ -9,8 +10,8 @@ import { TimerWheel } from "../../base/time/timer-wheel.ts";
 import { KubeApiError, KubeClient, KubeUnreachableError } from "../../cloud/kube/client.ts";
 import { type CacheEvent, Informer } from "../../cloud/kube/informer.ts";
 import { tokenKubeConfig } from "../../cloud/kube/kubeconfig.ts";
-import { resources } from "../../cloud/kube/resource.ts";
-import type { KubeObject } from "../../protocol/apis/kube-object.ts";
+import { type Resource, resources } from "../../cloud/kube/resource.ts";
+import { at, type KubeObject } from "../../protocol/apis/kube-object.ts";
 import { until } from "../support/until.ts";
 import { anyPort, startApi } from "../support/world.ts";
 
@@ -39,9 +40,9 @@ const configMap = (
   ...more,
 });
 
-async function informerOf(kube: KubeClient) {
+async function informerOf(kube: KubeClient, kind: Resource = resources.configmaps) {
   const world = { clock: new TimerWheel(), random: new Random(1), logger: silentLogger };
-  const informer = new Informer(kube, resources.configmaps, world);
+  const informer = new Informer(kube, kind, world);
   const events: CacheEvent[] = [];
   informer.subscribe((event) => events.push(event));
   cleanup.push(() => informer.stop());
@@ -119,25 +120,30 @@ describe("the client", () => {
 });
 
 describe("objects", () => {
-  test("come unchanged, unknown fields and micro-times too, by list, watch and patch", async () => {
+  test("come unchanged, fields of no schema and micro-times too, by list, watch and patch", async () => {
     const { kube } = await start();
     const strange = { future: { field: [1, { a: "b" }] }, when: "2026-01-02T03:04:05.123456Z", big: 12345678901234 };
-    const { informer } = await informerOf(kube);
-    await kube.create(resources.configmaps, configMap("strange", { a: "1" }, { extra: strange }));
+    const kind = resources.devices;
+    const { informer } = await informerOf(kube, kind);
+    const device = {
+      apiVersion: "devices.kubeedge.io/v1beta1",
+      kind: "Device",
+      metadata: { name: "strange", namespace: "default" },
+    };
+    await kube.create(kind, { ...device, spec: { protocol: { configData: strange } } });
     const watched = await until("the watch has it", () => informer.get("default", "strange"));
-    const [listed] = (await kube.list(resources.configmaps)).items;
+    const [listed] = (await kube.list(kind)).items;
     const patched = await kube.patch(
-      { resource: resources.configmaps, namespace: "default", name: "strange" },
+      { resource: kind, namespace: "default", name: "strange" },
       "merge",
       { metadata: { labels: { x: "y" } } },
     );
-    for (const object of [watched, listed, patched]) {
-      expect(object?.extra).toEqual(strange);
-      expect(object?.kind).toBe("ConfigMap");
+    const again = await informerOf(kube, kind);
+    for (const object of [watched, listed, patched, again.informer.get("default", "strange")]) {
+      expect(at(object, "spec", "protocol", "configData")).toEqual(strange);
+      expect(object?.kind).toBe("Device");
       expect(typeof object?.metadata.creationTimestamp).toBe("string");
     }
-    const again = await informerOf(kube);
-    expect(again.informer.get("default", "strange")?.extra).toEqual(strange);
   });
 
   test("more than a page of them are all listed", async () => {
@@ -210,5 +216,41 @@ describe("an informer", () => {
     await api.restart().catch(() => {});
     await until("it has caught up", () => names().includes("added new"));
     expect(names().sort()).toEqual(["added anew", "added new", "deleted anew", "deleted goes"]);
+  });
+});
+
+describe("warnings about fields that nobody knows", () => {
+  const created = async (fields: Record<string, unknown>) => {
+    const { api } = await start();
+    const body = JSON.stringify({ ...configMap("a"), ...fields });
+    const { promise, resolve, reject } = Promise.withResolvers<{ status?: number; warnings: readonly string[] }>();
+    const sent = httpsRequest(`${api.access.url}/api/v1/namespaces/default/configmaps?fieldValidation=Warn`, {
+      method: "POST",
+      ca: api.access.ca,
+      headers: { authorization: `Bearer ${api.access.token}`, "content-type": "application/json" },
+    }, (response) => {
+      response.resume();
+      const warnings = response.headersDistinct.warning ?? [];
+      resolve({ ...(response.statusCode && { status: response.statusCode }), warnings });
+    });
+    sent.on("error", reject);
+    sent.end(body);
+    return await promise;
+  };
+
+  test("are headers in UTF-8, whatever the fields are called", async () => {
+    const { status, warnings } = await created({ 'größe\n"': 1 });
+    expect(status).toBe(201);
+    expect(warnings.map((text) => Buffer.from(text, "latin1").toString("utf8"))).toEqual([
+      String.raw`299 - "unknown field \"größe\\n\\\"\""`,
+    ]);
+  });
+
+  test("are bounded as kube-apiserver's are", async () => {
+    const fields = Object.fromEntries(Array.from({ length: 5000 }, (_, i) => [`${"x".repeat(400)}${i}`, 1]));
+    const { status, warnings } = await created(fields);
+    expect(status).toBe(201);
+    expect(warnings).toHaveLength(16);
+    expect(warnings[0]).toHaveLength(256 + '299 - ""'.length + 1);
   });
 });

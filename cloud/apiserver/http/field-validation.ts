@@ -28,9 +28,10 @@ export function checkBody(kind: Kind, body: unknown, validation: FieldValidation
   );
 }
 
-/** The same for an object as a patch leaves it: a stored one has only known fields. Throws 422. */
-export function checkPatched(kind: Kind, patched: unknown, validation: FieldValidation): string[] {
-  const problems = problemsOf(kind, patched, validation);
+/** The same for an object as a patch leaves it, but for what was there before. Throws 422. */
+export function checkPatched(kind: Kind, old: unknown, patched: unknown, validation: FieldValidation): string[] {
+  const before = new Set(problemsOf(kind, old, validation));
+  const problems = problemsOf(kind, patched, validation).filter((problem) => !before.has(problem));
   if (problems.length === 0 || validation === "Warn") return problems;
   const why = `Invalid value: ${JSON.stringify(JSON.stringify(patched))}: strict decoding error: ${
     problems.join(", ")

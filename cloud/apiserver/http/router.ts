@@ -241,7 +241,7 @@ async function single(
       const patch = parsePatch(await readApiBody(request), contentType);
       const validation = fieldValidationOf(query, "PatchOptions");
       let warnings: readonly string[] = [];
-      const check = (patched: unknown) => void (warnings = checkPatched(kind, patched, validation));
+      const check = (patched: unknown, old: unknown) => void (warnings = checkPatched(kind, old, patched, validation));
       const isDry = isDryRun(query, "PatchOptions");
       return { ...answer(resources.patch(target, contentType, patch, subresource, isDry, check)), warnings };
     }

@@ -21,7 +21,18 @@ export function builtinFields(group: string, version: string, kind: string): Pla
   return name === undefined ? undefined : placeOfType(name);
 }
 
+const places = new Map<string, Place>();
+
 function placeOfType(type: string): Place {
+  let place = places.get(type);
+  if (place === undefined) {
+    place = newPlaceOfType(type);
+    places.set(type, place);
+  }
+  return place;
+}
+
+function newPlaceOfType(type: string): Place {
   if (type.startsWith("[]")) return { ...anything, item: () => placeOfType(type.slice(2)) };
   if (type.startsWith("{}")) return { ...anything, field: () => placeOfType(type.slice(2)) };
   const { fields } = typeOf(type) ?? {};
@@ -86,6 +97,20 @@ function walk(value: unknown, place: Place, path: string, found: string[]): void
       const known = place.field(key);
       if (known === undefined) found.push(at);
       else walk(inner, known, at, found);
+    }
+  }
+}
+
+/** Removes the fields of an object that its type doesn't know, as Go's decoder leaves them out. */
+export function dropUnknownFields(value: unknown, place: Place): void {
+  if (place === anything) return;
+  if (Array.isArray(value)) {
+    for (const item of value) dropUnknownFields(item, place.item() ?? anything);
+  } else if (typeof value === "object" && value !== null) {
+    for (const [key, inner] of Object.entries(value)) {
+      const known = place.field(key);
+      if (known === undefined) delete (value as Record<string, unknown>)[key];
+      else dropUnknownFields(inner, known);
     }
   }
 }

@@ -1,9 +1,9 @@
 // Which version of each object each node has acknowledged: ObjectSync and ClusterObjectSync, read from a cache, written through.
 import { type Logger, reasonOf } from "../../../base/log/logger.ts";
-import { keyOf, type KubeObject, textAt } from "../../../protocol/apis/kube-object.ts";
+import { at, keyOf, type KubeObject, listAt, textAt } from "../../../protocol/apis/kube-object.ts";
 import { neverAcknowledged, newObjectSync, resetPatch, syncNameOf } from "../../../protocol/apis/reliablesyncs.ts";
 import type { Caches } from "../../kube/caches.ts";
-import { hasCode } from "../../kube/client.ts";
+import { hasCode, KubeApiError } from "../../kube/client.ts";
 import type { Informer } from "../../kube/informer.ts";
 import { resources } from "../../kube/resource.ts";
 
@@ -30,6 +30,8 @@ export class SyncRecords {
   readonly #cluster: Informer;
   /** What we have written and the caches may not show yet. `undefined` means removed. */
   readonly #written = new Map<string, { readonly version: string } | undefined>();
+  /** Statuses with which the API has refused records for good. */
+  readonly #refused = new Set<number>();
   /** By record: settles when what is being written of it has been. */
   readonly #turns = new Map<string, Promise<void>>();
 
@@ -71,12 +73,7 @@ export class SyncRecords {
         await this.#create(record, recorded);
       } catch (error) {
         if (!canNeverBe(error)) throw error;
-        const { name } = record.metadata;
-        this.#logger.debug("an object is delivered without a sync record", {
-          node,
-          record: name,
-          error: reasonOf(error),
-        });
+        this.#without(node, record.metadata.name, error);
       }
     });
   }
@@ -131,8 +128,8 @@ export class SyncRecords {
       } catch (error) {
         // What we meant to write is not there: the cache is right again.
         if (this.#written.get(key) === written) this.#written.delete(key);
-        // There is nothing to be written down of what is being deleted with its namespace.
-        if (!canNeverBe(error)) this.#failed("acknowledge", node, ref.name, error);
+        if (canNeverBe(error)) this.#without(node, ref.name, error);
+        else this.#failed("acknowledge", node, ref.name, error);
       }
     });
     return isWritten;
@@ -193,6 +190,22 @@ export class SyncRecords {
     return namespace === "" ? this.#cluster : this.#namespaced;
   }
 
+  /** What is being deleted with its namespace has no record any more; any other reason is one that a person can do away with. */
+  #without(node: string, record: string, error: unknown): void {
+    const facts = { node, record, error: reasonOf(error) };
+    if (isNamespaceEnding(error)) {
+      this.#logger.debug("an object is delivered without a sync record: its namespace is being deleted", facts);
+      return;
+    }
+    const { code = 0 } = error as Partial<KubeApiError>;
+    if (this.#refused.has(code)) return;
+    this.#refused.add(code);
+    this.#logger.warn(
+      "the API refuses sync records: objects are delivered without, and all of them again at each connection; look at this cloudcore's permissions and the CRDs of reliablesyncs.kubeedge.io. Said once",
+      facts,
+    );
+  }
+
   #failed(what: string, node: string, record: string, error: unknown): void {
     this.#logger.warn(`could not ${what} a sync record; the next look repeats it`, {
       node,
@@ -202,12 +215,17 @@ export class SyncRecords {
   }
 }
 
-/**
- * A namespace that is being deleted takes nothing new (403), one that is gone is not found, and what the API refuses as invalid or
- * forbids it refuses again.
- */
+/** What the API refuses as invalid, forbids or doesn't have it refuses again. */
 function canNeverBe(error: unknown): boolean {
   return [400, 403, 404, 422].some((code) => hasCode(error, code));
+}
+
+/** A namespace that is being deleted takes nothing new (403 with that cause), one that is gone is not found. */
+function isNamespaceEnding(error: unknown): boolean {
+  if (!(error instanceof KubeApiError)) return false;
+  const { details } = error.status;
+  if (error.code === 404) return textAt(details, "kind") === "namespaces";
+  return listAt(details, "causes").some((cause) => at(cause, "reason") === "NamespaceTerminating");
 }
 
 function versionIn(record: KubeObject): string {

@@ -10,6 +10,11 @@ describe("numbers keep every digit", () => {
     "9007199254740993",
   ])("%s", (text) => expect(JSON.stringify(parseJson(text))).toBe(text));
 
+  test("what is nested deeper than the stack is no JSON, like everything else that can't be read", () => {
+    const deep = `${"[".repeat(200_000)}9007199254740993${"]".repeat(200_000)}`;
+    expect(() => parseJson(deep)).toThrow(SyntaxError);
+  });
+
   test("wherever in a text they stand", () => {
     for (let before = 0; before < 40; before++) {
       const text = `{"${"a".repeat(before)}":9007199254740993}`;

@@ -222,3 +222,16 @@ test.each([
 ])("an age of %d s is shown as %s", (seconds, text) => {
   expect(ageOf(new Date(0).toISOString(), seconds * 1000)).toBe(text);
 });
+
+test("fields that a built-in type doesn't have are left out, as Go's decoder leaves them", () => {
+  const { resources, pods } = server();
+  const body = { ...podBody("p"), colour: "red", status: { hostIPs: [{ ip: "10.0.0.1", port: 1 }] } };
+  const made = resources.create(pods, "default", { ...body, spec: { ...body.spec as object, nodename: "n" } }, false);
+  expect(made).not.toHaveProperty("colour");
+  expect(made.spec).not.toHaveProperty("nodename");
+  const patch = { spec: { nodename: "n" }, metadata: { colour: "red", labels: { colour: "red" } } };
+  const patched = resources.patch(at(pods, "p"), "application/merge-patch+json", patch, "", false);
+  expect(patched.metadata).not.toHaveProperty("colour");
+  expect(patched.metadata.labels).toEqual({ colour: "red" });
+  expect(patched.metadata.resourceVersion).not.toBe(made.metadata.resourceVersion);
+});

@@ -242,6 +242,28 @@ modules:
     expect(read("modules: { cloudHub: { nodeLimit: 7 } }\n---\nmodules: 1\n").config.nodeLimit).toBe(7);
   });
 
+  test("aliases stand for sections and values, and << brings keys that the mapping's own overrule", () => {
+    const { config, servers, warnings } = read(`
+shared: &ports { https: { port: 20002 }, websocket: &ws { enable: true, port: 20000 } }
+limits: &limits { nodeLimit: 7, keepaliveInterval: 5 }
+more: &more { nodeLimit: 8, keepaliveInterval: 9, tokenRefreshDuration: 3 }
+modules:
+  cloudHub:
+    <<: [*limits, *more]
+    nodeLimit: 6
+    websocket: *ws
+    https: { <<: *ws, port: 20003 }
+`);
+    expect(config).toMatchObject({ nodeLimit: 6, keepaliveInterval: 5000, tokenLifetime: 6 * 3600_000 });
+    expect(servers).toMatchObject({ websocket: { port: 20000 }, https: { port: 20003 } });
+    expect(warnings).toEqual(["shared, limits, more: not known, and passed over"]);
+  });
+
+  test("an alias for what it stands in, and one without an anchor, are refused with their place", () => {
+    expect(() => read("modules: &m { cloudHub: { websocket: *m } }")).toThrow(/cloudcore\.yaml:1:\d+: not usable/);
+    expect(() => read("modules: *m")).toThrow(/cloudcore\.yaml:1:\d+: not usable/);
+  });
+
   const folder = new URL("kubeedge/", import.meta.url);
   const files = readdirSync(folder);
   test.each(files)("KubeEdge's own %s starts, with a line for each kind of thing that is passed over", (file) => {

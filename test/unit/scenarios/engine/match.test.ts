@@ -31,3 +31,10 @@ describe("a match", () => {
     expect(says({ constructor: { name: "Object" } }, {})).toHaveLength(1);
   });
 });
+
+test("whole numbers are the same by their value, however they were read", () => {
+  expect(differences({ n: 2n ** 60n }, { n: 2 ** 60 })).toEqual([]);
+  expect(differences({ n: 9007199254740993n }, { n: 9007199254740993n })).toEqual([]);
+  expect(differences({ n: 9007199254740993n }, { n: 9007199254740992 })).toHaveLength(1);
+  expect(differences({ n: 1n }, { n: "1" })).toHaveLength(1);
+});

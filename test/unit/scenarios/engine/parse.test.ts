@@ -7,6 +7,16 @@ import { libraryFiles } from "../../../../scenarios/library/library.ts";
 const head = "skep: 1\nname: a test\n";
 
 describe("a scenario file", () => {
+  test("keeps whole numbers in its steps digit for digit", () => {
+    const [scenario] = parseScenarios(
+      `${head}seed: 7\nsteps:\n  - apply: { apiVersion: v1, kind: Odd, metadata: { name: a }, spec: { serial: 9007199254740993, n: 3 } }\n`,
+      "f.yaml",
+    );
+    expect(scenario?.seed).toBe(7);
+    expect(JSON.stringify(scenario?.steps[0]?.args)).toContain('{"serial":9007199254740993,"n":3}');
+    expect(() => parseScenarios(`${head}seed: 7.5\nsteps: []\n`, "f.yaml")).toThrow("seed must be integer");
+  });
+
   test("is read with the words that steps may carry", () => {
     const [scenario] = parseScenarios(
       `${head}tags: [a]\nfleet: [{ cohort: gw, count: 2 }]\nsteps:\n  - name: wait a bit\n    id: w\n    wait: 1s\n  - repeat: { times: 2, steps: [{ wait: 5ms }] }\n`,
