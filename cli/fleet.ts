@@ -286,7 +286,7 @@ async function openCluster(file: string, cleanup: AsyncDisposableStack): Promise
 async function makeObjects(kube: KubeClient, written: readonly ScenarioCohort[], file: string): Promise<void> {
   const { createDevices } = await import("../scenarios/targets/devices.ts");
   const { makeNodesOfV11 } = await import("../scenarios/targets/cohorts.ts");
-  await makeNodesOfV11(kube, written);
+  await makeNodesOfV11(kube, written, "");
   const position = { file, line: 1, column: 1 };
   await createDevices(kube, NAMESPACE, { fleet: written, position }, { [fleetLabel]: "" });
 }

@@ -60,6 +60,8 @@ export interface FleetOptions {
   readonly rows?: StoreRows;
   /** Edges that join a second; as many as get in where nothing is said. */
   readonly rate?: number;
+  /** Appended to the names of all edges, as in `gw-0-k3x9f`. Default: nothing. */
+  readonly suffix?: string;
 }
 
 /** How a fleet stands. */
@@ -81,8 +83,14 @@ export const fleetLabel = "skep/fleet";
 /** Edges that enrol and connect at the same moment. More would only make all of them late together. */
 const JOINS_AT_ONCE = 4;
 
+/** What an edge of a cohort is called. */
+export function edgeName(cohort: string, index: number, suffix = ""): string {
+  return `${cohort}-${index}${suffix}`;
+}
+
 export class Fleet {
   readonly #edges = new Map<string, Edge>();
+  readonly #cohorts = new Map<string, Edge[]>();
   readonly #options: FleetOptions;
   #hub: HubAddress;
   #index = 0;
@@ -100,14 +108,16 @@ export class Fleet {
    */
   async start(): Promise<void> {
     this.#hub = await this.#withCa(this.#options.hub);
-    const { rate, shard = { index: 0, of: 1 } } = this.#options;
+    const { rate, shard = { index: 0, of: 1 }, suffix = "" } = this.#options;
     const waiting: Edge[] = [];
     for (const { cohort, count, credentials, doors, ...alike } of this.#options.cohorts) {
       const hub = credentials === undefined ? this.#hub : { ...this.#hub, credentials };
       for (let i = 0; i < count; i++) {
-        const name = `${cohort}-${i}`;
+        const name = edgeName(cohort, i, suffix);
         if (this.#index++ % shard.of !== shard.index) continue;
-        waiting.push(this.#make(name, hub, { ...alike, ...doors?.(name, i) }));
+        const edge = this.#make(name, hub, { ...alike, ...doors?.(name, i) });
+        this.#joins(cohort, edge);
+        waiting.push(edge);
       }
     }
     const { clock } = this.#options;
@@ -136,8 +146,17 @@ export class Fleet {
     const ways = { ...(ca === undefined ? {} : { ca }), ...(issue === undefined ? {} : { issue }) };
     this.#index++;
     const edge = this.#make(name, { ...own, ...(hub.token === undefined ? ways : {}), ...hub }, {}, node);
+    const { suffix = "" } = this.#options;
+    const bare = suffix !== "" && name.endsWith(suffix) ? name.slice(0, -suffix.length) : name;
+    this.#joins(bare.replace(/-\d+$/, ""), edge);
     edge.start();
     return edge;
+  }
+
+  #joins(cohort: string, edge: Edge): void {
+    const edges = this.#cohorts.get(cohort);
+    if (edges === undefined) this.#cohorts.set(cohort, [edge]);
+    else edges.push(edge);
   }
 
   #make(
@@ -175,7 +194,7 @@ export class Fleet {
 
   /** The edges of a cohort; none where there is no such cohort. */
   cohort(name: string): Edge[] {
-    return this.edges().filter((edge) => edge.name.replace(/-\d+$/, "") === name);
+    return [...this.#cohorts.get(name) ?? []];
   }
 
   edges(): Edge[] {

@@ -13,7 +13,7 @@ import { substitute } from "./variables.ts";
 /** The objects, in order. Files are looked for beside the scenario; `$variables` in them stand for their values. */
 export async function loadManifest(
   manifest: Manifest,
-  context: Pick<StepContext, "scenario" | "variables">,
+  context: Pick<StepContext, "scenario" | "variables" | "world">,
 ): Promise<KubeObject[]> {
   const parts = Array.isArray(manifest)
     ? manifest as readonly (string | KubeObject)[]
@@ -24,7 +24,7 @@ export async function loadManifest(
     if (typeof part === "string") found.push(...await readManifest(fileBeside(part, position.file), context.variables));
     else found.push(...objectsIn(part, () => positionText(position), []).map(({ object }) => object));
   }
-  return found;
+  return context.world.named(found);
 }
 
 /** A file that stands beside another one. */

@@ -244,7 +244,7 @@ export class ScenarioRun {
       }
       const kind = stepTable.get(step.kind);
       if (kind === undefined) throw new Error(`no step ${step.kind}`);
-      const value = await kind.run(this.#context(all, signal), substituteArgs(step, all) as never);
+      const value = await kind.run(this.#context(all, signal), argsOf(step, all, this.#world) as never);
       for (const [name, path] of Object.entries(step.as ?? {})) this.#kept[name] = valueAt(value, path);
       record("passed");
       return value;
@@ -337,12 +337,24 @@ function nameOf(step: Step): string {
   return [step.kind, at, about.kind, about.name].filter((word) => word !== "").join(" ");
 }
 
-/** Steps inside a step keep their variables until they run: `$i` means nothing yet. */
-function substituteArgs(step: Step, variables: Variables): unknown {
+/** Steps whose texts, alone or in a list, are names of files. */
+const takesFiles: ReadonlySet<string> = new Set(["apply", "delete", "run"]);
+
+/**
+ * What a step takes, with variables and the names of edges as they are here. Steps inside a step keep theirs until they run: `$i`
+ * means nothing yet.
+ */
+function argsOf(step: Step, variables: Variables, world: World): unknown {
   if (step.kind === "parallel") return step.args;
   if (step.kind !== "repeat") {
     const unknown = unknownVariable(step.args, variables);
-    if (unknown === undefined) return substitute(step.args, variables);
+    if (unknown === undefined) {
+      const args = substitute(step.args, variables);
+      if (!takesFiles.has(step.kind)) return world.named(args);
+      const isFile = (value: unknown) => typeof value === "string";
+      if (Array.isArray(args)) return args.map((each) => isFile(each) ? each : world.named(each));
+      return isFile(args) ? args : world.named(args);
+    }
     const known = Object.keys(variables).map((name) => `$${name}`).join(", ");
     throw new StepFailure(`there is no variable ${unknown} here; there are ${known}`);
   }

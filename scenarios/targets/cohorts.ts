@@ -4,7 +4,7 @@ import type { BackoffOptions } from "../../base/backoff/backoff.ts";
 import { hasCode, type KubeClient } from "../../cloud/kube/client.ts";
 import { resources } from "../../cloud/kube/resource.ts";
 import type { EdgeCredentials } from "../../edge-sim/edgehub/enrolment.ts";
-import type { Cohort } from "../../edge-sim/fleet/fleet.ts";
+import { type Cohort, edgeName } from "../../edge-sim/fleet/fleet.ts";
 import { v11Rule } from "../../protocol/apis/cloudcore-config.ts";
 import { edgeNodeLabel } from "../../protocol/message/names.ts";
 import { milliseconds } from "../engine/duration.ts";
@@ -105,13 +105,20 @@ function doorsOf(
   };
 }
 
-/** Edges of v1.1 can't register: their Nodes are made beforehand, as their operators do; one that a former run left is used. */
-export async function makeNodesOfV11(kube: KubeClient, fleet: readonly ScenarioCohort[]): Promise<void> {
+/**
+ * Edges of v1.1 can't register: their Nodes are made beforehand, as their operators do; one that a former run left is used.
+ * `suffix` is what the fleet appends to its names.
+ */
+export async function makeNodesOfV11(
+  kube: KubeClient,
+  fleet: readonly ScenarioCohort[],
+  suffix: string,
+): Promise<void> {
   for (const { cohort, count = 1, labels, version } of fleet) {
     if (version !== "v1.1") continue;
     const metadata = { labels: { ...labels, [edgeNodeLabel]: "", ...v11Rule.nodeSelector } };
     await Promise.all(Array.from({ length: count }, async (_, i) => {
-      const name = `${cohort}-${i}`;
+      const name = edgeName(cohort, i, suffix);
       try {
         await kube.create(resources.nodes, { apiVersion: "v1", kind: "Node", metadata: { ...metadata, name } });
       } catch (error) {

@@ -1,6 +1,7 @@
 // The devices that a scenario's fleet has: objects in the API, made from models.
 import { fileURLToPath } from "node:url";
 import { hasCode, type KubeClient } from "../../cloud/kube/client.ts";
+import { edgeName } from "../../edge-sim/fleet/fleet.ts";
 import { deviceApi, type DeviceModel } from "../../protocol/apis/device.ts";
 import { type KubeObject, listAt, textAt } from "../../protocol/apis/kube-object.ts";
 import { milliseconds } from "../engine/duration.ts";
@@ -11,14 +12,15 @@ import { StepFailure } from "../steps/step.ts";
 const shipped = fileURLToPath(new URL("../library/models", import.meta.url));
 
 /**
- * Creates the models and devices of all cohorts, with these labels; what is there already is used. Resolves with how many
- * devices each edge gets. Throws StepFailure.
+ * Creates the models and devices of all cohorts, with these labels; what is there already is used. `suffix` is what the fleet
+ * appends to its names. Resolves with how many devices each edge gets. Throws StepFailure.
  */
 export async function createDevices(
   kube: KubeClient,
   namespace: string,
   { fleet, position }: Pick<Scenario, "fleet" | "position">,
-  labels?: Readonly<Record<string, string>>,
+  labels: Readonly<Record<string, string>> = {},
+  suffix = "",
 ): Promise<Map<string, number>> {
   const perEdge = new Map<string, number>();
   const made = new Set<string>();
@@ -36,7 +38,7 @@ export async function createDevices(
       if (!made.has(`${version} ${wanted.model}`)) await make(placed);
       made.add(`${version} ${wanted.model}`);
       for (let i = 0; i < count; i++) {
-        const edge = `${cohort}-${i}`;
+        const edge = edgeName(cohort, i, suffix);
         perEdge.set(edge, (perEdge.get(edge) ?? 0) + each);
         await Promise.all(Array.from({ length: each }, (_, d) => {
           const device = deviceOf(model, wanted, edge, d, namespace);

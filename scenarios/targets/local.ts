@@ -21,6 +21,7 @@ import { StepFailure } from "../steps/step.ts";
 import { foreignCloud, localCloud, processCloud } from "./clouds.ts";
 import { cohortOf, makeNodesOfV11 } from "./cohorts.ts";
 import { createDevices } from "./devices.ts";
+import { newSuffix, renamer } from "./own-names.ts";
 import { holdBlock } from "./ports.ts";
 import { capabilities, type Capability, type StartTimes, type Target, type World } from "./target.ts";
 
@@ -154,7 +155,8 @@ async function openWorld(
   const kube = new KubeClient(access());
   cleanup.defer(() => kube.close());
   const isShared = options.kubeconfig !== undefined;
-  const namespace = isShared ? namespaceOf(scenario, seed) : "default";
+  const suffix = isShared ? newSuffix() : "";
+  const namespace = isShared ? namespaceOf(scenario, suffix) : "default";
   const made: { fleet?: Fleet } = {};
   cleanup.defer(async () => {
     const { fleet } = made;
@@ -180,9 +182,10 @@ async function openWorld(
     random,
     logger,
     tap: hops.push,
+    suffix,
   });
-  await makeNodesOfV11(kube, scenario.fleet);
-  const [devices] = await Promise.all([createDevices(kube, namespace, scenario), fleet.start()]);
+  await makeNodesOfV11(kube, scenario.fleet, suffix);
+  const [devices] = await Promise.all([createDevices(kube, namespace, scenario, {}, suffix), fleet.start()]);
   await untilReady(fleet, devices, clock, READY_MS * patience, signal);
   const times: StartTimes = { api: apiTook, certificates, cloudcore: cloudcoreTook, join: took() };
 
@@ -191,6 +194,7 @@ async function openWorld(
     kube,
     namespace,
     isShared,
+    named: renamer(scenario, suffix),
     fleet,
     hops,
     clock,
@@ -252,12 +256,12 @@ function startApi(
 }
 
 /** The name of a scenario's own namespace. */
-function namespaceOf(scenario: Scenario, seed: number): string {
+function namespaceOf(scenario: Scenario, suffix: string): string {
   const slug = scenario.name.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "").slice(0, 30).replace(
     /-$/,
     "",
   );
-  return `skep-${slug}-${seed}-${Date.now() % 100_000}`;
+  return `skep-${slug}${suffix}`;
 }
 
 /** Makes a namespace and waits for what every cluster puts into it: pods can be created once that is there. */

@@ -73,6 +73,8 @@ export interface World {
   readonly namespace: string;
   /** Whether others use this cluster, too: what is in other namespaces is not the scenario's. */
   readonly isShared: boolean;
+  /** A value with the names of edges that a scenario writes, such as `gw-0`, as these are called here. */
+  named<T>(value: T): T;
   readonly fleet: Fleet;
   /** The hops of both ends, as far as they are ours. */
   readonly hops: HopRing;

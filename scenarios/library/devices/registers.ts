@@ -6,7 +6,8 @@ import type { StepContext } from "../../engine/context.ts";
 const DEVICES = 200;
 const REGISTERS = 5;
 
-export default async function registers({ world: { kube, namespace } }: StepContext): Promise<void> {
+export default async function registers({ world }: StepContext): Promise<void> {
+  const { kube, namespace } = world;
   const names = Array.from({ length: REGISTERS }, (_, i) => `r${i}`);
   await kube.create(resources.devicemodels, {
     apiVersion: deviceApi,
@@ -19,7 +20,7 @@ export default async function registers({ world: { kube, namespace } }: StepCont
     kind: "Device",
     metadata: { name: `plc-${i}`, namespace },
     spec: {
-      nodeName: "gw-0",
+      nodeName: world.named("gw-0"),
       deviceModelRef: { name: "plc" },
       protocol: { protocolName: "modbus" },
       properties: names.map((name, value) => ({ name, desired: { value: `${value}` }, reportToCloud: true })),
