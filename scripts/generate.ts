@@ -4,6 +4,7 @@ import { cloudcoreKeys, type ConfigSection, isKey, skepKeys, strictGoWays } from
 import { coveragePage } from "./coverage.ts";
 import { readFile, writeFile } from "node:fs/promises";
 import { basename, dirname, relative } from "node:path";
+import { errorCodes, type ErrorFacts } from "../base/error/codes.ts";
 import { editorSchema } from "../scenarios/engine/schema.ts";
 import { loadScenarios } from "../scenarios/engine/parse.ts";
 import { libraryFiles } from "../scenarios/library/library.ts";
@@ -106,8 +107,32 @@ async function between(file: string, text: string): Promise<string> {
   return `${before}<!-- generated: begin -->\n${text}\n<!-- generated: end -->${after}`;
 }
 
+/** Every error code. */
+function errorsPage(): string {
+  const rows = Object.entries(errorCodes as Readonly<Record<string, ErrorFacts>>)
+    .filter(([, { isInternal }]) => isInternal === undefined)
+    .map(([code, { advice, meaning }]) => `| \`${code}\` | ${meaning} | ${advice} |`);
+  return [
+    "# Errors",
+    "",
+    "Every error has a code that stays the same from version to version, a message that says what happened where, and a line that says what to do. A command that can't do its work prints all three on standard error and exits with 2:",
+    "",
+    "```",
+    "skep: can't listen on 127.0.0.1:10000: it is in use",
+    "  choose another port with --port, or leave --port out to have a free one found (SKEP_LISTEN)",
+    "```",
+    "",
+    "In code, errors are instances of `SkepError` with `code`, `message`, `advice` and `details`. Generated from `base/error/codes.ts`.",
+    "",
+    "| code | what it means | what to do |\n|---|---|---|",
+    ...rows,
+    "",
+  ].join("\n");
+}
+
 const outputs: Readonly<Record<string, string>> = {
   "docs/cloudcore.md": await between("docs/cloudcore.md", cloudcoreReference()),
+  "docs/errors.md": errorsPage(),
   "docs/coverage.md": await coveragePage(
     ["cloudhub", "controllers", "edge"].map((part) => `test/statements/${part}.json`),
   ),

@@ -1,13 +1,14 @@
 // Filters over hop records, written in CEL: `direction == "down" && resource.contains("thermometer")`.
+import { SkepError } from "../error/skep-error.ts";
 import { Environment } from "@marcbachmann/cel-js";
 import type { HopRecord } from "./hop.ts";
 
 /** A filter that can't be used: not CEL, an unknown field, or not a condition. */
-export class HopFilterError extends Error {
+export class HopFilterError extends SkepError {
+  readonly code = "SKEP_HOP_FILTER";
   readonly expression: string;
   constructor(expression: string, reason: string) {
     super(`filter \`${expression}\`: ${reason}`);
-    this.name = "HopFilterError";
     this.expression = expression;
   }
 }

@@ -1,10 +1,11 @@
 // A queue with an owner, a bound and a gauge. Nothing in this project queues without one.
+import { SkepError } from "../error/skep-error.ts";
 
 /** Thrown to whoever waits on a queue that is closed. */
-export class QueueClosedError extends Error {
+export class QueueClosedError extends SkepError {
+  readonly code = "SKEP_QUEUE_CLOSED";
   constructor(name: string) {
     super(`queue ${name} is closed`);
-    this.name = "QueueClosedError";
   }
 }
 

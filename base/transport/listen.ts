@@ -1,4 +1,5 @@
 // Opens a port, stepping around the ones in use unless the user asked for exactly this one.
+import { SkepError } from "../error/skep-error.ts";
 import type { Server as NetServer, Socket } from "node:net";
 
 /** Where to listen. `port` 0 takes any free one; `exact` fails instead of stepping to the next port. */
@@ -21,13 +22,19 @@ export function portOfBlock(first: number | undefined, offset: number, own: numb
 const STEPS = 200;
 
 /** A port that could not be had; the message says which and why. */
-export class ListenError extends Error {
+export class ListenError extends SkepError {
+  readonly code = "SKEP_LISTEN";
   /** Whether the address is to blame, and not the port. */
   readonly isAddress: boolean;
   constructor(message: string, code: string | undefined) {
     super(message);
-    this.name = "ListenError";
     this.isAddress = code !== "EADDRINUSE" && code !== "EACCES";
+  }
+
+  override get advice(): string {
+    return this.isAddress
+      ? "use an address of this machine with --bind"
+      : "choose another port with --port, or leave --port out to have a free one found";
   }
 }
 

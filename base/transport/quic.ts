@@ -1,4 +1,5 @@
 // QUIC (RFC 9000) through `@matrixai/quic`, an optional dependency: connections with streams, certificates on both ends.
+import { SkepError } from "../error/skep-error.ts";
 import { webcrypto, X509Certificate } from "node:crypto";
 import { isIP } from "node:net";
 import { reasonOf } from "../log/logger.ts";
@@ -28,12 +29,12 @@ export interface QuicConnection {
 }
 
 /** The runtime or the machine has no QUIC; the message says what to do. */
-export class QuicMissingError extends Error {
+export class QuicMissingError extends SkepError {
+  readonly code = "SKEP_QUIC_MISSING";
   constructor(why: string) {
     super(
       `QUIC can't be had here: ${why}; it needs Node on Linux x64 and the package @matrixai/quic (leave it switched off, and use WebSocket)`,
     );
-    this.name = "QuicMissingError";
   }
 }
 

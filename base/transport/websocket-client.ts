@@ -1,4 +1,5 @@
 // Dials a WebSocket over TLS with a client certificate.
+import { SkepError } from "../error/skep-error.ts";
 import type { SecureContext } from "node:tls";
 import { WebSocket } from "ws";
 import type { MessageSocket } from "./message-socket.ts";
@@ -8,12 +9,12 @@ import { messageSocketOf } from "./websocket.ts";
 const REFUSAL_LIMIT = 1024;
 
 /** A handshake that did not lead to a connection: refused by HTTP status, by TLS, or not reached. */
-export class DialError extends Error {
+export class DialError extends SkepError {
+  readonly code = "SKEP_DIAL";
   /** The HTTP status, where there was one. */
   readonly status: number | undefined;
   constructor(message: string, status?: number) {
     super(message);
-    this.name = "DialError";
     this.status = status;
   }
 }

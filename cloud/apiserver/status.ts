@@ -1,4 +1,5 @@
 // How the API says no: metav1.Status objects with Kubernetes' own words, which clients match on.
+import { SkepError } from "../../base/error/skep-error.ts";
 import type { KubeStatus } from "../../protocol/apis/kube-object.ts";
 
 /** One fault inside an object. `field` is a path such as `spec.containers[0].image`. */
@@ -17,11 +18,11 @@ export interface Cause {
 }
 
 /** Thrown by everything that handles a request; the server turns it into its Status. */
-export class ApiError extends Error {
+export class ApiError extends SkepError {
+  readonly code = "SKEP_API_STATUS";
   readonly status: KubeStatus;
   constructor(code: number, reason: string, message: string, details?: Record<string, unknown>) {
     super(message);
-    this.name = "ApiError";
     this.status = {
       kind: "Status",
       apiVersion: "v1",

@@ -1,4 +1,5 @@
 // Beehive: messages between the modules of one cloudcore, with the semantics of KubeEdge's channel context.
+import { SkepError } from "../../base/error/skep-error.ts";
 import type { Clock } from "../../base/time/clock.ts";
 import { type Logger, reasonOf } from "../../base/log/logger.ts";
 import { BoundedQueue, QueueClosedError } from "../../base/queue/bounded-queue.ts";
@@ -16,11 +17,8 @@ export interface BusMessage extends Message {
 }
 
 /** A call that could not be carried out; the texts are KubeEdge's. */
-export class BusError extends Error {
-  constructor(message: string) {
-    super(message);
-    this.name = "BusError";
-  }
+export class BusError extends SkepError {
+  readonly code = "SKEP_BUS";
 }
 
 /** Milliseconds a synchronous call waits where it doesn't say (KubeEdge: 30 s). */

@@ -1,4 +1,5 @@
 // The life of modules: started one after another in the order given, stopped in the opposite one.
+import { SkepError } from "../../base/error/skep-error.ts";
 import { type Logger, reasonOf } from "../../base/log/logger.ts";
 import { type Clock, sleep } from "../../base/time/clock.ts";
 import { type Bus, BusError, type BusMessage } from "./bus.ts";
@@ -21,10 +22,10 @@ const STOP_DEADLINE_MS = 4000;
 const STOP_LEAST_MS = 200;
 
 /** A module that could not start. */
-export class ModuleStartError extends Error {
+export class ModuleStartError extends SkepError {
+  readonly code = "SKEP_MODULE_START";
   constructor(module: string, cause: unknown) {
     super(`module ${module} could not start: ${reasonOf(cause)}`, { cause });
-    this.name = "ModuleStartError";
   }
 }
 

@@ -1,4 +1,5 @@
 // What the CSI driver asks of an edge, and which edge's answer belongs to which question.
+import { SkepError } from "../../base/error/skep-error.ts";
 import { type Clock } from "../../base/time/clock.ts";
 import type { Message } from "../../protocol/message/message.ts";
 
@@ -6,11 +7,8 @@ import type { Message } from "../../protocol/message/message.ts";
 const ANSWER_MS = 60_000;
 
 /** An edge that did not answer; the message goes to whoever asked. */
-export class VolumeError extends Error {
-  constructor(message: string) {
-    super(message);
-    this.name = "VolumeError";
-  }
+export class VolumeError extends SkepError {
+  readonly code = "SKEP_VOLUME";
 }
 
 interface Waiter {

@@ -1,4 +1,5 @@
 // KubeEdge's own `cloudcore.yaml`: read with every mistake named by line and key, and printed with its defaults.
+import { SkepError } from "../../base/error/skep-error.ts";
 import { readFile, stat } from "node:fs/promises";
 import { isIPv4 } from "node:net";
 import { networkInterfaces } from "node:os";
@@ -57,11 +58,8 @@ export interface CloudCoreFile {
 }
 
 /** A file that can't be used; the message has a line for each mistake. */
-export class ConfigFileError extends Error {
-  constructor(message: string) {
-    super(message);
-    this.name = "ConfigFileError";
-  }
+export class ConfigFileError extends SkepError {
+  readonly code = "SKEP_CONFIG_FILE";
 }
 
 export const API_VERSION = "cloudcore.config.kubeedge.io/v1alpha1";

@@ -208,7 +208,7 @@ export class DeviceController implements Module {
     try {
       await this.#statuses.patch(device, change);
     } catch (error) {
-      if (merged.length > 1 && error instanceof KubeApiError && error.code < 500) {
+      if (merged.length > 1 && error instanceof KubeApiError && error.status.code < 500) {
         for (const each of merged) await this.#report([each]);
         return;
       }

@@ -1,4 +1,5 @@
 // Reads and writes of Kubernetes objects as the plain JSON they are, over pooled connections.
+import { SkepError } from "../../base/error/skep-error.ts";
 import "./deno-shim.ts";
 import { HttpMethod, RequestContext } from "@kubernetes/client-node";
 import { type Dispatcher, request } from "undici";
@@ -14,38 +15,34 @@ const CALL_TIMEOUT_MS = 30_000;
 const PAGE = 500;
 
 /** The API said no; `status` is what it said. */
-export class KubeApiError extends Error {
+export class KubeApiError extends SkepError {
+  readonly code = "SKEP_KUBE_API";
   readonly status: KubeStatus;
   constructor(status: KubeStatus) {
     super(status.message);
-    this.name = "KubeApiError";
     this.status = status;
-  }
-
-  get code(): number {
-    return this.status.code;
   }
 }
 
 /** The API could not be reached at all. */
-export class KubeUnreachableError extends Error {
+export class KubeUnreachableError extends SkepError {
+  readonly code = "SKEP_KUBE_UNREACHABLE";
   constructor(server: string, cause: unknown) {
     super(`the Kubernetes API at ${server} can't be reached: ${reasonOf(cause)}`, { cause });
-    this.name = "KubeUnreachableError";
   }
 }
 
 /** The API has no such kind; the message says what it has instead. */
-export class UnknownKindError extends Error {
+export class UnknownKindError extends SkepError {
+  readonly code = "SKEP_KUBE_KIND";
   constructor(kind: string, apiVersion: string, instead: string) {
     super(`the API has no kind ${kind} in ${apiVersion || "an empty apiVersion"}; ${instead}`);
-    this.name = "UnknownKindError";
   }
 }
 
 /** True for an API error of this HTTP status. */
 export function hasCode(error: unknown, code: number): boolean {
-  return error instanceof KubeApiError && error.code === code;
+  return error instanceof KubeApiError && error.status.code === code;
 }
 
 /** How a patch is written. */
@@ -277,10 +274,10 @@ export class KubeClient {
 type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 
 /** A call without its name. */
-export class NamelessError extends Error {
+export class NamelessError extends SkepError {
+  readonly code = "SKEP_OBJECT_NAME";
   constructor(resource: Resource) {
     super(`resource name may not be empty (${resource.plural})`);
-    this.name = "NamelessError";
   }
 }
 

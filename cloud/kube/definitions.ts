@@ -1,4 +1,5 @@
 // KubeEdge's own kinds in a cluster: made where they are missing, left as they are where they are there.
+import { SkepError } from "../../base/error/skep-error.ts";
 import type { Logger } from "../../base/log/logger.ts";
 import { kubeedgeCrds, kubeedgeCrdsOfBothEras } from "../../protocol/apis/crds.ts";
 import { at, type KubeObject, listAt } from "../../protocol/apis/kube-object.ts";
@@ -6,11 +7,8 @@ import { hasCode, type KubeClient } from "./client.ts";
 import { type Resource, resources } from "./resource.ts";
 
 /** A cluster whose definitions don't serve what cloudcore needs; the message says which, and what to do. */
-export class DefinitionsError extends Error {
-  constructor(message: string) {
-    super(message);
-    this.name = "DefinitionsError";
-  }
+export class DefinitionsError extends SkepError {
+  readonly code = "SKEP_CRDS";
 }
 
 /** Kinds of which nodes of v1.1 have devices. */

@@ -1,4 +1,5 @@
 // Where a cluster is and who we are there: kubeconfig files and the embedded API, with pooled connections.
+import { SkepError } from "../../base/error/skep-error.ts";
 import "./deno-shim.ts";
 import { readFileSync } from "node:fs";
 import { KubeConfig } from "@kubernetes/client-node";
@@ -9,11 +10,8 @@ import { reasonOf } from "../../base/log/logger.ts";
 const CONNECTIONS = 64;
 
 /** A kubeconfig that can't be used, with what to do about it. */
-export class KubeConfigError extends Error {
-  constructor(message: string) {
-    super(message);
-    this.name = "KubeConfigError";
-  }
+export class KubeConfigError extends SkepError {
+  readonly code = "SKEP_KUBECONFIG";
 }
 
 /** A cluster, who we are there, and the connections to it, which live until `close`. */

@@ -1,4 +1,5 @@
 // Which path of the API a kind has.
+import { SkepError } from "../../base/error/skep-error.ts";
 import { type KubeObject, textAt } from "../../protocol/apis/kube-object.ts";
 
 /** One kind as a place in the API. */
@@ -91,12 +92,12 @@ export const resources = {
 } as const satisfies Record<string, Resource>;
 
 /** A name that can't stand in a path of the API. */
-export class PathSegmentError extends Error {
+export class PathSegmentError extends SkepError {
+  readonly code = "SKEP_OBJECT_NAME";
   constructor(segment: string) {
     super(
       `"${segment}" can't be the name or namespace of an object: it may not be "." or "..", nor contain "/" or "%"`,
     );
-    this.name = "PathSegmentError";
   }
 }
 

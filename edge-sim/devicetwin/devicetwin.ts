@@ -1,4 +1,5 @@
 // DeviceTwin: which devices a node has, their twins and versions, what mappers are told of them, and their reports to the cloud.
+import { SkepError } from "../../base/error/skep-error.ts";
 import { randomUUID } from "node:crypto";
 import { type Clock, every, type Timer } from "../../base/time/clock.ts";
 import { at, isPlainObject, type KubeObject, textAt } from "../../protocol/apis/kube-object.ts";
@@ -32,11 +33,8 @@ export interface DeviceTwinWorld {
 }
 
 /** A device this node cannot speak of, or a value it must not send. */
-export class DeviceError extends Error {
-  constructor(message: string) {
-    super(message);
-    this.name = "DeviceError";
-  }
+export class DeviceError extends SkepError {
+  readonly code = "SKEP_DEVICE";
 }
 
 interface Member {

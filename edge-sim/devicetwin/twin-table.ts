@@ -1,4 +1,5 @@
 // The twins of one device, and KubeEdge's rules for who may change them and what is said then (protocol notes 3 §4.5, §4.6).
+import { SkepError } from "../../base/error/skep-error.ts";
 import { limits } from "../../protocol/limits.ts";
 import {
   type MsgTwin,
@@ -33,11 +34,8 @@ export interface TwinChanges {
 }
 
 /** A mapper's update that is refused as a whole; the message is KubeEdge's own. */
-export class TwinError extends Error {
-  constructor(message: string) {
-    super(message);
-    this.name = "TwinError";
-  }
+export class TwinError extends SkepError {
+  readonly code = "SKEP_TWIN";
 }
 
 type Writer = "edge" | "cloud";

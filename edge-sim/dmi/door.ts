@@ -1,4 +1,5 @@
 // DMI's door at an edge: where mappers register, report, and are called back (protocol notes 3 §6.1).
+import { SkepError } from "../../base/error/skep-error.ts";
 import { chmod, mkdir, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { Clock } from "../../base/time/clock.ts";
@@ -24,11 +25,8 @@ export interface DmiDoorWorld {
 }
 
 /** A socket that can't be had. */
-export class DmiError extends Error {
-  constructor(message: string) {
-    super(message);
-    this.name = "DmiError";
-  }
+export class DmiError extends SkepError {
+  readonly code = "SKEP_DMI";
 }
 
 /** Mappers of an edge, each of a protocol of its own. */

@@ -1,4 +1,5 @@
 // The stages of pods, in kwok's vocabulary: which pods they are for, and what they make of a status.
+import { SkepError } from "../../base/error/skep-error.ts";
 import { Environment } from "@marcbachmann/cel-js";
 import { reasonOf } from "../../base/log/logger.ts";
 import { at, type Json, type KubeObject, textAt } from "../../protocol/apis/kube-object.ts";
@@ -37,12 +38,12 @@ export interface StageRequirement {
 }
 
 /** A stage that can't be used; the message says which and why. */
-export class StageError extends Error {
+export class StageError extends SkepError {
+  readonly code = "SKEP_STAGE";
   /** Where in its spec. */
   readonly path: readonly (string | number)[];
   constructor(stage: string, reason: string, path: readonly (string | number)[] = []) {
     super(`stage ${stage}: ${reason}`);
-    this.name = "StageError";
     this.path = path;
   }
 }

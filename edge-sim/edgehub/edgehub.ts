@@ -1,4 +1,5 @@
 // EdgeHub: the edge's connection. It dials, keeps alive, reconnects, and hands messages to whom they concern.
+import { SkepError } from "../../base/error/skep-error.ts";
 import { createSecureContext, type SecureContext } from "node:tls";
 import { Backoff, type BackoffOptions } from "../../base/backoff/backoff.ts";
 import { hopOf, type Tap } from "../../base/hop/hop.ts";
@@ -8,6 +9,7 @@ import type { Random } from "../../base/random/random.ts";
 import { type Clock, every, sleep, type Timer } from "../../base/time/clock.ts";
 import type { MessageSocket } from "../../base/transport/message-socket.ts";
 import { DialError, dialWebSocket } from "../../base/transport/websocket-client.ts";
+import { TokenError } from "../../protocol/pki/token.ts";
 import { limits } from "../../protocol/limits.ts";
 import { decodeMessage, encodeMessage } from "../../protocol/message/codec.ts";
 import { validityOf } from "../../protocol/pki/ca.ts";
@@ -60,19 +62,13 @@ const FAREWELL_LOOKS = 20;
 const DIAL_ATTEMPTS = 5;
 
 /** There is no connection that would take it, or it broke before the answer came. */
-export class DisconnectedError extends Error {
-  constructor(why: string) {
-    super(why);
-    this.name = "DisconnectedError";
-  }
+export class DisconnectedError extends SkepError {
+  readonly code = "SKEP_DISCONNECTED";
 }
 
 /** The cloud has not answered in the time that an edge waits for it. */
-export class UnansweredError extends Error {
-  constructor(why: string) {
-    super(why);
-    this.name = "UnansweredError";
-  }
+export class UnansweredError extends SkepError {
+  readonly code = "SKEP_UNANSWERED";
 }
 
 interface Waiting {
@@ -285,7 +281,7 @@ export class EdgeHub {
         this.#firstRound.resolve();
         logger.debug("could not connect", { attempt, reason: this.#problem });
         const isFinal = error instanceof EnrolmentError && !error.isTransient;
-        if (isFinal || error instanceof Error && error.name === "TokenError") return undefined;
+        if (isFinal || error instanceof TokenError) return undefined;
         if (attempt < DIAL_ATTEMPTS) await this.#pause(timings.dialRetry);
       }
     }

@@ -1,4 +1,5 @@
 // How an edge gets its certificate: the CA, checked against the token's hash, then a signed request (protocol notes 1, §5.4).
+import { SkepError } from "../../base/error/skep-error.ts";
 import { requestHttps } from "../../base/transport/https-client.ts";
 import { limits } from "../../protocol/limits.ts";
 import { pemOf } from "../../protocol/pki/ca.ts";
@@ -14,12 +15,12 @@ export interface EdgeCredentials {
 }
 
 /** Enrolment that failed, with what to do about it. */
-export class EnrolmentError extends Error {
+export class EnrolmentError extends SkepError {
+  readonly code = "SKEP_ENROLMENT";
   /** False where trying again can't help: the token or the CA is wrong. */
   readonly isTransient: boolean;
   constructor(message: string, isTransient: boolean) {
     super(message);
-    this.name = "EnrolmentError";
     this.isTransient = isTransient;
   }
 }

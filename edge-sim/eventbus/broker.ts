@@ -1,4 +1,5 @@
 // Where an edge and its mappers meet by MQTT: a broker in this process, or one that runs elsewhere.
+import { SkepError } from "../../base/error/skep-error.ts";
 import type { AddressInfo } from "node:net";
 import { closeServer, listen } from "../../base/transport/listen.ts";
 import { limits } from "../../protocol/limits.ts";
@@ -16,11 +17,8 @@ export interface Broker {
 }
 
 /** A broker that can't be had: its port is taken, or nobody answers. */
-export class BrokerError extends Error {
-  constructor(message: string) {
-    super(message);
-    this.name = "BrokerError";
-  }
+export class BrokerError extends SkepError {
+  readonly code = "SKEP_BROKER";
 }
 
 /** Called with each message of a subscribed topic. */

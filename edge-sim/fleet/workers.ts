@@ -1,4 +1,5 @@
 // A fleet in several processes: each has every so-many-th edge, and tells its totals once a second, in one line.
+import { SkepError } from "../../base/error/skep-error.ts";
 import { type ChildProcess, spawn } from "node:child_process";
 import type { FleetTotals } from "./fleet.ts";
 
@@ -25,11 +26,8 @@ export interface WorkersOptions {
 }
 
 /** A process of the fleet that ended by itself; the message is its last word. */
-export class WorkerError extends Error {
-  constructor(message: string) {
-    super(message);
-    this.name = "WorkerError";
-  }
+export class WorkerError extends SkepError {
+  readonly code = "SKEP_WORKER";
 }
 
 /** Characters of a line of a process; longer ones are cut off there. */

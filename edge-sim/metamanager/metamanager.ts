@@ -1,4 +1,5 @@
 // MetaManager: stores what the cloud sends, acknowledges it, tells the others, and asks the cloud for what is missing.
+import { SkepError } from "../../base/error/skep-error.ts";
 import { hopOf, type Tap } from "../../base/hop/hop.ts";
 import type { Clock } from "../../base/time/clock.ts";
 import { at, type KubeObject, type KubeStatus, textAt } from "../../protocol/apis/kube-object.ts";
@@ -9,11 +10,11 @@ import type { EdgeHub } from "../edgehub/edgehub.ts";
 import type { EdgeStore } from "./store.ts";
 
 /** An error of the cloud's API that came back with an answer. */
-export class CloudError extends Error {
+export class CloudError extends SkepError {
+  readonly code = "SKEP_CLOUD";
   readonly status: KubeStatus;
   constructor(status: KubeStatus) {
     super(status.message);
-    this.name = "CloudError";
     this.status = status;
   }
 }

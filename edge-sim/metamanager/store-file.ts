@@ -1,4 +1,5 @@
 // The stores of a fleet's edges in one SQLite file, so that a process that is killed finds them again.
+import { SkepError } from "../../base/error/skep-error.ts";
 import { parseJson } from "../../protocol/json.ts";
 import { chmodSync, mkdirSync } from "node:fs";
 import { dirname } from "node:path";
@@ -6,11 +7,8 @@ import type { DatabaseSync } from "node:sqlite";
 import type { KubeObject } from "../../protocol/apis/kube-object.ts";
 
 /** A file that can't be used: it can't be opened, or holds something else. */
-export class StoreFileError extends Error {
-  constructor(message: string) {
-    super(message);
-    this.name = "StoreFileError";
-  }
+export class StoreFileError extends SkepError {
+  readonly code = "SKEP_STORE_FILE";
 }
 
 /** Milliseconds that one process of a fleet waits for another's write. */

@@ -1,4 +1,5 @@
 // ServiceBus: what the cloud asks of HTTP services beside the edge, and what they ask of the cloud (protocol notes 3 §5.4).
+import { SkepError } from "../../base/error/skep-error.ts";
 import http, { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import type { Clock } from "../../base/time/clock.ts";
@@ -38,11 +39,11 @@ interface Answer {
 }
 
 /** A call that came to nothing, with the status that edgecore gives it. */
-class CallError extends Error {
+class CallError extends SkepError {
+  readonly code = "SKEP_SERVICE_CALL";
   readonly status: number;
   constructor(status: number, message: string) {
     super(message);
-    this.name = "CallError";
     this.status = status;
   }
 }

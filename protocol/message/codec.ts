@@ -1,14 +1,12 @@
 // A message as JSON text, byte for byte as Go writes it, and back, however a Go decoder would take it.
+import { SkepError } from "../../base/error/skep-error.ts";
 import { parseJson } from "../json.ts";
 import { limits } from "../limits.ts";
 import type { Header, Message, Route } from "./message.ts";
 
 /** A text that is no message. The peer's fault: it ends that connection and nothing else. */
-export class MessageFormatError extends Error {
-  constructor(reason: string) {
-    super(reason);
-    this.name = "MessageFormatError";
-  }
+export class MessageFormatError extends SkepError {
+  readonly code = "SKEP_MESSAGE_FORMAT";
 }
 
 /**

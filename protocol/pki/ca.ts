@@ -1,4 +1,5 @@
 // KubeEdge's certificates: the CA, the server's, the edges'. Subjects, usages and lifetimes as in protocol notes 1 §5.1.
+import { SkepError } from "../../base/error/skep-error.ts";
 import "reflect-metadata";
 import { isIP } from "node:net";
 import { createPrivateKey, createPublicKey, type KeyObject, X509Certificate as NodeX509Certificate } from "node:crypto";
@@ -103,11 +104,8 @@ export function pairFromPem(certPem: string, keyPem: string): KeyPair {
 }
 
 /** A certificate or key in a file that can't be used. */
-export class KeyFileError extends Error {
-  constructor(message: string) {
-    super(message);
-    this.name = "KeyFileError";
-  }
+export class KeyFileError extends SkepError {
+  readonly code = "SKEP_KEY_FILE";
 }
 
 function keyFromPem(pem: string): KeyObject {
@@ -179,11 +177,8 @@ export async function issueClient(
 }
 
 /** A request that can't be signed; the message is the one KubeEdge's server gives. */
-export class CsrError extends Error {
-  constructor(message: string) {
-    super(message);
-    this.name = "CsrError";
-  }
+export class CsrError extends SkepError {
+  readonly code = "SKEP_CSR";
 }
 
 /** What a certificate request asks for. */

@@ -1,4 +1,5 @@
 // The bootstrap token: `<sha256 of the CA's DER, hex>.<JWT>`, HS256 with the CA key's SEC1 DER as secret.
+import { SkepError } from "../../base/error/skep-error.ts";
 import { createHash } from "node:crypto";
 import { errors, jwtVerify, SignJWT } from "jose";
 import type { KeyPair } from "./ca.ts";
@@ -18,11 +19,8 @@ export function caHash(certDer: Uint8Array): string {
 }
 
 /** A token that can't be used, with what to do about it. */
-export class TokenError extends Error {
-  constructor(message: string) {
-    super(message);
-    this.name = "TokenError";
-  }
+export class TokenError extends SkepError {
+  readonly code = "SKEP_TOKEN";
 }
 
 /** Takes a token apart: what the CA must hash to, and the JWT that goes into `Authorization`. */

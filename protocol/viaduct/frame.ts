@@ -1,4 +1,5 @@
 // Viaduct's frames, which QUIC carries: a packer header of ten bytes and a message in protobuf (protocol notes 1, §2.4 and §2.5).
+import { SkepError } from "../../base/error/skep-error.ts";
 import { parseJson } from "../json.ts";
 import protobuf from "protobufjs/light.js";
 import { limits } from "../limits.ts";
@@ -13,11 +14,8 @@ const HEADER_BYTES = 10;
 const LENGTH_AT = 6;
 
 /** A frame that can't be one: the connection is of no use any more. */
-export class FrameError extends Error {
-  constructor(message: string) {
-    super(message);
-    this.name = "FrameError";
-  }
+export class FrameError extends SkepError {
+  readonly code = "SKEP_FRAME";
 }
 
 // The names are those of KubeEdge's schema, its misspelling included.

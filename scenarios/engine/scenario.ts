@@ -1,4 +1,5 @@
 // A scenario as its file says it, once it has been read and checked.
+import { SkepError } from "../../base/error/skep-error.ts";
 import type { World } from "../targets/target.ts";
 import type { ScenarioRun } from "./run.ts";
 import type { Misbehaviour } from "../../edge-sim/device/misbehaviour.ts";
@@ -154,11 +155,11 @@ export interface ObjectName {
 export type Manifest = string | KubeObject | readonly (string | KubeObject)[];
 
 /** A file that is no scenario: what was found where, and what is allowed there. */
-export class ScenarioError extends Error {
+export class ScenarioError extends SkepError {
+  readonly code = "SKEP_SCENARIO";
   readonly position: Position;
   constructor(position: Position, message: string) {
     super(`${positionText(position)}: ${message}`);
-    this.name = "ScenarioError";
     this.position = position;
   }
 }

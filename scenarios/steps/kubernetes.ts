@@ -31,7 +31,7 @@ async function calling<T>(
         const { kube } = context.world;
         const explained = resource === undefined ? [] : await explainFields(kube, resource, error.message);
         const details = explained.length > 0 ? explained : [error.message];
-        throw new StepFailure(`${what}: the API answered ${error.code}`, details, about);
+        throw new StepFailure(`${what}: the API answered ${error.status.code}`, details, about);
       }
       if (tried === UNREACHABLE_TRIES) throw error;
       await sleep(context.world.clock, UNREACHABLE_WAIT_MS, context.signal);

@@ -1,4 +1,5 @@
 // What a step is to the engine: the schema of its arguments and what it does.
+import { SkepError } from "../../base/error/skep-error.ts";
 import type { StepContext } from "../engine/context.ts";
 
 /** A JSON Schema. */
@@ -15,15 +16,12 @@ export interface StepKind {
 }
 
 /** A step that does not hold: what was expected and what was found, for a person. */
-export class StepFailure extends Error {
-  /** Lines of detail, such as the differences. */
-  readonly details: readonly string[];
+export class StepFailure extends SkepError {
+  readonly code = "SKEP_STEP";
   /** A part of the resource paths of messages that had to do with it; empty for none in particular. */
   readonly about: string;
   constructor(message: string, details: readonly string[] = [], about = "") {
-    super(message);
-    this.name = "StepFailure";
-    this.details = details;
+    super(message, { details });
     this.about = about;
   }
 }

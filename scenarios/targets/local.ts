@@ -1,4 +1,5 @@
 // The target of this machine: our edges, with our cloudcore or another, over the embedded API or a cluster.
+import { SkepError } from "../../base/error/skep-error.ts";
 import { HopRing } from "../../base/hop/ring.ts";
 import type { Logger } from "../../base/log/logger.ts";
 import { Random } from "../../base/random/random.ts";
@@ -64,26 +65,23 @@ const NAMESPACE_END_MS = 12_000;
 const LOOK_MS = 100;
 
 /** A fleet that did not get Ready in time. */
-export class NotReadyError extends Error {
-  constructor(message: string) {
-    super(message);
-    this.name = "NotReadyError";
-  }
+export class NotReadyError extends SkepError {
+  readonly code = "SKEP_NOT_READY";
 }
 
 /** A cloudcore that no edge can get at. */
-export class UnreachableError extends Error {
+export class UnreachableError extends SkepError {
+  readonly code = "SKEP_CLOUDCORE_UNREACHABLE";
   constructor(reason: string) {
     super(`no edge could connect to the cloudcore within ${FIRST_CONNECTION_MS / 1000} s: ${reason}`);
-    this.name = "UnreachableError";
   }
 }
 
 /** A cloudcore that refuses every edge: with this token or these certificates nothing can be run. */
-export class RefusedError extends Error {
+export class RefusedError extends SkepError {
+  readonly code = "SKEP_CLOUDCORE_REFUSES";
   constructor(reason: string) {
     super(`the cloudcore refuses the edges: ${reason}`);
-    this.name = "RefusedError";
   }
 }
 

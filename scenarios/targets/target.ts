@@ -1,4 +1,5 @@
 // Where scenarios run: which cloudcore, which edges, which Kubernetes, and what these can show and do.
+import { factsOf } from "../../base/error/skep-error.ts";
 import type { HopRing } from "../../base/hop/ring.ts";
 import type { Logger } from "../../base/log/logger.ts";
 import type { Clock } from "../../base/time/clock.ts";
@@ -24,30 +25,13 @@ export const capabilities = [
 ] as const;
 export type Capability = typeof capabilities[number];
 
-/** What no scenario can have: the ports, the cluster, the credentials, the cloudcore of the run. */
-const ofTheRun: ReadonlySet<string> = new Set([
-  "ListenError",
-  "KubeConfigError",
-  "KubeUnreachableError",
-  "DefinitionsError",
-  "KeyFileError",
-  "TokenError",
-  "EnrolmentError",
-  "RefusedError",
-  "UnreachableError",
-]);
-
 /**
  * Whether a world that can't be made for one scenario can't be made for the others either. All else is that scenario's own: its
  * devices, its brokers, a fleet that isn't ready in time.
  */
 export function isOfTheRun(error: unknown): boolean {
-  if (error instanceof KubeApiError) return error.code === 401 || error.code === 403;
-  // A module that can't start tells why by its cause.
-  const names = [error, (error as { readonly cause?: unknown } | undefined)?.cause].map((e) =>
-    (e as Error | undefined)?.name
-  );
-  return names.some((name) => name !== undefined && ofTheRun.has(name));
+  if (error instanceof KubeApiError) return [401, 403].includes(error.status.code);
+  return factsOf(error)?.endsRun === true;
 }
 
 /** Milliseconds the parts took to be there. */

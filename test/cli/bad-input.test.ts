@@ -59,7 +59,7 @@ describe("one clear message and code 2 for", () => {
     [
       "an address that is not this machine's",
       ["run", scenario, "--bind", "203.0.113.5"],
-      /can't listen on 203\.0\.113\.5:\d+: .*; --bind takes an address of this machine/,
+      /can't listen on 203\.0\.113\.5:\d+: .*\n  use an address of this machine with --bind \(SKEP_LISTEN\)/,
     ],
     [
       "reports that can't be written",
@@ -111,7 +111,7 @@ describe("one clear message and code 2 for", () => {
     const port = await listen(taken, anyPort);
     for (const command of [["run", scenario], ["up"], ["apiserver"]]) {
       const { code, err } = await skep(folder.path, ...command, "--port", String(port));
-      expect(err).toContain(`can't listen on 127.0.0.1:${port}: it is in use; ask for another with --port`);
+      expect(err).toContain(`can't listen on 127.0.0.1:${port}: it is in use\n  choose another port with --port`);
       expect(code).toBe(2);
     }
     await closeServer(taken);

@@ -185,7 +185,7 @@ describe("skep cloudcore --config", () => {
     await until("it has ended", () => command.child.exitCode !== null, 10_000);
     const { code, err } = await command.ended();
     expect(code).toBe(signal === "SIGINT" ? 130 : 143);
-    expect(err).not.toContain("fault of skep");
+    expect(err).not.toContain("bug of skep");
     await fleet.stop();
   });
 
@@ -283,8 +283,10 @@ describe("skep cloudcore --config", () => {
     test.each(cases)("%s", async (name, change, message) => {
       const at = await file(name.replaceAll(" ", "-").replace("a-", ""), change as (hub: Tree, whole: Tree) => void);
       const { code, err, out } = await skep(folder.path, "cloudcore", "--config", at.path, "--quiet");
-      expect(err.trimEnd()).toMatch(message);
-      expect(err.trimEnd().split("\n")).toHaveLength(1);
+      const [first, second, ...others] = err.trimEnd().split("\n");
+      expect(first).toMatch(message);
+      expect(second).toMatch(/^ {2}\S.* \(SKEP_[A-Z_]+\)$/);
+      expect(others).toEqual([]);
       expect(out).toBe("");
       expect(code).toBe(2);
     });

@@ -197,7 +197,7 @@ export class SyncRecords {
       this.#logger.debug("an object is delivered without a sync record: its namespace is being deleted", facts);
       return;
     }
-    const { code = 0 } = error as Partial<KubeApiError>;
+    const code = error instanceof KubeApiError ? error.status.code : 0;
     if (this.#refused.has(code)) return;
     this.#refused.add(code);
     this.#logger.warn(
@@ -223,8 +223,8 @@ function canNeverBe(error: unknown): boolean {
 /** A namespace that is being deleted takes nothing new (403 with that cause), one that is gone is not found. */
 function isNamespaceEnding(error: unknown): boolean {
   if (!(error instanceof KubeApiError)) return false;
-  const { details } = error.status;
-  if (error.code === 404) return textAt(details, "kind") === "namespaces";
+  const { code, details } = error.status;
+  if (code === 404) return textAt(details, "kind") === "namespaces";
   return listAt(details, "causes").some((cause) => at(cause, "reason") === "NamespaceTerminating");
 }
 

@@ -1,14 +1,12 @@
 // What edges report of their devices, as a change of DeviceStatus (protocol notes 3, §3.2–3.3).
+import { SkepError } from "../../../base/error/skep-error.ts";
 import type { Device, DeviceStatus, StatusTwin, StatusValue } from "../../../protocol/apis/device.ts";
 import { at, isPlainObject } from "../../../protocol/apis/kube-object.ts";
 import type { MsgTwin } from "../../../protocol/twin/twin.ts";
 
 /** A report that can't be read. */
-export class ReportError extends Error {
-  constructor(message: string) {
-    super(message);
-    this.name = "ReportError";
-  }
+export class ReportError extends SkepError {
+  readonly code = "SKEP_REPORT";
 }
 
 /**

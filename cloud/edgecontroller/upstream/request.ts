@@ -1,4 +1,5 @@
 // A request from an edge, taken apart, and the shapes in which KubeEdge answers one (protocol notes 2, §3.2).
+import { SkepError } from "../../../base/error/skep-error.ts";
 import { parseJson } from "../../../protocol/json.ts";
 import type { Clock } from "../../../base/time/clock.ts";
 import { type KubeObject, type KubeStatus } from "../../../protocol/apis/kube-object.ts";
@@ -126,11 +127,11 @@ export function answerMessage(now: number, request: EdgeRequest, answer: EdgeAns
 }
 
 /** A content that can't be read. The words are KubeEdge's, which has others for each worker. */
-export class ContentError extends Error {
+export class ContentError extends SkepError {
+  readonly code = "SKEP_CONTENT";
   readonly reason: string;
   constructor(id: string, reason: string, words = "unmarshal message content error") {
     super(`message: ${id} process failure, ${words}: ${reason}`);
-    this.name = "ContentError";
     this.reason = reason;
   }
 }
