@@ -8,10 +8,10 @@ export {
   type Started,
   type StartOptions,
   type StepFunctions,
-} from "./scenarios/engine/session.ts";
+} from "./scenarios/suite/session.ts";
 export type { HopRecord } from "./base/hop/hop.ts";
-export type { InvariantResult } from "./scenarios/engine/result.ts";
-export { StepFailure } from "./scenarios/steps/step.ts";
+export type { InvariantResult } from "./scenarios/model/result.ts";
+export { StepFailure } from "./scenarios/model/step-failure.ts";
 export { ApiServer } from "./cloud/apiserver/apiserver.ts";
 export { CloudCore } from "./cloud/cloudcore.ts";
 export { Fleet } from "./edge-sim/fleet/fleet.ts";

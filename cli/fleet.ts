@@ -12,7 +12,7 @@ import { edgesPerProcess, type Machine, machineOf, processesFor } from "../edge-
 import { type FleetReport, FleetWorkers } from "../edge-sim/fleet/workers.ts";
 import type { StoreFile } from "../edge-sim/metamanager/store-file.ts";
 import { edgecoreTimings, scaledTimings } from "../edge-sim/timings.ts";
-import type { ScenarioCohort } from "../scenarios/engine/scenario.ts";
+import type { ScenarioCohort } from "../scenarios/cohorts/cohort.ts";
 import { UsageError } from "./failure.ts";
 import { FleetLine } from "./fleet-line.ts";
 import { hubAddressOf, type HubFlags } from "./hub-address.ts";
@@ -121,7 +121,7 @@ async function fleetHere(
   line: FleetLine,
 ): Promise<RunningFleet> {
   const { rate, shard } = flags;
-  const { cohortOf } = await import("../scenarios/targets/cohorts.ts");
+  const { cohortOf } = await import("../scenarios/cohorts/fleet-cohort.ts");
   const cohorts: Cohort[] = await Promise.all(
     written.map((cohort) => cohortOf(cohort, flags.cohorts ?? "", { timeScale: flags.timeScale ?? 1 })),
   );
@@ -229,7 +229,7 @@ async function writtenCohorts(
   if (edges !== undefined || prefix !== undefined) {
     throw new UsageError("--cohorts names and counts the edges: leave --edges and --prefix out");
   }
-  const { loadCohorts } = await import("../scenarios/engine/parse.ts");
+  const { loadCohorts } = await import("../scenarios/cohorts/read.ts");
   return (await loadCohorts(file)).map(labelled);
 }
 
@@ -284,8 +284,8 @@ async function openCluster(file: string, cleanup: AsyncDisposableStack): Promise
 
 /** What edges can't make themselves: the Nodes of those of v1.1, device models and devices. */
 async function makeObjects(kube: KubeClient, written: readonly ScenarioCohort[], file: string): Promise<void> {
-  const { createDevices } = await import("../scenarios/targets/devices.ts");
-  const { makeNodesOfV11 } = await import("../scenarios/targets/cohorts.ts");
+  const { createDevices } = await import("../scenarios/cohorts/devices.ts");
+  const { makeNodesOfV11 } = await import("../scenarios/cohorts/fleet-cohort.ts");
   await makeNodesOfV11(kube, written, "");
   const position = { file, line: 1, column: 1 };
   await createDevices(kube, NAMESPACE, { fleet: written, position }, { [fleetLabel]: "" });

@@ -1,7 +1,7 @@
 // `skep list` and `skep check`: which scenarios there are, and whether files hold any.
-import { loadForCheck } from "../scenarios/engine/parse.ts";
-import { ScenarioError } from "../scenarios/engine/scenario.ts";
-import { wrongFiles } from "../scenarios/targets/named-files.ts";
+import { loadForCheck } from "../scenarios/suite/load.ts";
+import { ScenarioError } from "../scenarios/files/position.ts";
+import { wrongFiles } from "../scenarios/suite/named-files.ts";
 import { exitCodes } from "./failure.ts";
 import { type Selection, wantedScenarios } from "./selection.ts";
 

@@ -1,15 +1,17 @@
 // `skep run`: reads scenarios, runs them one after another, reports.
+import { stepTable } from "../scenarios/steps/table.ts";
+import { wrongFiles } from "../scenarios/suite/named-files.ts";
 import { access, constants, mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { reasonOf } from "../base/log/logger.ts";
 import { pinoLogger } from "../base/log/pino-logger.ts";
-import type { RunResult } from "../scenarios/engine/result.ts";
+import type { RunResult } from "../scenarios/model/result.ts";
 import { runAll } from "../scenarios/engine/run-all.ts";
 import { jsonReport } from "../scenarios/report/json.ts";
 import { junitReport } from "../scenarios/report/junit.ts";
 import { terminalReport } from "../scenarios/report/terminal.ts";
 import { localTarget } from "../scenarios/targets/local.ts";
-import type { Target } from "../scenarios/targets/target.ts";
+import type { Target } from "../scenarios/model/target.ts";
 import { exitCodes, UsageError } from "./failure.ts";
 import { hubAddressOf, type HubFlags } from "./hub-address.ts";
 import { interruption } from "./interrupt.ts";
@@ -59,6 +61,8 @@ export async function runCommand(files: readonly string[], flags: RunFlags): Pro
   const many = scenarios.length === 1 ? "1 scenario" : `${scenarios.length} scenarios`;
   report.start(`skep: ${many} on ${target.name}, seed ${seed}, timers ${target.timeScale} times as fast as KubeEdge's`);
   const { run, impossible } = await runAll(scenarios, {
+    steps: stepTable,
+    wrongFiles,
     target,
     seed,
     forceSeed: flags.seed !== undefined,

@@ -1,7 +1,9 @@
 // Which scenarios a command is about: files or the library, and what of them.
 import { relative } from "node:path";
-import { loadScenarios } from "../scenarios/engine/parse.ts";
-import { defaultFleet, type Scenario, ScenarioError, withDefaults } from "../scenarios/engine/scenario.ts";
+import { loadScenarios } from "../scenarios/suite/load.ts";
+import { defaultFleet } from "../scenarios/cohorts/cohort.ts";
+import { type Scenario, withDefaults } from "../scenarios/model/scenario.ts";
+import { ScenarioError } from "../scenarios/files/position.ts";
 import { libraryFiles } from "../scenarios/library/library.ts";
 import { UsageError } from "./failure.ts";
 

@@ -12,7 +12,7 @@ import { loadKubeConfig, tokenKubeConfig } from "../cloud/kube/kubeconfig.ts";
 import { Fleet, fleetLabel } from "../edge-sim/fleet/fleet.ts";
 import { edgecoreTimings, scaledTimings } from "../edge-sim/timings.ts";
 import { kubeedgeCrds } from "../protocol/apis/crds.ts";
-import { createDevices } from "../scenarios/targets/devices.ts";
+import { createDevices } from "../scenarios/cohorts/devices.ts";
 import { servingOf } from "./cloudcore.ts";
 import { interruption } from "./interrupt.ts";
 import { defaultKubeconfig, writeKubeconfig } from "../cloud/apiserver/kubeconfig.ts";

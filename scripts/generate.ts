@@ -6,10 +6,10 @@ import { readFile, writeFile } from "node:fs/promises";
 import { basename, dirname, relative } from "node:path";
 import { errorCodes, type ErrorFacts } from "../base/error/codes.ts";
 import { editorSchema } from "../scenarios/engine/schema.ts";
-import { loadScenarios } from "../scenarios/engine/parse.ts";
+import { loadScenarios } from "../scenarios/suite/load.ts";
 import { libraryFiles } from "../scenarios/library/library.ts";
 import { stepTable } from "../scenarios/steps/table.ts";
-import { capabilities } from "../scenarios/targets/target.ts";
+import { capabilities } from "../scenarios/model/target.ts";
 
 type Schema = Readonly<Record<string, unknown>>;
 
@@ -136,7 +136,7 @@ const outputs: Readonly<Record<string, string>> = {
   "docs/coverage.md": await coveragePage(
     ["cloudhub", "controllers", "edge"].map((part) => `test/statements/${part}.json`),
   ),
-  "scenarios/scenario.schema.json": `${JSON.stringify(editorSchema(), null, 2)}\n`,
+  "scenarios/scenario.schema.json": `${JSON.stringify(editorSchema(stepTable), null, 2)}\n`,
   "docs/library.md": await libraryPage(),
   "docs/scenarios.md": await between(
     "docs/scenarios.md",

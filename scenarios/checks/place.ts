@@ -1,13 +1,14 @@
 // The places where `expect`, `never` and `always` look: the API, an edge's store, a device, the messages, the metrics.
 import { compileHopFilter } from "../../base/hop/filter.ts";
-import type { HopRecord } from "../../base/hop/hop.ts";
+import { describeHop } from "../report/hop-line.ts";
 import type { Edge } from "../../edge-sim/edge.ts";
-import type { StepContext } from "../engine/context.ts";
-import { describeDifference, differences, show } from "../engine/match.ts";
-import type { ObjectName } from "../engine/scenario.ts";
-import type { Look } from "../engine/wait.ts";
+import type { StepContext } from "../model/context.ts";
+import { describeDifference, differences } from "../model/match.ts";
+import { show } from "../files/show.ts";
+import type { ObjectName } from "../model/scenario.ts";
+import type { Look } from "./wait.ts";
 import { noNamespace, wirePath } from "../../protocol/resource/path.ts";
-import { StepFailure } from "../steps/step.ts";
+import { StepFailure } from "../model/step-failure.ts";
 
 /** The arguments that say where to look and what for. */
 export interface PlaceArgs {
@@ -192,16 +193,6 @@ function messagesPlace(context: StepContext, args: PlaceArgs): Place {
       });
     },
   };
-}
-
-/** A hop in one line. */
-export function describeHop(record: HopRecord): string {
-  const time = new Date(record.time).toISOString().slice(11, 23);
-  const version = record.version === "" ? "" : ` v${record.version}`;
-  const outcome = record.outcome === "" || record.outcome === "sent" ? "" : ` (${record.outcome})`;
-  return `${time} ${record.hop.padEnd(18)} ${
-    record.node.padEnd(10)
-  } ${record.operation} ${record.resource}${version}${outcome}`;
 }
 
 function lookAt({ match, absent }: PlaceArgs, found: unknown): Look {

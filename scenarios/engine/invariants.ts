@@ -3,9 +3,9 @@ import { isNewerVersion, type KubeObject, textAt } from "../../protocol/apis/kub
 import type { Edge } from "../../edge-sim/edge.ts";
 import { resources } from "../../cloud/kube/resource.ts";
 import { isAcknowledgedVersion, syncNameOf } from "../../protocol/apis/reliablesyncs.ts";
-import type { World } from "../targets/target.ts";
+import type { World } from "../model/environment.ts";
 import { sleep } from "../../base/time/clock.ts";
-import type { InvariantResult } from "./result.ts";
+import type { InvariantResult } from "../model/result.ts";
 
 /** Milliseconds, times the target's patience, that both ends have to come to rest. */
 const SETTLE_MS = 10_000;

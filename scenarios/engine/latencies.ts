@@ -1,11 +1,6 @@
 // How long messages took, by flow: what was sent down until it was acknowledged, what was asked up until it was answered.
 import type { HopRecord } from "../../base/hop/hop.ts";
-
-/** The milliseconds of one flow: `[ms, how often]`, ascending. `down pod`, `up query configmap`. */
-export interface Latencies {
-  readonly flow: string;
-  readonly counts: readonly (readonly [ms: number, count: number])[];
-}
+import type { Latencies } from "../model/result.ts";
 
 /** Reads them off the hops. Flows that can't be seen (a cloud that isn't ours) are missing. */
 export function latenciesOf(hops: Iterable<HopRecord>): Latencies[] {

@@ -2,13 +2,14 @@
 import { availableParallelism } from "node:os";
 import { version } from "../../base/version.ts";
 import type { HopRecord } from "../../base/hop/hop.ts";
-import type { Target, World } from "../targets/target.ts";
-import type { FirstMessage, RunResult, ScenarioResult } from "./result.ts";
-import { type Progress, runScenario } from "./run.ts";
-import type { Scenario } from "./scenario.ts";
+import type { Target } from "../model/target.ts";
+import type { World } from "../model/environment.ts";
+import type { FirstMessage, RunResult, ScenarioResult } from "../model/result.ts";
+import { type Progress, type RunOptions, runScenario } from "./run.ts";
+import type { Scenario } from "../model/scenario.ts";
 
 /** How the run goes. */
-export interface RunAllOptions {
+export interface RunAllOptions extends Pick<RunOptions, "steps" | "wrongFiles"> {
   readonly target: Target;
   /** Used where a scenario has no seed of its own, or for all with `forceSeed`. */
   readonly seed: number;

@@ -1,18 +1,20 @@
 // Runs scenarios: a world for each, its steps, its invariants, its verdict.
 import { Environment } from "@marcbachmann/cel-js";
 import type { HopRecord } from "../../base/hop/hop.ts";
+import { SkepError } from "../../base/error/skep-error.ts";
 import { reasonOf } from "../../base/log/logger.ts";
-import { StepFailure } from "../steps/step.ts";
-import { stepTable } from "../steps/table.ts";
-import { wrongFiles } from "../targets/named-files.ts";
-import { isOfTheRun, type Target, type World } from "../targets/target.ts";
-import { DEFAULT_WITHIN, type StepContext, type Variables } from "./context.ts";
-import { milliseconds } from "./duration.ts";
+import type { StepTable } from "../model/step-kind.ts";
+import { StepFailure } from "../model/step-failure.ts";
+import { isOfTheRun, type Target } from "../model/target.ts";
+import type { World } from "../model/environment.ts";
+import { DEFAULT_WITHIN, type StepContext } from "../model/context.ts";
+import { substitute, unknownVariable, valueAt, type Variables } from "../files/variables.ts";
+import { milliseconds } from "../files/duration.ts";
 import { judgeInvariants } from "./invariants.ts";
 import { latenciesOf } from "./latencies.ts";
-import type { Failure, InvariantResult, ScenarioResult, Shown, StepResult } from "./result.ts";
-import { defaultFleet, type Scenario, type Step, usesQuic } from "./scenario.ts";
-import { substitute, unknownVariable, valueAt } from "./variables.ts";
+import type { Failure, InvariantResult, ScenarioResult, Shown, StepResult } from "../model/result.ts";
+import { defaultFleet, usesQuic } from "../cohorts/cohort.ts";
+import type { Scenario, Step } from "../model/scenario.ts";
 
 /** What the run tells while it goes on. */
 export interface Progress {
@@ -23,6 +25,10 @@ export interface Progress {
 
 export interface RunOptions {
   readonly target: Target;
+  /** The kinds of steps that there are. */
+  readonly steps: StepTable;
+  /** What is wrong with the files that a scenario names: a line each. Such a scenario fails without being run. */
+  readonly wrongFiles: (scenario: Scenario) => Promise<readonly string[]>;
   /** Used where a scenario has no seed of its own, or for all with `forceSeed`. */
   readonly seed: number;
   readonly forceSeed: boolean;
@@ -70,7 +76,7 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
   if (lacking.length > 0) {
     return { ...base, verdict: "skipped", reason: `${target.name} has no ${lacking.join(", ")}`, took: 0 };
   }
-  const refusals = scenario.refusals ?? await wrongFiles(scenario);
+  const refusals = scenario.refusals ?? await options.wrongFiles(scenario);
   if (refusals.length > 0) {
     const failures = refusals.map((message) => ({ message, details: [], hops: [] }));
     return { ...base, verdict: "failed", reason: "", refused: true, failures, took: performance.now() - began };
@@ -134,6 +140,7 @@ export class ScenarioRun {
   readonly #world: World;
   readonly #signal: AbortSignal;
   readonly #progress: Progress;
+  readonly #table: StepTable;
   readonly #interruption: AbortSignal;
   readonly #isLate: () => boolean;
   readonly #began = performance.now();
@@ -145,13 +152,14 @@ export class ScenarioRun {
     scenario: Scenario,
     world: World,
     signal: AbortSignal,
-    { progress, signal: interruption }: Pick<RunOptions, "progress" | "signal">,
+    { progress, signal: interruption, steps }: Pick<RunOptions, "progress" | "signal" | "steps">,
     isLate: () => boolean,
   ) {
     this.#scenario = scenario;
     this.#world = world;
     this.#signal = signal;
     this.#progress = progress;
+    this.#table = steps;
     this.#interruption = interruption;
     this.#isLate = isLate;
     const [ca = "", ...jwt] = world.token.split(".");
@@ -242,7 +250,7 @@ export class ScenarioRun {
         record("skipped");
         return undefined;
       }
-      const kind = stepTable.get(step.kind);
+      const kind = this.#table.get(step.kind);
       if (kind === undefined) throw new Error(`no step ${step.kind}`);
       const value = await kind.run(this.#context(all, signal), argsOf(step, all, this.#world) as never);
       for (const [name, path] of Object.entries(step.as ?? {})) this.#kept[name] = valueAt(value, path);
@@ -373,5 +381,5 @@ function isTrue(expression: string, variables: Variables): boolean {
 }
 
 function detailsOf(error: unknown): string[] {
-  return error instanceof StepFailure ? [...error.details] : [];
+  return error instanceof SkepError ? [...error.details] : [];
 }

@@ -1,8 +1,8 @@
 // The run for GitHub Actions: an annotation where a scenario failed, and the job's summary.
 import { appendFile } from "node:fs/promises";
 import { reasonOf } from "../../base/log/logger.ts";
-import { spoken } from "../engine/duration.ts";
-import type { RunResult, ScenarioResult } from "../engine/result.ts";
+import { spoken } from "../files/duration.ts";
+import type { RunResult, ScenarioResult } from "../model/result.ts";
 import { failureLines, totalsLine } from "./terminal.ts";
 
 /** Writes annotations to `write`, and the summary to the file that GitHub names in GITHUB_STEP_SUMMARY, if it does. */

@@ -2,9 +2,9 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
-import { describeHop } from "../checks/place.ts";
-import { spoken } from "../engine/duration.ts";
-import type { Failure, InvariantResult, RunResult, ScenarioResult, StepResult } from "../engine/result.ts";
+import { describeHop } from "./hop-line.ts";
+import { spoken } from "../files/duration.ts";
+import type { Failure, InvariantResult, RunResult, ScenarioResult, StepResult } from "../model/result.ts";
 import { type FlowPercentiles, flowPercentiles, percentiles } from "./percentiles.ts";
 import { totalsLine } from "./terminal.ts";
 

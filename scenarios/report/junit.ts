@@ -1,5 +1,5 @@
 // The run as JUnit XML, for CI servers.
-import type { RunResult, ScenarioResult } from "../engine/result.ts";
+import type { RunResult, ScenarioResult } from "../model/result.ts";
 import { failureLines } from "./terminal.ts";
 
 /** One test suite; a scenario is a test case, its file the class. */

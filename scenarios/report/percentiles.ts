@@ -1,6 +1,6 @@
 // Percentiles of flows, over all scenarios of a run.
 import { build } from "hdr-histogram-js";
-import type { RunResult } from "../engine/result.ts";
+import type { RunResult } from "../model/result.ts";
 
 /** The percentiles that are shown. */
 export const percentiles = [50, 75, 90, 95, 99, 99.9, 100] as const;

@@ -1,8 +1,8 @@
 // The run in a terminal: a live line where there is one, plain lines where there isn't, and the table at the end.
 import pc from "picocolors";
-import { describeHop } from "../checks/place.ts";
-import { spoken } from "../engine/duration.ts";
-import type { RunResult, ScenarioResult, Verdict } from "../engine/result.ts";
+import { describeHop } from "./hop-line.ts";
+import { spoken } from "../files/duration.ts";
+import type { RunResult, ScenarioResult, Verdict } from "../model/result.ts";
 import type { Progress } from "../engine/run.ts";
 
 /** Where the report goes, and how. */

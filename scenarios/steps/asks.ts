@@ -8,9 +8,11 @@ import { edgeModules, groups, modules, ok, operations } from "../../protocol/mes
 import { nodePath } from "../../protocol/resource/path.ts";
 import { UnansweredError } from "../../edge-sim/edgehub/edgehub.ts";
 import { edgeNamed } from "../checks/place.ts";
-import type { StepContext } from "../engine/context.ts";
-import { describeDifference, differences } from "../engine/match.ts";
-import { schemas, StepFailure, type StepKind } from "./step.ts";
+import type { StepContext } from "../model/context.ts";
+import { describeDifference, differences } from "../model/match.ts";
+import { schemas } from "../files/schemas.ts";
+import { StepFailure } from "../model/step-failure.ts";
+import type { StepKind } from "../model/step-kind.ts";
 
 /** What the step takes. */
 export interface AskArgs {

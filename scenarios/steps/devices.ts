@@ -1,8 +1,10 @@
 // Steps at devices: report and set.
 import { reasonOf } from "../../base/log/logger.ts";
-import type { StepContext } from "../engine/context.ts";
+import type { StepContext } from "../model/context.ts";
 import type { Edge } from "../../edge-sim/edge.ts";
-import { schemas, StepFailure, type StepKind } from "./step.ts";
+import { schemas } from "../files/schemas.ts";
+import { StepFailure } from "../model/step-failure.ts";
+import type { StepKind } from "../model/step-kind.ts";
 
 type DeviceArgs =
   & { readonly device: string; readonly state?: string; readonly refused?: boolean }

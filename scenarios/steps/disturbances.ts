@@ -2,9 +2,11 @@
 import type { Link, LinkQuality } from "../../base/link/link.ts";
 import { sleep } from "../../base/time/clock.ts";
 import { edgeNamed } from "../checks/place.ts";
-import type { StepContext } from "../engine/context.ts";
-import { milliseconds } from "../engine/duration.ts";
-import { schemas, StepFailure, type StepKind } from "./step.ts";
+import type { StepContext } from "../model/context.ts";
+import { milliseconds } from "../files/duration.ts";
+import { schemas } from "../files/schemas.ts";
+import { StepFailure } from "../model/step-failure.ts";
+import type { StepKind } from "../model/step-kind.ts";
 
 /** What the step takes. */
 export interface EdgeArgs {

@@ -2,11 +2,14 @@
 import { compileHopFilter } from "../../base/hop/filter.ts";
 import type { HopRecord } from "../../base/hop/hop.ts";
 import { sleep } from "../../base/time/clock.ts";
-import { describeHop, type PlaceArgs, placeOf } from "../checks/place.ts";
-import type { StepContext } from "../engine/context.ts";
-import { milliseconds } from "../engine/duration.ts";
-import { holdsFor, waitFor } from "../engine/wait.ts";
-import { type Schema, schemas, StepFailure, type StepKind } from "./step.ts";
+import { describeHop } from "../report/hop-line.ts";
+import { type PlaceArgs, placeOf } from "../checks/place.ts";
+import type { StepContext } from "../model/context.ts";
+import { milliseconds } from "../files/duration.ts";
+import { holdsFor, waitFor } from "../checks/wait.ts";
+import { type Schema, schemas } from "../files/schemas.ts";
+import { StepFailure } from "../model/step-failure.ts";
+import type { StepKind } from "../model/step-kind.ts";
 
 const placeProperties = {
   at: {

@@ -4,11 +4,13 @@ import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { reasonOf } from "../../base/log/logger.ts";
 import { sleep } from "../../base/time/clock.ts";
-import type { StepContext } from "../engine/context.ts";
-import { milliseconds } from "../engine/duration.ts";
-import { fileBeside } from "../engine/manifest.ts";
-import type { Scenario, Step } from "../engine/scenario.ts";
-import { schemas, StepFailure, type StepKind } from "./step.ts";
+import type { StepContext } from "../model/context.ts";
+import { milliseconds } from "../files/duration.ts";
+import { fileBeside } from "../files/manifest.ts";
+import type { Scenario, Step } from "../model/scenario.ts";
+import { schemas } from "../files/schemas.ts";
+import { StepFailure } from "../model/step-failure.ts";
+import type { StepKind } from "../model/step-kind.ts";
 
 export const waitStep = {
   name: "wait",

@@ -3,11 +3,13 @@ import { sleep } from "../../base/time/clock.ts";
 import type { KubeObject } from "../../protocol/apis/kube-object.ts";
 import { hasCode, KubeApiError, UnknownKindError } from "../../cloud/kube/client.ts";
 import type { Resource } from "../../cloud/kube/resource.ts";
-import type { StepContext } from "../engine/context.ts";
-import type { Manifest, ObjectName } from "../engine/scenario.ts";
-import { loadManifest } from "../engine/manifest.ts";
+import type { StepContext } from "../model/context.ts";
+import type { Manifest, ObjectName } from "../model/scenario.ts";
+import { loadManifest } from "./manifest-argument.ts";
 import { explainFields } from "./field-names.ts";
-import { schemas, StepFailure, type StepKind } from "./step.ts";
+import { schemas } from "../files/schemas.ts";
+import { StepFailure } from "../model/step-failure.ts";
+import type { StepKind } from "../model/step-kind.ts";
 
 /** A misspelt field fails the step, as `kubectl apply` does. */
 const strict = { fieldValidation: "Strict" } as const;

@@ -1,8 +1,9 @@
 // The step of a mapper, or an application: something is published at an edge's own broker.
 import { reasonOf } from "../../base/log/logger.ts";
 import { edgeNamed } from "../checks/place.ts";
-import type { StepContext } from "../engine/context.ts";
-import { StepFailure, type StepKind } from "./step.ts";
+import type { StepContext } from "../model/context.ts";
+import { StepFailure } from "../model/step-failure.ts";
+import type { StepKind } from "../model/step-kind.ts";
 
 /** What the step takes. */
 export interface PublishArgs {

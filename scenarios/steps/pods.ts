@@ -1,8 +1,9 @@
 // Steps at pods: what their containers do, and which images can be had.
 import type { PodDeed } from "../../edge-sim/edged/pods.ts";
 import { edgeNamed } from "../checks/place.ts";
-import type { StepContext } from "../engine/context.ts";
-import { StepFailure, type StepKind } from "./step.ts";
+import type { StepContext } from "../model/context.ts";
+import { StepFailure } from "../model/step-failure.ts";
+import type { StepKind } from "../model/step-kind.ts";
 
 /** What the step takes. */
 export interface PodsArgs {

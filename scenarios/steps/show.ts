@@ -1,8 +1,9 @@
 // The step that shows: what stands at a place goes into the report, whatever it is.
-import { placeOf } from "../checks/place.ts";
-import type { StepContext } from "../engine/context.ts";
-import { schemas, type StepKind } from "./step.ts";
-import { describeHop, type PlaceArgs } from "../checks/place.ts";
+import { type PlaceArgs, placeOf } from "../checks/place.ts";
+import { describeHop } from "../report/hop-line.ts";
+import type { StepContext } from "../model/context.ts";
+import { schemas } from "../files/schemas.ts";
+import type { StepKind } from "../model/step-kind.ts";
 import type { HopRecord } from "../../base/hop/hop.ts";
 
 /** Lines of one thing shown; of messages the last ones. */

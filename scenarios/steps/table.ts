@@ -8,7 +8,7 @@ import { applyStep, deleteStep, patchStep } from "./kubernetes.ts";
 import { publishStep } from "./mqtt.ts";
 import { podsStep } from "./pods.ts";
 import { showStep } from "./show.ts";
-import type { StepKind } from "./step.ts";
+import type { StepKind, StepTable } from "../model/step-kind.ts";
 
 /** The steps by their own types: functions of the same names take what the files' steps take. */
 export const stepKinds = {
@@ -35,4 +35,4 @@ export const stepKinds = {
 } as const satisfies Record<string, StepKind>;
 
 /** Name → step. */
-export const stepTable: ReadonlyMap<string, StepKind> = new Map(Object.entries(stepKinds));
+export const stepTable: StepTable = new Map(Object.entries(stepKinds));

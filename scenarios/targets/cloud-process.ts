@@ -9,7 +9,7 @@ import { resources } from "../../cloud/kube/resource.ts";
 import { writeKubeconfig } from "../../cloud/apiserver/kubeconfig.ts";
 import { textAt } from "../../protocol/apis/kube-object.ts";
 import type { HubAddress } from "../../edge-sim/edgehub/edgehub.ts";
-import { StepFailure } from "../steps/step.ts";
+import { StepFailure } from "../model/step-failure.ts";
 
 /** What it is started with. */
 export interface CloudProcessOptions {

@@ -15,10 +15,10 @@ import { v11Rule } from "../../protocol/apis/cloudcore-config.ts";
 import { issueClient } from "../../protocol/pki/ca.ts";
 import { legacySubject } from "../../protocol/pki/legacy.ts";
 import type { HubAddress } from "../../edge-sim/edgehub/edgehub.ts";
-import { milliseconds } from "../engine/duration.ts";
-import type { ScenarioCloudcore } from "../engine/scenario.ts";
-import { StepFailure } from "../steps/step.ts";
-import type { LocalOptions } from "./local.ts";
+import { milliseconds } from "../files/duration.ts";
+import type { ScenarioCloudcore } from "../model/scenario.ts";
+import { StepFailure } from "../model/step-failure.ts";
+import type { LocalOptions } from "./local-options.ts";
 
 /** Our cloudcore, in this process or in one of its own. */
 export interface Cloud {

@@ -1,7 +1,6 @@
 // The target of this machine: our edges, with our cloudcore or another, over the embedded API or a cluster.
 import { SkepError } from "../../base/error/skep-error.ts";
 import { HopRing } from "../../base/hop/ring.ts";
-import type { Logger } from "../../base/log/logger.ts";
 import { Random } from "../../base/random/random.ts";
 import { quicProblem } from "../../base/transport/quic.ts";
 import { type Clock, sleep } from "../../base/time/clock.ts";
@@ -11,33 +10,22 @@ import { hasCode, KubeClient } from "../../cloud/kube/client.ts";
 import { Informer, type InformerWorld } from "../../cloud/kube/informer.ts";
 import { loadKubeConfig, tokenKubeConfig } from "../../cloud/kube/kubeconfig.ts";
 import { resources } from "../../cloud/kube/resource.ts";
-import type { HubAddress } from "../../edge-sim/edgehub/edgehub.ts";
 import { Fleet } from "../../edge-sim/fleet/fleet.ts";
 import { edgecoreTimings, scaledTimings } from "../../edge-sim/timings.ts";
 import { kubeedgeCrds, kubeedgeCrdsOfBothEras } from "../../protocol/apis/crds.ts";
 import { textAt } from "../../protocol/apis/kube-object.ts";
 import { limits } from "../../protocol/limits.ts";
-import { type Scenario, usesQuic, usesV11 } from "../engine/scenario.ts";
-import { StepFailure } from "../steps/step.ts";
+import type { Scenario } from "../model/scenario.ts";
+import { usesQuic, usesV11 } from "../cohorts/cohort.ts";
+import { StepFailure } from "../model/step-failure.ts";
+import type { LocalOptions } from "./local-options.ts";
 import { foreignCloud, localCloud, processCloud } from "./clouds.ts";
-import { cohortOf, makeNodesOfV11 } from "./cohorts.ts";
-import { createDevices } from "./devices.ts";
+import { cohortOf, makeNodesOfV11 } from "../cohorts/fleet-cohort.ts";
+import { createDevices } from "../cohorts/devices.ts";
 import { newSuffix, renamer } from "./own-names.ts";
 import { holdBlock } from "./ports.ts";
-import { capabilities, type Capability, type StartTimes, type Target, type World } from "./target.ts";
-
-/** How scenarios are run here. */
-export interface LocalOptions {
-  readonly logger: Logger;
-  readonly timeScale: number;
-  readonly bind: string;
-  /** The first of a block of ports: API, hub, enrolment. Without it, or 0, each world has a free block. */
-  readonly port?: number;
-  /** A cluster instead of the embedded API. */
-  readonly kubeconfig?: string;
-  /** A cloudcore that runs already, instead of ours. */
-  readonly cloudcore?: HubAddress;
-}
+import { capabilities, type Capability, type Target } from "../model/target.ts";
+import type { StartTimes, World } from "../model/environment.ts";
 
 /** What a target that is not all ours lacks. */
 const ourApiOnly: readonly Capability[] = ["apiserver-restart", "cloudcore-kill"];

@@ -1,6 +1,6 @@
 // Names of edges that are a run's own: in a cluster that others use, too, `gw-0` of two runs must be two Nodes.
 import { randomBytes } from "node:crypto";
-import type { Scenario, Step } from "../engine/scenario.ts";
+import type { Scenario, Step } from "../model/scenario.ts";
 
 /** What is appended to the names of a run's edges: a dash and five letters or digits. */
 export function newSuffix(): string {

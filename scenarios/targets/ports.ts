@@ -2,7 +2,7 @@
 import { randomInt } from "node:crypto";
 import { createServer } from "node:net";
 import { closeServer, listen, ListenError } from "../../base/transport/listen.ts";
-import { StepFailure } from "../steps/step.ts";
+import { StepFailure } from "../model/step-failure.ts";
 
 /** Ports of a block: API, hub, enrolment, console, metrics. */
 const BLOCK = 5;

@@ -59,7 +59,7 @@ describe("one clear message and code 2 for", () => {
     [
       "an address that is not this machine's",
       ["run", scenario, "--bind", "203.0.113.5"],
-      /can't listen on 203\.0\.113\.5:\d+: .*\n  use an address of this machine with --bind \(SKEP_LISTEN\)/,
+      /can't listen on 203\.0\.113\.5:\d+: .*\n\s+use an address of this machine with --bind \(SKEP_LISTEN\)/,
     ],
     [
       "reports that can't be written",

@@ -1,4 +1,5 @@
 // Rubbish at every door that bytes come in through: the answer is a value or a typed error, never a crash.
+import { stepTable } from "../../scenarios/steps/table.ts";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { applyJsonPatch } from "../../cloud/apiserver/patch/json-patch.ts";
@@ -12,7 +13,7 @@ import type { Message } from "../../protocol/message/message.ts";
 import { CsrError, readRequest } from "../../protocol/pki/ca.ts";
 import { parseNodePath, parseWirePath } from "../../protocol/resource/path.ts";
 import { parseScenarios } from "../../scenarios/engine/parse.ts";
-import { ScenarioError } from "../../scenarios/engine/scenario.ts";
+import { ScenarioError } from "../../scenarios/files/position.ts";
 
 /** How many cases each; `SKEP_FUZZ_RUNS` for longer. */
 const numRuns = Number(process.env.SKEP_FUZZ_RUNS ?? 1000);
@@ -142,7 +143,7 @@ describe("fuzzing", () => {
     fc.assert(
       fc.property(
         fc.oneof(fc.array(line, { maxLength: 12 }).map((l) => l.join("\n")), fc.string()),
-        (text) => tolerates(() => parseScenarios(text, "f"), ScenarioError),
+        (text) => tolerates(() => parseScenarios(text, "f", stepTable), ScenarioError),
       ),
       { numRuns },
     );

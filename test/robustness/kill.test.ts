@@ -17,7 +17,7 @@ import { textAt } from "../../protocol/apis/kube-object.ts";
 import { judgeInvariants } from "../../scenarios/engine/invariants.ts";
 import { holdBlock } from "../../scenarios/targets/ports.ts";
 import { CloudProcess } from "../../scenarios/targets/cloud-process.ts";
-import type { World } from "../../scenarios/targets/target.ts";
+import type { World } from "../../scenarios/model/environment.ts";
 import { slowTcp } from "../support/slow-tcp.ts";
 import { until } from "../support/until.ts";
 import { startApi } from "../support/world.ts";

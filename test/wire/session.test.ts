@@ -1,7 +1,7 @@
 // Scenarios as code: a world in a few lines, the steps of files as functions.
 import { expect, test } from "vitest";
 import { scenario, start, StepFailure, type StepFunctions } from "../../index.ts";
-import { scenarioFromCode } from "../../scenarios/engine/session.ts";
+import { scenarioFromCode } from "../../scenarios/suite/session.ts";
 import { stepTable } from "../../scenarios/steps/table.ts";
 
 const pod = {

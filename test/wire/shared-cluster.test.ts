@@ -1,4 +1,5 @@
 // What a scenario leaves in a cluster that is not its own.
+import { stepTable } from "../../scenarios/steps/table.ts";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -6,7 +7,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { silentLogger } from "../../base/log/logger.ts";
 import { writeKubeconfig } from "../../cloud/apiserver/kubeconfig.ts";
 import { parseScenarios } from "../../scenarios/engine/parse.ts";
-import type { Scenario } from "../../scenarios/engine/scenario.ts";
+import type { Scenario } from "../../scenarios/model/scenario.ts";
 import { localTarget } from "../../scenarios/targets/local.ts";
 import { until } from "../support/until.ts";
 import { startApi } from "../support/world.ts";
@@ -34,7 +35,7 @@ async function clusterOf() {
   return { api, clock, names, target };
 }
 
-const [scenario] = parseScenarios(text, "shared.yaml") as [Scenario];
+const [scenario] = parseScenarios(text, "shared.yaml", stepTable) as [Scenario];
 
 test("nothing of a scenario that could not begin is left: neither its namespace nor its Nodes", async () => {
   const { names, target } = await clusterOf();
@@ -77,6 +78,7 @@ test("an edge that joins later has a name of the run's own, too", async () => {
   const [joining] = parseScenarios(
     text.replace("- wait: 1ms", "- repeat: { times: 1, steps: [{ edge: { join: late } }] }"),
     "joining.yaml",
+    stepTable,
   ) as [Scenario];
   const world = await target.open(joining, 1, new AbortController().signal);
   onTestFinished(async () => void await world.stop());

@@ -1,7 +1,7 @@
 // What runs beside the API as kube-controller-manager and kube-scheduler do: each looks at the state and moves it on.
 import { type Logger, reasonOf } from "../../../base/log/logger.ts";
 import type { Resources } from "../resources.ts";
-import type { StoreEvent } from "../storage/store.ts";
+import type { StoreEvent } from "../storage/event.ts";
 
 /** A controller of the embedded API. It reconciles from state; a change of what it watches only says "look". */
 export interface Controller {

@@ -7,7 +7,7 @@ import type { Controller } from "./controller.ts";
 import { writeEvent } from "./events.ts";
 import { isReady, type Misfit, misfitOf, NodeUse, scoreOf, usesNode } from "./node-fit.ts";
 import { deepEqual } from "../patch/json-patch.ts";
-import type { StoreEvent } from "../storage/store.ts";
+import type { StoreEvent } from "../storage/event.ts";
 
 /** Each unbound pod goes to the best of the nodes that it fits on, the first by name among equals. */
 export function schedulerAt(now: () => number): Controller {

@@ -6,7 +6,7 @@ import { apiVersionOf, type Kind, shownAs, tableOf } from "../kinds/kind.ts";
 import type { Resources } from "../resources.ts";
 import { expired } from "../status.ts";
 import { type Predicate, selectorOf } from "../storage/selectors.ts";
-import type { StoreEvent } from "../storage/store.ts";
+import type { StoreEvent } from "../storage/event.ts";
 import type { Form } from "./negotiate.ts";
 import { noNumber } from "./options.ts";
 import { formedEvent } from "./table.ts";

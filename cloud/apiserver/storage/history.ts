@@ -1,6 +1,6 @@
 // What happened lately, for watches that come back and lists of the past: bounded by memory and by age, all tables together.
 import type { KubeObject } from "../../../protocol/apis/kube-object.ts";
-import type { StoreEvent } from "./store.ts";
+import type { StoreEvent } from "./event.ts";
 
 /** Bounds of the history. */
 export interface HistoryOptions {

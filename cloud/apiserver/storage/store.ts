@@ -1,16 +1,9 @@
 // The objects, their versions and what happened to them: one revision for all, a bounded log per kind for watches.
+import type { StoreEvent } from "./event.ts";
 import { expired } from "../status.ts";
 import { History, type HistoryOptions } from "./history.ts";
 import { type Logger, reasonOf, silentLogger } from "../../../base/log/logger.ts";
 import { keyOf, type KubeObject } from "../../../protocol/apis/kube-object.ts";
-
-/** One change. `previous` is what stood there before; a deletion's object carries the version of the deletion. */
-export interface StoreEvent {
-  readonly type: "ADDED" | "MODIFIED" | "DELETED";
-  readonly revision: number;
-  readonly object: KubeObject;
-  readonly previous: KubeObject | undefined;
-}
 
 interface Table {
   readonly objects: Map<string, KubeObject>;

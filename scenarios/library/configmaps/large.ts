@@ -1,5 +1,5 @@
 // Makes the configmaps of 2-large.yaml: what a file of data would only say with a megabyte of text.
-import type { StepContext } from "../../engine/context.ts";
+import type { StepContext } from "../../model/context.ts";
 import { resources } from "../../../cloud/kube/resource.ts";
 
 export default async function large({ world: { kube, namespace } }: StepContext): Promise<void> {

@@ -1,7 +1,7 @@
 // Creates the devices of 14-many-registers.yaml: two hundred controllers of five registers each, a set point for every one.
 import { resources } from "../../../cloud/kube/resource.ts";
 import { deviceApi } from "../../../protocol/apis/device.ts";
-import type { StepContext } from "../../engine/context.ts";
+import type { StepContext } from "../../model/context.ts";
 
 const DEVICES = 200;
 const REGISTERS = 5;

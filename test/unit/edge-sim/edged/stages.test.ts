@@ -6,7 +6,7 @@ import { ManualClock } from "../../../../base/time/manual-clock.ts";
 import { StagedPod } from "../../../../edge-sim/edged/staged-pod.ts";
 import { Stages, type StageSpec } from "../../../../edge-sim/edged/stages.ts";
 import type { KubeObject } from "../../../../protocol/apis/kube-object.ts";
-import { readStages } from "../../../../scenarios/targets/stages.ts";
+import { readStages } from "../../../../scenarios/cohorts/stages.ts";
 
 const pod = (
   labels: Record<string, string> = {},

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { type PlaceArgs, placeOf } from "../../../../scenarios/checks/place.ts";
-import type { StepContext } from "../../../../scenarios/engine/context.ts";
+import type { StepContext } from "../../../../scenarios/model/context.ts";
 
 describe("a check", () => {
   const object = { apiVersion: "v1", kind: "Pod", name: "p" };

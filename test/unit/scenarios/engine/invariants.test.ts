@@ -6,7 +6,7 @@ import { ManualClock } from "../../../../base/time/manual-clock.ts";
 import { EdgeStore } from "../../../../edge-sim/metamanager/store.ts";
 import type { KubeObject } from "../../../../protocol/apis/kube-object.ts";
 import { judgeInvariants } from "../../../../scenarios/engine/invariants.ts";
-import type { World } from "../../../../scenarios/targets/target.ts";
+import type { World } from "../../../../scenarios/model/environment.ts";
 
 const pod = (version: string, more: Record<string, unknown> = {}): KubeObject => ({
   apiVersion: "v1",

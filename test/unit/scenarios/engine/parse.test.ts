@@ -1,7 +1,8 @@
+import { stepTable } from "../../../../scenarios/steps/table.ts";
 import { describe, expect, test } from "vitest";
 import { parseScenarios } from "../../../../scenarios/engine/parse.ts";
-import { ScenarioError } from "../../../../scenarios/engine/scenario.ts";
-import { loadScenarios } from "../../../../scenarios/engine/parse.ts";
+import { loadScenarios } from "../../../../scenarios/suite/load.ts";
+import { ScenarioError } from "../../../../scenarios/files/position.ts";
 import { libraryFiles } from "../../../../scenarios/library/library.ts";
 
 const head = "skep: 1\nname: a test\n";
@@ -11,16 +12,18 @@ describe("a scenario file", () => {
     const [scenario] = parseScenarios(
       `${head}seed: 7\nsteps:\n  - apply: { apiVersion: v1, kind: Odd, metadata: { name: a }, spec: { serial: 9007199254740993, n: 3 } }\n`,
       "f.yaml",
+      stepTable,
     );
     expect(scenario?.seed).toBe(7);
     expect(JSON.stringify(scenario?.steps[0]?.args)).toContain('{"serial":9007199254740993,"n":3}');
-    expect(() => parseScenarios(`${head}seed: 7.5\nsteps: []\n`, "f.yaml")).toThrow("seed must be integer");
+    expect(() => parseScenarios(`${head}seed: 7.5\nsteps: []\n`, "f.yaml", stepTable)).toThrow("seed must be integer");
   });
 
   test("is read with the words that steps may carry", () => {
     const [scenario] = parseScenarios(
       `${head}tags: [a]\nfleet: [{ cohort: gw, count: 2 }]\nsteps:\n  - name: wait a bit\n    id: w\n    wait: 1s\n  - repeat: { times: 2, steps: [{ wait: 5ms }] }\n`,
       "f.yaml",
+      stepTable,
     );
     expect(scenario).toMatchObject({
       name: "a test",
@@ -40,7 +43,7 @@ describe("a scenario file", () => {
 
   test("may hold several", () => {
     const text = `${head}steps: [{ wait: 1s }]\n---\nskep: 1\nname: another\nsteps: [{ wait: 1s }]\n`;
-    expect(parseScenarios(text, "f.yaml").map(({ name }) => name)).toEqual(["a test", "another"]);
+    expect(parseScenarios(text, "f.yaml", stepTable).map(({ name }) => name)).toEqual(["a test", "another"]);
   });
 });
 
@@ -112,8 +115,8 @@ describe("a wrong file is refused with the place, what was found and what is all
     ],
   ];
   test.each(cases)("%s", (_name, text, message) => {
-    expect(() => parseScenarios(text, "f.yaml")).toThrow(ScenarioError);
-    expect(() => parseScenarios(text, "f.yaml")).toThrow(message);
+    expect(() => parseScenarios(text, "f.yaml", stepTable)).toThrow(ScenarioError);
+    expect(() => parseScenarios(text, "f.yaml", stepTable)).toThrow(message);
   });
 
   test("a file that isn't there", async () => {

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { loadScenarios } from "../../../../scenarios/engine/parse.ts";
+import { loadScenarios } from "../../../../scenarios/suite/load.ts";
 import { libraryFiles } from "../../../../scenarios/library/library.ts";
 
 describe.each(await libraryFiles())("%s", (file) => {

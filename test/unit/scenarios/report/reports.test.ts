@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { annotations, summary } from "../../../../scenarios/report/github.ts";
 import { htmlReport } from "../../../../scenarios/report/html.ts";
 import { flowPercentiles } from "../../../../scenarios/report/percentiles.ts";
-import type { RunResult, ScenarioResult } from "../../../../scenarios/engine/result.ts";
+import type { RunResult, ScenarioResult } from "../../../../scenarios/model/result.ts";
 import { jsonReport } from "../../../../scenarios/report/json.ts";
 import { junitReport } from "../../../../scenarios/report/junit.ts";
 import { terminalReport, totalsLine } from "../../../../scenarios/report/terminal.ts";

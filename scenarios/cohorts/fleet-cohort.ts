@@ -1,4 +1,5 @@
 // Cohorts in the words of a scenario, and as the fleet takes them.
+import { CohortError } from "./cohort-error.ts";
 import { resolve } from "node:path";
 import type { BackoffOptions } from "../../base/backoff/backoff.ts";
 import { hasCode, type KubeClient } from "../../cloud/kube/client.ts";
@@ -7,9 +8,8 @@ import type { EdgeCredentials } from "../../edge-sim/edgehub/enrolment.ts";
 import { type Cohort, edgeName } from "../../edge-sim/fleet/fleet.ts";
 import { v11Rule } from "../../protocol/apis/cloudcore-config.ts";
 import { edgeNodeLabel } from "../../protocol/message/names.ts";
-import { milliseconds } from "../engine/duration.ts";
-import type { ScenarioCohort } from "../engine/scenario.ts";
-import { StepFailure } from "../steps/step.ts";
+import { milliseconds } from "../files/duration.ts";
+import type { ScenarioCohort } from "./cohort.ts";
 import { behavioursOf } from "./behaviours.ts";
 import { protocolOf, readModel } from "./devices.ts";
 
@@ -23,7 +23,7 @@ export interface CohortWorld {
   readonly isWatched?: boolean;
 }
 
-/** `file` is what models and tables stand beside. Throws StepFailure. */
+/** `file` is what models and tables stand beside. Throws CohortError. */
 export async function cohortOf(
   written: ScenarioCohort,
   file: string,
@@ -61,15 +61,15 @@ function backoffOf(
   return { initial, factor, jitter, cap: cap === undefined ? initial * 10 : milliseconds(cap) / timeScale };
 }
 
-/** Throws StepFailure where what edges should have of doors for mappers can't be. */
+/** Throws CohortError where what edges should have of doors for mappers can't be. */
 function refuseDoors({ cohort, count = 1, dmi, mapper, mqtt, version }: ScenarioCohort): void {
   if (mqtt?.server !== undefined && count > 1) {
-    throw new StepFailure(
+    throw new CohortError(
       `cohort ${cohort}: a broker that runs already is one edge's: its ${count} edges would answer for one another's devices; say count: 1, or mqtt: {} for brokers of their own`,
     );
   }
-  if (mapper === "dmi" && dmi === undefined) throw new StepFailure(`cohort ${cohort}: mapper: dmi needs dmi: FOLDER`);
-  if (version === "v1.1" && dmi !== undefined) throw new StepFailure(`cohort ${cohort}: edges of v1.1 have no DMI`);
+  if (mapper === "dmi" && dmi === undefined) throw new CohortError(`cohort ${cohort}: mapper: dmi needs dmi: FOLDER`);
+  if (version === "v1.1" && dmi !== undefined) throw new CohortError(`cohort ${cohort}: edges of v1.1 have no DMI`);
 }
 
 /** The protocols of its devices, which a mapper that comes by DMI registers for. */

@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
-import { loadCohorts } from "../../../../scenarios/engine/parse.ts";
-import { cohortOf } from "../../../../scenarios/targets/cohorts.ts";
+import { loadCohorts } from "../../../../scenarios/cohorts/read.ts";
+import { cohortOf } from "../../../../scenarios/cohorts/fleet-cohort.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "skep-cohorts-"));
 const file = join(folder, "cohorts.yaml");

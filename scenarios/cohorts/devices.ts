@@ -1,19 +1,20 @@
 // The devices that a scenario's fleet has: objects in the API, made from models.
+import { CohortError } from "./cohort-error.ts";
 import { fileURLToPath } from "node:url";
 import { hasCode, type KubeClient } from "../../cloud/kube/client.ts";
 import { edgeName } from "../../edge-sim/fleet/fleet.ts";
 import { deviceApi, type DeviceModel } from "../../protocol/apis/device.ts";
 import { type KubeObject, listAt, textAt } from "../../protocol/apis/kube-object.ts";
-import { milliseconds } from "../engine/duration.ts";
-import { besideOrShipped, readManifest } from "../engine/manifest.ts";
-import type { CohortDevices, Scenario } from "../engine/scenario.ts";
-import { StepFailure } from "../steps/step.ts";
+import { milliseconds } from "../files/duration.ts";
+import { besideOrShipped, InputFileError, readManifest } from "../files/manifest.ts";
+import type { CohortDevices } from "./cohort.ts";
+import type { Scenario } from "../model/scenario.ts";
 
 const shipped = fileURLToPath(new URL("../library/models", import.meta.url));
 
 /**
  * Creates the models and devices of all cohorts, with these labels; what is there already is used. `suffix` is what the fleet
- * appends to its names. Resolves with how many devices each edge gets. Throws StepFailure.
+ * appends to its names. Resolves with how many devices each edge gets. Throws CohortError.
  */
 export async function createDevices(
   kube: KubeClient,
@@ -30,7 +31,7 @@ export async function createDevices(
     for (const wanted of devices) {
       const { perEdge: each = 1 } = wanted;
       if (isV11 && wanted.reports !== undefined) {
-        throw new StepFailure("devices of v1.1 report what they are made to: leave `reports` out of their cohort");
+        throw new CohortError("devices of v1.1 report what they are made to: leave `reports` out of their cohort");
       }
       const model = await readModel(wanted.model, position.file);
       const metadata = { ...model.metadata, namespace };
@@ -50,11 +51,11 @@ export async function createDevices(
   return perEdge;
 }
 
-/** A model that is shipped, or stands beside the scenario. Throws StepFailure. */
+/** A model that is shipped, or stands beside the scenario. Throws CohortError. */
 export async function readModel(name: string, scenarioFile: string): Promise<DeviceModel> {
   const file = await besideOrShipped({ name, what: "model", shipped }, scenarioFile);
   const model = (await readManifest(file, {})).find((object) => object.kind === "DeviceModel");
-  if (model === undefined) throw new StepFailure(`${file}:1:1: the file holds no DeviceModel`);
+  if (model === undefined) throw new InputFileError(`${file}:1:1: the file holds no DeviceModel`);
   return model as DeviceModel;
 }
 

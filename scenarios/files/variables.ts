@@ -1,5 +1,7 @@
 // `$name` and `${name}` in the texts of a scenario.
-import type { Variables } from "./context.ts";
+
+/** Values that `$name` stands for. */
+export type Variables = Readonly<Record<string, unknown>>;
 
 /** Replaces variables in every text of a value. A text that is one variable alone becomes its value; unknown names stay. */
 export function substitute(value: unknown, variables: Variables): unknown {

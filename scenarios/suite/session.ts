@@ -6,21 +6,15 @@ import type { KubeClient } from "../../cloud/kube/client.ts";
 import type { Fleet } from "../../edge-sim/fleet/fleet.ts";
 import type { HopRecord } from "../../base/hop/hop.ts";
 import { compileHopFilter } from "../../base/hop/filter.ts";
-import { stepKinds } from "../steps/table.ts";
+import { stepKinds, stepTable } from "../steps/table.ts";
 import { localTarget } from "../targets/local.ts";
-import type { World } from "../targets/target.ts";
-import type { InvariantResult } from "./result.ts";
-import { ScenarioRun } from "./run.ts";
-import {
-  defaultFleet,
-  type Position,
-  type Scenario,
-  ScenarioError,
-  type ScenarioFields,
-  type Step,
-  withDefaults,
-} from "./scenario.ts";
-import { parserDefs, scenarioSchema } from "./schema.ts";
+import type { World } from "../model/environment.ts";
+import type { InvariantResult } from "../model/result.ts";
+import { ScenarioRun } from "../engine/run.ts";
+import { defaultFleet } from "../cohorts/cohort.ts";
+import { type Position, ScenarioError } from "../files/position.ts";
+import { type Scenario, type ScenarioFields, type Step, type StepRunner, withDefaults } from "../model/scenario.ts";
+import { parserDefs, scenarioSchema } from "../engine/schema.ts";
 
 /** Steps that only make sense in files: code has loops and promises. */
 type FileOnly = "repeat" | "parallel" | "run";
@@ -54,7 +48,7 @@ let checkOptions: ValidateFunction | undefined;
 const checks = new Map<string, ValidateFunction>();
 
 /** The session of a run: every function does its step there, as a step of a file is done. */
-export function sessionOf(run: ScenarioRun, world: World, position: Position): Session {
+export function sessionOf(run: StepRunner, world: World, position: Position): Session {
   const functions = Object.values(stepKinds).filter(({ name }) => !fileOnly.has(name)).map(({ name }) => [
     name,
     async (args: unknown, words: StepWords = {}) => {
@@ -158,7 +152,7 @@ export async function start(options: StartOptions = {}): Promise<Started> {
     coded,
     world,
     controller.signal,
-    { progress: {}, signal: controller.signal },
+    { progress: {}, signal: controller.signal, steps: stepTable },
     () => false,
   );
   let stopped: Promise<void> | undefined;

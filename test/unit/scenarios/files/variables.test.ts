@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { substitute, unknownVariable, valueAt } from "../../../../scenarios/engine/variables.ts";
+import { substitute, unknownVariable, valueAt } from "../../../../scenarios/files/variables.ts";
 
 const variables = { EDGE: "gw-0", n: 3 };
 

@@ -1,7 +1,7 @@
 // Waits for something to become true, and says what was missing when it did not.
 import { sleep } from "../../base/time/clock.ts";
-import type { StepContext } from "./context.ts";
-import { StepFailure } from "../steps/step.ts";
+import type { StepContext } from "../model/context.ts";
+import { StepFailure } from "../model/step-failure.ts";
 
 /** Milliseconds between two looks. */
 const LOOK_EVERY_MS = 20;

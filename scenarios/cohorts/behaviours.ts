@@ -1,21 +1,21 @@
 // How the devices of a cohort behave, from the words of a scenario: durations, tables beside it, and a check against the model.
+import { CohortError } from "./cohort-error.ts";
 import { readFile } from "node:fs/promises";
 import { reasonOf } from "../../base/log/logger.ts";
 import type { DeviceBehaviour } from "../../edge-sim/device/device.ts";
 import type { Scalar, ValueSpec } from "../../edge-sim/device/values.ts";
 import type { DeviceModel } from "../../protocol/apis/device.ts";
 import { refuseTwin } from "../../protocol/twin/twin.ts";
-import { milliseconds } from "../engine/duration.ts";
-import { fileBeside } from "../engine/manifest.ts";
-import type { CohortDevices, CohortMisbehaviour, CohortValues, ScenarioCohort } from "../engine/scenario.ts";
-import { StepFailure } from "../steps/step.ts";
+import { milliseconds } from "../files/duration.ts";
+import { fileBeside, InputFileError } from "../files/manifest.ts";
+import type { CohortDevices, CohortMisbehaviour, CohortValues, ScenarioCohort } from "./cohort.ts";
 import { readModel } from "./devices.ts";
 
 /** Characters of a table's line. A quote that is never closed would otherwise take the rest of the file. */
 const MAX_RECORD = 64 * 1024;
 
 /**
- * By the name of their models: how a cohort's devices behave. Those of v1.1 have no mapper that could. Throws StepFailure
+ * By the name of their models: how a cohort's devices behave. Those of v1.1 have no mapper that could. Throws CohortError
  * where something is wrong with what was asked for.
  */
 export async function behavioursOf(
@@ -26,7 +26,7 @@ export async function behavioursOf(
   for (const wanted of devices) {
     if (wanted.values === undefined && wanted.misbehaves === undefined) continue;
     if (version === "v1.1") {
-      throw new StepFailure(
+      throw new CohortError(
         "devices of v1.1 report what they are made to: leave `values` and `misbehaves` out of their cohort",
       );
     }
@@ -46,12 +46,12 @@ async function behaviourOf(
   const sources = await Promise.all(
     Object.entries(values).map(async ([property, spec]) => {
       if (!known.includes(property)) {
-        throw new StepFailure(`the model ${model.metadata.name} has no ${property}; it has ${known.join(", ")}`);
+        throw new CohortError(`the model ${model.metadata.name} has no ${property}; it has ${known.join(", ")}`);
       }
       const source = await sourceOf(spec, scenarioFile);
       for (const value of saidBy(source)) {
         const refused = refuseTwin(property, String(value));
-        if (refused !== undefined) throw new StepFailure(refused);
+        if (refused !== undefined) throw new CohortError(refused);
       }
       return [property, source] as const;
     }),
@@ -83,12 +83,12 @@ async function readColumn(file: string, column: string): Promise<string[]> {
       maxRecordSize: MAX_RECORD,
     });
   } catch (error) {
-    throw new StepFailure(`can't read the table ${file}`, [reasonOf(error)]);
+    throw new InputFileError(`can't read the table ${file}`, { details: [reasonOf(error)] });
   }
   const [first] = rows;
-  if (first === undefined) throw new StepFailure(`the table ${file} has no lines below its first`);
+  if (first === undefined) throw new InputFileError(`the table ${file} has no lines below its first`);
   if (!Object.hasOwn(first, column)) {
-    throw new StepFailure(`the table ${file} has no column ${column}; it has ${Object.keys(first).join(", ")}`);
+    throw new InputFileError(`the table ${file} has no column ${column}; it has ${Object.keys(first).join(", ")}`);
   }
   return rows.map((row) => row[column] as string);
 }

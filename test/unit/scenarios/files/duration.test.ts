@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { milliseconds, spoken } from "../../../../scenarios/engine/duration.ts";
+import { milliseconds, spoken } from "../../../../scenarios/files/duration.ts";
 
 describe("durations", () => {
   test.each([["500ms", 500], ["2s", 2000], ["1m30s", 90_000], ["1.5s", 1500], ["1h", 3_600_000]])(

@@ -3,8 +3,8 @@ import { fileURLToPath } from "node:url";
 import { Ajv } from "ajv";
 import { StageError, Stages, type StageSpec } from "../../edge-sim/edged/stages.ts";
 import { type KubeObject, textAt } from "../../protocol/apis/kube-object.ts";
-import { besideOrShipped, type ReadObject, readObjects } from "../engine/manifest.ts";
-import { type Schema, StepFailure } from "../steps/step.ts";
+import { besideOrShipped, InputFileError, type ReadObject, readObjects } from "../files/manifest.ts";
+import type { Schema } from "../files/schemas.ts";
 
 const shipped = fileURLToPath(new URL("../library/stages", import.meta.url));
 
@@ -52,19 +52,19 @@ const foreign: Readonly<Record<string, string>> = {
 
 const check = new Ajv({ strict: false }).compile(schema);
 
-/** The stages in these files, by name as models are. Throws StepFailure. */
+/** The stages in these files, by name as models are. Throws InputFileError. */
 export async function readStages(names: readonly string[], scenarioFile: string): Promise<Stages> {
   const specs: StageSpec[] = [];
   for (const name of names) {
     const file = await besideOrShipped({ name, what: "stage", shipped }, scenarioFile);
     const objects = await readObjects(file, {});
-    if (objects.length === 0) throw new StepFailure(`${file}:1:1: the file holds no Stage`);
+    if (objects.length === 0) throw new InputFileError(`${file}:1:1: the file holds no Stage`);
     for (const read of objects) specs.push(specOf(read));
   }
   return new Stages(specs);
 }
 
-/** Throws StepFailure with the place of what is wrong. */
+/** Throws InputFileError with the place of what is wrong. */
 function specOf({ object, where }: ReadObject): StageSpec {
   const spec = specIn(object, where);
   try {
@@ -72,15 +72,17 @@ function specOf({ object, where }: ReadObject): StageSpec {
     new Stages([spec]);
   } catch (error) {
     if (!(error instanceof StageError)) throw error;
-    throw new StepFailure(`${where(["spec", ...error.path])}: ${error.message}`);
+    throw new InputFileError(`${where(["spec", ...error.path])}: ${error.message}`);
   }
   return spec;
 }
 
 function specIn({ kind, metadata: { name }, spec }: KubeObject, where: ReadObject["where"]): StageSpec {
   const refuse = (reason: string, path: readonly (string | number)[] = []) =>
-    new StepFailure(`${where(["spec", ...path])}: stage ${name}: ${reason}`);
-  if (kind !== "Stage") throw new StepFailure(`${where(["kind"])}: it is a ${kind}; files of stages hold kind: Stage`);
+    new InputFileError(`${where(["spec", ...path])}: stage ${name}: ${reason}`);
+  if (kind !== "Stage") {
+    throw new InputFileError(`${where(["kind"])}: it is a ${kind}; files of stages hold kind: Stage`);
+  }
   const next = (spec as { readonly next?: Record<string, unknown> } | undefined)?.next ?? {};
   const word = Object.keys(foreign).find((key) => key in next && next[key] !== false);
   if (word !== undefined) throw refuse(`next.${word} ${foreign[word]}`, ["next", word]);

@@ -1,8 +1,7 @@
 // What a run has found: the data that every report is made of.
 import type { HopRecord } from "../../base/hop/hop.ts";
-import type { Latencies } from "./latencies.ts";
-import type { StartTimes } from "../targets/target.ts";
-import type { Position } from "./scenario.ts";
+import type { StartTimes } from "./environment.ts";
+import type { Position } from "../files/position.ts";
 
 export type Verdict = "passed" | "failed" | "skipped";
 
@@ -39,6 +38,13 @@ export interface InvariantResult {
   readonly details: readonly string[];
 }
 
+/** The milliseconds of one flow: `[ms, how often]`, ascending. `down pod`, `up query configmap`. */
+export interface Latencies {
+  readonly flow: string;
+  readonly counts: readonly (readonly [ms: number, count: number])[];
+}
+
+/** What came of one scenario. */
 export interface ScenarioResult {
   readonly name: string;
   readonly file: string;

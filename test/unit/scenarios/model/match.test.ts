@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { describeDifference, differences } from "../../../../scenarios/engine/match.ts";
+import { describeDifference, differences } from "../../../../scenarios/model/match.ts";
 
 const says = (expected: unknown, found: unknown) => differences(expected, found).map(describeDifference);
 

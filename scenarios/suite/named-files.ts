@@ -1,11 +1,13 @@
 // Reads every file that a scenario names, as a run would, and tells what is wrong with them before anything is started.
 import { reasonOf } from "../../base/log/logger.ts";
-import { fileBeside, objectsIn, readObjects } from "../engine/manifest.ts";
-import { type CohortDevices, type Position, positionText, type Scenario, type Step } from "../engine/scenario.ts";
+import { fileBeside, objectsIn, readObjects } from "../files/manifest.ts";
+import type { CohortDevices } from "../cohorts/cohort.ts";
+import { type Position, positionText } from "../files/position.ts";
+import type { Scenario, Step } from "../model/scenario.ts";
 import { loadStepModule } from "../steps/flow.ts";
-import { StepFailure } from "../steps/step.ts";
-import { cohortOf } from "./cohorts.ts";
-import { readModel } from "./devices.ts";
+import { SkepError } from "../../base/error/skep-error.ts";
+import { cohortOf } from "../cohorts/fleet-cohort.ts";
+import { readModel } from "../cohorts/devices.ts";
 
 type Named = Pick<Scenario, "fleet" | "position" | "where"> & Partial<Pick<Scenario, "steps" | "catch" | "finally">>;
 
@@ -22,7 +24,7 @@ export async function wrongFiles(named: Named): Promise<string[]> {
     try {
       await read();
     } catch (error) {
-      const { details = [] } = error instanceof StepFailure ? error : {};
+      const { details = [] } = error instanceof SkepError ? error : {};
       const text = [reasonOf(error), ...details].join(": ");
       // What is wrong inside a file says where by itself.
       wrong.push(/^\S+:\d+:\d+: /.test(text) ? text : `${positionText(position)}: ${text}`);
@@ -40,7 +42,7 @@ export async function wrongFiles(named: Named): Promise<string[]> {
       if (wrong.length === before) good.push(device);
     }
     for (const [s, stage] of stages.entries()) {
-      await look(where(["stages", s]), async () => (await import("./stages.ts")).readStages([stage], file));
+      await look(where(["stages", s]), async () => (await import("../cohorts/stages.ts")).readStages([stage], file));
     }
     await look(where(["devices"]), () => cohortOf({ ...rest, devices: good }, file, { timeScale: 1 }));
   }

@@ -1,38 +1,9 @@
-// Where scenarios run: which cloudcore, which edges, which Kubernetes, and what these can show and do.
-import { factsOf } from "../../base/error/skep-error.ts";
+// What a scenario runs in: a Kubernetes API, a cloudcore, edges, and the messages between them.
 import type { HopRing } from "../../base/hop/ring.ts";
 import type { Logger } from "../../base/log/logger.ts";
 import type { Clock } from "../../base/time/clock.ts";
-import { KubeApiError, type KubeClient } from "../../cloud/kube/client.ts";
+import type { KubeClient } from "../../cloud/kube/client.ts";
 import type { Fleet } from "../../edge-sim/fleet/fleet.ts";
-import type { Scenario } from "../engine/scenario.ts";
-
-/** What a target can show or do; a scenario that needs more is skipped with the reason. */
-export const capabilities = [
-  "pods",
-  "configmaps",
-  "device-twins",
-  "link-faults",
-  "cloudcore-restart",
-  "cloudcore-settings",
-  "cloudcore-kill",
-  "apiserver-restart",
-  "cloud-messages",
-  "enrolment",
-  "quic",
-  "csi",
-  "services",
-] as const;
-export type Capability = typeof capabilities[number];
-
-/**
- * Whether a world that can't be made for one scenario can't be made for the others either. All else is that scenario's own: its
- * devices, its brokers, a fleet that isn't ready in time.
- */
-export function isOfTheRun(error: unknown): boolean {
-  if (error instanceof KubeApiError) return [401, 403].includes(error.status.code);
-  return factsOf(error)?.endsRun === true;
-}
 
 /** Milliseconds the parts took to be there. */
 export interface StartTimes {
@@ -85,15 +56,4 @@ export interface World {
   readonly times: StartTimes;
   /** Everything is stopped; tells what was left behind, which is a fault of ours. */
   stop(): Promise<readonly string[]>;
-}
-
-/** A place to run scenarios. */
-export interface Target {
-  readonly name: string;
-  readonly capabilities: ReadonlySet<Capability>;
-  readonly timeScale: number;
-  readonly patience: number;
-  /** A world for one scenario. Rejects where it can't be had: then nothing is left running. */
-  open(scenario: Scenario, seed: number, signal: AbortSignal): Promise<World>;
-  close(): Promise<void>;
 }

@@ -1,4 +1,5 @@
 // Does a value hold what was asked for? A subset match, and the difference in words where it doesn't.
+import { show } from "../files/show.ts";
 
 /** One place where the value differs. `path` is as in JavaScript: `status.twins[0].reported`. */
 export interface Difference {
@@ -79,10 +80,4 @@ export function describeDifference({ path, expected, found }: Difference): strin
   return `${path === "" ? "the value" : path}: expected ${show(expected)}, found ${
     found === undefined ? "nothing" : show(found)
   }`;
-}
-
-/** A value in at most 200 characters. */
-export function show(value: unknown): string {
-  const text = typeof value === "string" ? JSON.stringify(value) : JSON.stringify(value) ?? String(value);
-  return text.length > 200 ? `${text.slice(0, 197)}…` : text;
 }

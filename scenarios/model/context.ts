@@ -1,9 +1,7 @@
 // What a running step can reach: the world, the variables, and the way to run further steps.
-import type { World } from "../targets/target.ts";
+import type { Variables } from "../files/variables.ts";
+import type { World } from "./environment.ts";
 import type { Scenario, Step } from "./scenario.ts";
-
-/** Values that `$name` stands for. */
-export type Variables = Readonly<Record<string, unknown>>;
 
 /** Given to every step. */
 export interface StepContext {

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
-import { readStages } from "../../../../scenarios/targets/stages.ts";
+import { readStages } from "../../../../scenarios/cohorts/stages.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "skep-stages-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));

@@ -1,30 +1,16 @@
 // Kubernetes manifests that a scenario names: files beside it, or objects in it.
+import { SkepError } from "../../base/error/skep-error.ts";
 import { access, readdir, readFile } from "node:fs/promises";
 import { dirname, isAbsolute, join, resolve } from "node:path";
 import { type Document, isNode, LineCounter, parseAllDocuments } from "yaml";
 import { reasonOf } from "../../base/log/logger.ts";
 import { isPlainObject, type KubeObject } from "../../protocol/apis/kube-object.ts";
-import { StepFailure } from "../steps/step.ts";
-import type { StepContext, Variables } from "./context.ts";
 import { narrowed } from "../../protocol/json.ts";
-import { type Manifest, positionText } from "./scenario.ts";
-import { substitute } from "./variables.ts";
+import { substitute, type Variables } from "./variables.ts";
 
-/** The objects, in order. Files are looked for beside the scenario; `$variables` in them stand for their values. */
-export async function loadManifest(
-  manifest: Manifest,
-  context: Pick<StepContext, "scenario" | "variables" | "world">,
-): Promise<KubeObject[]> {
-  const parts = Array.isArray(manifest)
-    ? manifest as readonly (string | KubeObject)[]
-    : [manifest as string | KubeObject];
-  const { position } = context.scenario;
-  const found: KubeObject[] = [];
-  for (const part of parts) {
-    if (typeof part === "string") found.push(...await readManifest(fileBeside(part, position.file), context.variables));
-    else found.push(...objectsIn(part, () => positionText(position), []).map(({ object }) => object));
-  }
-  return context.world.named(found);
+/** A file that a scenario or a file of cohorts names can't be read, or holds something else. */
+export class InputFileError extends SkepError {
+  readonly code = "SKEP_INPUT_FILE";
 }
 
 /** A file that stands beside another one. */
@@ -41,14 +27,14 @@ export interface NamedFile {
   readonly shipped: string;
 }
 
-/** NAME.yaml beside a scenario, or else in a folder of what is shipped. Throws StepFailure where it is in neither. */
+/** NAME.yaml beside a scenario, or else in a folder of what is shipped. Throws InputFileError where it is in neither. */
 export async function besideOrShipped({ name, shipped, what }: NamedFile, scenarioFile: string): Promise<string> {
   const beside = join(dirname(scenarioFile), `${name}.yaml`);
   if (await isThere(beside)) return beside;
   const theirs = resolve(shipped, `${name}.yaml`);
   if (await isThere(theirs)) return theirs;
   const names = (await readdir(shipped)).map((file) => file.replace(/\.yaml$/, "")).join(", ");
-  throw new StepFailure(`there is no ${what} ${name}: ${beside} is not there, and shipped are ${names}`);
+  throw new InputFileError(`there is no ${what} ${name}: ${beside} is not there, and shipped are ${names}`);
 }
 
 async function isThere(file: string): Promise<boolean> {
@@ -61,7 +47,7 @@ export interface ReadObject {
   where(path: readonly (string | number)[]): string;
 }
 
-/** The objects of a file; a `List` is taken apart. Throws StepFailure where it can't be read or holds something else. */
+/** The objects of a file; a `List` is taken apart. Throws InputFileError where it can't be read or holds something else. */
 export async function readManifest(file: string, variables: Variables): Promise<KubeObject[]> {
   return (await readObjects(file, variables)).map(({ object }) => object);
 }
@@ -72,7 +58,7 @@ export async function readObjects(file: string, variables: Variables): Promise<R
   try {
     text = await readFile(file, "utf8");
   } catch (error) {
-    throw new StepFailure(`can't read the manifest ${file}`, [reasonOf(error)]);
+    throw new InputFileError(`can't read the manifest ${file}`, { details: [reasonOf(error)] });
   }
   const lines = new LineCounter();
   const documents = parseAllDocuments(text, { lineCounter: lines, intAsBigInt: true });
@@ -88,7 +74,7 @@ export async function readObjects(file: string, variables: Variables): Promise<R
     };
     const [error] = document.errors;
     if (error !== undefined) {
-      throw new StepFailure(`${at(error.pos[0])}: the manifest is not YAML: ${error.message.split("\n")[0]}`);
+      throw new InputFileError(`${at(error.pos[0])}: the manifest is not YAML: ${error.message.split("\n")[0]}`);
     }
     const value = substitute(valueOf(document, where), variables);
     if (value !== null && value !== undefined) objects.push(...objectsIn(value, where, []));
@@ -100,7 +86,7 @@ function valueOf(document: Document.Parsed, where: ReadObject["where"]): unknown
   try {
     return document.toJS({ reviver: (_key, value) => narrowed(value) });
   } catch (error) {
-    throw new StepFailure(`${where([])}: not usable: ${reasonOf(error).split("\n")[0]}`);
+    throw new InputFileError(`${where([])}: not usable: ${reasonOf(error).split("\n")[0]}`);
   }
 }
 
@@ -124,7 +110,7 @@ export function objectsIn(
     : typeof object.metadata?.name !== "string"
     ? "metadata.name is missing"
     : undefined;
-  if (lacks !== undefined) throw new StepFailure(`${where(path)}: this is no Kubernetes object: ${lacks}`);
+  if (lacks !== undefined) throw new InputFileError(`${where(path)}: this is no Kubernetes object: ${lacks}`);
   return [{ object: value as KubeObject, where: (inner) => where([...path, ...inner]) }];
 }
 

@@ -1,0 +1,10 @@
+// One change of a stored object, as watchers are told it.
+import type { KubeObject } from "../../../protocol/apis/kube-object.ts";
+
+/** One change. `previous` is what stood there before; a deletion's object carries the version of the deletion. */
+export interface StoreEvent {
+  readonly type: "ADDED" | "MODIFIED" | "DELETED";
+  readonly revision: number;
+  readonly object: KubeObject;
+  readonly previous: KubeObject | undefined;
+}

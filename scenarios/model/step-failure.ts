@@ -1,0 +1,13 @@
+// The error of a step that failed.
+import { SkepError } from "../../base/error/skep-error.ts";
+
+/** A step that does not hold: what was expected and what was found, for a person. */
+export class StepFailure extends SkepError {
+  readonly code = "SKEP_STEP";
+  /** A part of the resource paths of messages that had to do with it; empty for none in particular. */
+  readonly about: string;
+  constructor(message: string, details: readonly string[] = [], about = "") {
+    super(message, { details });
+    this.about = about;
+  }
+}

@@ -1,0 +1,54 @@
+// Loads scenarios from files: YAML, and modules that export one.
+import { resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { reasonOf } from "../../base/log/logger.ts";
+import { parseCohorts } from "../cohorts/read.ts";
+import { parseScenarios } from "../engine/parse.ts";
+import { ScenarioError } from "../files/position.ts";
+import { readText } from "../files/yaml-document.ts";
+import type { Scenario } from "../model/scenario.ts";
+import { stepTable } from "../steps/table.ts";
+import type { CodedScenario } from "./session.ts";
+
+/** The scenarios of a file, in order. Rejects with ScenarioError. */
+export async function loadScenarios(file: string): Promise<Scenario[]> {
+  if (isModule(file)) return [await loadCoded(file)];
+  return parseScenarios(await readText(file), file, stepTable);
+}
+
+/** What a file holds, as `skep check` reads it: scenarios, or the cohorts of a fleet. Rejects with ScenarioError. */
+export async function loadForCheck(
+  file: string,
+): Promise<{ readonly what: string; readonly parts: readonly Pick<Scenario, "fleet" | "position" | "where">[] }> {
+  const text = isModule(file) ? undefined : await readText(file);
+  const isCohorts = text !== undefined && /^fleet:/m.test(text) && !/^skep:/m.test(text);
+  const parts = text === undefined
+    ? [await loadCoded(file)]
+    : isCohorts
+    ? [parseCohorts(text, file)]
+    : parseScenarios(text, file, stepTable);
+  const count = isCohorts ? parts[0]?.fleet.length ?? 0 : parts.length;
+  const word = isCohorts ? "cohort" : "scenario";
+  return { what: `${count} ${word}${count === 1 ? "" : "s"}`, parts };
+}
+
+function isModule(file: string): boolean {
+  return /\.[cm]?[jt]s$/.test(file);
+}
+
+/** A module whose default export is a scenario. */
+async function loadCoded(file: string): Promise<Scenario> {
+  const position = { file, line: 1, column: 1 };
+  const { scenarioFromCode } = await import("../suite/session.ts");
+  const module = await import(pathToFileURL(resolve(file)).href).catch((error) => {
+    throw new ScenarioError(position, `can't load the module: ${reasonOf(error)}`);
+  }) as { readonly default?: CodedScenario };
+  const coded = module.default;
+  if (typeof coded?.name !== "string" || typeof coded.body !== "function") {
+    throw new ScenarioError(
+      position,
+      'the module has no scenario: export default scenario("…", async (skep) => { … })',
+    );
+  }
+  return scenarioFromCode(coded, file);
+}
