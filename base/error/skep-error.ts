@@ -21,6 +21,7 @@ export abstract class SkepError extends Error {
 
 /** What is known of an error's code, or of its cause's: a module that can't start has its reason as its cause. */
 export function factsOf(error: unknown): ErrorFacts | undefined {
+  if (error instanceof SuppressedError) return factsOf(error.suppressed);
   if (!(error instanceof SkepError)) return undefined;
   const facts: ErrorFacts = errorCodes[error.code];
   return facts.endsRun === undefined ? factsOf(error.cause) ?? facts : facts;

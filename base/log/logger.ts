@@ -25,6 +25,10 @@ export const silentLogger: Logger = {
 /** What an unknown thrown value says, for a log line or a message to a person. */
 export function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
+  // Something failed, and then its cleaning up: the first is what a person needs.
+  if (error instanceof SuppressedError) {
+    return `${reasonOf(error.suppressed)}; cleaning up failed, too: ${reasonOf(error.error)}`;
+  }
   // fetch-like errors hide the useful half in their cause; AggregateError has an empty message of its own.
   const nested = error instanceof AggregateError ? error.errors[0] : error.cause;
   if (nested === undefined) return error.message;

@@ -254,7 +254,11 @@ function warningHeaders(texts: readonly string[]): string[] {
     length += text.length;
     if (length > WARNINGS_LENGTH) break;
     // UTF-8, as Go writes it: Node takes the bytes of a header as letters.
-    headers.push(Buffer.from(`299 - ${JSON.stringify(text.toWellFormed())}`, "utf8").toString("latin1"));
+    headers.push(
+      Buffer.from(`299 - ${JSON.stringify(text.toWellFormed()).replaceAll("\x7f", "\\u007f")}`, "utf8").toString(
+        "latin1",
+      ),
+    );
   }
   return headers;
 }

@@ -1,4 +1,5 @@
 // What a twin says to the cloud: sent at once, and again from time to time until it is confirmed.
+import { randomUUID } from "node:crypto";
 import type { Clock } from "../../base/time/clock.ts";
 import { type Message, newMessage } from "../../protocol/message/message.ts";
 import { edgeModules, groups, operations } from "../../protocol/message/names.ts";
@@ -13,7 +14,7 @@ export interface ReportsWorld {
 }
 
 interface Unconfirmed {
-  readonly message: Message;
+  message: Message;
   /** What it is about and no newer message is. */
   readonly subjects: Set<string>;
   /** Older ones that hold an older value of one of its subjects and are still to be said again for others. */
@@ -86,6 +87,8 @@ export class TwinReports {
     const known = this.#unconfirmed.get(id);
     if (known === undefined) return;
     known.isConfirmed = true;
+    // A copy of it that waits need not go.
+    this.#world.hub.forget(known.message);
     if (known.follows.size === 0) this.#done(known);
   }
 
@@ -113,30 +116,49 @@ export class TwinReports {
     return older.message;
   }
 
+  /** Gives it another id. */
+  #renew(unconfirmed: Unconfirmed): void {
+    const { header } = unconfirmed.message;
+    this.#unconfirmed.delete(header.msg_id);
+    const msg_id = randomUUID();
+    unconfirmed.message = { ...unconfirmed.message, header: { ...header, msg_id } };
+    this.#unconfirmed.set(msg_id, unconfirmed);
+  }
+
   #done(known: Unconfirmed): void {
     this.#unconfirmed.delete(known.message.header.msg_id);
     for (const subject of known.subjects) this.#newest.delete(subject);
     for (const first of known.follows) first.followers.delete(known);
+    // Who followed it follows what it followed: that may still be said again.
     for (const follower of known.followers) {
       follower.follows.delete(known);
+      for (const first of known.follows) {
+        follower.follows.add(first);
+        first.followers.add(follower);
+      }
       if (follower.isConfirmed && follower.follows.size === 0) this.#done(follower);
     }
   }
 
-  /** Says again what was not confirmed in time, with the same ids and in the same order. */
+  /**
+   * Says again what was not confirmed in time, in the same order and with the same ids. Only what overtakes or is overtaken in part
+   * gets a new id: the answer to an earlier copy would not tell in which order the later ones arrived.
+   */
   again(): void {
     const { clock, hub, timings } = this.#world;
     const now = clock.now();
     const said = new Set<Unconfirmed>();
-    for (const unconfirmed of this.#unconfirmed.values()) {
+    for (const unconfirmed of [...this.#unconfirmed.values()]) {
       // The wait for a confirmation begins when the message leaves.
       if (hub.holds(unconfirmed.message)) unconfirmed.sentAt = now;
       const isLate = !unconfirmed.isConfirmed && now - unconfirmed.sentAt >= timings.confirm;
       if (!isLate && unconfirmed.follows.isDisjointFrom(said)) continue;
-      if (!hub.send(unconfirmed.message)) continue;
-      unconfirmed.sentAt = now;
       unconfirmed.isConfirmed = false;
       said.add(unconfirmed);
+      // One that waits already waits behind what it follows from now on.
+      hub.forget(unconfirmed.message);
+      if (unconfirmed.follows.size + unconfirmed.followers.size > 0) this.#renew(unconfirmed);
+      if (hub.send(unconfirmed.message)) unconfirmed.sentAt = now;
     }
   }
 }

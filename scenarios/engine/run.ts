@@ -246,7 +246,7 @@ export class ScenarioRun {
     if (step.id !== undefined) this.#positions.set(step.id, this.#world.hops.position);
     try {
       signal.throwIfAborted();
-      if (step.if !== undefined && !isTrue(step.if, all)) {
+      if (step.if !== undefined && !isTrue(this.#world.named(step.if), all)) {
         record("skipped");
         return undefined;
       }
@@ -349,25 +349,26 @@ function nameOf(step: Step): string {
 const takesFiles: ReadonlySet<string> = new Set(["apply", "delete", "run"]);
 
 /**
- * What a step takes, with variables and the names of edges as they are here. Steps inside a step keep theirs until they run: `$i`
+ * What a step takes, with the names of edges as they are here and variables. Steps inside a step keep theirs until they run: `$i`
  * means nothing yet.
  */
 function argsOf(step: Step, variables: Variables, world: World): unknown {
   if (step.kind === "parallel") return step.args;
   if (step.kind !== "repeat") {
     const unknown = unknownVariable(step.args, variables);
-    if (unknown === undefined) {
-      const args = substitute(step.args, variables);
-      if (!takesFiles.has(step.kind)) return world.named(args);
-      const isFile = (value: unknown) => typeof value === "string";
-      if (Array.isArray(args)) return args.map((each) => isFile(each) ? each : world.named(each));
-      return isFile(args) ? args : world.named(args);
-    }
+    if (unknown === undefined) return substitute(named(step, world), variables);
     const known = Object.keys(variables).map((name) => `$${name}`).join(", ");
     throw new StepFailure(`there is no variable ${unknown} here; there are ${known}`);
   }
   const { steps, ...rest } = step.args as { readonly steps: readonly Step[] };
   return { ...substitute(rest, variables) as object, steps };
+}
+
+function named({ args, kind }: Step, world: World): unknown {
+  if (!takesFiles.has(kind)) return world.named(args);
+  const isFile = (value: unknown) => typeof value === "string";
+  if (Array.isArray(args)) return args.map((each) => isFile(each) ? each : world.named(each));
+  return isFile(args) ? args : world.named(args);
 }
 
 const conditions = new Environment({ unlistedVariablesAreDyn: true });

@@ -48,12 +48,20 @@ export interface ReadObject {
 }
 
 /** The objects of a file; a `List` is taken apart. Throws InputFileError where it can't be read or holds something else. */
-export async function readManifest(file: string, variables: Variables): Promise<KubeObject[]> {
-  return (await readObjects(file, variables)).map(({ object }) => object);
+export async function readManifest(
+  file: string,
+  variables: Variables,
+  named?: (value: unknown) => unknown,
+): Promise<KubeObject[]> {
+  return (await readObjects(file, variables, named)).map(({ object }) => object);
 }
 
-/** As readManifest, with positions. */
-export async function readObjects(file: string, variables: Variables): Promise<ReadObject[]> {
+/** As readManifest, with positions. `named` is applied to what is written, before variables. */
+export async function readObjects(
+  file: string,
+  variables: Variables,
+  named: (value: unknown) => unknown = (value) => value,
+): Promise<ReadObject[]> {
   let text: string;
   try {
     text = await readFile(file, "utf8");
@@ -76,7 +84,7 @@ export async function readObjects(file: string, variables: Variables): Promise<R
     if (error !== undefined) {
       throw new InputFileError(`${at(error.pos[0])}: the manifest is not YAML: ${error.message.split("\n")[0]}`);
     }
-    const value = substitute(valueOf(document, where), variables);
+    const value = substitute(named(valueOf(document, where)), variables);
     if (value !== null && value !== undefined) objects.push(...objectsIn(value, where, []));
   }
   return objects;

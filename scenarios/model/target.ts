@@ -27,6 +27,7 @@ export type Capability = typeof capabilities[number];
  * devices, its brokers, a fleet that isn't ready in time.
  */
 export function isOfTheRun(error: unknown): boolean {
+  if (error instanceof SuppressedError) return isOfTheRun(error.suppressed);
   if (error instanceof KubeApiError) return [401, 403].includes(error.status.code);
   return factsOf(error)?.endsRun === true;
 }

@@ -16,8 +16,9 @@ export async function loadManifest(
   const { position } = context.scenario;
   const found: KubeObject[] = [];
   for (const part of parts) {
-    if (typeof part === "string") found.push(...await readManifest(fileBeside(part, position.file), context.variables));
-    else found.push(...objectsIn(part, () => positionText(position), []).map(({ object }) => object));
+    if (typeof part === "string") {
+      found.push(...await readManifest(fileBeside(part, position.file), context.variables, context.world.named));
+    } else found.push(...objectsIn(part, () => positionText(position), []).map(({ object }) => object));
   }
-  return context.world.named(found);
+  return found;
 }

@@ -10,7 +10,7 @@ import { hasCode, KubeClient } from "../../cloud/kube/client.ts";
 import { Informer, type InformerWorld } from "../../cloud/kube/informer.ts";
 import { loadKubeConfig, tokenKubeConfig } from "../../cloud/kube/kubeconfig.ts";
 import { resources } from "../../cloud/kube/resource.ts";
-import { Fleet } from "../../edge-sim/fleet/fleet.ts";
+import { edgeName, Fleet } from "../../edge-sim/fleet/fleet.ts";
 import { edgecoreTimings, scaledTimings } from "../../edge-sim/timings.ts";
 import { kubeedgeCrds, kubeedgeCrdsOfBothEras } from "../../protocol/apis/crds.ts";
 import { textAt } from "../../protocol/apis/kube-object.ts";
@@ -22,7 +22,7 @@ import type { LocalOptions } from "./local-options.ts";
 import { foreignCloud, localCloud, processCloud } from "./clouds.ts";
 import { cohortOf, makeNodesOfV11 } from "../cohorts/fleet-cohort.ts";
 import { createDevices } from "../cohorts/devices.ts";
-import { newSuffix, renamer } from "./own-names.ts";
+import { EdgeNames, newSuffix } from "./own-names.ts";
 import { holdBlock } from "./ports.ts";
 import { capabilities, type Capability, type Target } from "../model/target.ts";
 import type { StartTimes, World } from "../model/environment.ts";
@@ -143,16 +143,28 @@ async function openWorld(
   const isShared = options.kubeconfig !== undefined;
   const suffix = isShared ? newSuffix() : "";
   const namespace = isShared ? namespaceOf(scenario, suffix) : "default";
-  const made: { fleet?: Fleet } = {};
+  const names = new EdgeNames(scenario, suffix);
+  const made: { fleet?: Fleet; namespace?: true } = {};
   cleanup.defer(async () => {
     const { fleet } = made;
     await using ends = new AsyncDisposableStack();
-    if (isShared) ends.defer(() => fleet && removeNodes(kube, fleet, clock, patience));
+    // Nodes of v1.1 are there before the fleet has an edge.
+    const nodes = new Set([
+      ...scenario.fleet.flatMap(({ cohort, count = 1 }) =>
+        Array.from({ length: count }, (_, i) => edgeName(cohort, i, suffix))
+      ),
+      ...fleet?.edges().map(({ name }) => name) ?? [],
+    ]);
+    if (isShared && made.namespace) ends.defer(() => removeNodes(kube, nodes, clock, patience));
     ends.defer(() => fleet?.stop());
     // Pods end while their edges still run: nobody else could say that their containers have stopped.
-    if (isShared) ends.defer(() => removeNamespace(kube, namespace, clock, patience));
+    if (made.namespace) ends.defer(() => removeNamespace(kube, namespace, clock, patience));
   });
-  if (isShared) await makeNamespace(kube, namespace, clock, patience, signal);
+  if (isShared) {
+    await kube.create(resources.namespaces, { apiVersion: "v1", kind: "Namespace", metadata: { name: namespace } });
+    made.namespace = true;
+    await untilFilled(kube, namespace, clock, patience, signal);
+  }
   const owners = await followOwners(kube, { clock, random, logger }, cleanup);
   const hub = await cloud.address(kube);
   const legacy = hasV11 ? await cloud.legacyCredentials() : undefined;
@@ -180,7 +192,7 @@ async function openWorld(
     kube,
     namespace,
     isShared,
-    named: renamer(scenario, suffix),
+    named: (value) => names.named(value),
     fleet,
     hops,
     clock,
@@ -243,22 +255,23 @@ function startApi(
 
 /** The name of a scenario's own namespace. */
 function namespaceOf(scenario: Scenario, suffix: string): string {
-  const slug = scenario.name.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "").slice(0, 30).replace(
-    /-$/,
-    "",
-  );
+  // No dash before a digit: what looks like the name of an edge would be renamed in texts.
+  const slug = scenario.name.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/-(?=\d)/g, "").replace(/^-|-$/g, "")
+    .slice(0, 30).replace(
+      /-$/,
+      "",
+    );
   return `skep-${slug}${suffix}`;
 }
 
-/** Makes a namespace and waits for what every cluster puts into it: pods can be created once that is there. */
-async function makeNamespace(
+/** Waits for what every cluster puts into a new namespace: pods can be created once that is there. */
+async function untilFilled(
   kube: KubeClient,
   name: string,
   clock: Clock,
   patience: number,
   signal: AbortSignal,
 ): Promise<void> {
-  await kube.create(resources.namespaces, { apiVersion: "v1", kind: "Namespace", metadata: { name } });
   const ofEvery = [
     { resource: resources.serviceaccounts, name: "default" },
     { resource: resources.configmaps, name: "kube-root-ca.crt" },
@@ -305,8 +318,8 @@ async function forceEmpty(kube: KubeClient, namespace: string): Promise<void> {
 }
 
 /** The next scenario may have nodes of the same names: they must be gone. */
-async function removeNodes(kube: KubeClient, fleet: Fleet, clock: Clock, patience: number): Promise<void> {
-  const refs = fleet.edges().map(({ name }) => ({ resource: resources.nodes, name }));
+async function removeNodes(kube: KubeClient, names: Iterable<string>, clock: Clock, patience: number): Promise<void> {
+  const refs = [...names].map((name) => ({ resource: resources.nodes, name }));
   await Promise.all(refs.map((ref) => ignoringMissing(kube.delete(ref))));
   const deadline = clock.now() + NAMESPACE_END_MS * patience;
   while ((await Promise.all(refs.map((ref) => kube.find(ref)))).some((node) => node !== undefined)) {

@@ -7,27 +7,83 @@ export function newSuffix(): string {
   return `-${randomBytes(5).toString("hex").slice(0, 5)}`;
 }
 
-/**
- * Appends `suffix` to the names of a scenario's edges wherever they stand in the texts of a value: `gw-0`, `edge/gw-0` and the
- * device `gw-0-thermometer-0`. Names that have it already stay. Without a suffix a value stays as it is.
- */
-export function renamer(scenario: Scenario, suffix: string): <T>(value: T) => T {
-  if (suffix === "") return (value) => value;
-  const steps = [...scenario.steps, ...scenario.catch, ...scenario.finally];
-  const names = [
-    ...scenario.fleet.map(({ cohort }) => `${RegExp.escape(cohort)}-\\d+`),
-    ...steps.flatMap(joiningIn).map((name) => RegExp.escape(name)),
-  ].sort((one, other) => other.length - one.length);
-  if (names.length === 0) return (value) => value;
-  const pattern = new RegExp(`(?<![A-Za-z0-9])(?:${names.join("|")})(?![A-Za-z0-9]|${RegExp.escape(suffix)})`, "g");
-  const inText = (text: string) => text.replace(pattern, (name) => `${name}${suffix}`);
-  const renamed = (value: unknown): unknown => {
-    if (typeof value === "string") return inText(value);
-    if (Array.isArray(value)) return value.map(renamed);
+/** Keys under which a text alone is the name of an edge or its Node. */
+const nameKeys: ReadonlySet<string> = new Set([
+  "join",
+  "start",
+  "stop",
+  "restart",
+  "edge",
+  "node",
+  "nodeName",
+  "name",
+  "certificateOf",
+]);
+/** Keys under which a text is the name of a cohort, which may look like an edge of another one. */
+const cohortKeys: ReadonlySet<string> = new Set(["cohort", "each"]);
+/** A number of an edge, or the variable that a scenario counts with. */
+const NUMBER = String.raw`(?:\d+|\$\w+|\$\{\w+\})`;
+
+/** Appends the run's suffix to the names of a scenario's edges, wherever they stand in what the scenario says. */
+export class EdgeNames {
+  readonly #suffix: string;
+  /** Names of edges that join, without a number: words that may mean something else. */
+  readonly #words = new Set<string>();
+  readonly #numbered: RegExp;
+
+  /** Without a suffix nothing is renamed. */
+  constructor(scenario: Scenario, suffix: string) {
+    this.#suffix = suffix;
+    const cohorts = new Set(scenario.fleet.map(({ cohort }) => cohort));
+    for (const step of [...scenario.steps, ...scenario.catch, ...scenario.finally]) {
+      for (const name of joiningIn(step)) {
+        const cohort = new RegExp(`^(.+)-${NUMBER}$`).exec(name)?.[1];
+        if (cohort === undefined) this.#words.add(name);
+        else cohorts.add(cohort);
+      }
+    }
+    const longestFirst = [...cohorts].sort((one, other) => other.length - one.length).map((name) =>
+      RegExp.escape(name)
+    );
+    const names = longestFirst.length === 0 ? "(?!)" : `(?:${longestFirst.join("|")})-${NUMBER}`;
+    this.#numbered = new RegExp(`(?<![A-Za-z0-9])${names}(?![A-Za-z0-9]|${RegExp.escape(suffix)})`, "g");
+  }
+
+  /**
+   * A value with these names in its texts: `gw-0`, `edge/gw-0`, the device `gw-0-thermometer-0`. A name without a number, such as
+   * `late`, counts only where an edge is meant: alone under a key such as `edge` or `name`, in `edge/late`, in `node == "late"`.
+   */
+  named<T>(value: T): T {
+    return this.#suffix === "" ? value : this.#renamed(value, "") as T;
+  }
+
+  #renamed(value: unknown, key: string): unknown {
+    if (typeof value === "string") return this.#text(value, key);
+    if (Array.isArray(value)) return value.map((item) => this.#renamed(item, key));
     if (typeof value !== "object" || value === null) return value;
-    return Object.fromEntries(Object.entries(value).map(([key, inner]) => [inText(key), renamed(inner)]));
-  };
-  return renamed as <T>(value: T) => T;
+    return Object.fromEntries(
+      Object.entries(value).map(([name, inner]) => [this.#numbers(name), this.#renamed(inner, name)]),
+    );
+  }
+
+  #text(text: string, key: string): string {
+    if (cohortKeys.has(key)) return text;
+    if (key === "join" && !text.endsWith(this.#suffix)) {
+      // One that a scenario in code brings is known from now on.
+      if (!this.#numbered.test(text)) this.#words.add(text);
+      this.#numbered.lastIndex = 0;
+      return `${text}${this.#suffix}`;
+    }
+    if (nameKeys.has(key) && this.#words.has(text)) return `${text}${this.#suffix}`;
+    return this.#numbers(text).replace(
+      /(\b(?:edge|mqtt)\/|\b(?:node|name|nodeName) == ["'])([a-z0-9-]+)(?=$|["'/])/g,
+      (all, before: string, name: string) => this.#words.has(name) ? `${before}${name}${this.#suffix}` : all,
+    );
+  }
+
+  #numbers(text: string): string {
+    return text.replace(this.#numbered, (name) => `${name}${this.#suffix}`);
+  }
 }
 
 /** The names of edges that come later, by a step or one inside it. */
@@ -35,5 +91,5 @@ function joiningIn({ args, kind }: Step): string[] {
   if (kind === "parallel") return (args as readonly Step[]).flatMap(joiningIn);
   if (kind === "repeat") return (args as { readonly steps: readonly Step[] }).steps.flatMap(joiningIn);
   const { join } = (args ?? {}) as { readonly join?: unknown };
-  return kind === "edge" && typeof join === "string" && !join.includes("$") ? [join] : [];
+  return kind === "edge" && typeof join === "string" ? [join] : [];
 }

@@ -3,11 +3,14 @@ import { stepTable } from "../../scenarios/steps/table.ts";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect, onTestFinished, test } from "vitest";
-import { silentLogger } from "../../base/log/logger.ts";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { reasonOf, silentLogger } from "../../base/log/logger.ts";
 import { writeKubeconfig } from "../../cloud/apiserver/kubeconfig.ts";
 import { parseScenarios } from "../../scenarios/engine/parse.ts";
 import type { Scenario } from "../../scenarios/model/scenario.ts";
+import { KubeApiError, KubeClient } from "../../cloud/kube/client.ts";
+import { isOfTheRun } from "../../scenarios/model/target.ts";
+import { EdgeNames } from "../../scenarios/targets/own-names.ts";
 import { localTarget } from "../../scenarios/targets/local.ts";
 import { until } from "../support/until.ts";
 import { startApi } from "../support/world.ts";
@@ -73,6 +76,99 @@ test("edges of two runs at the same time are Nodes of their own; what a scenario
   expect(names("nodes")).toEqual([]);
 });
 
+/** What a scenario's texts become on a cluster that others use; the suffix is `-abcde`. */
+function namesIn(fleet: string, steps: string) {
+  const [parsed] = parseScenarios(`skep: 1\nname: a\nfleet: ${fleet}\nsteps: ${steps}\n`, "f.yaml", stepTable);
+  return new EdgeNames(parsed as Scenario, "-abcde");
+}
+
+describe("names of edges", () => {
+  test("that a loop counts are renamed where they are written, before the variable has its value", () => {
+    const joins = "[{ repeat: { times: 2, steps: [{ edge: { join: late-$i } }] } }]";
+    const names = namesIn("[{ cohort: gw, count: 2 }]", joins);
+    expect(names.named(["gw-$i", "edge/gw-${i}/x", "late-$i", "late-1", "latest-1", "gw-x"])).toEqual([
+      "gw-$i-abcde",
+      "edge/gw-${i}-abcde/x",
+      "late-$i-abcde",
+      "late-1-abcde",
+      "latest-1",
+      "gw-x",
+    ]);
+    expect(names.named('EDGE == "gw-0"')).toBe('EDGE == "gw-0-abcde"');
+  });
+
+  test("without a number are renamed only where an edge is meant", () => {
+    const names = namesIn("[{ cohort: gw }]", "[{ edge: { join: down } }]");
+    const said = {
+      where: 'direction == "down" && node == "down"',
+      at: "edge/down",
+      edge: "down",
+      data: { state: "down", edge: "up" },
+      direction: "down",
+    };
+    expect(names.named(said)).toEqual({
+      where: 'direction == "down" && node == "down-abcde"',
+      at: "edge/down-abcde",
+      edge: "down-abcde",
+      data: { state: "down", edge: "up" },
+      direction: "down",
+    });
+  });
+
+  test("stay where a cohort of the same name is meant, and where they are real already", () => {
+    const names = namesIn("[{ cohort: gw }, { cohort: gw-1 }]", "[{ wait: 1ms }]");
+    expect(names.named({ cohort: "gw-1", at: "edge/gw-1", edge: "gw-1-0" })).toEqual({
+      cohort: "gw-1",
+      at: "edge/gw-1-abcde",
+      edge: "gw-1-0-abcde",
+    });
+    expect(names.named(["gw-0-abcde", "gw-0-abcde-thermometer-0"])).toEqual(["gw-0-abcde", "gw-0-abcde-thermometer-0"]);
+  });
+
+  test("that a scenario in code brings are known from then on", () => {
+    const names = namesIn("[{ cohort: gw }]", "[{ wait: 1ms }]");
+    expect(names.named("edge/late")).toBe("edge/late");
+    expect(names.named({ join: "late" })).toEqual({ join: "late-abcde" });
+    expect(names.named("edge/late")).toBe("edge/late-abcde");
+  });
+});
+
+test("a run that can't make its namespace ends with the reason, not with one of its cleaning up", async () => {
+  const { api, target } = await clusterOf();
+  const { create } = KubeClient.prototype;
+  const refusal = { status: "Failure", message: "namespaces is forbidden", reason: "Forbidden", code: 403 } as const;
+  const spies = (["create", "delete"] as const).map((method) =>
+    vi.spyOn(KubeClient.prototype, method).mockImplementation(function (this: KubeClient, ...args: unknown[]) {
+      const isRefused = JSON.stringify(args[0]).includes('"namespaces"');
+      return isRefused
+        ? Promise.reject(new KubeApiError(refusal))
+        : create.apply(this, args as Parameters<KubeClient["create"]>) as never;
+    })
+  );
+  onTestFinished(() => {
+    for (const spy of spies) spy.mockRestore();
+  });
+  const failure = await target.open(scenario, 1, new AbortController().signal).catch((error) => error);
+  expect(reasonOf(failure)).toBe("namespaces is forbidden");
+  expect(isOfTheRun(failure)).toBe(true);
+  expect(api.resources.store.list("nodes")).toEqual([]);
+});
+
+test("Nodes of v1.1 go, too, where their edges never came", async () => {
+  const { names, target } = await clusterOf();
+  const [old] = parseScenarios(
+    text.replace("{ cohort: gw, count: 2 }", "{ cohort: old, count: 2, version: v1.1 }"),
+    "old.yaml",
+    stepTable,
+  ) as [Scenario];
+  const late = new AbortController();
+  const opening = target.open(old, 1, late.signal);
+  await until("a Node is made", () => names("nodes").length > 0);
+  late.abort(new Error("the run was ended"));
+  await expect(opening).rejects.toThrow("the run was ended");
+  expect(names("nodes")).toEqual([]);
+});
+
 test("an edge that joins later has a name of the run's own, too", async () => {
   const { target } = await clusterOf();
   const [joining] = parseScenarios(
@@ -82,7 +178,7 @@ test("an edge that joins later has a name of the run's own, too", async () => {
   ) as [Scenario];
   const world = await target.open(joining, 1, new AbortController().signal);
   onTestFinished(async () => void await world.stop());
-  const late = world.named("late");
+  const { name: late } = world.named({ name: "late" });
   expect(late).toMatch(/^late-[0-9a-f]{5}$/);
   await world.join(late, {});
   expect(world.fleet.cohort("late").map(({ name }) => name)).toEqual([late]);
