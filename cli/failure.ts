@@ -13,7 +13,8 @@ export class UsageError extends SkepError {
 
 /** What happened and what to do, for a person; for a bug of skep the stack. */
 export function describeFailure(error: unknown): string {
-  if (error instanceof CommanderError) return error.message;
+  // What to do about wrong arguments differs from one to the next: the message says it.
+  if (error instanceof CommanderError || error instanceof UsageError) return error.message;
   if (error instanceof SkepError && factsOf(error)?.isInternal === undefined) {
     const { advice, code, details, message } = error;
     return [message, ...details, `${advice} (${code})`].join("\n  ");

@@ -15,7 +15,7 @@ import { KubeApiError } from "../kube/client.ts";
 import type { Caches } from "../kube/caches.ts";
 import type { Eras } from "../kube/eras.ts";
 import type { SyncIndex } from "../kube/sync-index.ts";
-import type { WorkQueueWorld } from "../kube/work-queue.ts";
+import type { WorkQueueDeps } from "../kube/work-queue.ts";
 import { DeviceFollower } from "./downstream/devices.ts";
 import { DeviceV1alpha1Follower } from "./downstream/devices-v1alpha1.ts";
 import { type DeviceStatusChange, DeviceStatuses } from "./statuses.ts";
@@ -23,7 +23,7 @@ import { mergeTwins, stateOf } from "./upstream/reports.ts";
 import { storeReportV1alpha1 } from "./upstream/reports-v1alpha1.ts";
 
 /** What it needs from outside. */
-export interface DeviceControllerWorld extends WorkQueueWorld {
+export interface DeviceControllerWorld extends WorkQueueDeps {
   readonly bus: Bus;
   readonly caches: Caches;
   readonly index: SyncIndex;

@@ -1,5 +1,6 @@
 // One informer per kind, shared by all modules of a cloudcore.
 import { edgeNodeLabel } from "../../protocol/message/names.ts";
+import { type KubeObject, textAt } from "../../protocol/apis/kube-object.ts";
 import type { KubeClient } from "./client.ts";
 import { Informer, type InformerWorld } from "./informer.ts";
 import type { Resource } from "./resource.ts";
@@ -30,6 +31,13 @@ export class Caches {
       this.#informers.set(key, entry);
     }
     return entry.informer;
+  }
+
+  /** The objects of a kind whose `spec.nodeName` is that node: pods, or devices. */
+  on(node: string, resource: Resource): KubeObject[] {
+    const informer = this.of(resource);
+    informer.indexBy("node", (object) => textAt(object, "spec", "nodeName"));
+    return informer.indexed("node", node);
   }
 
   /** Starts what has been asked for; settles when all caches are filled. */

@@ -33,6 +33,8 @@ export class Informer {
   readonly #watch: ListWatch<KubernetesObject>;
   readonly #backoff: Backoff;
   readonly #objects = new Map<string, KubeObject>();
+  /** By name: what an object is found by, and the objects by that and by their keys. */
+  readonly #indices = new Map<string, Index>();
   readonly #handlers: ((event: CacheEvent) => void)[] = [];
   readonly #synced = Promise.withResolvers<void>();
   readonly #stop = new AbortController();
@@ -98,6 +100,22 @@ export class Informer {
     return [...this.#objects.values()];
   }
 
+  /**
+   * Keeps the objects by a value of theirs from now on, such as their node, so that nobody has to go through all of them. An empty
+   * value is not kept. The same name again changes nothing.
+   */
+  indexBy(name: string, valueOf: (object: KubeObject) => string): void {
+    if (this.#indices.has(name)) return;
+    const index: Index = { valueOf, entries: new Map() };
+    this.#indices.set(name, index);
+    for (const [key, object] of this.#objects) putInto(index, key, object);
+  }
+
+  /** The objects with that value, of an index that `indexBy` has made. */
+  indexed(name: string, value: string): KubeObject[] {
+    return [...this.#indices.get(name)?.entries.get(value)?.values() ?? []];
+  }
+
   /** Calls back for every change, beginning with everything that is already there. */
   subscribe(handler: (event: CacheEvent) => void): void {
     for (const object of this.#objects.values()) handler({ type: "added", object });
@@ -119,6 +137,10 @@ export class Informer {
     const previous = this.#objects.get(key);
     this.#backoff.reset();
     this.#objects.set(key, object);
+    for (const index of this.#indices.values()) {
+      if (previous !== undefined) takeFrom(index, key, previous);
+      putInto(index, key, object);
+    }
     if (previous === undefined) this.#tell({ type: "added", object });
     else if (previous.metadata.uid === object.metadata.uid) this.#tell({ type: "modified", object, previous });
     else {
@@ -132,6 +154,7 @@ export class Informer {
     const previous = this.#objects.get(key);
     if (previous === undefined) return;
     this.#objects.delete(key);
+    for (const index of this.#indices.values()) takeFrom(index, key, previous);
     this.#tell({ type: "deleted", object: { ...previous, ...found } });
   }
 
@@ -151,6 +174,25 @@ export class Informer {
   #watchAgain(): void {
     this.#watch.start().catch((error) => this.#failed(error));
   }
+}
+
+interface Index {
+  readonly valueOf: (object: KubeObject) => string;
+  readonly entries: Map<string, Map<string, KubeObject>>;
+}
+
+function putInto({ entries, valueOf }: Index, key: string, object: KubeObject): void {
+  const value = valueOf(object);
+  if (value === "") return;
+  const found = entries.get(value) ?? new Map<string, KubeObject>();
+  entries.set(value, found.set(key, object));
+}
+
+function takeFrom({ entries, valueOf }: Index, key: string, object: KubeObject): void {
+  const value = valueOf(object);
+  const found = entries.get(value);
+  found?.delete(key);
+  if (found?.size === 0) entries.delete(value);
 }
 
 /** client-node's type says Date where its watches and our list hold the plain JSON. */

@@ -7,7 +7,7 @@ import type { Clock, Timer } from "../../base/time/clock.ts";
 const RETRY = { initial: 100, factor: 2, cap: 30_000, jitter: 0.2 } as const;
 
 /** What a queue needs from outside. */
-export interface WorkQueueWorld {
+export interface WorkQueueDeps {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -20,7 +20,7 @@ export interface WorkQueueWorld {
  */
 export class WorkQueue {
   readonly #name: string;
-  readonly #world: WorkQueueWorld;
+  readonly #world: WorkQueueDeps;
   readonly #look: (key: string) => Promise<void>;
   readonly #keys = new Set<string>();
   readonly #failed = new Map<string, Backoff>();
@@ -28,7 +28,7 @@ export class WorkQueue {
   #running = false;
   #stopped = false;
 
-  constructor(name: string, world: WorkQueueWorld, look: (key: string) => Promise<void>) {
+  constructor(name: string, world: WorkQueueDeps, look: (key: string) => Promise<void>) {
     this.#name = name;
     this.#world = world;
     this.#look = look;

@@ -17,6 +17,22 @@ const allowed: Readonly<Record<typeof rooms[number], readonly string[]>> = {
   cli: ["base", "protocol", "cloud", "edge-sim", "scenarios"],
 };
 
+/** Folders inside a room, and what each may import of the others there; what is not named may import none. */
+const layers: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
+  scenarios: {
+    files: [],
+    cohorts: ["files"],
+    model: ["files", "cohorts"],
+    report: ["files", "model"],
+    targets: ["files", "cohorts", "model"],
+    checks: ["files", "model", "report"],
+    steps: ["files", "model", "report", "checks"],
+    engine: ["files", "cohorts", "model"],
+    suite: ["files", "cohorts", "model", "targets", "steps", "engine"],
+    library: ["model"],
+  },
+};
+
 interface Import {
   readonly from: string;
   readonly to: string;
@@ -39,6 +55,21 @@ function importsOf(room: string): Import[] {
       isType: match[2] !== undefined || /^import\s*\{\s*(type\s+\w+\s*,?\s*)+\}/.test(match[0].trim()),
     }));
   });
+}
+
+/** Files that lead back to themselves, each circle once (depth-first search with a path). */
+function circlesIn(imports: ReadonlyMap<string, readonly string[]>): string[][] {
+  const circles: string[][] = [];
+  const done = new Set<string>();
+  const visit = (file: string, path: readonly string[]): void => {
+    const at = path.indexOf(file);
+    if (at !== -1) circles.push([...path.slice(at), file]);
+    if (at !== -1 || done.has(file)) return;
+    for (const next of imports.get(file) ?? []) visit(next, [...path, file]);
+    done.add(file);
+  };
+  for (const file of imports.keys()) visit(file, []);
+  return circles;
 }
 
 describe("imports", () => {
@@ -75,6 +106,21 @@ describe("imports", () => {
       !from.startsWith("cloud/apiserver/") && to.startsWith("cloud/apiserver/")
     );
     expect([...outward, ...inward]).toEqual([]);
+  });
+
+  test.each(Object.keys(layers))("the folders inside %s import only those below them", (room) => {
+    const folderOf = (file: string) => file.split("/")[1] as string;
+    const wrong = importsOf(room).filter(({ from, to }) => {
+      const [own, other] = [folderOf(from), folderOf(to)];
+      return to.startsWith(`${room}/`) && own !== other && !layers[room]?.[own]?.includes(other);
+    });
+    expect(wrong).toEqual([]);
+  });
+
+  test("no files import each other in a circle, types included", () => {
+    const imports = new Map<string, string[]>();
+    for (const { from, to } of rooms.flatMap(importsOf)) imports.set(from, [...imports.get(from) ?? [], to]);
+    expect(circlesIn(imports)).toEqual([]);
   });
 
   test("every source file opens with a sentence on what it is for", () => {

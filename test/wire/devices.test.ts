@@ -94,7 +94,7 @@ describe("an edge", () => {
     await cloud.kube.create(resources.devicemodels, model("m-faulty"));
     await cloud.kube.create(resources.devices, device("d-faulty", edge.node, "m-faulty", wants("21 °C")));
     await edge.expect("the device", (m) => m.route.resource === "default/device/d-faulty");
-    const fields = warnings.find(([message]) => message === "a device has faults")?.[1];
+    const fields = warnings.find(([message]) => message === "a device is invalid")?.[1];
     expect(fields).toMatchObject({ key: "default/d-faulty", faults: expect.stringContaining('value "21 °C"') });
     edge.close();
   });

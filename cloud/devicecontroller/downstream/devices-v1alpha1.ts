@@ -17,32 +17,32 @@ import type { Bus } from "../../beehive/bus.ts";
 import type { Caches } from "../../kube/caches.ts";
 import type { Eras } from "../../kube/eras.ts";
 import type { Informer } from "../../kube/informer.ts";
+import { type LastSent, Reconciler } from "../../kube/reconciler.ts";
 import { resources } from "../../kube/resource.ts";
-import { WorkQueue, type WorkQueueWorld } from "../../kube/work-queue.ts";
+import type { WorkQueueDeps } from "../../kube/work-queue.ts";
 import { membershipMessage } from "./messages.ts";
 import { DeviceProfiles } from "./profiles.ts";
 
 /** What it needs from outside. */
-export interface DeviceV1alpha1World extends WorkQueueWorld {
+export interface DeviceV1alpha1World extends WorkQueueDeps {
   readonly bus: Bus;
   readonly caches: Caches;
   readonly clock: Clock;
   readonly eras: Eras;
 }
 
-/** A device as its node was last told it. */
-interface Told {
+/** A device as its node was last sent it. */
+interface SentDevice extends LastSent {
   /** Empty where the device is bound to no node of v1.1. */
   readonly node: string;
-  readonly device: DeviceV1alpha1;
+  readonly object: DeviceV1alpha1;
 }
 
 export class DeviceV1alpha1Follower {
   readonly #world: DeviceV1alpha1World;
   readonly #devices: Informer;
-  readonly #queue: WorkQueue;
+  readonly #reconciler: Reconciler<SentDevice>;
   readonly #profiles: DeviceProfiles;
-  readonly #told = new Map<string, Told>();
   /** By the node that devices name, whatever era it is of; by key. */
   readonly #byNode = new Map<string, Map<string, DeviceV1alpha1>>();
   /** What has been warned about, by key: once is enough. */
@@ -51,14 +51,24 @@ export class DeviceV1alpha1Follower {
   constructor(world: DeviceV1alpha1World) {
     this.#world = world;
     this.#devices = world.caches.of(resources.devicesV1alpha1);
-    this.#queue = new WorkQueue("v1alpha1 devices", world, (key) => this.#look(key));
+    this.#reconciler = new Reconciler<SentDevice>(this.#devices, world, {
+      name: "v1alpha1 devices",
+      remove: async (sent, _last, key) => {
+        this.#warnOfIdle(key, undefined, "");
+        await this.#remove(sent);
+        this.#updateProfiles(sent.object.metadata.namespace ?? "", sent.node);
+      },
+      send: (device, before, key) => this.#reconcile(device as DeviceV1alpha1, before, key),
+      absent: (key) => this.#warnOfIdle(key, undefined, ""),
+    });
     this.#profiles = new DeviceProfiles(world, (node) => this.#on(node));
   }
 
   start(): void {
     const { caches, eras } = this.#world;
+    // First: a deleted device is reconciled before the one that gets its name.
+    this.#reconciler.start();
     this.#devices.subscribe((event) => {
-      this.#queue.add(keyOf(event.object));
       if (event.type === "modified") this.#place(event.previous as DeviceV1alpha1, false);
       this.#place(event.object as DeviceV1alpha1, event.type !== "deleted");
     });
@@ -66,13 +76,13 @@ export class DeviceV1alpha1Follower {
     caches.of(resources.nodes).subscribe((event) => {
       const isSame = event.type === "modified" && eras.isV11Node(event.previous) === eras.isV11Node(event.object);
       const devices = isSame ? [] : this.#byNode.get(event.object.metadata.name)?.keys() ?? [];
-      for (const key of devices) this.#queue.add(key);
+      for (const key of devices) this.#reconciler.add(key);
     });
     this.#profiles.start();
   }
 
   stop(): void {
-    this.#queue.stop();
+    this.#reconciler.stop();
     this.#profiles.stop();
   }
 
@@ -131,7 +141,7 @@ export class DeviceV1alpha1Follower {
     else devices.delete(keyOf(device));
     if (devices.size === 0) this.#byNode.delete(node);
     // Another of its name may have to make room, or have its turn.
-    for (const [key, other] of devices) if (other.metadata.name === device.metadata.name) this.#queue.add(key);
+    for (const [key, other] of devices) if (other.metadata.name === device.metadata.name) this.#reconciler.add(key);
   }
 
   /** The node of v1.1 a device is on; empty for none. */
@@ -141,25 +151,23 @@ export class DeviceV1alpha1Follower {
     return first !== undefined && first.metadata.uid === device?.metadata.uid ? node : "";
   }
 
-  async #look(key: string): Promise<void> {
-    const [namespace = "", name = ""] = key.split("/");
-    const device = this.#devices.get(namespace, name) as DeviceV1alpha1 | undefined;
-    const told = this.#told.get(key);
+  async #reconcile(device: DeviceV1alpha1, before: SentDevice | undefined, key: string): Promise<void> {
     const node = this.#nodeOf(device);
-    if (device === undefined) this.#told.delete(key);
-    else this.#told.set(key, { node, device });
+    this.#reconciler.sent(key, { node, object: device });
     this.#warnOfIdle(key, device, node);
-    const isOther = told !== undefined && told.device.metadata.uid !== device?.metadata.uid;
-    const isSamePlace = told?.node === node && !isOther;
-    // One of the same name on the same node must be gone before it comes; one that moves comes before it goes, as with Go.
-    if (told !== undefined && isOther && told.node === node) await this.#remove(told);
-    if (device !== undefined && node !== "" && !isSamePlace) await this.#add(node, device);
-    if (told !== undefined && !isSamePlace && told.node !== node) await this.#remove(told);
-    if (device !== undefined && isSamePlace && node !== "" && wishesOf(told.device) !== wishesOf(device)) {
-      await this.#update(node, device, told.device);
+    const isSamePlace = before?.node === node;
+    if (node !== "" && !isSamePlace) await this.#add(node, device);
+    // One that moves is sent to its new node before it is deleted from the old one, as with Go.
+    if (before !== undefined && !isSamePlace) await this.#remove(before);
+    if (isSamePlace && node !== "" && wishesOf(before.object) !== wishesOf(device)) {
+      await this.#update(node, device, before.object);
     }
-    if (isSamePlace && JSON.stringify(told.device.spec) === JSON.stringify(device?.spec)) return;
-    for (const on of new Set([node, told?.node ?? ""])) if (on !== "") this.#profiles.look(namespace, on);
+    if (isSamePlace && JSON.stringify(before.object.spec) === JSON.stringify(device.spec)) return;
+    this.#updateProfiles(device.metadata.namespace ?? "", node, before?.node);
+  }
+
+  #updateProfiles(namespace: string, ...nodes: readonly (string | undefined)[]): void {
+    for (const node of new Set(nodes)) if (node !== undefined && node !== "") this.#profiles.look(namespace, node);
   }
 
   #warnOfIdle(key: string, device: DeviceV1alpha1 | undefined, node: string): void {
@@ -182,15 +190,15 @@ export class DeviceV1alpha1Follower {
     await this.#send(membershipMessage(now, node, [memberOfV1alpha1(device, now)], []));
   }
 
-  async #remove({ device, node }: Told): Promise<void> {
+  async #remove({ node, object: device }: SentDevice): Promise<void> {
     if (node === "") return;
     const now = this.#world.clock.now();
     await this.#send(membershipMessage(now, node, [], [memberOfV1alpha1(device, now)]));
     // The node has let go of the name: who has it now, if anybody, must come after that.
     const heir = this.deviceOn(node, device.metadata.name);
     if (heir === undefined || keyOf(heir) === keyOf(device)) return;
-    this.#told.delete(keyOf(heir));
-    this.#queue.add(keyOf(heir));
+    this.#reconciler.forget(keyOf(heir));
+    this.#reconciler.add(keyOf(heir));
   }
 
   /** What is wanted of all its twins, and which are no more. What it reports goes to nobody: the edge knows. */

@@ -8,15 +8,16 @@ import type { Clock } from "../../../base/time/clock.ts";
 import type { Bus, BusMessage } from "../../beehive/bus.ts";
 import type { Caches } from "../../kube/caches.ts";
 import type { Informer } from "../../kube/informer.ts";
+import { type LastSent, Reconciler } from "../../kube/reconciler.ts";
 import { resources } from "../../kube/resource.ts";
 import type { Eras } from "../../kube/eras.ts";
 import type { Held, SyncIndex } from "../../kube/sync-index.ts";
-import { WorkQueue, type WorkQueueWorld } from "../../kube/work-queue.ts";
+import { WorkQueue, type WorkQueueDeps } from "../../kube/work-queue.ts";
 import type { DeviceStatuses } from "../statuses.ts";
 import { memberOf, membershipMessage, objectMessage } from "./messages.ts";
 
 /** What it needs from outside. */
-export interface DeviceDownstreamWorld extends WorkQueueWorld {
+export interface DeviceDownstreamWorld extends WorkQueueDeps {
   readonly bus: Bus;
   readonly caches: Caches;
   readonly index: SyncIndex;
@@ -28,31 +29,36 @@ export interface DeviceDownstreamWorld extends WorkQueueWorld {
   readonly isV1alpha1: (namespace: string, name: string) => Promise<boolean>;
 }
 
+interface SentDevice extends LastSent {
+  readonly object: Device;
+}
+
 /** Follows Devices and DeviceModels. */
 export class DeviceFollower {
   readonly #world: DeviceDownstreamWorld;
   readonly #devices: Informer;
   readonly #models: Informer;
-  readonly #queue: WorkQueue;
+  readonly #reconciler: Reconciler<SentDevice>;
   readonly #modelQueue: WorkQueue;
   readonly #nodeQueue: WorkQueue;
-  readonly #told = new Map<string, Device>();
-  readonly #gone = new Map<string, Device>();
 
   constructor(world: DeviceDownstreamWorld) {
     this.#world = world;
     this.#devices = world.caches.of(resources.devices);
     this.#models = world.caches.of(resources.devicemodels);
-    this.#queue = new WorkQueue("devices", world, (key) => this.#look(key));
-    this.#modelQueue = new WorkQueue("devicemodels", world, (key) => this.#lookAtModel(key));
-    this.#nodeQueue = new WorkQueue("device nodes", world, (node) => this.#lookAtNode(node));
+    this.#reconciler = new Reconciler<SentDevice>(this.#devices, world, {
+      name: "devices",
+      isMoved: ({ object }, device) => this.#nodeOf(object) !== this.#nodeOf(device as Device),
+      remove: (_sent, last) => this.#remove(last as Device),
+      send: (device, before, key) => this.#reconcile(device as Device, before?.object, key),
+      groupsOf: ({ object }) => [modelKeyOf(object), useKeyOf(object, textAt(object, "spec", "nodeName"))],
+    });
+    this.#modelQueue = new WorkQueue("devicemodels", world, (key) => this.#reconcileModel(key));
+    this.#nodeQueue = new WorkQueue("device nodes", world, (node) => this.#resyncNode(node));
   }
 
   start(): void {
-    this.#devices.subscribe((event) => {
-      if (event.type === "deleted") this.#gone.set(event.object.metadata.uid ?? "", event.object as Device);
-      this.#queue.add(keyOf(event.object));
-    });
+    this.#reconciler.start();
     this.#models.subscribe((event) => {
       if (event.type === "deleted") {
         this.#removeModel(event.object).catch((error) => {
@@ -75,7 +81,7 @@ export class DeviceFollower {
   }
 
   stop(): void {
-    for (const queue of [this.#queue, this.#modelQueue, this.#nodeQueue]) queue.stop();
+    for (const queue of [this.#reconciler, this.#modelQueue, this.#nodeQueue]) queue.stop();
   }
 
   /** The device with this id, where it is bound to that node. */
@@ -84,36 +90,23 @@ export class DeviceFollower {
     return device !== undefined && this.#nodeOf(device) === node ? device : undefined;
   }
 
-  async #look(key: string): Promise<void> {
-    const [namespace = "", name = ""] = key.split("/");
-    const device = this.#devices.get(namespace, name) as Device | undefined;
-    const told = this.#told.get(key);
-    const isOther = told !== undefined && told.metadata.uid !== device?.metadata.uid;
-    if (told !== undefined && (isOther || this.#nodeOf(told) !== this.#nodeOf(device))) {
-      this.#told.delete(key);
-      const last = isOther ? this.#gone.get(told.metadata.uid ?? "") ?? told : told;
-      await this.#remove(last);
-    }
-    if (told !== undefined && isOther) this.#gone.delete(told.metadata.uid ?? "");
-    const isForeign = device !== undefined && textAt(device, "spec", "nodeName") === "" &&
+  async #reconcile(device: Device, before: Device | undefined, key: string): Promise<void> {
+    const { name, namespace = "" } = device.metadata;
+    const isForeign = textAt(device, "spec", "nodeName") === "" &&
       (hasTwins(device) || await this.#world.isV1alpha1(namespace, name));
-    if (device === undefined || isForeign) {
-      for (const [uid, gone] of this.#gone) if (keyOf(gone) === key) this.#gone.delete(uid);
-      return;
-    }
-    const before = this.#told.get(key);
-    // Labels, status and the like are no business of the edge.
+    if (isForeign) return;
+    // Labels, status and the like are not sent to the edge.
     if (before !== undefined && JSON.stringify(before.spec) === JSON.stringify(device.spec)) return;
-    this.#warn("a device has faults", key, deviceFaults(device, this.#modelOf(device)));
+    this.#warn("a device is invalid", key, deviceFaults(device, this.#modelOf(device)));
     if (before !== undefined) {
-      this.#told.set(key, device);
+      this.#reconciler.sent(key, { object: device });
       return await this.#update(device);
     }
     await this.#world.statuses.ensure(device);
-    // That took a while: a device that changed meanwhile is sent as it is now; one that went will be looked at again.
+    // That took a while: a device that changed meanwhile is sent as it is now; one that was deleted is reconciled again.
     const now = this.#devices.get(namespace, name) as Device | undefined;
     if (now === undefined || now.metadata.uid !== device.metadata.uid) return;
-    this.#told.set(key, now);
+    this.#reconciler.sent(key, { object: now });
     await this.#add(now);
   }
 
@@ -149,16 +142,14 @@ export class DeviceFollower {
     await this.#send(objectMessage(this.#now(), node, operations.delete, resourceTypes.device, device));
   }
 
-  async #lookAtModel(key: string): Promise<void> {
+  async #reconcileModel(key: string): Promise<void> {
     const [namespace = "", name = ""] = key.split("/");
     const model = this.#models.get(namespace, name) as DeviceModel | undefined;
     if (model === undefined) return;
-    this.#warn("a device model has faults", key, modelFaults(model));
+    this.#warn("a device model is invalid", key, modelFaults(model));
     const nodes = new Set<string>();
-    for (const device of this.#told.values()) {
-      if (device.metadata.namespace === namespace && device.spec?.deviceModelRef?.name === name) {
-        nodes.add(this.#nodeOf(device));
-      }
+    for (const device of this.#reconciler.sentIn(`model ${namespace}/${name}`)) {
+      nodes.add(this.#nodeOf(this.#reconciler.get(device)?.object));
     }
     nodes.delete("");
     for (const node of nodes) {
@@ -179,9 +170,9 @@ export class DeviceFollower {
     }
   }
 
-  async #lookAtNode(node: string): Promise<void> {
-    const { index } = this.#world;
-    const mine = (this.#devices.list() as Device[]).filter((device) => this.#nodeOf(device) === node);
+  async #resyncNode(node: string): Promise<void> {
+    const { caches, index } = this.#world;
+    const mine = (caches.on(node, resources.devices) as Device[]).filter((device) => this.#nodeOf(device) === node);
     const lost = index.of(node).filter((held) => held.kind === "Device" && this.#isLost(held, node));
     if (mine.length + lost.length === 0) return;
     const removed = lost.map(({ namespace, name }) => ({ id: `${namespace}/${name}`, name }));
@@ -229,13 +220,7 @@ export class DeviceFollower {
   /** Whether another device of the namespace on that node has the same model. */
   #isModelInUse(device: Device, node: string): boolean {
     const key = keyOf(device);
-    const model = device.spec?.deviceModelRef?.name;
-    for (const [otherKey, other] of this.#told) {
-      const isSameModel = other.spec?.deviceModelRef?.name === model &&
-        other.metadata.namespace === device.metadata.namespace;
-      if (otherKey !== key && isSameModel && this.#nodeOf(other) === node) return true;
-    }
-    return false;
+    return this.#reconciler.sentIn(useKeyOf(device, node)).some((other) => other !== key);
   }
 
   /** The faulty travels all the same, as with KubeEdge; whoever wonders why nothing happens at the edge finds it here. */
@@ -250,6 +235,16 @@ export class DeviceFollower {
   #send(message: BusMessage): Promise<void> {
     return this.#world.bus.send(modules.cloudhub, message);
   }
+}
+
+/** The group of devices of one model. */
+function modelKeyOf({ metadata: { namespace = "" }, spec }: Device): string {
+  return `model ${namespace}/${spec?.deviceModelRef?.name}`;
+}
+
+/** The group of devices of one model on one node. */
+function useKeyOf(device: Device, node: string): string {
+  return `${modelKeyOf(device)} on ${node}`;
 }
 
 /** What v1beta1 still shows of a device of v1alpha1: twins in its status. Such a one has no DeviceStatus. */

@@ -11,10 +11,10 @@ import { type KubeObject, textAt } from "../../../protocol/apis/kube-object.ts";
 import type { Caches } from "../../kube/caches.ts";
 import { hasCode } from "../../kube/client.ts";
 import { resources } from "../../kube/resource.ts";
-import { WorkQueue, type WorkQueueWorld } from "../../kube/work-queue.ts";
+import { WorkQueue, type WorkQueueDeps } from "../../kube/work-queue.ts";
 
 /** What it needs from outside. */
-export interface DeviceProfilesWorld extends WorkQueueWorld {
+export interface DeviceProfilesWorld extends WorkQueueDeps {
   readonly caches: Caches;
 }
 

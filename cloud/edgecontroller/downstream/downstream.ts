@@ -8,11 +8,11 @@ import type { Bus } from "../../beehive/bus.ts";
 import type { Caches } from "../../kube/caches.ts";
 import type { Eras } from "../../kube/eras.ts";
 import type { SyncIndex } from "../../kube/sync-index.ts";
-import type { WorkQueueWorld } from "../../kube/work-queue.ts";
+import type { WorkQueueDeps } from "../../kube/work-queue.ts";
 import type { LocationCache } from "./location.ts";
 
 /** What the followers share. */
-export interface DownstreamWorld extends WorkQueueWorld {
+export interface DownstreamWorld extends WorkQueueDeps {
   readonly bus: Bus;
   readonly caches: Caches;
   readonly index: SyncIndex;

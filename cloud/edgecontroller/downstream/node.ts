@@ -6,8 +6,8 @@ import { cloudcoreAnnotation, operations, resourceTypes } from "../../../protoco
 import { noNamespace } from "../../../protocol/resource/path.ts";
 import type { KubeObject } from "../../../protocol/apis/kube-object.ts";
 import type { Informer } from "../../kube/informer.ts";
+import { type LastSent, Reconciler } from "../../kube/reconciler.ts";
 import { resources } from "../../kube/resource.ts";
-import { WorkQueue } from "../../kube/work-queue.ts";
 import { type DownstreamWorld, type Follower, sendDown } from "./downstream.ts";
 
 /** KubeEdge tries three times, a second apart. */
@@ -17,17 +17,24 @@ export class NodeFollower implements Follower {
   readonly #stopped = new AbortController();
   readonly #world: DownstreamWorld;
   readonly #nodes: Informer;
-  readonly #queue: WorkQueue;
-  readonly #told = new Map<string, KubeObject>();
+  readonly #reconciler: Reconciler<LastSent>;
 
   constructor(world: DownstreamWorld) {
     this.#world = world;
     this.#nodes = world.caches.of(resources.nodes);
-    this.#queue = new WorkQueue("nodes", world, (key) => this.#look(key));
+    this.#reconciler = new Reconciler(this.#nodes, world, {
+      name: "nodes",
+      remove: (_sent, { metadata: { name } }) => this.#send(name, operations.delete, { metadata: { name } }),
+      send: async (node, before, name) => {
+        if (before?.object.metadata.resourceVersion === node.metadata.resourceVersion) return;
+        this.#reconciler.sent(name, { object: node });
+        if (!world.eras.isV11Node(node)) await this.#send(name, operations.update, node);
+      },
+    });
   }
 
   start(): void {
-    this.#nodes.subscribe((event) => this.#queue.add(event.object.metadata.name));
+    this.#reconciler.start();
   }
 
   /** A node has connected: its Node says from now on which cloudcore it has. */
@@ -45,20 +52,10 @@ export class NodeFollower implements Follower {
 
   stop(): void {
     this.#stopped.abort();
-    this.#queue.stop();
+    this.#reconciler.stop();
   }
 
-  async #look(name: string): Promise<void> {
-    const node = this.#nodes.get("", name);
-    const told = this.#told.get(name);
-    const path = [noNamespace, resourceTypes.node, name] as const;
-    if (told !== undefined && told.metadata.uid !== node?.metadata.uid) {
-      this.#told.delete(name);
-      await sendDown(this.#world, [name], { operation: operations.delete, path, object: { metadata: { name } } });
-    }
-    if (node === undefined || told?.metadata.resourceVersion === node.metadata.resourceVersion) return;
-    this.#told.set(name, node);
-    if (this.#world.eras.isV11Node(node)) return;
-    await sendDown(this.#world, [name], { operation: operations.update, path, object: node });
+  #send(name: string, operation: string, object: KubeObject): Promise<void> {
+    return sendDown(this.#world, [name], { operation, path: [noNamespace, resourceTypes.node, name], object });
   }
 }

@@ -1,5 +1,5 @@
 // Configmaps and secrets to the nodes whose pods use them; to no other.
-import { type KubeObject, textAt } from "../../../protocol/apis/kube-object.ts";
+import type { KubeObject } from "../../../protocol/apis/kube-object.ts";
 import { type Referenced, referencesOf } from "../../../protocol/apis/pod.ts";
 import { type Resource, resources } from "../../kube/resource.ts";
 import type { DownstreamWorld, Follower } from "./downstream.ts";
@@ -39,8 +39,8 @@ export class ReferencedFollower implements Follower {
     const { caches, eras, index } = this.#world;
     const isV11 = eras.isV11(node);
     const holds = (object: KubeObject) => index.holds(node, object.metadata.uid ?? "");
-    for (const pod of caches.of(resources.pods).list()) {
-      if (textAt(pod, "spec", "nodeName") !== node || !(isV11 || holds(pod))) continue;
+    for (const pod of caches.on(node, resources.pods)) {
+      if (!isV11 && !holds(pod)) continue;
       for (const reference of referencesOf(pod)) {
         const [type, namespace = "", name = ""] = reference.split("/");
         const object = type === this.#type ? caches.of(this.#resource).get(namespace, name) : undefined;

@@ -1,10 +1,9 @@
-// Rules and their endpoints to the router's door; they never go to an edge.
-import { keyOf, type KubeObject } from "../../../protocol/apis/kube-object.ts";
+// Rules and their endpoints to the router; they are never sent to an edge.
+import type { KubeObject } from "../../../protocol/apis/kube-object.ts";
 import { newMessage } from "../../../protocol/message/message.ts";
 import { groups, modules, operations } from "../../../protocol/message/names.ts";
-import type { Informer } from "../../kube/informer.ts";
+import { type LastSent, Reconciler } from "../../kube/reconciler.ts";
 import { type Resource, resources } from "../../kube/resource.ts";
-import { WorkQueue } from "../../kube/work-queue.ts";
 import type { DownstreamWorld, Follower } from "./downstream.ts";
 
 /**
@@ -14,42 +13,32 @@ import type { DownstreamWorld, Follower } from "./downstream.ts";
 export class RuleFollower implements Follower {
   readonly #world: DownstreamWorld;
   readonly #type: string;
-  readonly #informer: Informer;
-  readonly #queue: WorkQueue;
-  readonly #told = new Map<string, KubeObject>();
+  readonly #reconciler: Reconciler<LastSent>;
 
   constructor(world: DownstreamWorld, resource: Resource) {
     this.#world = world;
     this.#type = resource.kind.toLowerCase();
-    this.#informer = world.caches.of(resource);
-    this.#queue = new WorkQueue(resource.plural, world, (key) => this.#look(key));
+    this.#reconciler = new Reconciler(world.caches.of(resource), world, {
+      name: resource.plural,
+      isMoved: ({ object }, rule) => JSON.stringify(object.spec) !== JSON.stringify(rule.spec),
+      remove: ({ object }) => this.#send(operations.delete, object),
+      send: async (object, before, key) => {
+        if (before !== undefined) return;
+        this.#reconciler.sent(key, { object });
+        await this.#send(operations.insert, object);
+      },
+    });
   }
 
   start(): void {
-    this.#informer.subscribe(({ object }) => this.#queue.add(keyOf(object)));
+    this.#reconciler.start();
   }
 
   stop(): void {
-    this.#queue.stop();
+    this.#reconciler.stop();
   }
 
-  async #look(key: string): Promise<void> {
-    const [namespace = "", name = ""] = key.split("/");
-    const object = this.#informer.get(namespace, name);
-    const told = this.#told.get(key);
-    const isSame = told?.metadata.uid === object?.metadata.uid &&
-      JSON.stringify(told?.spec) === JSON.stringify(object?.spec);
-    if (isSame) return;
-    if (told !== undefined) {
-      this.#told.delete(key);
-      await this.#tell(operations.delete, told);
-    }
-    if (object === undefined) return;
-    this.#told.set(key, object);
-    await this.#tell(operations.insert, object);
-  }
-
-  async #tell(operation: string, object: KubeObject): Promise<void> {
+  async #send(operation: string, object: KubeObject): Promise<void> {
     const { bus, clock } = this.#world;
     await bus.send(
       modules.router,
