@@ -11,7 +11,7 @@ import { type Cohort, Fleet, fleetLabel, type Shard } from "../edge-sim/fleet/fl
 import { edgesPerProcess, type Machine, machineOf, processesFor } from "../edge-sim/fleet/machine.ts";
 import { type FleetReport, FleetWorkers } from "../edge-sim/fleet/workers.ts";
 import type { StoreFile } from "../edge-sim/metamanager/store-file.ts";
-import { edgecoreTimings, scaledTimings } from "../edge-sim/timings.ts";
+import { edgecoreTimings, scaledTimings } from "../edge-sim/timings/timings.ts";
 import type { ScenarioCohort } from "../scenarios/cohorts/cohort.ts";
 import { UsageError } from "./failure.ts";
 import { FleetLine } from "./fleet-line.ts";

@@ -10,7 +10,7 @@ import { defaultConfig, scaled } from "../cloud/config/config.ts";
 import { KubeClient } from "../cloud/kube/client.ts";
 import { loadKubeConfig, tokenKubeConfig } from "../cloud/kube/kubeconfig.ts";
 import { Fleet, fleetLabel } from "../edge-sim/fleet/fleet.ts";
-import { edgecoreTimings, scaledTimings } from "../edge-sim/timings.ts";
+import { edgecoreTimings, scaledTimings } from "../edge-sim/timings/timings.ts";
 import { kubeedgeCrds } from "../protocol/apis/crds.ts";
 import { createDevices } from "../scenarios/cohorts/devices.ts";
 import { servingOf } from "./cloudcore.ts";

@@ -11,12 +11,12 @@ import type { CloudCoreConfig } from "./config/config.ts";
 import { DeviceController } from "./devicecontroller/devicecontroller.ts";
 import { EdgeController } from "./edgecontroller/edgecontroller.ts";
 import { Caches } from "./kube/caches.ts";
-import { deviceKindsOfV11, ensureDefinitions } from "./kube/definitions.ts";
-import { Eras } from "./kube/eras.ts";
+import { deviceKindsOfV11, ensureDefinitions } from "./definitions.ts";
+import { Eras } from "./nodes/eras.ts";
 import { KubeClient, KubeUnreachableError } from "./kube/client.ts";
 import type { PooledKubeConfig } from "./kube/kubeconfig.ts";
 import { resources } from "./kube/resource.ts";
-import { SyncIndex } from "./kube/sync-index.ts";
+import { SyncIndex } from "./nodes/sync-index.ts";
 import { SyncController } from "./synccontroller/synccontroller.ts";
 
 /** What a cloudcore needs from outside. */

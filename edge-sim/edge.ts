@@ -8,7 +8,7 @@ import type { Clock } from "../base/time/clock.ts";
 import type { Message } from "../protocol/message/message.ts";
 import { groups, resourceTypes } from "../protocol/message/names.ts";
 import type { EdgeDevices } from "./device/devices.ts";
-import { DeviceSide, type DeviceSideOptions } from "./device-side.ts";
+import { DeviceSide, type DeviceSideOptions } from "./device/device-side.ts";
 import type { DeviceTwin } from "./devicetwin/devicetwin.ts";
 import { EdgeHub, type HubAddress, type Transport } from "./edgehub/edgehub.ts";
 import { EdgeNode, type NodeAgent } from "./edged/node.ts";
@@ -23,7 +23,7 @@ import { MetaManager, type StoreChange } from "./metamanager/metamanager.ts";
 import { EdgeStore } from "./metamanager/store.ts";
 import type { StoreRows } from "./metamanager/store-file.ts";
 import type { ServiceBus } from "./servicebus/servicebus.ts";
-import type { EdgeTimings } from "./timings.ts";
+import type { EdgeTimings } from "./timings/timings.ts";
 
 /** What an edge is and needs. */
 export interface EdgeOptions extends DeviceSideOptions {

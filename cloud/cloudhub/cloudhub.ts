@@ -1,6 +1,7 @@
 // CloudHub: the module that edges connect to. It enrols them, keeps their sessions, and moves messages both ways.
 import type { Monitored } from "../monitor/monitor.ts";
-import { hopOf, type Tap } from "../../base/hop/hop.ts";
+import { hopOf } from "../../protocol/message/hops.ts";
+import type { Tap } from "../../base/hop/hop.ts";
 import { type Logger, reasonOf } from "../../base/log/logger.ts";
 import { type Clock, every, type Timer } from "../../base/time/clock.ts";
 import type { ListenOptions } from "../../base/transport/listen.ts";
@@ -15,9 +16,9 @@ import type { Bus, BusMessage } from "../beehive/bus.ts";
 import type { Module } from "../beehive/modules.ts";
 import type { CloudCoreConfig } from "../config/config.ts";
 import type { Caches } from "../kube/caches.ts";
-import type { Eras } from "../kube/eras.ts";
+import type { Eras } from "../nodes/eras.ts";
 import { resources } from "../kube/resource.ts";
-import type { SyncIndex } from "../kube/sync-index.ts";
+import type { SyncIndex } from "../nodes/sync-index.ts";
 import { NodeAuthoriser } from "./authoriser/authoriser.ts";
 import { type HubCertificates, prepareCertificates, refreshToken } from "./certificates.ts";
 import { dispatchDownstream } from "./dispatcher/downstream.ts";

@@ -1,5 +1,6 @@
 // DeviceController: devices and models down to the edges, twins and states up into DeviceStatus.
-import { hopOf, type Tap } from "../../base/hop/hop.ts";
+import { hopOf } from "../../protocol/message/hops.ts";
+import type { Tap } from "../../base/hop/hop.ts";
 import { type Logger, reasonOf } from "../../base/log/logger.ts";
 import { KeyedWorker } from "../../base/queue/keyed-worker.ts";
 import type { Clock } from "../../base/time/clock.ts";
@@ -13,8 +14,8 @@ import type { Module } from "../beehive/modules.ts";
 import type { CloudCoreConfig } from "../config/config.ts";
 import { KubeApiError } from "../kube/client.ts";
 import type { Caches } from "../kube/caches.ts";
-import type { Eras } from "../kube/eras.ts";
-import type { SyncIndex } from "../kube/sync-index.ts";
+import type { Eras } from "../nodes/eras.ts";
+import type { SyncIndex } from "../nodes/sync-index.ts";
 import type { WorkQueueDeps } from "../kube/work-queue.ts";
 import { DeviceFollower } from "./downstream/devices.ts";
 import { DeviceV1alpha1Follower } from "./downstream/devices-v1alpha1.ts";

@@ -1,5 +1,6 @@
 // EdgeController: pods, configmaps, secrets and nodes down to the edges; registration, status, leases and queries up.
-import { hopOf, type Tap } from "../../base/hop/hop.ts";
+import { hopOf } from "../../protocol/message/hops.ts";
+import type { Tap } from "../../base/hop/hop.ts";
 import { type Logger, reasonOf } from "../../base/log/logger.ts";
 import { Gate } from "../../base/queue/gate.ts";
 import { KeyedWorker } from "../../base/queue/keyed-worker.ts";

@@ -12,11 +12,11 @@ import type { Module } from "../beehive/modules.ts";
 import type { CloudCoreConfig } from "../config/config.ts";
 import type { Caches } from "../kube/caches.ts";
 import { hasCode } from "../kube/client.ts";
-import type { Eras } from "../kube/eras.ts";
+import type { Eras } from "../nodes/eras.ts";
 import type { Informer } from "../kube/informer.ts";
 import { knownResource, resources } from "../kube/resource.ts";
 import { ModelUse } from "./model-use.ts";
-import type { Held, SyncIndex } from "../kube/sync-index.ts";
+import type { Held, SyncIndex } from "../nodes/sync-index.ts";
 
 /** What it needs from outside. `interval` is milliseconds between two looks at all connected nodes (KubeEdge: 5 s). */
 export interface SyncControllerWorld {

@@ -10,7 +10,7 @@ import { deviceTopic, nodeTopic, readTopic } from "../../protocol/twin/topics.ts
 import { type DeviceTwinUpdate, type MembershipDevice, type MsgAttr, type MsgTwin } from "../../protocol/twin/twin.ts";
 import type { EdgeHub } from "../edgehub/edgehub.ts";
 import type { EdgeStore } from "../metamanager/store.ts";
-import type { EdgeTimings } from "../timings.ts";
+import type { EdgeTimings } from "../timings/timings.ts";
 import { type Attributes, changedAttributes } from "./attributes.ts";
 import type { TwinEra } from "./eras.ts";
 import { TwinReports } from "./reports.ts";

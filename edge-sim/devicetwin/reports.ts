@@ -4,7 +4,7 @@ import type { Clock } from "../../base/time/clock.ts";
 import { type Message, newMessage } from "../../protocol/message/message.ts";
 import { edgeModules, groups, operations } from "../../protocol/message/names.ts";
 import type { EdgeHub } from "../edgehub/edgehub.ts";
-import type { EdgeTimings } from "../timings.ts";
+import type { EdgeTimings } from "../timings/timings.ts";
 
 /** What it needs from outside. */
 export interface ReportsWorld {

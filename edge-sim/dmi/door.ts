@@ -9,7 +9,7 @@ import { at, listAt, textAt } from "../../protocol/apis/kube-object.ts";
 import { deviceMessage, modelMessage } from "../../protocol/dmi/device.ts";
 import { encodeDmi } from "../../protocol/dmi/messages.ts";
 import { limits } from "../../protocol/limits.ts";
-import type { EdgeTimings } from "../timings.ts";
+import type { EdgeTimings } from "../timings/timings.ts";
 import type { DeviceMapper, Dmi } from "./dmi.ts";
 import type { DmiClient, DmiMessage, Handler } from "./grpc.ts";
 import { Limiter } from "../../base/queue/limiter.ts";

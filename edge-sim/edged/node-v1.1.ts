@@ -5,7 +5,7 @@ import { secondsOf } from "../../protocol/apis/time.ts";
 import { operations, resourceTypes } from "../../protocol/message/names.ts";
 import { wirePath } from "../../protocol/resource/path.ts";
 import type { MetaManager } from "../metamanager/metamanager.ts";
-import type { EdgeTimings } from "../timings.ts";
+import type { EdgeTimings } from "../timings/timings.ts";
 import { type NodeAgent, type NodeIdentity, nodeInfoOf } from "./node.ts";
 
 /** What it needs from outside. */

@@ -9,7 +9,7 @@ import { noNamespace, wirePath } from "../../protocol/resource/path.ts";
 import { type Condition, sortedJson, type Status, statusPatch, withTransitions } from "./status-patch.ts";
 import { CloudError, type MetaManager } from "../metamanager/metamanager.ts";
 import type { EdgeStore } from "../metamanager/store.ts";
-import type { EdgeTimings } from "../timings.ts";
+import type { EdgeTimings } from "../timings/timings.ts";
 
 /** What kind of node this is. */
 export interface NodeIdentity {

@@ -8,7 +8,7 @@ import { wirePath } from "../../protocol/resource/path.ts";
 import { DisconnectedError, type EdgeHub } from "../edgehub/edgehub.ts";
 import { CloudError, type MetaManager } from "../metamanager/metamanager.ts";
 import type { EdgeStore } from "../metamanager/store.ts";
-import type { EdgeTimings } from "../timings.ts";
+import type { EdgeTimings } from "../timings/timings.ts";
 import { podPatch, podStatus, type PodView } from "./pod-status.ts";
 
 /** What an edge's pods say. */

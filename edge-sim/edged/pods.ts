@@ -8,7 +8,7 @@ import { at, type KubeObject, listAt, textAt } from "../../protocol/apis/kube-ob
 import { resourceTypes } from "../../protocol/message/names.ts";
 import { CloudError, type MetaManager } from "../metamanager/metamanager.ts";
 import type { EdgeStore } from "../metamanager/store.ts";
-import type { EdgeTimings } from "../timings.ts";
+import type { EdgeTimings } from "../timings/timings.ts";
 import type { PodReports } from "./pod-reports.ts";
 import {
   hasStarted,

@@ -2,7 +2,8 @@
 import { SkepError } from "../../base/error/skep-error.ts";
 import { createSecureContext, type SecureContext } from "node:tls";
 import { Backoff, type BackoffOptions } from "../../base/backoff/backoff.ts";
-import { hopOf, type Tap } from "../../base/hop/hop.ts";
+import { hopOf } from "../../protocol/message/hops.ts";
+import type { Tap } from "../../base/hop/hop.ts";
 import type { Link } from "../../base/link/link.ts";
 import { type Logger, reasonOf } from "../../base/log/logger.ts";
 import type { Random } from "../../base/random/random.ts";
@@ -15,7 +16,7 @@ import { decodeMessage, encodeMessage } from "../../protocol/message/codec.ts";
 import { validityOf } from "../../protocol/pki/ca.ts";
 import { type Message, newMessage } from "../../protocol/message/message.ts";
 import { defaultProjectId, edgeModules, groups, operations } from "../../protocol/message/names.ts";
-import type { EdgeTimings } from "../timings.ts";
+import type { EdgeTimings } from "../timings/timings.ts";
 import { MessageLimit } from "./message-limit.ts";
 import { type EdgeCredentials, enrol, EnrolmentError, fetchCa, renew } from "./enrolment.ts";
 

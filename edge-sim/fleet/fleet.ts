@@ -5,13 +5,13 @@ import type { Logger } from "../../base/log/logger.ts";
 import type { Random } from "../../base/random/random.ts";
 import { type Clock, sleep } from "../../base/time/clock.ts";
 import type { DeviceBehaviour } from "../device/device.ts";
-import type { MapperKind } from "../device-side.ts";
+import type { MapperKind } from "../device/device-side.ts";
 import { Edge, type EdgeOptions, type EdgeVersion } from "../edge.ts";
 import type { HubAddress, Transport } from "../edgehub/edgehub.ts";
 import { type EdgeCredentials, EnrolmentError, fetchCa } from "../edgehub/enrolment.ts";
 import type { Stages } from "../edged/stages.ts";
 import type { StoreRows } from "../metamanager/store-file.ts";
-import type { EdgeTimings } from "../timings.ts";
+import type { EdgeTimings } from "../timings/timings.ts";
 
 /** Edges that are alike: `{cohort}-0` … `{cohort}-{count-1}`. */
 export interface Cohort {

@@ -1,6 +1,7 @@
 // MetaManager: stores what the cloud sends, acknowledges it, tells the others, and asks the cloud for what is missing.
 import { SkepError } from "../../base/error/skep-error.ts";
-import { hopOf, type Tap } from "../../base/hop/hop.ts";
+import { hopOf } from "../../protocol/message/hops.ts";
+import type { Tap } from "../../base/hop/hop.ts";
 import type { Clock } from "../../base/time/clock.ts";
 import { at, type KubeObject, type KubeStatus, textAt } from "../../protocol/apis/kube-object.ts";
 import { type Message, newMessage, responseTo } from "../../protocol/message/message.ts";

@@ -6,9 +6,9 @@ import { edgeName } from "../../edge-sim/fleet/fleet.ts";
 import { deviceApi, type DeviceModel } from "../../protocol/apis/device.ts";
 import { type KubeObject, listAt, textAt } from "../../protocol/apis/kube-object.ts";
 import { milliseconds } from "../files/duration.ts";
+import type { CohortsFile } from "./read.ts";
 import { besideOrShipped, InputFileError, readManifest } from "../files/manifest.ts";
 import type { CohortDevices } from "./cohort.ts";
-import type { Scenario } from "../model/scenario.ts";
 
 const shipped = fileURLToPath(new URL("../library/models", import.meta.url));
 
@@ -19,7 +19,7 @@ const shipped = fileURLToPath(new URL("../library/models", import.meta.url));
 export async function createDevices(
   kube: KubeClient,
   namespace: string,
-  { fleet, position }: Pick<Scenario, "fleet" | "position">,
+  { fleet, position }: Pick<CohortsFile, "fleet" | "position">,
   labels: Readonly<Record<string, string>> = {},
   suffix = "",
 ): Promise<Map<string, number>> {

@@ -5,7 +5,8 @@ import type { HopRecord } from "../../base/hop/hop.ts";
 import type { Target } from "../model/target.ts";
 import type { World } from "../model/environment.ts";
 import type { FirstMessage, RunResult, ScenarioResult } from "../model/result.ts";
-import { type Progress, type RunOptions, runScenario } from "./run.ts";
+import type { Progress } from "../model/progress.ts";
+import { type RunOptions, runScenario } from "./run.ts";
 import type { Scenario } from "../model/scenario.ts";
 
 /** How the run goes. */

@@ -4,6 +4,7 @@ import type { HopRecord } from "../../base/hop/hop.ts";
 import { SkepError } from "../../base/error/skep-error.ts";
 import { reasonOf } from "../../base/log/logger.ts";
 import type { StepTable } from "../model/step-kind.ts";
+import type { Progress } from "../model/progress.ts";
 import { StepFailure } from "../model/step-failure.ts";
 import { isOfTheRun, type Target } from "../model/target.ts";
 import type { World } from "../model/environment.ts";
@@ -15,13 +16,6 @@ import { latenciesOf } from "./latencies.ts";
 import type { Failure, InvariantResult, ScenarioResult, Shown, StepResult } from "../model/result.ts";
 import { defaultFleet, usesQuic } from "../cohorts/cohort.ts";
 import type { Scenario, Step } from "../model/scenario.ts";
-
-/** What the run tells while it goes on. */
-export interface Progress {
-  began?(scenario: Scenario, index: number, total: number): void;
-  step?(scenario: Scenario, step: string, index: number, total: number): void;
-  ended?(result: ScenarioResult, index: number, total: number): void;
-}
 
 export interface RunOptions {
   readonly target: Target;

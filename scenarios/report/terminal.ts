@@ -3,7 +3,7 @@ import pc from "picocolors";
 import { describeHop } from "./hop-line.ts";
 import { spoken } from "../files/duration.ts";
 import type { RunResult, ScenarioResult, Verdict } from "../model/result.ts";
-import type { Progress } from "../engine/run.ts";
+import type { Progress } from "../model/progress.ts";
 
 /** Where the report goes, and how. */
 export interface TerminalOptions {

@@ -11,7 +11,7 @@ import { Informer, type InformerWorld } from "../../cloud/kube/informer.ts";
 import { loadKubeConfig, tokenKubeConfig } from "../../cloud/kube/kubeconfig.ts";
 import { resources } from "../../cloud/kube/resource.ts";
 import { edgeName, Fleet } from "../../edge-sim/fleet/fleet.ts";
-import { edgecoreTimings, scaledTimings } from "../../edge-sim/timings.ts";
+import { edgecoreTimings, scaledTimings } from "../../edge-sim/timings/timings.ts";
 import { kubeedgeCrds, kubeedgeCrdsOfBothEras } from "../../protocol/apis/crds.ts";
 import { textAt } from "../../protocol/apis/kube-object.ts";
 import { limits } from "../../protocol/limits.ts";

@@ -12,7 +12,7 @@ import { CloudCore } from "../../cloud/cloudcore.ts";
 import { defaultConfig } from "../../cloud/config/config.ts";
 import { tokenKubeConfig } from "../../cloud/kube/kubeconfig.ts";
 import { Fleet } from "../../edge-sim/fleet/fleet.ts";
-import { edgecoreTimings } from "../../edge-sim/timings.ts";
+import { edgecoreTimings } from "../../edge-sim/timings/timings.ts";
 import { kubeedgeCrds } from "../../protocol/apis/crds.ts";
 import { bulkIssuer } from "../../protocol/pki/bulk.ts";
 import { derOf, type KeyPair, loadAuthority, pairFromPem } from "../../protocol/pki/ca.ts";

@@ -16,7 +16,7 @@ import { resources } from "../../cloud/kube/resource.ts";
 import { silentLogger } from "../../base/log/logger.ts";
 import { Random } from "../../base/random/random.ts";
 import { Fleet } from "../../edge-sim/fleet/fleet.ts";
-import { edgecoreTimings, scaledTimings } from "../../edge-sim/timings.ts";
+import { edgecoreTimings, scaledTimings } from "../../edge-sim/timings/timings.ts";
 import { type KubeObject, textAt } from "../../protocol/apis/kube-object.ts";
 import { createAuthority } from "../../protocol/pki/ca.ts";
 import { Command, skep, workFolder } from "../support/command.ts";

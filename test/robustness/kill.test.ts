@@ -12,7 +12,7 @@ import { hasCode, KubeClient } from "../../cloud/kube/client.ts";
 import { tokenKubeConfig } from "../../cloud/kube/kubeconfig.ts";
 import { type Resource, resources } from "../../cloud/kube/resource.ts";
 import { Fleet } from "../../edge-sim/fleet/fleet.ts";
-import { edgecoreTimings, scaledTimings } from "../../edge-sim/timings.ts";
+import { edgecoreTimings, scaledTimings } from "../../edge-sim/timings/timings.ts";
 import { textAt } from "../../protocol/apis/kube-object.ts";
 import { judgeInvariants } from "../../scenarios/engine/invariants.ts";
 import { holdBlock } from "../../scenarios/targets/ports.ts";

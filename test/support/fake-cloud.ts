@@ -8,7 +8,7 @@ import { closeServer, listen } from "../../base/transport/listen.ts";
 import type { MessageSocket } from "../../base/transport/message-socket.ts";
 import { acceptWebSockets } from "../../base/transport/websocket-server.ts";
 import { Edge, type EdgeOptions, type EdgeVersion } from "../../edge-sim/edge.ts";
-import { edgecoreTimings, type EdgeTimings, scaledTimings } from "../../edge-sim/timings.ts";
+import { edgecoreTimings, type EdgeTimings, scaledTimings } from "../../edge-sim/timings/timings.ts";
 import { limits } from "../../protocol/limits.ts";
 import { createAuthority, issueClient, issueServer } from "../../protocol/pki/ca.ts";
 import { nodeCommonName, nodeOrganization } from "../../protocol/pki/request.ts";

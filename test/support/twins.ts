@@ -8,7 +8,7 @@ import { DeviceTwin } from "../../edge-sim/devicetwin/devicetwin.ts";
 import { today, v11 } from "../../edge-sim/devicetwin/eras.ts";
 import type { EdgeHub } from "../../edge-sim/edgehub/edgehub.ts";
 import { EdgeStore } from "../../edge-sim/metamanager/store.ts";
-import { edgecoreTimings } from "../../edge-sim/timings.ts";
+import { edgecoreTimings } from "../../edge-sim/timings/timings.ts";
 import { type Message, newMessage } from "../../protocol/message/message.ts";
 
 export function twinsOf(

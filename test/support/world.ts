@@ -10,7 +10,7 @@ import { KubeClient } from "../../cloud/kube/client.ts";
 import { tokenKubeConfig } from "../../cloud/kube/kubeconfig.ts";
 import type { HubAddress } from "../../edge-sim/edgehub/edgehub.ts";
 import { Fleet } from "../../edge-sim/fleet/fleet.ts";
-import { edgecoreTimings, scaledTimings } from "../../edge-sim/timings.ts";
+import { edgecoreTimings, scaledTimings } from "../../edge-sim/timings/timings.ts";
 import { kubeedgeCrds } from "../../protocol/apis/crds.ts";
 
 export const anyPort = { host: "127.0.0.1", port: 0, exact: false } as const;

@@ -6,7 +6,7 @@ import * as grpc from "@grpc/grpc-js";
 import protobuf from "protobufjs";
 import { describe, expect, onTestFinished, test } from "vitest";
 import type { EdgeOptions } from "../../edge-sim/edge.ts";
-import type { EdgeTimings } from "../../edge-sim/timings.ts";
+import type { EdgeTimings } from "../../edge-sim/timings/timings.ts";
 import { limits } from "../../protocol/limits.ts";
 import { newMessage } from "../../protocol/message/message.ts";
 import type { DeviceTwinUpdate } from "../../protocol/twin/twin.ts";

@@ -11,7 +11,7 @@ import { TimerWheel } from "../../base/time/timer-wheel.ts";
 import { closeServer, listen } from "../../base/transport/listen.ts";
 import { acceptWebSockets } from "../../base/transport/websocket-server.ts";
 import { Edge } from "../../edge-sim/edge.ts";
-import { edgecoreTimings, scaledTimings } from "../../edge-sim/timings.ts";
+import { edgecoreTimings, scaledTimings } from "../../edge-sim/timings/timings.ts";
 import { limits } from "../../protocol/limits.ts";
 import { createAuthority, issueServer, pemOf, readRequest, signRequest, validityOf } from "../../protocol/pki/ca.ts";
 import { createToken, parseToken } from "../../protocol/pki/token.ts";

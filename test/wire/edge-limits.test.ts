@@ -1,7 +1,7 @@
 // What an edge does by the clock of its connection: how many messages it sends, how long it waits before it dials again.
 import { expect, test } from "vitest";
 import type { Edge, EdgeOptions } from "../../edge-sim/edge.ts";
-import type { EdgeTimings } from "../../edge-sim/timings.ts";
+import type { EdgeTimings } from "../../edge-sim/timings/timings.ts";
 import { type Message, newMessage } from "../../protocol/message/message.ts";
 import { connectedEdge } from "../support/fake-cloud.ts";
 import { until } from "../support/until.ts";

@@ -1,7 +1,7 @@
 // MetaManager and edged of an edge, message by message: what is stored, what is acknowledged and how, what is asked and when.
 import { describe, expect, test } from "vitest";
 import type { MessageSocket } from "../../base/transport/message-socket.ts";
-import type { EdgeTimings } from "../../edge-sim/timings.ts";
+import type { EdgeTimings } from "../../edge-sim/timings/timings.ts";
 import { encodeMessage } from "../../protocol/message/codec.ts";
 import { type Message, newMessage } from "../../protocol/message/message.ts";
 import { connectedEdge } from "../support/fake-cloud.ts";

@@ -1,7 +1,7 @@
 // Our edge of KubeEdge v1.1, against a hub by hand: what it says by itself, what it keeps, what outlives a restart.
 import { describe, expect, onTestFinished, test } from "vitest";
 import type { MessageSocket } from "../../base/transport/message-socket.ts";
-import type { EdgeTimings } from "../../edge-sim/timings.ts";
+import type { EdgeTimings } from "../../edge-sim/timings/timings.ts";
 import { type KubeObject, textAt } from "../../protocol/apis/kube-object.ts";
 import { decodeMessage, encodeMessage } from "../../protocol/message/codec.ts";
 import { type Message, newMessage, responseTo } from "../../protocol/message/message.ts";

@@ -113,23 +113,6 @@ export class Store {
     this.#history.forget(this.#revision);
   }
 
-  /** Everything, for a snapshot on disk. */
-  dump(): { readonly revision: number; readonly tables: Record<string, KubeObject[]> } {
-    const tables: Record<string, KubeObject[]> = {};
-    for (const [name, table] of this.#tables) if (table.objects.size > 0) tables[name] = [...table.objects.values()];
-    return { revision: this.#revision, tables };
-  }
-
-  /** Takes back what `dump` gave; the log starts empty, so old watches get 410. */
-  restore(dump: { readonly revision: number; readonly tables: Record<string, KubeObject[]> }): void {
-    this.#revision = dump.revision;
-    this.#history.forget(dump.revision);
-    for (const [name, objects] of Object.entries(dump.tables)) {
-      const table = this.#table(name);
-      for (const object of objects) table.objects.set(keyOf(object), object);
-    }
-  }
-
   #stamp(object: KubeObject): KubeObject {
     this.#revision++;
     return { ...object, metadata: { ...object.metadata, resourceVersion: String(this.#revision) } };

@@ -1,10 +1,10 @@
 // From the bus to the lanes: which nodes a message is for, and whether it must be acknowledged.
-import { hopOf, type Tap } from "../../../base/hop/hop.ts";
+import { hopOf } from "../../../protocol/message/hops.ts";
+import type { Tap } from "../../../base/hop/hop.ts";
 import type { Logger } from "../../../base/log/logger.ts";
 import type { Clock } from "../../../base/time/clock.ts";
 import type { KubeObject } from "../../../protocol/apis/kube-object.ts";
-import { withResource } from "../../../protocol/message/message.ts";
-import type { Message } from "../../../protocol/message/message.ts";
+import { type Message, withResource } from "../../../protocol/message/message.ts";
 import { operations, resourceTypes } from "../../../protocol/message/names.ts";
 import { nodeOf, trimNode } from "../../../protocol/resource/path.ts";
 import type { BusMessage } from "../../beehive/bus.ts";

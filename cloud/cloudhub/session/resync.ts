@@ -5,7 +5,7 @@ import { isAcknowledgedVersion } from "../../../protocol/apis/reliablesyncs.ts";
 import type { Message } from "../../../protocol/message/message.ts";
 import { operations, resourceTypes } from "../../../protocol/message/names.ts";
 import { parseWirePath } from "../../../protocol/resource/path.ts";
-import type { SyncIndex } from "../../kube/sync-index.ts";
+import type { SyncIndex } from "../../nodes/sync-index.ts";
 import type { SyncRecords } from "./sync-records.ts";
 
 /** Records that are written at the same time. */

@@ -1,10 +1,10 @@
 // One connected node: its socket, its lane, its keepalive. Session and socket end together, always.
-import { type HopName, hopOf, type HopRecord, type Tap } from "../../../base/hop/hop.ts";
+import type { Tap } from "../../../base/hop/hop.ts";
+import { type HopFacts, type HopName, hopOf } from "../../../protocol/message/hops.ts";
 import { type Logger, reasonOf } from "../../../base/log/logger.ts";
 import type { Clock, Timer } from "../../../base/time/clock.ts";
 import type { MessageSocket } from "../../../base/transport/message-socket.ts";
-import type { KubeObject } from "../../../protocol/apis/kube-object.ts";
-import { isNewerVersion } from "../../../protocol/apis/kube-object.ts";
+import { isNewerVersion, type KubeObject } from "../../../protocol/apis/kube-object.ts";
 import { limits } from "../../../protocol/limits.ts";
 import { encodeWith } from "../../../protocol/message/codec.ts";
 import type { Message } from "../../../protocol/message/message.ts";
@@ -353,7 +353,7 @@ export class NodeSession {
     this.#catchUp();
   }
 
-  #write(message: Message, at: Partial<HopRecord>): void {
+  #write(message: Message, at: HopFacts): void {
     const { isV11 } = this.#world;
     const text = isV11 ? encodeV11(message) : encodeWith(message, encodedContent(message.content));
     this.#socket.send(text);
@@ -367,7 +367,7 @@ export class NodeSession {
     this.#tapAt("hub.drop", message, { outcome: why });
   }
 
-  #tapAt(hop: HopName, message: Message, at: Partial<HopRecord> = {}): void {
+  #tapAt(hop: HopName, message: Message, at: HopFacts = {}): void {
     if (this.#world.tap === undefined) return;
     this.#world.tap(hopOf(message, { time: this.#world.clock.now(), hop, direction: "down", node: this.node, ...at }));
   }

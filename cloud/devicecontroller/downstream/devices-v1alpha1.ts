@@ -15,7 +15,7 @@ import { groups, modules, operations, resourceTypes } from "../../../protocol/me
 import type { DeviceTwinUpdate, MembershipDetail } from "../../../protocol/twin/twin.ts";
 import type { Bus } from "../../beehive/bus.ts";
 import type { Caches } from "../../kube/caches.ts";
-import type { Eras } from "../../kube/eras.ts";
+import type { Eras } from "../../nodes/eras.ts";
 import type { Informer } from "../../kube/informer.ts";
 import { type LastSent, Reconciler } from "../../kube/reconciler.ts";
 import { resources } from "../../kube/resource.ts";

@@ -6,8 +6,8 @@ import { groups, modules } from "../../../protocol/message/names.ts";
 import { nodePath, wirePath } from "../../../protocol/resource/path.ts";
 import type { Bus } from "../../beehive/bus.ts";
 import type { Caches } from "../../kube/caches.ts";
-import type { Eras } from "../../kube/eras.ts";
-import type { SyncIndex } from "../../kube/sync-index.ts";
+import type { Eras } from "../../nodes/eras.ts";
+import type { SyncIndex } from "../../nodes/sync-index.ts";
 import type { WorkQueueDeps } from "../../kube/work-queue.ts";
 import type { LocationCache } from "./location.ts";
 

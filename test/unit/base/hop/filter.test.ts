@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { compileHopFilter, HopFilterError } from "../../../../base/hop/filter.ts";
-import { hopOf, type HopRecord } from "../../../../base/hop/hop.ts";
+import { hopOf } from "../../../../protocol/message/hops.ts";
+import type { HopRecord } from "../../../../base/hop/hop.ts";
 import { HopRing } from "../../../../base/hop/ring.ts";
 
 const message = {

@@ -12,6 +12,21 @@ function bus(capacity = 2) {
   return { clock, bus: new Bus(clock, silentLogger, capacity) };
 }
 
+test("the whole interface of KubeEdge's message framework is there, also what our own modules don't call", () => {
+  const { bus: b } = bus();
+  const calls = [
+    "addModule",
+    "send",
+    "receive",
+    "sendSync",
+    "sendResp",
+    "sendToGroup",
+    "sendToGroupSync",
+    "cleanup",
+  ] as const;
+  for (const call of calls) expect(b[call], call).toBeTypeOf("function");
+});
+
 describe("send and receive", () => {
   test("keep the order, and make the sender wait while the channel is full", async () => {
     const { bus: b } = bus(1);

@@ -1,7 +1,7 @@
 // The twin of an edge of KubeEdge v1.1: versions, conflicts, repetition, and what outlives a restart.
 import { describe, expect, test } from "vitest";
 import type { EdgeStore } from "../../../../edge-sim/metamanager/store.ts";
-import { edgecoreTimings } from "../../../../edge-sim/timings.ts";
+import { edgecoreTimings } from "../../../../edge-sim/timings/timings.ts";
 import type { DeviceTwinUpdate, MsgTwin } from "../../../../protocol/twin/twin.ts";
 import { twinsOf } from "../../../support/twins.ts";
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { edgecoreTimings } from "../../../../edge-sim/timings.ts";
+import { edgecoreTimings } from "../../../../edge-sim/timings/timings.ts";
 import { type Message, newMessage } from "../../../../protocol/message/message.ts";
 import type { DeviceTwinUpdate } from "../../../../protocol/twin/twin.ts";
 import { twinsOf } from "../../../support/twins.ts";

@@ -5,7 +5,7 @@ import { ManualClock } from "../../../../base/time/manual-clock.ts";
 import { TwinReports } from "../../../../edge-sim/devicetwin/reports.ts";
 import type { EdgeHub } from "../../../../edge-sim/edgehub/edgehub.ts";
 import { MessageLimit } from "../../../../edge-sim/edgehub/message-limit.ts";
-import { edgecoreTimings } from "../../../../edge-sim/timings.ts";
+import { edgecoreTimings } from "../../../../edge-sim/timings/timings.ts";
 import type { Message } from "../../../../protocol/message/message.ts";
 
 type Values = Record<string, number>;

@@ -1,6 +1,6 @@
 // An invariant that can't break proves nothing: here each of them does.
 import { describe, expect, test } from "vitest";
-import { hopOf, type HopRecord } from "../../../../base/hop/hop.ts";
+import { type HopFacts, type HopName, hopOf } from "../../../../protocol/message/hops.ts";
 import { HopRing } from "../../../../base/hop/ring.ts";
 import { ManualClock } from "../../../../base/time/manual-clock.ts";
 import { EdgeStore } from "../../../../edge-sim/metamanager/store.ts";
@@ -26,7 +26,7 @@ function worldWith(
     readonly api?: KubeObject[];
     readonly held?: KubeObject[];
     readonly records?: KubeObject[];
-    readonly hops?: Partial<HopRecord>[];
+    readonly hops?: (HopFacts & { readonly hop?: HopName })[];
     readonly ringSize?: number;
     readonly owners?: ReadonlySet<string>;
     readonly metrics?: Record<string, number>;

@@ -1,25 +1,26 @@
 // What an edge has to do with devices, their mappers and applications beside it: DeviceTwin, DMI, EventBus, ServiceBus, wired together.
-import { hopOf, type Tap } from "../base/hop/hop.ts";
-import type { Logger } from "../base/log/logger.ts";
-import type { Random } from "../base/random/random.ts";
-import type { Clock } from "../base/time/clock.ts";
-import { type Device, deviceIdOf } from "../protocol/apis/device.ts";
-import type { Message } from "../protocol/message/message.ts";
-import { modules, resourceTypes, routerSources } from "../protocol/message/names.ts";
-import type { DeviceBehaviour, Report } from "./device/device.ts";
-import { EdgeDevices } from "./device/devices.ts";
-import { SimulatedMapper } from "./device/mapper.ts";
-import type { SocketMapper } from "./device/socket-mapper.ts";
-import { DeviceTwin } from "./devicetwin/devicetwin.ts";
-import { today, v11 } from "./devicetwin/eras.ts";
-import { type DeviceManager, Dmi } from "./dmi/dmi.ts";
-import type { DmiDoor } from "./dmi/door.ts";
-import type { EdgeHub } from "./edgehub/edgehub.ts";
-import { EventBus, type MqttSettings } from "./eventbus/eventbus.ts";
-import type { StoreChange } from "./metamanager/metamanager.ts";
-import type { EdgeStore } from "./metamanager/store.ts";
-import { ServiceBus } from "./servicebus/servicebus.ts";
-import type { EdgeTimings } from "./timings.ts";
+import { hopOf } from "../../protocol/message/hops.ts";
+import type { Tap } from "../../base/hop/hop.ts";
+import type { Logger } from "../../base/log/logger.ts";
+import type { Random } from "../../base/random/random.ts";
+import type { Clock } from "../../base/time/clock.ts";
+import { type Device, deviceIdOf } from "../../protocol/apis/device.ts";
+import type { Message } from "../../protocol/message/message.ts";
+import { modules, resourceTypes, routerSources } from "../../protocol/message/names.ts";
+import type { DeviceBehaviour, Report } from "./device.ts";
+import { EdgeDevices } from "./devices.ts";
+import { SimulatedMapper } from "./mapper.ts";
+import type { SocketMapper } from "./socket-mapper.ts";
+import { DeviceTwin } from "../devicetwin/devicetwin.ts";
+import { today, v11 } from "../devicetwin/eras.ts";
+import { type DeviceManager, Dmi } from "../dmi/dmi.ts";
+import type { DmiDoor } from "../dmi/door.ts";
+import type { EdgeHub } from "../edgehub/edgehub.ts";
+import { EventBus, type MqttSettings } from "../eventbus/eventbus.ts";
+import type { StoreChange } from "../metamanager/metamanager.ts";
+import type { EdgeStore } from "../metamanager/store.ts";
+import { ServiceBus } from "../servicebus/servicebus.ts";
+import type { EdgeTimings } from "../timings/timings.ts";
 
 /**
  * Whose an edge's devices are: a simulated mapper's in this process (`inside`), or one's that comes by the DMI socket as any
@@ -153,11 +154,11 @@ export class DeviceSide {
     const { dmi } = this.#world;
     if (dmi === undefined) return;
     // gRPC takes a while to load: only for edges that have such a door.
-    const { DmiDoor } = await import("./dmi/door.ts");
+    const { DmiDoor } = await import("../dmi/door.ts");
     this.#door ??= new DmiDoor({ ...this.#world, ...dmi, dmi: this.#dmi });
     await this.#door.start();
     if (this.#kind !== "socket") return;
-    const { SocketMapper } = await import("./device/socket-mapper.ts");
+    const { SocketMapper } = await import("./socket-mapper.ts");
     this.#socketMapper ??= new SocketMapper({ ...this.#world, ...dmi, mapper: this.#mapper });
     await this.#socketMapper.start();
   }

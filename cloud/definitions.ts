@@ -1,10 +1,10 @@
 // KubeEdge's own kinds in a cluster: made where they are missing, left as they are where they are there.
-import { SkepError } from "../../base/error/skep-error.ts";
-import type { Logger } from "../../base/log/logger.ts";
-import { kubeedgeCrds, kubeedgeCrdsOfBothEras } from "../../protocol/apis/crds.ts";
-import { at, type KubeObject, listAt } from "../../protocol/apis/kube-object.ts";
-import { hasCode, type KubeClient } from "./client.ts";
-import { type Resource, resources } from "./resource.ts";
+import { SkepError } from "../base/error/skep-error.ts";
+import type { Logger } from "../base/log/logger.ts";
+import { kubeedgeCrds, kubeedgeCrdsOfBothEras } from "../protocol/apis/crds.ts";
+import { at, type KubeObject, listAt } from "../protocol/apis/kube-object.ts";
+import { hasCode, type KubeClient } from "./kube/client.ts";
+import { type Resource, resources } from "./kube/resource.ts";
 
 /** A cluster whose definitions don't serve what cloudcore needs; the message says which, and what to do. */
 export class DefinitionsError extends SkepError {

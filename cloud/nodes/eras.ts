@@ -1,9 +1,9 @@
 // Which nodes run the KubeEdge of another era, told by the labels of their Nodes.
 import type { EraRule } from "../../protocol/apis/cloudcore-config.ts";
 import type { KubeObject } from "../../protocol/apis/kube-object.ts";
-import type { Caches } from "./caches.ts";
-import type { Informer } from "./informer.ts";
-import { resources } from "./resource.ts";
+import type { Caches } from "../kube/caches.ts";
+import type { Informer } from "../kube/informer.ts";
+import { resources } from "../kube/resource.ts";
 
 /** All others run today's. */
 export class Eras {

@@ -1,8 +1,8 @@
 // Who holds what: an index over the sync records, by node and by object.
 import { type KubeObject, textAt } from "../../protocol/apis/kube-object.ts";
 import { parseSyncName } from "../../protocol/apis/reliablesyncs.ts";
-import type { Caches } from "./caches.ts";
-import { resources } from "./resource.ts";
+import type { Caches } from "../kube/caches.ts";
+import { resources } from "../kube/resource.ts";
 
 /** One record, taken apart. */
 export interface Held {
