@@ -19,7 +19,7 @@ import { resources } from "./kube/resource.ts";
 import { SyncIndex } from "./nodes/sync-index.ts";
 import { SyncController } from "./synccontroller/synccontroller.ts";
 
-/** What a cloudcore needs from outside. */
+/** Injected dependencies. */
 export interface CloudCoreOptions {
   readonly kubeconfig: PooledKubeConfig;
   readonly config: CloudCoreConfig;
@@ -64,8 +64,8 @@ export class CloudCore {
   static async start(options: CloudCoreOptions): Promise<CloudCore> {
     const { clock, random, logger } = options;
     const client = new KubeClient(options.kubeconfig);
-    const world = { clock, random, logger };
-    const caches = new Caches(client, world);
+    const deps = { clock, random, logger };
+    const caches = new Caches(client, deps);
     const eras = new Eras(caches, options.config.eras);
     let servesV1alpha1 = false;
     try {
@@ -88,7 +88,7 @@ export class CloudCore {
     const tap = options.tap;
     const { config } = options;
     const { strictGo } = config;
-    const shared = { ...world, bus, caches, index, tap, strictGo, eras };
+    const shared = { ...deps, bus, caches, index, tap, strictGo, eras };
     const { websocket, https, quic, unixsocket } = options;
     const servers = {
       https,

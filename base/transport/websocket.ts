@@ -5,7 +5,7 @@ import type { MessageSocket } from "./message-socket.ts";
 /** Which end we are: the two ends of KubeEdge's Go library cut long messages into frames differently. */
 export type WebSocketRole = "client" | "server";
 
-/** The write buffers of gorilla/websocket 1.5 as KubeEdge uses it: payload bytes a frame (protocol notes 1, §2.2). */
+/** The write buffers of gorilla/websocket 1.5 as KubeEdge uses it: payload bytes a frame (KubeEdge v1.23 `pkg/viaduct/pkg/server/ws.go`). */
 const CLIENT_CHUNK = 4096;
 const SERVER_CHUNK = 4082;
 const SERVER_STREAM_FROM = 8192;

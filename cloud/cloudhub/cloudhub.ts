@@ -32,8 +32,8 @@ import { isRegistration, resetRecords } from "./session/resync.ts";
 import { SyncRecords } from "./session/sync-records.ts";
 import { VolumeError, VolumeRequests } from "./volumes.ts";
 
-/** What the hub needs from outside. */
-export interface CloudHubWorld {
+/** Injected dependencies. */
+export interface CloudHubDeps {
   readonly bus: Bus;
   readonly caches: Caches;
   readonly clock: Clock;
@@ -64,7 +64,7 @@ export class CloudHub implements Module {
   readonly name = modules.cloudhub;
   readonly sessions = new Sessions();
   readonly totals = new DeliveryTotals();
-  readonly #world: CloudHubWorld;
+  readonly #deps: CloudHubDeps;
   readonly #records: SyncRecords;
   readonly #authoriser: NodeAuthoriser | undefined;
   readonly #volumes: VolumeRequests;
@@ -77,11 +77,11 @@ export class CloudHub implements Module {
   #stops: (() => Promise<void>)[] = [];
   #refresh: Timer | undefined;
 
-  constructor(world: CloudHubWorld) {
-    this.#world = world;
-    this.#records = new SyncRecords(world.caches, world.logger);
-    this.#authoriser = world.config.authorization === "off" ? undefined : new NodeAuthoriser(world.caches);
-    this.#volumes = new VolumeRequests(world.clock);
+  constructor(deps: CloudHubDeps) {
+    this.#deps = deps;
+    this.#records = new SyncRecords(deps.caches, deps.logger);
+    this.#authoriser = deps.config.authorization === "off" ? undefined : new NodeAuthoriser(deps.caches);
+    this.#volumes = new VolumeRequests(deps.clock);
   }
 
   /** Ports that are open, 0 for a server that is switched off. */
@@ -105,7 +105,7 @@ export class CloudHub implements Module {
   }
 
   async start(): Promise<void> {
-    const { caches, clock, config, logger, servers } = this.#world;
+    const { caches, clock, config, logger, servers } = this.#deps;
     const began = performance.now();
     const certificates = await prepareCertificates(caches.client, { ...config, now: clock.now() });
     this.#certificatesTook = performance.now() - began;
@@ -128,7 +128,7 @@ export class CloudHub implements Module {
       server,
       identity: config.identity,
       legacyCa: certificates.legacyCa,
-      isV11: (node: string) => this.#world.eras.isV11(node),
+      isV11: (node: string) => this.#deps.eras.isV11(node),
       refuse: (node: string) => this.#refusal(node),
       accept: (node: string, socket: MessageSocket) => this.#connect(node, socket),
     };
@@ -157,7 +157,7 @@ export class CloudHub implements Module {
     // A node that is called one of another era is spoken to otherwise, from its next connection on.
     caches.of(resources.nodes).subscribe(({ object, type }) => {
       const session = this.sessions.of(object.metadata.name);
-      if (session === undefined || type === "deleted" || this.#world.eras.isV11Node(object) === session.isV11) return;
+      if (session === undefined || type === "deleted" || this.#deps.eras.isV11Node(object) === session.isV11) return;
       session.end("its Node is of another era now");
     });
     this.#refresh = every(clock, config.tokenLifetime / 2, () => void this.#refreshToken());
@@ -165,7 +165,7 @@ export class CloudHub implements Module {
 
   /** A message from a module of the cloud, for one node or for several. */
   receive(message: BusMessage): void {
-    dispatchDownstream({ ...this.#world, sessions: this.sessions, totals: this.totals }, message);
+    dispatchDownstream({ ...this.#deps, sessions: this.sessions, totals: this.totals }, message);
   }
 
   /** What the monitor shows of the hub. */
@@ -174,7 +174,7 @@ export class CloudHub implements Module {
       gauges: () => {
         const { waiting, fullest, unacknowledged, oldest } = this.#laneGauges();
         const depths = [modules.edgecontroller, modules.devicecontroller, modules.cloudhub].map((name) =>
-          this.#world.bus.depth(name)
+          this.#deps.bus.depth(name)
         );
         return {
           KubeEdge_CloudHub_connected_nodes: this.sessions.size,
@@ -232,9 +232,9 @@ export class CloudHub implements Module {
       lane_waiting: waiting,
       lane_unacknowledged: unacknowledged,
       lane_oldest_unacked_ms: oldest,
-      bus_edgecontroller_depth: this.#world.bus.depth(modules.edgecontroller),
-      bus_devicecontroller_depth: this.#world.bus.depth(modules.devicecontroller),
-      bus_cloudhub_depth: this.#world.bus.depth(modules.cloudhub),
+      bus_edgecontroller_depth: this.#deps.bus.depth(modules.edgecontroller),
+      bus_devicecontroller_depth: this.#deps.bus.depth(modules.devicecontroller),
+      bus_cloudhub_depth: this.#deps.bus.depth(modules.cloudhub),
     };
   }
 
@@ -248,14 +248,14 @@ export class CloudHub implements Module {
 
   /** Lets what is on its way arrive and be recorded; what an edge doesn't acknowledge in time is sent by the next cloudcore. */
   async #drain(): Promise<void> {
-    const until = performance.now() + this.#world.config.ackRetry * DRAIN_RETRIES;
+    const until = performance.now() + this.#deps.config.ackRetry * DRAIN_RETRIES;
     const isDrained = () => [...this.sessions.all()].every((session) => session.isDrained);
     while (!isDrained() && performance.now() < until) await pause(DRAIN_LOOK_MS);
     await Promise.race([this.#records.settled(), pause(RECORDS_MS)]);
   }
 
   #refusal(node: string): Refusal | undefined {
-    const { nodeLimit } = this.#world.config;
+    const { nodeLimit } = this.#deps.config;
     if (this.#isStopping) return { status: 503, reason: "cloudcore is stopping" };
     // A known node that comes back takes its own place, also at the limit.
     if (this.sessions.size < nodeLimit || this.sessions.of(node) !== undefined) return undefined;
@@ -274,7 +274,7 @@ export class CloudHub implements Module {
   }
 
   #connect(node: string, socket: MessageSocket): void {
-    const { bus, clock, config, logger, tap } = this.#world;
+    const { bus, clock, config, logger, tap } = this.#deps;
     const records = this.#records;
     const ended = (gone: NodeSession, reason: string) => {
       logger.debug("an edge has gone", { node, reason });
@@ -283,7 +283,7 @@ export class CloudHub implements Module {
       this.#announce(node, "disconnected");
     };
     const behind = () => this.#announce(node, "connected");
-    const isV11 = this.#world.eras.isV11(node);
+    const isV11 = this.#deps.eras.isV11(node);
     const session = new NodeSession(
       node,
       socket,
@@ -297,7 +297,7 @@ export class CloudHub implements Module {
       bus,
       logger,
       now: () => clock.now(),
-      kubeCa: () => kubeCaOf(this.#world.caches),
+      kubeCa: () => kubeCaOf(this.#deps.caches),
       answerVolume: (answer: Message) => this.#volumes.take(node, answer),
       refusal: this.#authoriser === undefined ? undefined : (m: Message) => this.#refused(node, m),
     };
@@ -338,7 +338,7 @@ export class CloudHub implements Module {
 
   /** An edge whose process has started may have lost its store: what its records say of it is forgotten, and all of it sent. */
   async #resync(session: NodeSession): Promise<void> {
-    const { config, index, logger } = this.#world;
+    const { config, index, logger } = this.#deps;
     const { isV11, node } = session;
     // A process starts before it connects: once a connection is enough, and an edge that says so again and again costs nothing.
     if (this.#resynced.has(session)) return;
@@ -352,7 +352,7 @@ export class CloudHub implements Module {
 
   /** Whether a message is not carried out, because its node may not ask that. */
   async #refused(node: string, message: Message): Promise<boolean> {
-    const { config, logger } = this.#world;
+    const { config, logger } = this.#deps;
     let why: string | undefined;
     try {
       why = await this.#authoriser?.refusal(node, message);
@@ -370,7 +370,7 @@ export class CloudHub implements Module {
 
   /** Tells the controllers; they look at what the node lacks. */
   #announce(node: string, event: "connected" | "disconnected"): void {
-    const { bus, clock } = this.#world;
+    const { bus, clock } = this.#deps;
     const message = connectionMessage(clock.now(), node, event);
     for (const group of [modules.synccontroller, modules.edgecontroller, modules.devicecontroller]) {
       void bus.sendToGroup(group, message);
@@ -378,7 +378,7 @@ export class CloudHub implements Module {
   }
 
   async #refreshToken(): Promise<void> {
-    const { caches, clock, config, logger } = this.#world;
+    const { caches, clock, config, logger } = this.#deps;
     try {
       this.#token = await refreshToken(caches.client, this.certificates.authority, clock.now() + config.tokenLifetime);
     } catch (error) {

@@ -1,4 +1,4 @@
-// The `conf/` folder of a cloudcore of KubeEdge v1.1, as the `cloudcore.yaml` that means the same today (protocol notes 1, §7.2).
+// The `conf/` folder of a cloudcore of KubeEdge v1.1, as the `cloudcore.yaml` that means the same today (KubeEdge v1.1 `build/cloud`).
 import { readdir, stat } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";

@@ -23,8 +23,8 @@ import { type DeviceStatusChange, DeviceStatuses } from "./statuses.ts";
 import { mergeTwins, stateOf } from "./upstream/reports.ts";
 import { storeReportV1alpha1 } from "./upstream/reports-v1alpha1.ts";
 
-/** What it needs from outside. */
-export interface DeviceControllerWorld extends WorkQueueDeps {
+/** Injected dependencies. */
+export interface DeviceControllerDeps extends WorkQueueDeps {
   readonly bus: Bus;
   readonly caches: Caches;
   readonly index: SyncIndex;
@@ -60,7 +60,7 @@ interface WaitingReport {
 
 export class DeviceController implements Module {
   readonly name = modules.devicecontroller;
-  readonly #world: DeviceControllerWorld;
+  readonly #deps: DeviceControllerDeps;
   readonly #statuses: DeviceStatuses;
   readonly #follower: DeviceFollower;
   /** Absent where no node is of v1.1, or the API does not serve that era's devices. */
@@ -69,13 +69,13 @@ export class DeviceController implements Module {
   /** By device: reports whose turn has not come. The hub reads no more than `limits.upstreamMessages` of each edge. */
   readonly #waiting = new Map<string, WaitingReport[]>();
 
-  constructor(world: DeviceControllerWorld) {
-    this.#world = world;
-    this.#statuses = new DeviceStatuses(world.caches);
-    this.#followerOfV11 = world.servesV1alpha1 ? new DeviceV1alpha1Follower(world) : undefined;
+  constructor(deps: DeviceControllerDeps) {
+    this.#deps = deps;
+    this.#statuses = new DeviceStatuses(deps.caches);
+    this.#followerOfV11 = deps.servesV1alpha1 ? new DeviceV1alpha1Follower(deps) : undefined;
     const isV1alpha1 = async (namespace: string, name: string) =>
       await this.#followerOfV11?.isOurs(namespace, name) === true;
-    this.#follower = new DeviceFollower({ ...world, statuses: this.#statuses, isV1alpha1 });
+    this.#follower = new DeviceFollower({ ...deps, statuses: this.#statuses, isV1alpha1 });
   }
 
   start(): Promise<void> {
@@ -87,7 +87,7 @@ export class DeviceController implements Module {
   async receive(message: BusMessage): Promise<void> {
     const settled = message.settled ?? (() => {});
     const node = nodeOf(message.route.resource ?? "");
-    if (this.#world.eras.isV11(node) && message.route.source === edgeModules.twin) {
+    if (this.#deps.eras.isV11(node) && message.route.source === edgeModules.twin) {
       return await this.#receiveOfV11(node, message, settled);
     }
     const report = this.#reportIn(message);
@@ -113,7 +113,7 @@ export class DeviceController implements Module {
 
   /** What a node of v1.1 says. Nothing of it is confirmed: that era's edges repeat their reports for ever, and expect no answer. */
   async #receiveOfV11(node: string, message: BusMessage, settled: () => void): Promise<void> {
-    const { logger, strictGo } = this.#world;
+    const { logger, strictGo } = this.#deps;
     const { resource = "" } = message.route;
     const { msg_id: id } = message.header;
     const follower = this.#followerOfV11;
@@ -133,7 +133,7 @@ export class DeviceController implements Module {
   }
 
   async #reportOfV11(message: Message, node: string, name: string): Promise<void> {
-    const { caches, logger } = this.#world;
+    const { caches, logger } = this.#deps;
     const about = { node, device: name, id: message.header.msg_id };
     const device = this.#followerOfV11?.deviceOn(node, name);
     if (device === undefined) {
@@ -147,16 +147,16 @@ export class DeviceController implements Module {
   }
 
   #tapReport(message: Message, node: string): void {
-    const { clock, tap } = this.#world;
+    const { clock, tap } = this.#deps;
     const resource = trimNode(message.route.resource ?? "");
     tap?.(hopOf(message, { time: clock.now(), hop: "controller.receive", direction: "up", node, resource }));
   }
 
   /** Where a report points; undefined for what is none. */
   #reportIn(message: BusMessage): ReportPath | undefined {
-    const { logger } = this.#world;
+    const { logger } = this.#deps;
     const { operation = "", resource = "" } = message.route;
-    const isToldAgain = !this.#world.strictGo.has("membership-on-connect");
+    const isToldAgain = !this.#deps.strictGo.has("membership-on-connect");
     if (operation === operations.connected && isToldAgain) this.#follower.connected(nodeOf(resource));
     if (operation === operations.connected || operation === operations.disconnected) return undefined;
     // A node asks for its memberships at every connect; it has got them unasked.
@@ -176,7 +176,7 @@ export class DeviceController implements Module {
    * another node's device, is not.
    */
   async #report(reports: readonly WaitingReport[]): Promise<void> {
-    const { logger } = this.#world;
+    const { logger } = this.#deps;
     let device: Device | undefined;
     let change: DeviceStatusChange = {};
     const merged: WaitingReport[] = [];
@@ -221,7 +221,7 @@ export class DeviceController implements Module {
   }
 
   async #confirm(message: Message, node: string): Promise<void> {
-    const { bus, clock } = this.#world;
+    const { bus, clock } = this.#deps;
     await bus.send(
       modules.cloudhub,
       newMessage(clock.now(), {

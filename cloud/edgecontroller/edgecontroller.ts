@@ -13,7 +13,7 @@ import type { BusMessage } from "../beehive/bus.ts";
 import type { Module } from "../beehive/modules.ts";
 import type { CloudCoreConfig } from "../config/config.ts";
 import { configMapFollower } from "./downstream/configmap.ts";
-import type { DownstreamWorld, Follower } from "./downstream/downstream.ts";
+import type { DownstreamDeps, Follower } from "./downstream/downstream.ts";
 import { LocationCache } from "./downstream/location.ts";
 import { NodeFollower } from "./downstream/node.ts";
 import { PodFollower } from "./downstream/pod.ts";
@@ -41,8 +41,8 @@ import { tableOfV11 } from "./upstream/v1.1.ts";
 import { signingRequest } from "./upstream/signing.ts";
 import { answerMessage, type EdgeRequest, type Handler } from "./upstream/request.ts";
 
-/** What it needs from outside. */
-export interface EdgeControllerWorld extends Omit<DownstreamWorld, "connected" | "location"> {
+/** Injected dependencies. */
+export interface EdgeControllerDeps extends Omit<DownstreamDeps, "connected" | "location"> {
   readonly logger: Logger;
   readonly tap: Tap | undefined;
   readonly strictGo: CloudCoreConfig["strictGo"];
@@ -85,19 +85,19 @@ const table: Readonly<Record<string, Readonly<Record<string, Row>>>> = {
 
 export class EdgeController implements Module {
   readonly name = modules.edgecontroller;
-  readonly #world: EdgeControllerWorld;
+  readonly #deps: EdgeControllerDeps;
   readonly #followers: readonly Follower[];
   readonly #nodes: NodeFollower;
   readonly #connected = new Set<string>();
   readonly #upstream = new KeyedWorker(limits.upstreamJobs);
   readonly #gates: Readonly<Record<UpstreamChannel, Gate>>;
 
-  constructor(world: EdgeControllerWorld) {
-    this.#world = world;
+  constructor(deps: EdgeControllerDeps) {
+    this.#deps = deps;
     this.#gates = Object.fromEntries(
-      Object.entries(world.upstream).map(([channel, { buffer, workers }]) => [channel, new Gate(workers, buffer)]),
+      Object.entries(deps.upstream).map(([channel, { buffer, workers }]) => [channel, new Gate(workers, buffer)]),
     ) as Record<UpstreamChannel, Gate>;
-    const downstream = { ...world, connected: this.#connected, location: new LocationCache() };
+    const downstream = { ...deps, connected: this.#connected, location: new LocationCache() };
     this.#nodes = new NodeFollower(downstream);
     // Pods first: what they refer to is known before the first configmap is looked at.
     this.#followers = [
@@ -106,7 +106,7 @@ export class EdgeController implements Module {
       secretFollower(downstream),
       this.#nodes,
       ...ruleFollowers(downstream),
-      ...(world.eras.hasV11 ? followersOfV11(downstream) : []),
+      ...(deps.eras.hasV11 ? followersOfV11(downstream) : []),
     ];
   }
 
@@ -137,13 +137,13 @@ export class EdgeController implements Module {
 
   /** What an edge asks; undefined for what is no request. */
   #requestIn(message: BusMessage): EdgeRequest | undefined {
-    const { clock, logger, tap } = this.#world;
+    const { clock, logger, tap } = this.#deps;
     const { operation = "", resource = "" } = message.route;
     if (operation === operations.disconnected) this.#connected.delete(nodeOf(resource));
     if (operation === operations.connected) {
       this.#connected.add(nodeOf(resource));
       this.#nodes.annotate(nodeOf(resource));
-      const isGo = this.#world.strictGo.has("sync-on-connect");
+      const isGo = this.#deps.strictGo.has("sync-on-connect");
       for (const follower of isGo ? [] : this.#followers) follower.connected?.(nodeOf(resource));
     }
     if (operation === operations.connected || operation === operations.disconnected) return undefined;
@@ -163,21 +163,21 @@ export class EdgeController implements Module {
 
   #rowOf(request: EdgeRequest): Row | undefined {
     const { type } = request.path;
-    const all = this.#world.eras.isV11(request.node) ? tableOfV11 : table;
+    const all = this.#deps.eras.isV11(request.node) ? tableOfV11 : table;
     const rows = Object.hasOwn(all, type) ? all[type] ?? {} : {};
     const row = Object.hasOwn(rows, request.operation) ? rows[request.operation] : rows["*"];
-    if (row === undefined) this.#world.logger.warn("an edge asks for what is not supported", aboutOf(request));
+    if (row === undefined) this.#deps.logger.warn("an edge asks for what is not supported", aboutOf(request));
     return row;
   }
 
   async #answer(request: EdgeRequest, handler: Handler): Promise<void> {
-    const { bus, caches, clock, impersonates, localAddress, logger } = this.#world;
+    const { bus, caches, clock, impersonates, localAddress, logger } = this.#deps;
     const about = aboutOf(request);
     try {
       const own = caches.client;
       const client = impersonates ? own.impersonating(nodeCommonName(request.node), nodeOrganization) : own;
-      const world = { client, caches, clock, localAddress, impersonates };
-      for (const answer of await handler(world, request)) {
+      const deps = { client, caches, clock, localAddress, impersonates };
+      for (const answer of await handler(deps, request)) {
         await bus.send(modules.cloudhub, answerMessage(clock.now(), request, answer));
       }
     } catch (error) {
@@ -187,9 +187,9 @@ export class EdgeController implements Module {
 }
 
 /** What only nodes of v1.1 are told. */
-function followersOfV11(world: DownstreamWorld): Follower[] {
-  const index = new ServiceIndex(world.caches);
-  return [serviceFollower(world), new EndpointsFollower(world, index), new ServiceListsFollower(world, index)];
+function followersOfV11(deps: DownstreamDeps): Follower[] {
+  const index = new ServiceIndex(deps.caches);
+  return [serviceFollower(deps), new EndpointsFollower(deps, index), new ServiceListsFollower(deps, index)];
 }
 
 function aboutOf({ message, node, operation, path }: EdgeRequest) {

@@ -2,7 +2,7 @@
 import { edgeNodeLabel } from "../../protocol/message/names.ts";
 import { type KubeObject, textAt } from "../../protocol/apis/kube-object.ts";
 import type { KubeClient } from "./client.ts";
-import { Informer, type InformerWorld } from "./informer.ts";
+import { Informer, type InformerDeps } from "./informer.ts";
 import type { Resource } from "./resource.ts";
 
 /** Labels an informer is limited to, by plural. KubeEdge watches edge nodes only. */
@@ -11,13 +11,13 @@ const selectors: Readonly<Record<string, string>> = { nodes: `${edgeNodeLabel}=`
 /** Informers are made on first use and started together. */
 export class Caches {
   readonly client: KubeClient;
-  readonly #world: InformerWorld;
+  readonly #deps: InformerDeps;
   readonly #informers = new Map<string, { readonly informer: Informer; ready: Promise<void> | undefined }>();
   #started = false;
 
-  constructor(client: KubeClient, world: InformerWorld) {
+  constructor(client: KubeClient, deps: InformerDeps) {
     this.client = client;
-    this.#world = world;
+    this.#deps = deps;
   }
 
   /** The informer of a kind; one asked for after `start` begins at once. */
@@ -25,7 +25,7 @@ export class Caches {
     const key = `${resource.apiVersion}/${resource.plural}`;
     let entry = this.#informers.get(key);
     if (entry === undefined) {
-      const informer = new Informer(this.client, resource, this.#world, selectors[resource.plural]);
+      const informer = new Informer(this.client, resource, this.#deps, selectors[resource.plural]);
       entry = { informer, ready: this.#started ? informer.start() : undefined };
       entry.ready?.catch(() => {});
       this.#informers.set(key, entry);

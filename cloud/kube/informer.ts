@@ -16,8 +16,8 @@ export type CacheEvent =
   | { readonly type: "modified"; readonly object: KubeObject; readonly previous: KubeObject }
   | { readonly type: "deleted"; readonly object: KubeObject };
 
-/** What an informer needs from outside. */
-export interface InformerWorld {
+/** Injected dependencies. */
+export interface InformerDeps {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -29,7 +29,7 @@ const RETRY = { initial: 100, factor: 2, cap: 5000, jitter: 0.2 } as const;
 /** Objects in the cache are shared with every reader: never change one. */
 export class Informer {
   readonly resource: Resource;
-  readonly #world: InformerWorld;
+  readonly #deps: InformerDeps;
   readonly #watch: ListWatch<KubernetesObject>;
   readonly #backoff: Backoff;
   readonly #objects = new Map<string, KubeObject>();
@@ -42,10 +42,10 @@ export class Informer {
   #lastError: string | undefined;
   #retry: Timer | undefined;
 
-  constructor(client: KubeClient, resource: Resource, world: InformerWorld, labelSelector?: string) {
+  constructor(client: KubeClient, resource: Resource, deps: InformerDeps, labelSelector?: string) {
     this.resource = resource;
-    this.#world = { ...world, logger: world.logger.with({ informer: resource.plural }) };
-    this.#backoff = new Backoff(RETRY, world.random.stream(`informer/${resource.plural}`));
+    this.#deps = { ...deps, logger: deps.logger.with({ informer: resource.plural }) };
+    this.#backoff = new Backoff(RETRY, deps.random.stream(`informer/${resource.plural}`));
     this.#synced.promise.catch(() => {});
     const list = async () => {
       const found = await client.list(resource, labelSelector === undefined ? {} : { labelSelector });
@@ -58,7 +58,7 @@ export class Informer {
       return found as unknown as KubernetesListObject<KubernetesObject>;
     };
     const retry = {
-      delayFn: (ms: number) => sleep(world.clock, Math.min(ms, RETRY.cap), this.#stop.signal).catch(() => {}),
+      delayFn: (ms: number) => sleep(deps.clock, Math.min(ms, RETRY.cap), this.#stop.signal).catch(() => {}),
     };
     this.#watch = new ListWatch(
       pathOf(resource),
@@ -166,9 +166,9 @@ export class Informer {
     if (this.#stop.signal.aborted) return;
     this.#lastError = reasonOf(error);
     const wait = this.#backoff.next();
-    this.#world.logger.debug("the watch failed; trying again", { error: this.#lastError, wait: Math.round(wait) });
+    this.#deps.logger.debug("the watch failed; trying again", { error: this.#lastError, wait: Math.round(wait) });
     this.#retry?.cancel();
-    this.#retry = this.#world.clock.after(wait, () => this.#watchAgain());
+    this.#retry = this.#deps.clock.after(wait, () => this.#watchAgain());
   }
 
   #watchAgain(): void {

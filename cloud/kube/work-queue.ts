@@ -6,7 +6,7 @@ import type { Clock, Timer } from "../../base/time/clock.ts";
 
 const RETRY = { initial: 100, factor: 2, cap: 30_000, jitter: 0.2 } as const;
 
-/** What a queue needs from outside. */
+/** Injected dependencies. */
 export interface WorkQueueDeps {
   readonly clock: Clock;
   readonly random: Random;
@@ -20,7 +20,7 @@ export interface WorkQueueDeps {
  */
 export class WorkQueue {
   readonly #name: string;
-  readonly #world: WorkQueueDeps;
+  readonly #deps: WorkQueueDeps;
   readonly #look: (key: string) => Promise<void>;
   readonly #keys = new Set<string>();
   readonly #failed = new Map<string, Backoff>();
@@ -28,9 +28,9 @@ export class WorkQueue {
   #running = false;
   #stopped = false;
 
-  constructor(name: string, world: WorkQueueDeps, look: (key: string) => Promise<void>) {
+  constructor(name: string, deps: WorkQueueDeps, look: (key: string) => Promise<void>) {
     this.#name = name;
-    this.#world = world;
+    this.#deps = deps;
     this.#look = look;
   }
 
@@ -70,7 +70,7 @@ export class WorkQueue {
 
   #again(key: string, error: unknown): void {
     if (this.#stopped) return;
-    const { clock, random, logger } = this.#world;
+    const { clock, random, logger } = this.#deps;
     const backoff = this.#failed.get(key) ?? new Backoff(RETRY, random.stream(`queue/${this.#name}/${key}`));
     this.#failed.set(key, backoff);
     const wait = backoff.next();

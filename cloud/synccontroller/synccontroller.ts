@@ -18,8 +18,8 @@ import { knownResource, resources } from "../kube/resource.ts";
 import { ModelUse } from "./model-use.ts";
 import type { Held, SyncIndex } from "../nodes/sync-index.ts";
 
-/** What it needs from outside. `interval` is milliseconds between two looks at all connected nodes (KubeEdge: 5 s). */
-export interface SyncControllerWorld {
+/** Injected dependencies. `interval` is milliseconds between two looks at all connected nodes (KubeEdge: 5 s). */
+export interface SyncControllerDeps {
   readonly bus: Bus;
   readonly caches: Caches;
   readonly index: SyncIndex;
@@ -38,7 +38,7 @@ const REMOVAL_WAITS_MS = [1000, 2000, 4000, 8000];
 
 export class SyncController implements Module {
   readonly name = modules.synccontroller;
-  readonly #world: SyncControllerWorld;
+  readonly #deps: SyncControllerDeps;
   readonly #connected = new Set<string>();
   /** By `apiVersion/kind`; undefined while it is being found out what that is. */
   readonly #informers: Map<string, Informer | undefined>;
@@ -46,9 +46,9 @@ export class SyncController implements Module {
   readonly #models: ModelUse;
   #timer: Timer | undefined;
 
-  constructor(world: SyncControllerWorld) {
-    this.#world = world;
-    this.#models = new ModelUse(world.caches);
+  constructor(deps: SyncControllerDeps) {
+    this.#deps = deps;
+    this.#models = new ModelUse(deps.caches);
     const kinds = [
       resources.pods,
       resources.configmaps,
@@ -58,12 +58,12 @@ export class SyncController implements Module {
       resources.devicemodels,
     ];
     this.#informers = new Map(
-      kinds.map((resource) => [`${resource.apiVersion}/${resource.kind}`, world.caches.of(resource)]),
+      kinds.map((resource) => [`${resource.apiVersion}/${resource.kind}`, deps.caches.of(resource)]),
     );
   }
 
   start(): Promise<void> {
-    const { caches, clock, index, interval } = this.#world;
+    const { caches, clock, index, interval } = this.#deps;
     const nodes = caches.of(resources.nodes);
     for (const node of index.nodes()) if (nodes.get("", node) === undefined) void this.#collect(node);
     nodes.subscribe((event) => {
@@ -78,7 +78,7 @@ export class SyncController implements Module {
     if (message.route.operation === operations.disconnected) this.#connected.delete(node);
     if (message.route.operation !== operations.connected) return;
     this.#connected.add(node);
-    if (!this.#world.strictGo.has("sync-on-connect")) await this.#lookAt(node);
+    if (!this.#deps.strictGo.has("sync-on-connect")) await this.#lookAt(node);
   }
 
   stop(): Promise<void> {
@@ -93,15 +93,15 @@ export class SyncController implements Module {
 
   async #lookAt(node: string): Promise<void> {
     // What a node has acknowledged in a life as one of today says nothing of one of v1.1.
-    if (this.#world.eras.isV11(node)) return await this.#collect(node);
-    for (const held of this.#world.index.of(node)) {
+    if (this.#deps.eras.isV11(node)) return await this.#collect(node);
+    for (const held of this.#deps.index.of(node)) {
       const informer = this.#informerOf(held);
       if (informer?.isSynced !== true) continue;
       const object = informer.get(held.namespace, held.name);
       if (object !== undefined && object.metadata.uid !== held.uid && goesByName(object, node)) {
         // Another object has the name now: the edge's store goes by name, and deleting the old one would take the new one. The
         // old record goes only when there is one for the new object: should we end in between, nobody would know of the edge.
-        if (this.#world.index.holds(node, object.metadata.uid ?? "")) await this.#removeRecord(held);
+        if (this.#deps.index.holds(node, object.metadata.uid ?? "")) await this.#removeRecord(held);
         else await this.#send(node, held, operations.update, object);
         continue;
       }
@@ -126,7 +126,7 @@ export class SyncController implements Module {
   #informerOf({ apiVersion, kind }: Held): Informer | undefined {
     const key = `${apiVersion}/${kind}`;
     if (this.#informers.has(key)) return this.#informers.get(key);
-    const { caches, logger } = this.#world;
+    const { caches, logger } = this.#deps;
     this.#informers.set(key, undefined);
     caches.client.resourceOf({ apiVersion, kind }).then(
       (resource) => this.#informers.set(key, caches.of(resource)),
@@ -139,7 +139,7 @@ export class SyncController implements Module {
   }
 
   async #send(node: string, held: Held, operation: string, object: KubeObject): Promise<void> {
-    const { bus, clock, strictGo } = this.#world;
+    const { bus, clock, strictGo } = this.#deps;
     const version = operation === operations.delete ? {} : { version: object.metadata.resourceVersion ?? "" };
     const isDevice = deviceKinds.has(held.kind) && !strictGo.has("device-source");
     await bus.send(
@@ -157,11 +157,11 @@ export class SyncController implements Module {
 
   /** Removes the records of a node that is no longer there. */
   async #collect(node: string): Promise<void> {
-    for (const held of this.#world.index.of(node)) await this.#removeRecord(held);
+    for (const held of this.#deps.index.of(node)) await this.#removeRecord(held);
   }
 
   async #removeRecord({ namespace, node, record }: Held): Promise<void> {
-    const { client } = this.#world.caches;
+    const { client } = this.#deps.caches;
     const { name } = record.metadata;
     const resource = knownResource(record) ?? resources.objectsyncs;
     const remove = async () => {
@@ -170,10 +170,10 @@ export class SyncController implements Module {
       });
     };
     try {
-      await retried(this.#world.clock, REMOVAL_WAITS_MS, this.#stopped.signal, remove);
+      await retried(this.#deps.clock, REMOVAL_WAITS_MS, this.#stopped.signal, remove);
     } catch {
       if (this.#stopped.signal.aborted) return;
-      this.#world.logger.warn("a sync record that means nothing any more stays for now", { node, record: name });
+      this.#deps.logger.warn("a sync record that means nothing any more stays for now", { node, record: name });
     }
   }
 }

@@ -43,8 +43,8 @@ export interface DeviceSideOptions {
   readonly serviceBus?: { readonly host: string; readonly port: number };
 }
 
-/** What it needs from outside. */
-export interface DeviceSideWorld extends DeviceSideOptions {
+/** Injected dependencies. */
+export interface DeviceSideDeps extends DeviceSideOptions {
   readonly name: string;
   readonly version?: "v1.1" | "v1.23";
   readonly hub: EdgeHub;
@@ -61,7 +61,7 @@ export class DeviceSide {
   readonly devices: EdgeDevices;
   readonly bus: EventBus | undefined;
   readonly serviceBus: ServiceBus | undefined;
-  readonly #world: DeviceSideWorld;
+  readonly #deps: DeviceSideDeps;
   readonly #isV11: boolean;
   readonly #kind: MapperKind;
   readonly #mapper: SimulatedMapper;
@@ -70,16 +70,16 @@ export class DeviceSide {
   #socketMapper: SocketMapper | undefined;
   #opened: Promise<void> = Promise.resolve();
 
-  constructor(world: DeviceSideWorld) {
-    const { behaviours = {}, clock, logger, mapper: kind = "inside", mqtt, name, serviceBus, store, timings } = world;
-    this.#world = world;
+  constructor(deps: DeviceSideDeps) {
+    const { behaviours = {}, clock, logger, mapper: kind = "inside", mqtt, name, serviceBus, store, timings } = deps;
+    this.#deps = deps;
     this.#kind = kind;
-    const isV11 = world.version === "v1.1";
+    const isV11 = deps.version === "v1.1";
     this.#isV11 = isV11;
     const era = isV11 ? v11 : today;
     const mapper = new SimulatedMapper({
       clock,
-      random: world.random,
+      random: deps.random,
       millisecond: timings.deviceMillisecond,
       behaviours,
       isActive: kind !== "passive",
@@ -89,7 +89,7 @@ export class DeviceSide {
       applied: (id, property, value) => this.#applied(id, property, value),
     });
     this.#mapper = mapper;
-    const around = { ...world, node: name, era, isV11 };
+    const around = { ...deps, node: name, era, isV11 };
     this.bus = mqtt && new EventBus({ ...around, mqtt, heard: (topic, payload) => this.twin.heard(topic, payload) });
     this.serviceBus = serviceBus && new ServiceBus({ ...around, listen: serviceBus });
     const { bus } = this;
@@ -151,15 +151,15 @@ export class DeviceSide {
 
   async #open(): Promise<void> {
     await this.bus?.opened;
-    const { dmi } = this.#world;
+    const { dmi } = this.#deps;
     if (dmi === undefined) return;
     // gRPC takes a while to load: only for edges that have such a door.
     const { DmiDoor } = await import("../dmi/door.ts");
-    this.#door ??= new DmiDoor({ ...this.#world, ...dmi, dmi: this.#dmi });
+    this.#door ??= new DmiDoor({ ...this.#deps, ...dmi, dmi: this.#dmi });
     await this.#door.start();
     if (this.#kind !== "socket") return;
     const { SocketMapper } = await import("./socket-mapper.ts");
-    this.#socketMapper ??= new SocketMapper({ ...this.#world, ...dmi, mapper: this.#mapper });
+    this.#socketMapper ??= new SocketMapper({ ...this.#deps, ...dmi, mapper: this.#mapper });
     await this.#socketMapper.start();
   }
 
@@ -211,7 +211,7 @@ export class DeviceSide {
   }
 
   #applied(id: string, property: string, outcome: string): void {
-    const { clock, name: node, tap } = this.#world;
+    const { clock, name: node, tap } = this.#deps;
     const about = { header: { msg_id: "" }, route: { operation: "apply", resource: `device/${id}/${property}` } };
     tap?.(hopOf(about, { time: clock.now(), hop: "device.apply", direction: "down", node, outcome }));
     // A device of v1.1 has no cycles in which it would say so.

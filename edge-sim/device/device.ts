@@ -21,8 +21,8 @@ export interface Report {
   readonly type: string;
 }
 
-/** What it needs from outside. */
-export interface DeviceWorld {
+/** Injected dependencies. */
+export interface DeviceDeps {
   readonly clock: Clock;
   readonly random: Random;
   /** One millisecond of the device's cycles. */
@@ -66,7 +66,7 @@ const twinTypes: Readonly<Record<string, string>> = {
 };
 
 export class SimulatedDevice {
-  readonly #world: DeviceWorld;
+  readonly #deps: DeviceDeps;
   readonly #properties = new Map<string, Property>();
   #misbehaviour: Misbehaviour = {};
   #isOffline = false;
@@ -76,8 +76,8 @@ export class SimulatedDevice {
   /** By property: the desired value that came while it was offline. */
   readonly #untaken = new Map<string, string>();
 
-  constructor(world: DeviceWorld) {
-    this.#world = world;
+  constructor(deps: DeviceDeps) {
+    this.#deps = deps;
   }
 
   /** The desired values the device has been given and the values it has. */
@@ -103,7 +103,7 @@ export class SimulatedDevice {
     const modelProperties = new Map(
       (listAt(model, "spec", "properties") as ModelProperty[]).map((p) => [textAt(p, "name"), p]),
     );
-    const { behaviours = {}, random } = this.#world;
+    const { behaviours = {}, random } = this.#deps;
     const { misbehaves = {}, values = {} } = behaviours[device.spec?.deviceModelRef?.name ?? ""] ?? {};
     const behaves = Object.keys(misbehaves).length === 0;
     this.#misbehaviour = hasMapper ? misbehaves : {};
@@ -119,7 +119,7 @@ export class SimulatedDevice {
       const timer = goesOn
         ? known.timer
         : reportsToCloud
-        ? every(this.#world.clock, cycle * this.#world.millisecond, () => this.#cycle(property.name))
+        ? every(this.#deps.clock, cycle * this.#deps.millisecond, () => this.#cycle(property.name))
         : undefined;
       const entry: Property = {
         desired: known?.desired,
@@ -153,7 +153,7 @@ export class SimulatedDevice {
   set(property: string, value: string): string | undefined {
     const known = this.#properties.get(property);
     if (known !== undefined) known.value = value;
-    return this.#world.report({
+    return this.#deps.report({
       property,
       ...(known?.desired === undefined ? {} : { desired: known.desired }),
       value,
@@ -189,7 +189,7 @@ export class SimulatedDevice {
   /** A value is wanted of the device. Whether, and when, it takes it is its own affair. */
   #ask(name: string, property: Property, desired: string): void {
     const { lags = 0 } = this.#misbehaviour;
-    const { clock, millisecond } = this.#world;
+    const { clock, millisecond } = this.#deps;
     property.desired = desired;
     this.#late.get(name)?.cancel();
     this.#late.delete(name);
@@ -212,7 +212,7 @@ export class SimulatedDevice {
       return;
     }
     property.held = property.value = desired;
-    this.#world.applied(name, desired);
+    this.#deps.applied(name, desired);
     if (property.reportsToCloud) this.set(name, desired);
   }
 
@@ -220,7 +220,7 @@ export class SimulatedDevice {
   #takeTurns(): void {
     const { offline } = this.#misbehaviour;
     if (offline === undefined) return;
-    const { clock, millisecond, noticed, random } = this.#world;
+    const { clock, millisecond, noticed, random } = this.#deps;
     const wait = (ms: number, then: () => void) => this.#turn = clock.after(ms * millisecond, then);
     const go = () => {
       this.#isOffline = true;

@@ -6,8 +6,8 @@ import { type Device, deviceIdOf, type DeviceModel } from "../../protocol/apis/d
 import type { DeviceMapper } from "../dmi/dmi.ts";
 import { type DeviceBehaviour, type Report, SimulatedDevice } from "./device.ts";
 
-/** What it needs from outside. */
-export interface MapperWorld {
+/** Injected dependencies. */
+export interface MapperDeps {
   readonly clock: Clock;
   readonly random: Random;
   /** One millisecond of a device's cycles. */
@@ -24,13 +24,13 @@ export interface MapperWorld {
 }
 
 export class SimulatedMapper implements DeviceMapper {
-  readonly #world: MapperWorld;
+  readonly #deps: MapperDeps;
   /** By id. */
   readonly #devices = new Map<string, { readonly simulated: SimulatedDevice; device: Device }>();
   readonly #models = new Map<string, DeviceModel>();
 
-  constructor(world: MapperWorld) {
-    this.#world = world;
+  constructor(deps: MapperDeps) {
+    this.#deps = deps;
   }
 
   get(id: string): SimulatedDevice | undefined {
@@ -94,11 +94,11 @@ export class SimulatedMapper implements DeviceMapper {
     entry.device = device;
     this.#devices.set(id, entry);
     const model = this.#models.get(pathOf(device.metadata.namespace, device.spec?.deviceModelRef?.name ?? ""));
-    entry.simulated.configure(device, model, this.#world.isActive);
+    entry.simulated.configure(device, model, this.#deps.isActive);
   }
 
   #make(id: string): SimulatedDevice {
-    const { applied, behaviours, clock, millisecond, random, report, state } = this.#world;
+    const { applied, behaviours, clock, millisecond, random, report, state } = this.#deps;
     return new SimulatedDevice({
       clock,
       random: random.stream(`device/${id}`),

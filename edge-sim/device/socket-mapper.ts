@@ -7,8 +7,8 @@ import type { DeviceManager, TwinReport } from "../dmi/dmi.ts";
 import type { DmiClient, DmiMessage } from "../dmi/grpc.ts";
 import type { SimulatedMapper } from "./mapper.ts";
 
-/** What it needs from outside. */
-export interface SocketMapperWorld {
+/** Injected dependencies. */
+export interface SocketMapperDeps {
   readonly mapper: SimulatedMapper;
   /** Path of the edge's socket; its own is beside it. */
   readonly socket: string;
@@ -18,22 +18,22 @@ export interface SocketMapperWorld {
 }
 
 export class SocketMapper implements DeviceManager {
-  readonly #world: SocketMapperWorld;
+  readonly #deps: SocketMapperDeps;
   #client: DmiClient | undefined;
   #close: (() => Promise<void>) | undefined;
 
-  constructor(world: SocketMapperWorld) {
-    this.#world = world;
+  constructor(deps: SocketMapperDeps) {
+    this.#deps = deps;
   }
 
   /** Path of its own socket. */
   get #socket(): string {
-    return this.#world.socket.replace(/[^/]*$/, "mapper.sock");
+    return this.#deps.socket.replace(/[^/]*$/, "mapper.sock");
   }
 
   /** Opens its socket and registers. Rejects where the edge refuses it. */
   async start(): Promise<void> {
-    const { mapper, protocols, socket } = this.#world;
+    const { mapper, protocols, socket } = this.#deps;
     const { DmiClient, serveDmi } = await import("../dmi/grpc.ts");
     await rm(this.#socket, { force: true });
     const removed = (request: DmiMessage, what: string) =>
@@ -112,7 +112,7 @@ export class SocketMapper implements DeviceManager {
 
   #call(call: string, request: object): void {
     this.#client?.call(call, request).catch((error) =>
-      this.#world.logger.debug("the edge did not take a report", { call, error: reasonOf(error) })
+      this.#deps.logger.debug("the edge did not take a report", { call, error: reasonOf(error) })
     );
   }
 }

@@ -1,4 +1,4 @@
-// What a device is made of, as the cloud says it, and what of it has changed (protocol notes 3 §4.3 `…/updated`, §4.9).
+// What a device is made of, as the cloud says it, and what of it has changed (KubeEdge v1.23 `edge/pkg/devicetwin/dtmanager/device.go`).
 import type { MsgAttr } from "../../protocol/twin/twin.ts";
 
 /** By name. */

@@ -16,8 +16,8 @@ import type { TwinEra } from "./eras.ts";
 import { TwinReports } from "./reports.ts";
 import { type Twin, type TwinChanges, TwinError, TwinTable } from "./twin-table.ts";
 
-/** What it needs from outside. */
-export interface DeviceTwinWorld {
+/** Injected dependencies. */
+export interface DeviceTwinDeps {
   readonly node: string;
   readonly era: TwinEra;
   readonly hub: EdgeHub;
@@ -59,14 +59,14 @@ interface Row extends KubeObject {
 const ROWS = "devicetwin";
 
 export class DeviceTwin {
-  readonly #world: DeviceTwinWorld;
+  readonly #deps: DeviceTwinDeps;
   readonly #members = new Map<string, Member>();
   readonly #reports: TwinReports;
   #resend: Timer | undefined;
 
-  constructor(world: DeviceTwinWorld) {
-    this.#world = world;
-    this.#reports = new TwinReports(world);
+  constructor(deps: DeviceTwinDeps) {
+    this.#deps = deps;
+    this.#reports = new TwinReports(deps);
   }
 
   /** The devices the node has, by id. */
@@ -79,12 +79,12 @@ export class DeviceTwin {
   }
 
   has(id: string): boolean {
-    return this.#members.has(this.#world.era.idOf(id));
+    return this.#members.has(this.#deps.era.idOf(id));
   }
 
   /** A device's state, and what is wanted and reported of its properties; undefined for a device the node does not have. */
   stateOf(id: string) {
-    const member = this.#members.get(this.#world.era.idOf(id));
+    const member = this.#members.get(this.#deps.era.idOf(id));
     if (member === undefined) return undefined;
     const twin = Object.entries(member.twins.visible()).map(([property, { actual, expected }]) =>
       [property, {
@@ -97,7 +97,7 @@ export class DeviceTwin {
 
   /** The edge starts: devices in the store are there again, with their versions. */
   start(): void {
-    const { clock, era, store, timings, wanted } = this.#world;
+    const { clock, era, store, timings, wanted } = this.#deps;
     for (const [, stored] of store.entries(ROWS)) {
       const { attributes = {}, description = "", metadata, name, state = "", twins = {} } = stored as Row;
       const id = metadata.name;
@@ -118,13 +118,13 @@ export class DeviceTwin {
   stop(): void {
     this.#resend?.cancel();
     this.#reports.clear();
-    for (const id of this.#members.keys()) this.#world.left(id);
+    for (const id of this.#members.keys()) this.#deps.left(id);
     this.#members.clear();
   }
 
   /** At every connect it asks for its members, and goes on asking where the cloud never answers. */
   connected(): void {
-    const { clock, era, node } = this.#world;
+    const { clock, era, node } = this.#deps;
     const content = JSON.stringify({
       event_type: "group_membership_event",
       event_id: era.detailEvent(),
@@ -137,7 +137,7 @@ export class DeviceTwin {
 
   /** A message of group `twin`: a confirmation, which devices were won and lost, or what the cloud wants of one. */
   receive(message: Message): void {
-    const { era } = this.#world;
+    const { era } = this.#deps;
     const parent = message.header.parent_msg_id;
     if (parent !== undefined) this.#reports.confirmed(parent);
     if (parent !== undefined && !era.isV11) return;
@@ -161,7 +161,7 @@ export class DeviceTwin {
 
   /** A mapper has published something on one of the twin's topics; what nobody understands is dropped, as edgecore drops it. */
   heard(topic: string, payload: string): void {
-    const { era } = this.#world;
+    const { era } = this.#deps;
     const asked = readTopic(topic, era.segments);
     if (asked === undefined) return;
     switch (asked.ask) {
@@ -196,12 +196,12 @@ export class DeviceTwin {
 
   /** A mapper says how a device is; states that an edge doesn't take, and devices it doesn't have, are passed over. */
   stated(id: string, state: string): void {
-    if (this.#members.has(id) && this.#world.era.refuseState(state) === undefined) this.reportState(id, state);
+    if (this.#members.has(id) && this.#deps.era.refuseState(state) === undefined) this.reportState(id, state);
   }
 
   /** A device's state changes, e.g. to `online`. Throws DeviceError for a device the node does not have, or no state. */
   reportState(id: string, state: string): void {
-    const { clock, era } = this.#world;
+    const { clock, era } = this.#deps;
     const member = this.#member(id);
     const refused = era.refuseState(state);
     if (refused !== undefined) throw new DeviceError(refused);
@@ -209,7 +209,7 @@ export class DeviceTwin {
     this.#keep(member);
     const now = clock.now();
     const payload = JSON.stringify({ ...base(now), device: era.deviceOf(member.name, state, now) });
-    this.#world.publish?.(deviceTopic(member.id, "state/update/result"), payload);
+    this.#deps.publish?.(deviceTopic(member.id, "state/update/result"), payload);
     this.#reports.report([`${member.id} state`], `device/${member.id}/${era.statePath}`, payload);
   }
 
@@ -226,7 +226,7 @@ export class DeviceTwin {
   /** The node has a device no longer. */
   leave(id: string): void {
     if (!this.#members.delete(id)) return;
-    const { left, store } = this.#world;
+    const { left, store } = this.#deps;
     store.delete(rowPath(id));
     // The cloud never confirms a report of a device it no longer has: it would be sent for ever.
     this.#reports.forget((subject) => subject.startsWith(`${id} `));
@@ -237,11 +237,11 @@ export class DeviceTwin {
   /** That the node does not have a device; undefined where it does. */
   missing(id: string): string | undefined {
     if (this.has(id)) return undefined;
-    return `${this.#world.node} has no device ${id}; it has ${this.devices().join(", ") || "none"}`;
+    return `${this.#deps.node} has no device ${id}; it has ${this.devices().join(", ") || "none"}`;
   }
 
   #member(id: string): Member {
-    const member = this.#members.get(this.#world.era.idOf(id));
+    const member = this.#members.get(this.#deps.era.idOf(id));
     if (member === undefined) throw new DeviceError(this.missing(id) as string);
     return member;
   }
@@ -263,8 +263,8 @@ export class DeviceTwin {
     if (changed === undefined) return;
     member.attributes = attributes;
     this.#keep(member);
-    const { clock } = this.#world;
-    this.#world.publish?.(
+    const { clock } = this.#deps;
+    this.#deps.publish?.(
       deviceTopic(member.id, "updated"),
       JSON.stringify({ event_id: "", timestamp: clock.now(), attributes: changed }),
     );
@@ -273,7 +273,7 @@ export class DeviceTwin {
   /** Returns why it was refused, where it was. */
   #updatedByMapper(id: string, twin: Readonly<Record<string, MsgTwin | null>>, event: string): string | undefined {
     const member = this.#members.get(id);
-    if (member === undefined) return this.#refuse(id, event, 404, this.#world.era.unknownDevice);
+    if (member === undefined) return this.#refuse(id, event, 404, this.#deps.era.unknownDevice);
     try {
       this.#update(member, twin, event);
       return undefined;
@@ -285,10 +285,10 @@ export class DeviceTwin {
 
   /** Throws TwinError. */
   #update(member: Member, twin: Readonly<Record<string, MsgTwin | null>>, event: string): void {
-    const now = this.#world.clock.now();
+    const now = this.#deps.clock.now();
     const changes = member.twins.update(twin, "edge", now);
     this.#keep(member);
-    this.#world.publish?.(
+    this.#deps.publish?.(
       deviceTopic(member.id, "twin/update/result"),
       JSON.stringify({ event_id: event, timestamp: now, twin: changes.result }),
     );
@@ -297,22 +297,22 @@ export class DeviceTwin {
 
   /** What the cloud wants, where it has seen all that this edge did; else the edge says what it has itself. */
   #sync(member: Member, twin: Readonly<Record<string, MsgTwin | null>>, event: string): void {
-    const now = this.#world.clock.now();
+    const now = this.#deps.clock.now();
     const changes = member.twins.update(twin, "cloud", now);
     this.#keep(member);
     this.#tell(member, changes, event, now);
-    this.#world.wanted(member.id, expectedOf(member.twins));
+    this.#deps.wanted(member.id, expectedOf(member.twins));
   }
 
   /** In edgecore's order: the document, what is not as wanted, and then the cloud. */
   #tell(member: Member, { document, sync }: TwinChanges, event: string, now: number): void {
-    const publish = this.#world.publish;
+    const publish = this.#deps.publish;
     if (publish !== undefined) {
       if (Object.keys(document).length > 0) {
         const payload = JSON.stringify({ event_id: event, timestamp: now, twin: document });
         publish(deviceTopic(member.id, "twin/update/document"), payload);
       }
-      const delta = member.twins.delta(this.#world.era.isV11);
+      const delta = member.twins.delta(this.#deps.era.isV11);
       if (delta !== undefined) {
         publish(deviceTopic(member.id, "twin/update/delta"), JSON.stringify({ ...base(now), ...delta }));
       }
@@ -328,7 +328,7 @@ export class DeviceTwin {
   }
 
   #tellMembers(payload: string): void {
-    const { clock, node } = this.#world;
+    const { clock, node } = this.#deps;
     const asked = jsonIn(payload);
     const topic = nodeTopic(node, "membership/get/result");
     const now = clock.now();
@@ -339,7 +339,7 @@ export class DeviceTwin {
       ...(state === "" ? {} : { state }),
       ...(Object.keys(attributes).length === 0 ? {} : { attributes }),
     }));
-    this.#world.publish?.(
+    this.#deps.publish?.(
       topic,
       JSON.stringify(
         asked === undefined
@@ -350,7 +350,7 @@ export class DeviceTwin {
   }
 
   #tellTwin(id: string, payload: string): void {
-    const { clock } = this.#world;
+    const { clock } = this.#deps;
     const asked = jsonIn(payload);
     const event = textAt(asked, "event_id");
     const now = clock.now();
@@ -360,12 +360,12 @@ export class DeviceTwin {
       : member === undefined
       ? failure(event, now, 404, `Device ${id} not found while getting twin`)
       : { event_id: event, timestamp: now, twin: member.twins.visible() };
-    this.#world.publish?.(deviceTopic(id, "twin/get/result"), JSON.stringify(answer));
+    this.#deps.publish?.(deviceTopic(id, "twin/get/result"), JSON.stringify(answer));
   }
 
   #tellMembership(added: readonly MembershipDevice[], removed: readonly { readonly id: string }[]): void {
-    const { clock, node } = this.#world;
-    this.#world.publish?.(
+    const { clock, node } = this.#deps;
+    this.#deps.publish?.(
       nodeTopic(node, "membership/updated"),
       JSON.stringify({
         ...base(clock.now()),
@@ -376,9 +376,9 @@ export class DeviceTwin {
   }
 
   #refuse(id: string, event: string, code: number, reason: string): string {
-    this.#world.publish?.(
+    this.#deps.publish?.(
       deviceTopic(id, "twin/update/result"),
-      JSON.stringify(failure(event, this.#world.clock.now(), code, reason)),
+      JSON.stringify(failure(event, this.#deps.clock.now(), code, reason)),
     );
     return reason;
   }
@@ -395,7 +395,7 @@ export class DeviceTwin {
         return twins.rows();
       },
     };
-    this.#world.store.put(rowPath(id), row);
+    this.#deps.store.put(rowPath(id), row);
   }
 }
 

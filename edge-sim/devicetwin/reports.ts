@@ -6,8 +6,8 @@ import { edgeModules, groups, operations } from "../../protocol/message/names.ts
 import type { EdgeHub } from "../edgehub/edgehub.ts";
 import type { EdgeTimings } from "../timings/timings.ts";
 
-/** What it needs from outside. */
-export interface ReportsWorld {
+/** Injected dependencies. */
+export interface ReportsDeps {
   readonly hub: EdgeHub;
   readonly clock: Clock;
   readonly timings: EdgeTimings;
@@ -30,14 +30,14 @@ interface Unconfirmed {
  * after it until both are confirmed, since otherwise the older one would bring the old value back.
  */
 export class TwinReports {
-  readonly #world: ReportsWorld;
+  readonly #deps: ReportsDeps;
   /** By id, oldest first. */
   readonly #unconfirmed = new Map<string, Unconfirmed>();
   /** By subject: the newest message about it. */
   readonly #newest = new Map<string, Unconfirmed>();
 
-  constructor(world: ReportsWorld) {
-    this.#world = world;
+  constructor(deps: ReportsDeps) {
+    this.#deps = deps;
   }
 
   /**
@@ -45,7 +45,7 @@ export class TwinReports {
    * forgotten. Without a connection it is lost, as with edgecore.
    */
   report(subjects: readonly string[], resource: string, content: unknown, operation: string = operations.update): void {
-    const { clock, hub } = this.#world;
+    const { clock, hub } = this.#deps;
     const message = newMessage(clock.now(), {
       source: edgeModules.twin,
       group: groups.resource,
@@ -88,7 +88,7 @@ export class TwinReports {
     if (known === undefined) return;
     known.isConfirmed = true;
     // A copy of it that waits need not go.
-    this.#world.hub.forget(known.message);
+    this.#deps.hub.forget(known.message);
     if (known.follows.size === 0) this.#done(known);
   }
 
@@ -102,7 +102,7 @@ export class TwinReports {
   forget(isAbout: (subject: string) => boolean): void {
     for (const subject of [...this.#newest.keys()]) {
       const message = isAbout(subject) ? this.#overtake(subject) : undefined;
-      if (message !== undefined) this.#world.hub.forget(message);
+      if (message !== undefined) this.#deps.hub.forget(message);
     }
   }
 
@@ -145,7 +145,7 @@ export class TwinReports {
    * gets a new id: the answer to an earlier copy would not tell in which order the later ones arrived.
    */
   again(): void {
-    const { clock, hub, timings } = this.#world;
+    const { clock, hub, timings } = this.#deps;
     const now = clock.now();
     const said = new Set<Unconfirmed>();
     for (const unconfirmed of [...this.#unconfirmed.values()]) {

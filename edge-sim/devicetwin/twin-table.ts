@@ -1,4 +1,4 @@
-// The twins of one device, and KubeEdge's rules for who may change them and what is said then (protocol notes 3 §4.5, §4.6).
+// The twins of one device, and KubeEdge's rules for who may change them and what is said then (KubeEdge v1.23 `edge/pkg/devicetwin/dtmanager/twin.go`).
 import { SkepError } from "../../base/error/skep-error.ts";
 import { limits } from "../../protocol/limits.ts";
 import {

@@ -1,4 +1,4 @@
-// DMI: which mappers an edge has, what they are told of its devices, and what they report (protocol notes 3 §6.1).
+// DMI: which mappers an edge has, what they are told of its devices, and what they report (KubeEdge v1.23 `edge/pkg/devicetwin/dtmanager/dmiworker.go`).
 import { isDeepStrictEqual } from "node:util";
 import { type Logger, reasonOf } from "../../base/log/logger.ts";
 import { type Device, deviceIdOf, type DeviceModel } from "../../protocol/apis/device.ts";
@@ -31,8 +31,8 @@ export interface DeviceManager {
   reportDeviceStates(namespace: string, name: string, state: string): void;
 }
 
-/** What it needs from outside. */
-export interface DmiWorld {
+/** Injected dependencies. */
+export interface DmiDeps {
   readonly store: EdgeStore;
   readonly logger: Logger;
   /** The twin takes what a mapper says, as if it had come by MQTT. */
@@ -43,7 +43,7 @@ export interface DmiWorld {
 }
 
 export class Dmi implements DeviceManager {
-  readonly #world: DmiWorld;
+  readonly #deps: DmiDeps;
   /** By protocol. */
   readonly #mappers = new Map<string, DeviceMapper>();
   /** What mappers know, by id. */
@@ -51,14 +51,14 @@ export class Dmi implements DeviceManager {
   /** Models that mappers have been told of, by namespace and name. */
   readonly #models = new Set<string>();
 
-  constructor(world: DmiWorld) {
-    this.#world = world;
+  constructor(deps: DmiDeps) {
+    this.#deps = deps;
   }
 
   /** The edge starts: what it had is told to its mappers again. */
   start(): void {
-    for (const [, model] of this.#world.store.entries(resourceTypes.devicemodel)) this.putModel(model);
-    for (const [, device] of this.#world.store.entries(resourceTypes.device)) this.putDevice(device as Device);
+    for (const [, model] of this.#deps.store.entries(resourceTypes.devicemodel)) this.putModel(model);
+    for (const [, device] of this.#deps.store.entries(resourceTypes.device)) this.putDevice(device as Device);
   }
 
   stop(): void {
@@ -74,11 +74,11 @@ export class Dmi implements DeviceManager {
   register(protocol: string, mapper: DeviceMapper): Device[] {
     this.#mappers.set(protocol, mapper);
     const devices: Device[] = [];
-    for (const [, stored] of this.#world.store.entries(resourceTypes.device)) {
+    for (const [, stored] of this.#deps.store.entries(resourceTypes.device)) {
       const device = stored as Device;
       if (protocolOf(device) !== protocol) continue;
       const id = deviceIdOf(device);
-      const { simulated } = this.#world;
+      const { simulated } = this.#deps;
       if (simulated !== undefined && this.#known.get(id)?.mapper === simulated) {
         this.#tell(simulated.removeDevice(...nameOf(device)));
       }
@@ -94,7 +94,7 @@ export class Dmi implements DeviceManager {
     const id = deviceIdOf(device);
     const known = this.#known.get(id);
     const registered = this.#mappers.get(protocolOf(device));
-    const mapper = registered ?? this.#world.simulated;
+    const mapper = registered ?? this.#deps.simulated;
     if (known !== undefined && known.mapper !== mapper) this.#tell(known.mapper.removeDevice(...nameOf(device)));
     if (mapper === undefined) return void this.#known.delete(id);
     // A mapper of somebody else's is not told of a device whose model isn't there; ours makes do.
@@ -116,7 +116,7 @@ export class Dmi implements DeviceManager {
     const isNew = !this.#models.has(deviceIdOf(model));
     this.#models.add(deviceIdOf(model));
     for (const mapper of this.#all()) this.#tell(mapper.putDeviceModel(model as DeviceModel, isNew));
-    for (const [, stored] of this.#world.store.entries(resourceTypes.device)) {
+    for (const [, stored] of this.#deps.store.entries(resourceTypes.device)) {
       const device = stored as Device;
       const isOfModel = device.spec?.deviceModelRef?.name === model.metadata.name &&
         device.metadata.namespace === model.metadata.namespace;
@@ -133,7 +133,7 @@ export class Dmi implements DeviceManager {
   /** Each property becomes an update of its own. What the mapper says of type and time is not kept. */
   reportDeviceStatus(namespace: string, name: string, twins: readonly TwinReport[]): string | undefined {
     const refusals = twins.map(({ observedDesired, property, reported }) =>
-      this.#world.reported(`${namespace}/${name}`, {
+      this.#deps.reported(`${namespace}/${name}`, {
         [property]: { expected: { value: observedDesired }, actual: { value: reported } },
       })
     );
@@ -141,24 +141,24 @@ export class Dmi implements DeviceManager {
   }
 
   reportDeviceStates(namespace: string, name: string, state: string): void {
-    this.#world.stated(`${namespace}/${name}`, state);
+    this.#deps.stated(`${namespace}/${name}`, state);
   }
 
   /** The model that a device names, where the node has it. */
   modelOf(device: Device): DeviceModel | undefined {
     const [namespace] = nameOf(device);
     const model = device.spec?.deviceModelRef?.name ?? "";
-    return this.#world.store.get(wirePath(namespace, resourceTypes.devicemodel, model)) as DeviceModel | undefined;
+    return this.#deps.store.get(wirePath(namespace, resourceTypes.devicemodel, model)) as DeviceModel | undefined;
   }
 
   #all(): DeviceMapper[] {
-    const { simulated } = this.#world;
+    const { simulated } = this.#deps;
     return [...new Set(this.#mappers.values()), ...(simulated === undefined ? [] : [simulated])];
   }
 
   #tell(call: Promise<void> | void): void {
     call?.catch((error) =>
-      this.#world.logger.warn("a mapper did not take what it was told", { error: reasonOf(error) })
+      this.#deps.logger.warn("a mapper did not take what it was told", { error: reasonOf(error) })
     );
   }
 }

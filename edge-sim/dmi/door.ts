@@ -1,4 +1,4 @@
-// DMI's door at an edge: where mappers register, report, and are called back (protocol notes 3 §6.1).
+// DMI's door at an edge: where mappers register, report, and are called back (KubeEdge v1.23 `edge/pkg/devicetwin/dmiserver/server.go`).
 import { SkepError } from "../../base/error/skep-error.ts";
 import { chmod, mkdir, rm } from "node:fs/promises";
 import { dirname } from "node:path";
@@ -14,8 +14,8 @@ import type { DeviceMapper, Dmi } from "./dmi.ts";
 import type { DmiClient, DmiMessage, Handler } from "./grpc.ts";
 import { Limiter } from "../../base/queue/limiter.ts";
 
-/** What it needs from outside. */
-export interface DmiDoorWorld {
+/** Injected dependencies. */
+export interface DmiDoorDeps {
   /** Path of the socket; its folder is made. */
   readonly socket: string;
   readonly dmi: Dmi;
@@ -37,33 +37,33 @@ const BURST = 100;
 const MAX_PATH = 103;
 
 export class DmiDoor {
-  readonly #world: DmiDoorWorld;
+  readonly #deps: DmiDoorDeps;
   readonly #limiter: Limiter;
   /** By protocol. */
   readonly #clients = new Map<string, DmiClient>();
   #close: (() => Promise<void>) | undefined;
 
-  constructor(world: DmiDoorWorld) {
-    this.#world = world;
-    this.#limiter = new Limiter(world.clock, BURST, world.timings.dmiRefill);
+  constructor(deps: DmiDoorDeps) {
+    this.#deps = deps;
+    this.#limiter = new Limiter(deps.clock, BURST, deps.timings.dmiRefill);
   }
 
   async stop(): Promise<void> {
     for (const client of this.#clients.values()) client.close();
     this.#clients.clear();
     await this.#close?.();
-    if (this.#close !== undefined) await rm(this.#world.socket, { force: true });
+    if (this.#close !== undefined) await rm(this.#deps.socket, { force: true });
     this.#close = undefined;
   }
 
   /** Path of the socket. */
   get socket(): string {
-    return this.#world.socket;
+    return this.#deps.socket;
   }
 
   /** Rejects with DmiError where it can't be had. */
   async start(): Promise<void> {
-    const { socket } = this.#world;
+    const { socket } = this.#deps;
     if (Buffer.byteLength(socket) > MAX_PATH) {
       throw new DmiError(
         `the socket's path is longer than ${MAX_PATH} bytes, which a unix socket can't have: ${socket}`,
@@ -82,7 +82,7 @@ export class DmiDoor {
   }
 
   #handlers(): Record<string, Handler> {
-    const { dmi } = this.#world;
+    const { dmi } = this.#deps;
     const nameOf = (request: DmiMessage) =>
       [textAt(request, "deviceNamespace") || "default", textAt(request, "deviceName")] as const;
     const limited = (what: string, about: (request: DmiMessage) => string, handler: Handler): Handler => (request) => {
@@ -127,7 +127,7 @@ export class DmiDoor {
   }
 
   async #register(request: DmiMessage): Promise<DmiMessage> {
-    const { dmi, logger } = this.#world;
+    const { dmi, logger } = this.#deps;
     const protocol = textAt(request, "mapper", "protocol");
     const name = textAt(request, "mapper", "name");
     if (protocol === "") throw new Error(`fail to register mapper ${name} because the protocol is nil`);

@@ -8,8 +8,8 @@ import type { MetaManager } from "../metamanager/metamanager.ts";
 import type { EdgeTimings } from "../timings/timings.ts";
 import { type NodeAgent, type NodeIdentity, nodeInfoOf } from "./node.ts";
 
-/** What it needs from outside. */
-export interface NodeV11World {
+/** Injected dependencies. */
+export interface NodeV11Deps {
   readonly identity: NodeIdentity;
   readonly meta: MetaManager;
   readonly timings: EdgeTimings;
@@ -24,14 +24,14 @@ const NAMESPACE = "default";
 const KUBELET_VERSION = "v1.15.3-kubeedge-v1.1.0";
 
 export class EdgeNodeV11 implements NodeAgent {
-  readonly #world: NodeV11World;
+  readonly #deps: NodeV11Deps;
   readonly #since: string;
   #timer: Timer | undefined;
   #isRegistered = false;
 
-  constructor(world: NodeV11World) {
-    this.#world = world;
-    this.#since = secondsOf(world.clock.now());
+  constructor(deps: NodeV11Deps) {
+    this.#deps = deps;
+    this.#since = secondsOf(deps.clock.now());
   }
 
   /** Whether there is a connection, and the cloud has taken the node's status over it. */
@@ -45,7 +45,7 @@ export class EdgeNodeV11 implements NodeAgent {
   }
 
   connected(): void {
-    const { clock, timings } = this.#world;
+    const { clock, timings } = this.#deps;
     void this.#report();
     this.#timer = every(clock, timings.nodeStatusV11, () => void this.#report());
   }
@@ -60,7 +60,7 @@ export class EdgeNodeV11 implements NodeAgent {
   }
 
   async #report(): Promise<void> {
-    const { identity, logger, meta } = this.#world;
+    const { identity, logger, meta } = this.#deps;
     const path = wirePath(NAMESPACE, resourceTypes.nodestatus, identity.name);
     const content = { UID: NODE_UID, Status: this.#status(), ExtendResources: null };
     try {
@@ -72,7 +72,7 @@ export class EdgeNodeV11 implements NodeAgent {
   }
 
   #status() {
-    const { clock, identity: { address, name, pods } } = this.#world;
+    const { clock, identity: { address, name, pods } } = this.#deps;
     const resources = { cpu: "4", memory: "3840Mi", pods: String(pods) };
     return {
       capacity: resources,

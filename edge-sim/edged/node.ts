@@ -31,8 +31,8 @@ export interface NodeAgent {
   stop(): void;
 }
 
-/** What it needs from outside. */
-export interface NodeWorld {
+/** Injected dependencies. */
+export interface NodeDeps {
   readonly identity: NodeIdentity;
   readonly meta: MetaManager;
   readonly store: EdgeStore;
@@ -48,7 +48,7 @@ const LEASE_SECONDS = 40;
 const KUBELET_VERSION = "v1.32.10-kubeedge-v1.23.1";
 
 export class EdgeNode implements NodeAgent {
-  readonly #world: NodeWorld;
+  readonly #deps: NodeDeps;
   #status: Timer | undefined;
   #lease: Timer | undefined;
   #retry: Timer | undefined;
@@ -58,8 +58,8 @@ export class EdgeNode implements NodeAgent {
   #isBusy = false;
   #renewals = 0;
 
-  constructor(world: NodeWorld) {
-    this.#world = world;
+  constructor(deps: NodeDeps) {
+    this.#deps = deps;
   }
 
   /** Whether there is a connection, and the Node was registered since the edge started. */
@@ -74,7 +74,7 @@ export class EdgeNode implements NodeAgent {
 
   /** The connection stands: register, once for each start; report and renew. */
   connected(): void {
-    const { clock, timings } = this.#world;
+    const { clock, timings } = this.#deps;
     void this.#attempt("register", () => this.#register());
     this.#lease = every(clock, timings.lease, () => void this.#renewLease());
     this.#status = every(clock, timings.nodeStatus, () => void this.#attempt("status", () => this.#report()));
@@ -86,7 +86,7 @@ export class EdgeNode implements NodeAgent {
   }
 
   disconnected(): void {
-    const { identity, store } = this.#world;
+    const { identity, store } = this.#deps;
     this.#isRegistered = false;
     // After a renewal that failed, a kubelet asks what there is before it writes.
     store.delete(wirePath(LEASE_NAMESPACE, resourceTypes.lease, identity.name));
@@ -102,7 +102,7 @@ export class EdgeNode implements NodeAgent {
   }
 
   async #insert(): Promise<void> {
-    const { clock, identity, meta } = this.#world;
+    const { clock, identity, meta } = this.#deps;
     const node = nodeOf(identity, clock.now());
     const path = wirePath(noNamespace, resourceTypes.node, identity.name);
     try {
@@ -117,7 +117,7 @@ export class EdgeNode implements NodeAgent {
 
   /** The heartbeat: every condition again, with the present time, and whatever else the cloud has otherwise. */
   async #report(): Promise<void> {
-    const { clock, identity, store } = this.#world;
+    const { clock, identity, store } = this.#deps;
     const before = (store.get(wirePath(noNamespace, resourceTypes.node, identity.name))?.status ?? {}) as Status;
     const status = nodeOf(identity, clock.now()).status as Status & { readonly conditions: Condition[] };
     const conditions = withTransitions(before, status.conditions, secondsOf(clock.now()));
@@ -126,7 +126,7 @@ export class EdgeNode implements NodeAgent {
 
   /** The patch travels as a JSON text, as edgecore sends it. */
   async #patch(patch: string): Promise<void> {
-    const { identity, meta, store } = this.#world;
+    const { identity, meta, store } = this.#deps;
     const node = await meta.pass(
       operations.patch,
       wirePath(noNamespace, resourceTypes.nodepatch, identity.name),
@@ -141,7 +141,7 @@ export class EdgeNode implements NodeAgent {
     // As a kubelet at each of its looks: what the cloud says otherwise of the node is put right.
     if (this.#isDoubted()) await this.#attempt("status", () => this.#report());
     await this.#attempt("lease", async () => {
-      const { clock, identity, meta, store } = this.#world;
+      const { clock, identity, meta, store } = this.#deps;
       const path = wirePath(LEASE_NAMESPACE, resourceTypes.lease, identity.name);
       const stored = store.get(path) ?? await this.#queryLease(path);
       if (stored === undefined) {
@@ -163,7 +163,7 @@ export class EdgeNode implements NodeAgent {
   }
 
   #isDoubted(): boolean {
-    const { clock, identity, store } = this.#world;
+    const { clock, identity, store } = this.#deps;
     const known = store.get(wirePath(noNamespace, resourceTypes.node, identity.name));
     const conditions = conditionsAt(clock.now());
     return listAt(known, "status", "conditions").some((condition) =>
@@ -175,7 +175,7 @@ export class EdgeNode implements NodeAgent {
 
   async #queryLease(path: string): Promise<KubeObject | undefined> {
     try {
-      return await this.#world.meta.query(path);
+      return await this.#deps.meta.query(path);
     } catch (error) {
       if (error instanceof CloudError && error.status.reason === "NotFound") return undefined;
       throw error;
@@ -186,13 +186,13 @@ export class EdgeNode implements NodeAgent {
     try {
       await run();
     } catch (error) {
-      this.#world.logger.debug("the node could not speak to the cloud", { what, error: reasonOf(error) });
+      this.#deps.logger.debug("the node could not speak to the cloud", { what, error: reasonOf(error) });
       if (what === "register") this.#retryRegistration();
     }
   }
 
   #retryRegistration(): void {
-    const { clock, timings } = this.#world;
+    const { clock, timings } = this.#deps;
     if (this.#lease === undefined) return;
     this.#retry = clock.after(timings.lease / 2, () => void this.#attempt("register", () => this.#register()));
   }

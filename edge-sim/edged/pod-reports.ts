@@ -26,7 +26,7 @@ export interface PodReports {
 }
 
 /** What today's edges need for it. */
-export interface PodPatchesWorld {
+export interface PodPatchesDeps {
   readonly meta: MetaManager;
   readonly store: EdgeStore;
   readonly clock: Clock;
@@ -35,10 +35,10 @@ export interface PodPatchesWorld {
 /** Patches of the status, made against what the cloud last answered; the edge itself deletes what has ended. */
 export class PodPatches implements PodReports {
   readonly hasTokens = true;
-  readonly #world: PodPatchesWorld;
+  readonly #deps: PodPatchesDeps;
 
-  constructor(world: PodPatchesWorld) {
-    this.#world = world;
+  constructor(deps: PodPatchesDeps) {
+    this.#deps = deps;
   }
 
   start(): void {}
@@ -46,7 +46,7 @@ export class PodPatches implements PodReports {
   forget(): void {}
 
   async report(pod: KubeObject, view: PodView): Promise<void> {
-    const { clock, meta, store } = this.#world;
+    const { clock, meta, store } = this.#deps;
     const { namespace = "default", name, uid } = pod.metadata;
     const path = wirePath(namespace, resourceTypes.pod, name);
     const known = store.get(path);
@@ -64,7 +64,7 @@ export class PodPatches implements PodReports {
   }
 
   async release({ metadata: { name, namespace = "default", uid = "" } }: KubeObject): Promise<void> {
-    await this.#world.meta.pass(operations.delete, wirePath(namespace, resourceTypes.pod, name), {
+    await this.#deps.meta.pass(operations.delete, wirePath(namespace, resourceTypes.pod, name), {
       gracePeriodSeconds: 0,
       preconditions: { uid },
     });
@@ -72,7 +72,7 @@ export class PodPatches implements PodReports {
 }
 
 /** What edges of v1.1 need for it. */
-export interface PodStatusesWorld {
+export interface PodStatusesDeps {
   readonly hub: EdgeHub;
   readonly store: EdgeStore;
   readonly timings: EdgeTimings;
@@ -88,17 +88,17 @@ const META_MANAGER = "metaManager";
  */
 export class PodStatuses implements PodReports {
   readonly hasTokens = false;
-  readonly #world: PodStatusesWorld;
+  readonly #deps: PodStatusesDeps;
   /** By namespace and name: what was last said. */
   readonly #said = new Map<string, Map<string, unknown>>();
   #timer: Timer | undefined;
 
-  constructor(world: PodStatusesWorld) {
-    this.#world = world;
+  constructor(deps: PodStatusesDeps) {
+    this.#deps = deps;
   }
 
   start(): void {
-    const { clock, timings } = this.#world;
+    const { clock, timings } = this.#deps;
     this.#timer = every(clock, timings.podStatusSyncV11, () => this.#sayAll());
   }
 
@@ -108,7 +108,7 @@ export class PodStatuses implements PodReports {
   }
 
   report(pod: KubeObject, view: PodView): Promise<void> {
-    const { clock, store } = this.#world;
+    const { clock, store } = this.#deps;
     const { namespace = "default", name, uid } = pod.metadata;
     const path = wirePath(namespace, resourceTypes.pod, name);
     const known = store.get(path);
@@ -145,7 +145,7 @@ export class PodStatuses implements PodReports {
   }
 
   #send(source: string, group: string, resource: string, content: unknown): boolean {
-    const { clock, hub } = this.#world;
+    const { clock, hub } = this.#deps;
     return hub.send(newMessage(clock.now(), { source, group, operation: operations.update, resource, content }));
   }
 }

@@ -26,8 +26,8 @@ import { StagedPod } from "./staged-pod.ts";
 import type { Stages } from "./stages.ts";
 import type { Status } from "./status-patch.ts";
 
-/** What it needs from outside. */
-export interface PodsWorld {
+/** Injected dependencies. */
+export interface PodsDeps {
   readonly node: string;
   readonly address: string;
   readonly reports: PodReports;
@@ -88,7 +88,7 @@ export type PodDeed = "complete" | "fail" | "unready" | "ready";
 
 /** A simulated kubelet: no containers, but everything the cloud can see of them. */
 export class EdgePods {
-  readonly #world: PodsWorld;
+  readonly #deps: PodsDeps;
   readonly #pods = new Map<string, Pod>();
   readonly #timers = new Set<Timer>();
   /** Images that can't be had, for now. */
@@ -98,8 +98,8 @@ export class EdgePods {
   #sync: Timer | undefined;
   #addresses = 0;
 
-  constructor(world: PodsWorld) {
-    this.#world = world;
+  constructor(deps: PodsDeps) {
+    this.#deps = deps;
   }
 
   /** Pods that run, by phase. */
@@ -109,7 +109,7 @@ export class EdgePods {
 
   /** The edge starts: pods from the store run again, and what could not be reported is tried from time to time. */
   start(): void {
-    const { clock, reports, store, timings } = this.#world;
+    const { clock, reports, store, timings } = this.#deps;
     reports.start();
     for (const [, pod] of store.entries(resourceTypes.pod)) {
       this.put(pod);
@@ -140,7 +140,7 @@ export class EdgePods {
 
   stop(): void {
     this.#sync?.cancel();
-    this.#world.reports.stop();
+    this.#deps.reports.stop();
     for (const timer of this.#timers) timer.cancel();
     this.#timers.clear();
     for (const { stages } of this.#pods.values()) stages?.stop();
@@ -192,7 +192,7 @@ export class EdgePods {
 
   /** All containers have ended by themselves. What was started again and ends again waits for its turn. */
   #exit(pod: Pod, code: number): void {
-    const { clock, timings } = this.#world;
+    const { clock, timings } = this.#deps;
     const policy = textAt(pod.object, "spec", "restartPolicy") || "Always";
     const exit = { code, at: clock.now(), startedAt: pod.startedAt };
     if (policy === "Never" || (policy === "OnFailure" && code === 0)) {
@@ -212,7 +212,7 @@ export class EdgePods {
   }
 
   #later(ms: number, run: () => void): void {
-    const timer = this.#world.clock.after(ms, () => {
+    const timer = this.#deps.clock.after(ms, () => {
       this.#timers.delete(timer);
       run();
     });
@@ -228,8 +228,8 @@ export class EdgePods {
         object,
         phase: "creating",
         reported: undefined,
-        startedAt: this.#world.clock.now(),
-        addresses: { host: this.#world.address, pod: this.#nextAddress() },
+        startedAt: this.#deps.clock.now(),
+        addresses: { host: this.#deps.address, pod: this.#nextAddress() },
         restarts: new Map(),
         exit: undefined,
         end: undefined,
@@ -254,7 +254,7 @@ export class EdgePods {
       const changed = known.phase === "running" ? changedContainers(known.object, object) : [];
       for (const container of changed) {
         restarted(known, container);
-        known.exit ??= { code: 0, at: this.#world.clock.now() };
+        known.exit ??= { code: 0, at: this.#deps.clock.now() };
         known.reported = undefined;
       }
       known.object = object;
@@ -271,7 +271,7 @@ export class EdgePods {
     if (pod === undefined) return;
     this.#pods.delete(object.metadata.uid ?? "");
     leaveStages(pod);
-    const { clock, isConnected, reports } = this.#world;
+    const { clock, isConnected, reports } = this.#deps;
     if (!["running", "unready", "backoff"].includes(pod.phase) || !isConnected()) return reports.forget(object);
     pod.phase = "stopped";
     pod.end = { code: 0, at: clock.now(), startedAt: pod.startedAt };
@@ -288,8 +288,8 @@ export class EdgePods {
     pod.isEnding = true;
     leaveStages(pod);
     const grace = Number(pod.object.metadata.deletionGracePeriodSeconds ?? 30) * 1000;
-    this.#later(Math.min(grace, this.#world.timings.podStop), () => {
-      pod.end ??= { code: 0, at: this.#world.clock.now(), startedAt: pod.startedAt };
+    this.#later(Math.min(grace, this.#deps.timings.podStop), () => {
+      pod.end ??= { code: 0, at: this.#deps.clock.now(), startedAt: pod.startedAt };
       if (pod.phase !== "failed") pod.phase = "stopped";
       void this.#advance(pod);
     });
@@ -297,7 +297,7 @@ export class EdgePods {
 
   /** Moves a pod on as far as it goes now; one step at a time, so that reports keep their order. */
   async #advance(pod: Pod): Promise<void> {
-    if (pod.isBusy || !this.#world.isConnected()) return;
+    if (pod.isBusy || !this.#deps.isConnected()) return;
     pod.isBusy = true;
     try {
       while (this.#pods.get(pod.object.metadata.uid ?? "") === pod && await this.#step(pod));
@@ -309,7 +309,7 @@ export class EdgePods {
   }
 
   #notMoved({ object: { metadata } }: Pod, error: unknown): void {
-    this.#world.logger.debug("a pod could not be moved on; if it is still there, it is tried again", {
+    this.#deps.logger.debug("a pod could not be moved on; if it is still there, it is tried again", {
       pod: `${metadata.namespace}/${metadata.name}`,
       error: reasonOf(error),
     });
@@ -323,7 +323,7 @@ export class EdgePods {
     }
     if (!hasStarted(pod.phase)) {
       if (pod.isEnding || !await this.#hasAllItNeeds(pod)) return false;
-      if (this.#world.stages?.areFor(pod.object)) {
+      if (this.#deps.stages?.areFor(pod.object)) {
         if (!pod.isEnding) pod.stages ??= this.#beginStages(pod);
         return false;
       }
@@ -335,14 +335,14 @@ export class EdgePods {
       const isSame = pod.phase === next && isDeepStrictEqual(pod.errors, errors);
       if (pod.isEnding || isSame || hasStarted(pod.phase)) return false;
       if (pod.phase === next) pod.reported = undefined;
-      if (next === "unconfigured" && pod.phase !== next) pod.startedAt = this.#world.clock.now();
+      if (next === "unconfigured" && pod.phase !== next) pod.startedAt = this.#deps.clock.now();
       pod.errors = errors;
-      if (next === "running") pod.startedAt = this.#world.clock.now();
+      if (next === "running") pod.startedAt = this.#deps.clock.now();
       pod.phase = next;
       return true;
     }
     if ((pod.phase === "stopped" || pod.phase === "failed") && pod.isEnding && !pod.isReleased) {
-      await this.#world.reports.release(pod.object);
+      await this.#deps.reports.release(pod.object);
       pod.isReleased = true;
     }
     return false;
@@ -350,7 +350,7 @@ export class EdgePods {
 
   async #report(pod: Pod): Promise<void> {
     const { phase, object, staged } = pod;
-    await this.#world.reports.report(object, pod);
+    await this.#deps.reports.report(object, pod);
     // A change that came meanwhile is told by the next report.
     if (pod.staged !== staged) return;
     if (pod.object === object || changedContainers(object, pod.object).length === 0) pod.reported = phase;
@@ -358,7 +358,7 @@ export class EdgePods {
 
   /** From here on its status is what its stages make of it; it begins with the one it has. */
   #beginStages(pod: Pod): StagedPod {
-    const { clock, logger, random, stages, timings } = this.#world;
+    const { clock, logger, random, stages, timings } = this.#deps;
     const { object } = pod;
     const { namespace = "default", name } = object.metadata;
     const now = clock.now();
@@ -391,10 +391,10 @@ export class EdgePods {
 
   /** Whether all is there that a pod needs; asks the cloud for the rest. */
   async #hasAllItNeeds(pod: Pod): Promise<boolean> {
-    if (!this.#world.isV11) return await this.#fetchNeeds(pod);
+    if (!this.#deps.isV11) return await this.#fetchNeeds(pod);
     const { object } = pod;
     const hasClaims = listAt(object, "spec", "volumes").some((v) => at(v, "persistentVolumeClaim") !== undefined);
-    const { store } = this.#world;
+    const { store } = this.#deps;
     if (pod.hasNeeds || (!hasClaims && needsOf(object).every(({ path }) => store.get(path) !== undefined))) return true;
     if (pod.isAsking) return false;
     pod.isAsking = true;
@@ -407,7 +407,7 @@ export class EdgePods {
 
   /** Asks the cloud for configmaps, secrets, volumes and tokens that aren't here yet. */
   async #fetchNeeds(pod: Pod): Promise<boolean> {
-    const { meta, node, reports, store } = this.#world;
+    const { meta, node, reports, store } = this.#deps;
     for (const need of needsOf(pod.object)) {
       if (store.get(need.path) !== undefined) continue;
       try {
@@ -428,7 +428,7 @@ export class EdgePods {
 
   /** What keeps the pod from starting; events say so, each once. */
   #configOf(pod: Pod): PodConfig {
-    const { store, tell } = this.#world;
+    const { store, tell } = this.#deps;
     const config = readPodConfig(pod.object, (path) => store.get(path));
     for (const event of config.events) {
       if (pod.events.has(event.message)) continue;

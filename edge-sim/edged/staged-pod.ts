@@ -7,8 +7,8 @@ import type { Json, KubeObject } from "../../protocol/apis/kube-object.ts";
 import type { Stage, Stages } from "./stages.ts";
 import type { Status } from "./status-patch.ts";
 
-/** What a staged pod needs from outside. */
-export interface StagedWorld {
+/** Injected dependencies. */
+export interface StagedDeps {
   readonly stages: Stages;
   readonly clock: Clock;
   readonly random: Random;
@@ -23,14 +23,14 @@ export interface StagedWorld {
 
 /** A pod that goes from stage to stage. */
 export class StagedPod {
-  readonly #world: StagedWorld;
+  readonly #deps: StagedDeps;
   #pod: KubeObject;
   #next: { readonly stage: Stage; readonly timer: Timer } | undefined;
 
   /** Begins with the status that the pod has. */
-  constructor(pod: KubeObject, world: StagedWorld) {
+  constructor(pod: KubeObject, deps: StagedDeps) {
     this.#pod = pod;
-    this.#world = world;
+    this.#deps = deps;
     this.#look();
   }
 
@@ -47,7 +47,7 @@ export class StagedPod {
 
   /** Takes up the stage that fits now; the one that is on its way stays, as long as it fits. */
   #look(): void {
-    const { clock, millisecond, random, stages } = this.#world;
+    const { clock, millisecond, random, stages } = this.#deps;
     const fitting = stages.fitting(this.#pod);
     if (this.#next !== undefined && fitting.includes(this.#next.stage)) return;
     this.stop();
@@ -59,7 +59,7 @@ export class StagedPod {
   }
 
   #apply(stage: Stage): void {
-    const { changed, clock, failed, logged } = this.#world;
+    const { changed, clock, failed, logged } = this.#deps;
     this.#next = undefined;
     let status: Json;
     try {

@@ -13,8 +13,8 @@ export interface EdgeVolume {
   readonly publishedTo: ReadonlySet<string>;
 }
 
-/** What it needs from outside. */
-export interface VolumesWorld {
+/** Injected dependencies. */
+export interface VolumesDeps {
   readonly hub: EdgeHub;
   readonly clock: Clock;
 }
@@ -23,11 +23,11 @@ export interface VolumesWorld {
 type CsiAnswer = Readonly<Record<string, unknown>>;
 
 export class EdgeVolumes {
-  readonly #world: VolumesWorld;
+  readonly #deps: VolumesDeps;
   readonly #volumes = new Map<string, EdgeVolume>();
 
-  constructor(world: VolumesWorld) {
-    this.#world = world;
+  constructor(deps: VolumesDeps) {
+    this.#deps = deps;
   }
 
   /** The volumes there are, by their ids. */
@@ -42,7 +42,7 @@ export class EdgeVolumes {
 
   /** Carries out one operation and answers: base64 of the driver's JSON, or the reason as an error (notes 1, §6). */
   receive(message: Message): void {
-    const { clock, hub } = this.#world;
+    const { clock, hub } = this.#deps;
     const { operation = "", resource = "" } = message.route;
     try {
       const request: unknown = typeof message.content === "string" ? JSON.parse(message.content) : message.content;

@@ -38,8 +38,8 @@ export interface HubAddress {
 /** How an edge reaches the hub. QUIC needs Node on Linux x64. */
 export type Transport = "websocket" | "quic";
 
-/** What EdgeHub needs from outside. */
-export interface EdgeHubWorld {
+/** Injected dependencies. */
+export interface EdgeHubDeps {
   readonly node: string;
   readonly address: HubAddress;
   readonly transport: Transport;
@@ -78,7 +78,7 @@ interface Waiting {
 }
 
 export class EdgeHub {
-  readonly #world: EdgeHubWorld;
+  readonly #deps: EdgeHubDeps;
   #stop = new AbortController();
   readonly #waiting = new Map<string, Waiting>();
   #credentials: EdgeCredentials | undefined;
@@ -100,14 +100,14 @@ export class EdgeHub {
   readonly #limit: MessageLimit;
   readonly #firstRound = Promise.withResolvers<void>();
 
-  constructor(world: EdgeHubWorld) {
-    this.#world = world;
-    this.#credentials = world.address.credentials;
-    const { messageRefill, reconnectWait, renewRetry, renewRetryCap } = world.timings;
+  constructor(deps: EdgeHubDeps) {
+    this.#deps = deps;
+    this.#credentials = deps.address.credentials;
+    const { messageRefill, reconnectWait, renewRetry, renewRetryCap } = deps.timings;
     const steady = { initial: reconnectWait, factor: 1, cap: reconnectWait, jitter: 0 };
-    this.#pauses = new Backoff(world.reconnect ?? steady, world.random.stream("pauses"));
-    this.#limit = new MessageLimit({ ...world, refill: messageRefill, write: (message) => this.#write(message) });
-    this.#renewals = new Backoff({ initial: renewRetry, factor: 2, cap: renewRetryCap, jitter: 0.1 }, world.random);
+    this.#pauses = new Backoff(deps.reconnect ?? steady, deps.random.stream("pauses"));
+    this.#limit = new MessageLimit({ ...deps, refill: messageRefill, write: (message) => this.#write(message) });
+    this.#renewals = new Backoff({ initial: renewRetry, factor: 2, cap: renewRetryCap, jitter: 0.1 }, deps.random);
   }
 
   get isConnected(): boolean {
@@ -185,7 +185,7 @@ export class EdgeHub {
     this.#limit.flush();
     for (let i = 0; i < 2; i++) this.#write({ header: { msg_id: "", timestamp: 0 }, route: {}, content: null });
     // They must have left before the connection is gone, if it carries anything at all.
-    for (let i = 0; i < FAREWELL_LOOKS && (this.#socket?.buffered ?? 0) > 0; i++) await sleep(this.#world.clock, 5);
+    for (let i = 0; i < FAREWELL_LOOKS && (this.#socket?.buffered ?? 0) > 0; i++) await sleep(this.#deps.clock, 5);
   }
 
   /** Dials at once instead of waiting out the pause. */
@@ -213,7 +213,7 @@ export class EdgeHub {
   }
 
   #write(message: Message): void {
-    const { clock, node, tap } = this.#world;
+    const { clock, node, tap } = this.#deps;
     const text = encodeMessage(message);
     this.#socket?.send(text);
     this.#up++;
@@ -228,7 +228,7 @@ export class EdgeHub {
       const why = this.isConnected ? "too many messages wait for the edge's message limit" : "not connected";
       return Promise.reject(new DisconnectedError(why));
     }
-    const { timings, clock } = this.#world;
+    const { timings, clock } = this.#deps;
     const timer = clock.after(timings.answer, () => {
       this.#waiting.delete(id);
       // What still waits for its turn would be answered to nobody.
@@ -253,7 +253,7 @@ export class EdgeHub {
   }
 
   async #run(): Promise<void> {
-    const { logger } = this.#world;
+    const { logger } = this.#deps;
     while (!this.#stop.signal.aborted) {
       const socket = await this.#dialRound();
       if (socket !== undefined) {
@@ -269,7 +269,7 @@ export class EdgeHub {
 
   /** Up to five tries. Undefined where none led to a connection. */
   async #dialRound(): Promise<MessageSocket | undefined> {
-    const { link, logger, timings } = this.#world;
+    const { link, logger, timings } = this.#deps;
     this.#rounds++;
     for (let attempt = 1; attempt <= DIAL_ATTEMPTS && !this.#stop.signal.aborted; attempt++) {
       try {
@@ -291,7 +291,7 @@ export class EdgeHub {
 
   async #ensureCredentials(): Promise<void> {
     if (this.#credentials !== undefined) return;
-    const { address, node, timings } = this.#world;
+    const { address, node, timings } = this.#deps;
     if (address.issue !== undefined) return this.#take(address.issue(node));
     if (address.token === undefined) {
       throw new EnrolmentError("there is neither a certificate nor a token to enrol with", false);
@@ -317,7 +317,7 @@ export class EdgeHub {
    * after its usual pause, as edgecore does.
    */
   #planRotation(): void {
-    const { clock, random } = this.#world;
+    const { clock, random } = this.#deps;
     if (this.#credentials === undefined || this.#rotation !== undefined) return;
     const { from, to } = validityOf(this.#credentials.cert);
     const due = from + (to - from) * (0.7 + 0.2 * random.next());
@@ -325,7 +325,7 @@ export class EdgeHub {
   }
 
   async #rotate(): Promise<void> {
-    const { address, clock, link, logger, node } = this.#world;
+    const { address, clock, link, logger, node } = this.#deps;
     const signal = this.#stop.signal;
     const options = { server: `https://${address.host}:${address.httpsPort}`, timeout: 30_000, signal };
     try {
@@ -343,7 +343,7 @@ export class EdgeHub {
   }
 
   async #dial(): Promise<MessageSocket> {
-    const { address, clock, node, transport } = this.#world;
+    const { address, clock, node, transport } = this.#deps;
     const { ca, cert, key } = this.#credentials as EdgeCredentials;
     if (transport === "quic") {
       if (address.quicPort === undefined) throw new DialError("the cloud serves no QUIC, or nobody has said where");
@@ -364,7 +364,7 @@ export class EdgeHub {
 
   /** Lives with one connection; resolves with why it ended. */
   async #serve(raw: MessageSocket): Promise<string> {
-    const { clock, connected, disconnected, link, timings } = this.#world;
+    const { clock, connected, disconnected, link, timings } = this.#deps;
     const socket = link.wrap(raw);
     const { promise, resolve } = Promise.withResolvers<string>();
     this.#socket = socket;
@@ -391,7 +391,7 @@ export class EdgeHub {
   }
 
   #receive(text: string): void {
-    const { clock, logger, node, receive, tap } = this.#world;
+    const { clock, logger, node, receive, tap } = this.#deps;
     let message: Message;
     try {
       message = decodeMessage(text);
@@ -420,7 +420,7 @@ export class EdgeHub {
   }
 
   #sendKeepalive(): void {
-    this.send(newMessage(this.#world.clock.now(), {
+    this.send(newMessage(this.#deps.clock.now(), {
       source: edgeModules.hub,
       group: groups.resource,
       operation: operations.keepalive,
@@ -434,7 +434,7 @@ export class EdgeHub {
     const abort = new AbortController();
     this.#wake = () => abort.abort();
     if (this.#stop.signal.aborted) return;
-    await sleep(this.#world.clock, ms, abort.signal).catch(() => {});
+    await sleep(this.#deps.clock, ms, abort.signal).catch(() => {});
     this.#wake = undefined;
   }
 }

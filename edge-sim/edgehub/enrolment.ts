@@ -1,4 +1,4 @@
-// How an edge gets its certificate: the CA, checked against the token's hash, then a signed request (protocol notes 1, §5.4).
+// How an edge gets its certificate: the CA, checked against the token's hash, then a signed request (KubeEdge v1.23 `edge/pkg/edgehub/certificate/certmanager.go`).
 import { SkepError } from "../../base/error/skep-error.ts";
 import { requestHttps } from "../../base/transport/https-client.ts";
 import { limits } from "../../protocol/limits.ts";

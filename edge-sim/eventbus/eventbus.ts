@@ -1,4 +1,4 @@
-// EventBus: what mappers and applications publish goes to the twin or to the cloud, and back to them (protocol notes 3 §5.1).
+// EventBus: what mappers and applications publish goes to the twin or to the cloud, and back to them (KubeEdge v1.23 `edge/pkg/eventbus/eventbus.go`).
 import type { Clock } from "../../base/time/clock.ts";
 import { type Logger, reasonOf } from "../../base/log/logger.ts";
 import { limits } from "../../protocol/limits.ts";
@@ -20,8 +20,8 @@ export interface MqttSettings {
   readonly keepsLast?: boolean;
 }
 
-/** What it needs from outside. */
-export interface EventBusWorld {
+/** Injected dependencies. */
+export interface EventBusDeps {
   readonly node: string;
   readonly era: TwinEra;
   readonly mqtt: MqttSettings;
@@ -55,7 +55,7 @@ function base64Of(text: string): string {
 }
 
 export class EventBus {
-  readonly #world: EventBusWorld;
+  readonly #deps: EventBusDeps;
   #brokers: Broker[] = [];
   #opening: Promise<void> = Promise.resolve();
   readonly #last = new Map<string, string>();
@@ -63,14 +63,14 @@ export class EventBus {
   #hadExternal = false;
   #port: number;
 
-  constructor(world: EventBusWorld) {
-    this.#world = world;
-    this.#port = world.mqtt.internal?.port ?? 0;
+  constructor(deps: EventBusDeps) {
+    this.#deps = deps;
+    this.#port = deps.mqtt.internal?.port ?? 0;
   }
 
   /** Where the broker in this process is, `mqtt://host:port`; empty where there is none, or it is not open. */
   get url(): string {
-    return this.#world.mqtt.internal === undefined ? "" : this.#brokers[0]?.url ?? "";
+    return this.#deps.mqtt.internal === undefined ? "" : this.#brokers[0]?.url ?? "";
   }
 
   /** Of all its brokers that are open. */
@@ -86,7 +86,7 @@ export class EventBus {
   start(): void {
     this.#stopping = new AbortController();
     this.#opening = this.#open(this.#stopping.signal);
-    this.#opening.catch((error) => this.#world.logger.error("the edge has no MQTT", { error: reasonOf(error) }));
+    this.#opening.catch((error) => this.#deps.logger.error("the edge has no MQTT", { error: reasonOf(error) }));
   }
 
   async stop(): Promise<void> {
@@ -98,7 +98,7 @@ export class EventBus {
   }
 
   async #open(signal: AbortSignal): Promise<void> {
-    const { era, mqtt, node } = this.#world;
+    const { era, mqtt, node } = this.#deps;
     const heard = (topic: string, payload: string) => this.#heard(topic, payload);
     const brokers: Broker[] = [];
     if (mqtt.internal !== undefined) {
@@ -124,7 +124,7 @@ export class EventBus {
 
   /** Tells the mappers something; dropped while there is no broker. */
   publish(topic: string, payload: string): void {
-    if (this.#world.mqtt.keepsLast) this.#keepLast(topic, payload);
+    if (this.#deps.mqtt.keepsLast) this.#keepLast(topic, payload);
     for (const broker of this.#brokers) broker.publish(topic, payload);
   }
 
@@ -149,12 +149,12 @@ export class EventBus {
 
   /** With v1.1 mappers are told whether the cloud is there. */
   connected(isConnected: boolean): void {
-    if (this.#world.era.isV11) this.publish("node/connection", isConnected ? "cloud_connected" : "cloud_disconnected");
+    if (this.#deps.era.isV11) this.publish("node/connection", isConnected ? "cloud_connected" : "cloud_disconnected");
   }
 
   /** A message of the cloud for applications at the edge. What nobody understands is dropped. */
   receive({ content, route: { operation, resource = "" } }: Message): void {
-    const { era, logger, node } = this.#world;
+    const { era, logger, node } = this.#deps;
     switch (operation) {
       case "subscribe":
         return this.#subscribe(resource);
@@ -174,7 +174,7 @@ export class EventBus {
     const topics = this.#topics();
     if (topics.includes(topic)) return;
     if (topics.length >= MAX_TOPICS || !isFilter(topic)) {
-      this.#world.logger.warn("the cloud subscribes to a topic that can't be had", { topic: topic.slice(0, 100) });
+      this.#deps.logger.warn("the cloud subscribes to a topic that can't be had", { topic: topic.slice(0, 100) });
       return;
     }
     this.#keep([...topics, topic]);
@@ -186,24 +186,24 @@ export class EventBus {
     // What an edge listens to anyway is not the cloud's to end.
     if (!topics.includes(topic)) return;
     this.#keep(topics.filter((known) => known !== topic));
-    if (standingTopics(this.#world.era.segments).includes(topic)) return;
+    if (standingTopics(this.#deps.era.segments).includes(topic)) return;
     for (const broker of this.#brokers) this.#tried(broker.unsubscribe(topic));
   }
 
   #tried(call: Promise<void>): void {
-    call.catch((error) => this.#world.logger.warn("the MQTT broker refused", { error: reasonOf(error) }));
+    call.catch((error) => this.#deps.logger.warn("the MQTT broker refused", { error: reasonOf(error) }));
   }
 
   #topics(): string[] {
-    return (this.#world.store.get(TOPICS)?.topics as string[] | undefined) ?? [];
+    return (this.#deps.store.get(TOPICS)?.topics as string[] | undefined) ?? [];
   }
 
   #keep(topics: readonly string[]): void {
-    this.#world.store.put(TOPICS, { metadata: { name: "all" }, topics });
+    this.#deps.store.put(TOPICS, { metadata: { name: "all" }, topics });
   }
 
   #heard(topic: string, payload: string): void {
-    const { clock, era, heard, hub, logger } = this.#world;
+    const { clock, era, heard, hub, logger } = this.#deps;
     if (isForTwin(topic)) {
       try {
         return heard(topic, payload);

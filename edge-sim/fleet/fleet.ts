@@ -165,10 +165,10 @@ export class Fleet {
     alike: Partial<EdgeOptions>,
     node = name,
   ): Edge {
-    const { cohorts: _cohorts, rate: _rate, shard: _shard, ...world } = this.#options;
+    const { cohorts: _cohorts, rate: _rate, shard: _shard, ...deps } = this.#options;
     const index = this.#index;
     const address = `10.${(index >> 16) & 255}.${(index >> 8) & 255}.${index & 255}`;
-    const edge = new Edge({ ...world, ...alike, hub, name: node, address });
+    const edge = new Edge({ ...deps, ...alike, hub, name: node, address });
     this.#edges.set(name, edge);
     return edge;
   }

@@ -30,8 +30,8 @@ export interface StoreChange {
   readonly source: string;
 }
 
-/** What MetaManager needs from outside. */
-export interface MetaManagerWorld {
+/** Injected dependencies. */
+export interface MetaManagerDeps {
   readonly node: string;
   readonly hub: EdgeHub;
   readonly store: EdgeStore;
@@ -57,10 +57,10 @@ const singleOf: Readonly<Record<string, string>> = {
 };
 
 export class MetaManager {
-  readonly #world: MetaManagerWorld;
+  readonly #deps: MetaManagerDeps;
 
-  constructor(world: MetaManagerWorld) {
-    this.#world = world;
+  constructor(deps: MetaManagerDeps) {
+    this.#deps = deps;
   }
 
   /** A message of group `resource` that answers no request. */
@@ -86,7 +86,7 @@ export class MetaManager {
    * is an error, as edgecore does for what MetaManager itself asks.
    */
   async call(operation: string, path: string, content: unknown): Promise<KubeObject> {
-    const { clock, hub, isV11, store } = this.#world;
+    const { clock, hub, isV11, store } = this.#deps;
     const answer = await this.#request(operation, path, content);
     if (!isV11) hub.send(responseTo(clock.now(), answer, ok));
     const object = objectIn(answer);
@@ -100,7 +100,7 @@ export class MetaManager {
   }
 
   #request(operation: string, path: string, content: unknown): Promise<Message> {
-    const { clock, hub } = this.#world;
+    const { clock, hub } = this.#deps;
     const request = newMessage(clock.now(), {
       source: edgeModules.edged,
       group: groups.meta,
@@ -113,7 +113,7 @@ export class MetaManager {
 
   #put(message: Message): void {
     const path = message.route.resource ?? "";
-    const { isV11, store } = this.#world;
+    const { isV11, store } = this.#deps;
     if (isV11 && Array.isArray(message.content)) return this.#putList(message, message.content as KubeObject[]);
     if (isV11 && message.route.operation === operations.insert && store.get(path) !== undefined) {
       return this.#acknowledge(message);
@@ -129,7 +129,7 @@ export class MetaManager {
 
   /** Lists of services and endpoints are kept one by one; the pods behind a service as the list that they are. */
   #putList(message: Message, list: readonly KubeObject[]): void {
-    const { store } = this.#world;
+    const { store } = this.#deps;
     const [namespace = "", type = "", name = ""] = (message.route.resource ?? "").split("/");
     const single = singleOf[type];
     if (single === undefined) {
@@ -147,7 +147,7 @@ export class MetaManager {
 
   #delete(message: Message): void {
     const path = message.route.resource ?? "";
-    const { store } = this.#world;
+    const { store } = this.#deps;
     const stored = store.get(path);
     const given = message.content as KubeObject | null;
     const uid = textAt(given, "metadata", "uid");
@@ -163,7 +163,7 @@ export class MetaManager {
   }
 
   #stored(message: Message, operation: "put" | "delete", object: KubeObject): void {
-    const { changed, clock, node, tap } = this.#world;
+    const { changed, clock, node, tap } = this.#deps;
     const path = message.route.resource ?? "";
     tap?.(hopOf(message, { time: clock.now(), hop: "edge.store", direction: "down", node, outcome: operation }));
     changed({ operation, path, type: path.split("/")[1] ?? "", object, source: message.route.source ?? "" });
@@ -171,14 +171,14 @@ export class MetaManager {
 
   /** Sent after storing. What came from DeviceController as insert or delete has been re-routed to the twin by then. */
   #acknowledge(message: Message): void {
-    const { clock, hub } = this.#world;
+    const { clock, hub } = this.#deps;
     const answer = responseTo(clock.now(), message, ok);
     const rerouted = message.route.source === modules.devicecontroller && message.route.operation !== operations.update;
     hub.send(rerouted ? { ...answer, route: { ...answer.route, source: "meta", group: groups.twin } } : answer);
   }
 
   #refuse(message: Message, why: string): void {
-    const { clock, hub } = this.#world;
+    const { clock, hub } = this.#deps;
     hub.send(newMessage(clock.now(), {
       source: edgeModules.metamanager,
       group: groups.resource,

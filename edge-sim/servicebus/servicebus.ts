@@ -1,4 +1,4 @@
-// ServiceBus: what the cloud asks of HTTP services beside the edge, and what they ask of the cloud (protocol notes 3 §5.4).
+// ServiceBus: what the cloud asks of HTTP services beside the edge, and what they ask of the cloud (KubeEdge v1.23 `edge/pkg/servicebus/servicebus.go`).
 import { SkepError } from "../../base/error/skep-error.ts";
 import http, { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
@@ -13,8 +13,8 @@ import { edgeModules, groups, operations } from "../../protocol/message/names.ts
 import type { EdgeHub } from "../edgehub/edgehub.ts";
 import type { EdgeStore } from "../metamanager/store.ts";
 
-/** What it needs from outside. */
-export interface ServiceBusWorld {
+/** Injected dependencies. */
+export interface ServiceBusDeps {
   /** Its own door, for services of the edge; open while the cloud wants something from them. */
   readonly listen: Pick<ListenOptions, "host" | "port">;
   readonly hub: EdgeHub;
@@ -49,7 +49,7 @@ class CallError extends SkepError {
 }
 
 export class ServiceBus {
-  readonly #world: ServiceBusWorld;
+  readonly #deps: ServiceBusDeps;
   #server: Server | undefined;
   #port: number;
   #opening: Promise<void> = Promise.resolve();
@@ -57,9 +57,9 @@ export class ServiceBus {
   /** Calls of services that are not over. */
   #calls = 0;
 
-  constructor(world: ServiceBusWorld) {
-    this.#world = world;
-    this.#port = world.listen.port;
+  constructor(deps: ServiceBusDeps) {
+    this.#deps = deps;
+    this.#port = deps.listen.port;
   }
 
   /** Port of its own door; 0 while it is closed. */
@@ -81,7 +81,7 @@ export class ServiceBus {
   /** A message of the cloud's router. */
   receive(message: Message): void {
     const { operation, resource = "" } = message.route;
-    const { isV11 } = this.#world;
+    const { isV11 } = this.#deps;
     if (!isV11 && operation === "start") {
       const urls = this.#urls();
       if (!urls.includes(resource) && urls.length < MAX_URLS) this.#keep([...urls, resource]);
@@ -94,7 +94,7 @@ export class ServiceBus {
 
   /** Calls the service, and says what it answered. edgecore's refusals carry no operation, so that nobody hears them. */
   async #serve(message: Message): Promise<void> {
-    const { clock, hub, isV11, logger } = this.#world;
+    const { clock, hub, isV11, logger } = this.#deps;
     const answer = (content: Answer, operation?: string) =>
       hub.send(newMessage(clock.now(), {
         source: edgeModules.servicebus,
@@ -118,7 +118,7 @@ export class ServiceBus {
 
   /** Rejects with CallError, or where the service can't be reached. */
   async #call({ content, route: { operation = "", resource = "" } }: Message): Promise<Answer> {
-    const { isV11 } = this.#world;
+    const { isV11 } = this.#deps;
     const [port = "", path = "", ...more] = resource.split(":");
     // The port must be one: anything else could name another machine.
     if (more.length > 0 || !/^\d{1,5}$/.test(port) || Number(port) > 65_535) {
@@ -167,10 +167,10 @@ export class ServiceBus {
       if (this.#server !== undefined || !this.#isRunning) return;
       const server = createServer((request, response) => void this.#ask(request, response));
       try {
-        this.#port = await listen(server, { host: this.#world.listen.host, port: this.#port, exact: true });
+        this.#port = await listen(server, { host: this.#deps.listen.host, port: this.#port, exact: true });
         this.#server = server;
       } catch (error) {
-        this.#world.logger.error("the edge's ServiceBus has no door", { error: reasonOf(error) });
+        this.#deps.logger.error("the edge's ServiceBus has no door", { error: reasonOf(error) });
       }
     });
   }
@@ -183,7 +183,7 @@ export class ServiceBus {
 
   /** A service of the edge asks the cloud. Whatever comes of it, the answer is 200 with the outcome inside. */
   async #ask(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { clock, hub } = this.#world;
+    const { clock, hub } = this.#deps;
     const answer = (code: number, msg: string, body = "") => {
       response.setHeader("content-type", "text/plain; charset=utf-8");
       response.end(JSON.stringify({ code, msg, body }));
@@ -217,11 +217,11 @@ export class ServiceBus {
   }
 
   #urls(): string[] {
-    return (this.#world.store.get(URLS)?.urls as string[] | undefined) ?? [];
+    return (this.#deps.store.get(URLS)?.urls as string[] | undefined) ?? [];
   }
 
   #keep(urls: readonly string[]): void {
-    this.#world.store.put(URLS, { metadata: { name: "all" }, urls });
+    this.#deps.store.put(URLS, { metadata: { name: "all" }, urls });
   }
 }
 

@@ -1,5 +1,5 @@
 // KubeEdge's configuration of a cloudcore (`cloudcore.config.kubeedge.io/v1alpha1`, kind CloudCore): every key, its default and
-// what it may hold (protocol notes 1, §7.1), and beside them our own under `skep`.
+// what it may hold (KubeEdge v1.23 `componentconfig/cloudcore/v1alpha1/types.go`), and beside them our own under `skep`.
 
 /** A JSON schema; `description` says to people what is allowed. */
 export type ValueSchema = Readonly<Record<string, unknown>> & { readonly description: string };

@@ -1,4 +1,4 @@
-// The CustomResourceDefinitions that cloudcore needs, with their schemas (protocol notes 3 §1, 4 §1.1).
+// The CustomResourceDefinitions that cloudcore needs, with their schemas (KubeEdge v1.23 `build/crds`).
 import type { KubeObject } from "./kube-object.ts";
 
 type Schema = Record<string, unknown>;

@@ -2,7 +2,7 @@
 import { refuseTwin, refuseTwinType } from "../twin/twin.ts";
 import type { Device, DeviceModel } from "./device.ts";
 
-/** What is wrong with a model, a sentence each; empty where nothing is (protocol notes 3, §1.4). */
+/** What is wrong with a model, a sentence each; empty where nothing is (KubeEdge v1.23 `cloud/pkg/admissioncontroller`). */
 export function modelFaults(model: DeviceModel): string[] {
   return repeated(model.spec?.properties ?? []);
 }

@@ -1,4 +1,4 @@
-// KubeEdge v1.1's devices, devices.kubeedge.io/v1alpha1: the fields we read, and what they mean (protocol notes 3, §1.5, §2.4).
+// KubeEdge v1.1's devices, devices.kubeedge.io/v1alpha1: the fields we read, and what they mean (KubeEdge v1.1 `cloud/pkg/devicecontroller/controller/downstream.go`).
 import type { MembershipDevice, MsgTwin } from "../twin/twin.ts";
 import { type KubeObject, listAt, textAt } from "./kube-object.ts";
 

@@ -1,4 +1,4 @@
-// Devices and their models as DMI carries them, and back to the objects that KubeEdge's API has (protocol notes 3 §6.1).
+// Devices and their models as DMI carries them, and back to the objects that KubeEdge's API has (KubeEdge v1.23 `edge/pkg/devicetwin/dmiserver/server.go`).
 import type { Device, DeviceModel } from "../apis/device.ts";
 import { at, listAt, textAt } from "../apis/kube-object.ts";
 import { fromAny, toAny } from "./messages.ts";

@@ -1,4 +1,4 @@
-// DMI's messages and services, package `v1beta1`: fields by name, with number and type (protocol notes 3 §6.1).
+// DMI's messages and services, package `v1beta1`: fields by name, with number and type (KubeEdge v1.23 `staging/src/github.com/kubeedge/api/apis/dmi/v1beta1/api.proto`).
 import protobuf from "protobufjs/light.js";
 
 /** Fields of a message: `number type`; `[]` for a list, `map` for a map by text. */

@@ -1,4 +1,4 @@
-// KubeEdge's certificates: the CA, the server's, the edges'. Subjects, usages and lifetimes as in protocol notes 1 §5.1.
+// KubeEdge's certificates: the CA, the server's, the edges'. Subjects, usages and lifetimes as in KubeEdge v1.23 `pkg/security/certs`.
 import { SkepError } from "../../base/error/skep-error.ts";
 import "reflect-metadata";
 import { isIP } from "node:net";

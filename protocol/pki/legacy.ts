@@ -1,4 +1,4 @@
-// The certificate that all edges of KubeEdge v1.1 share, made by its `certgen.sh` (protocol notes 1, §5.5).
+// The certificate that all edges of KubeEdge v1.1 share, made by its `certgen.sh` (KubeEdge v1.1 `build/tools/certgen.sh`).
 import { X509Certificate } from "node:crypto";
 import { KeyFileError, type Subject } from "./ca.ts";
 

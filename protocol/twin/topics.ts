@@ -1,4 +1,4 @@
-// MQTT topics between an edge and its mappers: which an edge listens to, and what a message on one asks (protocol notes 3 §4.2, §4.3).
+// MQTT topics between an edge and its mappers: which an edge listens to, and what a message on one asks (KubeEdge v1.23 `edge/pkg/devicetwin/dtcommon/common.go`).
 
 /** How many segments a device's id has in a topic: `name` with KubeEdge v1.1, `namespace/name` today. */
 export type IdSegments = 1 | 2;

@@ -1,4 +1,4 @@
-// Device twins as they travel: payloads, the version rules, and what a value may look like (protocol notes 3 §2.5, §4).
+// Device twins as they travel: payloads, the version rules, and what a value may look like (KubeEdge v1.23 `edge/pkg/devicetwin/dttype`).
 
 /** Versions of one side of a twin: how often the cloud and the edge have set it. */
 export interface TwinVersion {

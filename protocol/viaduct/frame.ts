@@ -1,4 +1,4 @@
-// Viaduct's frames, which QUIC carries: a packer header of ten bytes and a message in protobuf (protocol notes 1, §2.4 and §2.5).
+// Viaduct's frames, which QUIC carries: a packer header of ten bytes and a message in protobuf (KubeEdge v1.23 `pkg/viaduct/pkg/packer`).
 import { SkepError } from "../../base/error/skep-error.ts";
 import { parseJson } from "../json.ts";
 import protobuf from "protobufjs/light.js";

@@ -14,7 +14,7 @@ import { behavioursOf } from "./behaviours.ts";
 import { protocolOf, readModel } from "./devices.ts";
 
 /** Where a cohort lives. */
-export interface CohortWorld {
+export interface CohortDeps {
   /** Divides its pauses. */
   readonly timeScale: number;
   /** The certificate that edges of v1.1 share. */
@@ -27,7 +27,7 @@ export interface CohortWorld {
 export async function cohortOf(
   written: ScenarioCohort,
   file: string,
-  { isWatched = false, legacy, timeScale }: CohortWorld,
+  { isWatched = false, legacy, timeScale }: CohortDeps,
 ): Promise<Cohort> {
   const { cohort, count = 1, labels, link, pods, reconnect, stages = [], transport, version } = written;
   refuseDoors(written);

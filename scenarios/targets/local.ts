@@ -7,7 +7,7 @@ import { type Clock, sleep } from "../../base/time/clock.ts";
 import { TimerWheel } from "../../base/time/timer-wheel.ts";
 import { ApiServer } from "../../cloud/apiserver/apiserver.ts";
 import { hasCode, KubeClient } from "../../cloud/kube/client.ts";
-import { Informer, type InformerWorld } from "../../cloud/kube/informer.ts";
+import { Informer, type InformerDeps } from "../../cloud/kube/informer.ts";
 import { loadKubeConfig, tokenKubeConfig } from "../../cloud/kube/kubeconfig.ts";
 import { resources } from "../../cloud/kube/resource.ts";
 import { edgeName, Fleet } from "../../edge-sim/fleet/fleet.ts";
@@ -337,7 +337,7 @@ async function ignoringMissing(call: Promise<unknown>): Promise<void> {
 /** Every node a pod or device has ever been bound to. */
 async function followOwners(
   kube: KubeClient,
-  world: InformerWorld,
+  world: InformerDeps,
   cleanup: AsyncDisposableStack,
 ): Promise<Map<string, Set<string>>> {
   const owners = new Map<string, Set<string>>();

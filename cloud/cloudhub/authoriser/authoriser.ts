@@ -1,5 +1,5 @@
 // What a node may ask for: the rules of Kubernetes' Node authoriser, and of its NodeRestriction where the authoriser alone would
-// let one node write for another (protocol notes 1, §3.4).
+// let one node write for another (KubeEdge v1.23 `cloud/pkg/cloudhub/authorization`).
 import { at, type KubeObject, listAt, textAt } from "../../../protocol/apis/kube-object.ts";
 import { referencesOf } from "../../../protocol/apis/pod.ts";
 import { contentJson, type Message } from "../../../protocol/message/message.ts";

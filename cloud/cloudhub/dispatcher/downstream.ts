@@ -13,8 +13,8 @@ import type { Sessions } from "../session/sessions.ts";
 import { recordedOf } from "../session/sync-records.ts";
 import { needsAck } from "./ack-class.ts";
 
-/** What dispatching needs from outside. */
-export interface DownstreamWorld {
+/** Injected dependencies. */
+export interface DownstreamDeps {
   readonly sessions: Sessions;
   readonly totals: DeliveryTotals;
   readonly clock: Clock;
@@ -26,22 +26,22 @@ export interface DownstreamWorld {
  * Hands a message to the lanes of the nodes it is for; no I/O happens here. What is for a node that isn't connected is
  * dropped: when the node connects, the controllers and SyncController find from the caches what it lacks.
  */
-export function dispatchDownstream(world: DownstreamWorld, message: BusMessage): void {
+export function dispatchDownstream(deps: DownstreamDeps, message: BusMessage): void {
   if (message.receivers !== undefined) {
     const { receivers, ...shared } = message;
-    for (const node of receivers) toNode(world, node, shared);
+    for (const node of receivers) toNode(deps, node, shared);
     return;
   }
   const resource = message.route.resource ?? "";
   const node = nodeOf(resource);
   if (node === "") {
-    world.logger.warn("a message names no node and was dropped", { id: message.header.msg_id, resource });
+    deps.logger.warn("a message names no node and was dropped", { id: message.header.msg_id, resource });
     return;
   }
-  toNode(world, node, withResource(message, trimNode(resource)));
+  toNode(deps, node, withResource(message, trimNode(resource)));
 }
 
-function toNode({ sessions, clock, tap, totals }: DownstreamWorld, node: string, message: Message): void {
+function toNode({ sessions, clock, tap, totals }: DownstreamDeps, node: string, message: Message): void {
   const wire = message.route.resource ?? "";
   const session = sessions.of(node);
   if (session === undefined) {

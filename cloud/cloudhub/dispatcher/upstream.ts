@@ -6,8 +6,8 @@ import { parseWirePath, prefixNode } from "../../../protocol/resource/path.ts";
 import type { Bus, BusMessage } from "../../beehive/bus.ts";
 import type { NodeSession } from "../session/session.ts";
 
-/** What dispatching needs from outside. */
-export interface UpstreamWorld {
+/** Injected dependencies. */
+export interface UpstreamDeps {
   readonly bus: Bus;
   readonly logger: Logger;
   readonly now: () => number;
@@ -35,7 +35,7 @@ const volume = /^\w[-\w.+]*\/volume\/\w[-\w.+]*/;
 interface Row {
   readonly matches: (message: BusMessage, resource: string) => boolean;
   readonly act: (
-    world: UpstreamWorld,
+    deps: UpstreamDeps,
     session: NodeSession,
     message: BusMessage,
     resource: string,
@@ -50,7 +50,7 @@ const table: readonly Row[] = [
   // Viaduct itself answers these, before anything else sees them.
   {
     matches: (m) => controlOperations.has(m.route.operation ?? ""),
-    act: (world, session, m) => session.sendUnacknowledged(responseTo(world.now(), m, "ack")),
+    act: (deps, session, m) => session.sendUnacknowledged(responseTo(deps.now(), m, "ack")),
   },
   { matches: has(operations.keepalive), act: (_world, session) => session.keepalive() },
   {
@@ -80,13 +80,13 @@ const table: readonly Row[] = [
   },
   {
     matches: (_m, resource) => resource === "k8s/ca.crt",
-    act: (world, session, m) =>
-      session.sendUnacknowledged(newMessage(world.now(), {
+    act: (deps, session, m) =>
+      session.sendUnacknowledged(newMessage(deps.now(), {
         source: modules.cloudhub,
         group: groups.resource,
         operation: operations.response,
         resource: "k8s/ca.crt",
-        content: world.kubeCa(),
+        content: deps.kubeCa(),
         parent: m.header.msg_id,
       })),
   },
@@ -115,12 +115,12 @@ const table: readonly Row[] = [
 ];
 
 /** Resolves when the message has been handed on; a full module makes it wait, and so the node's next message. */
-export async function dispatchUpstream(world: UpstreamWorld, session: NodeSession, message: BusMessage): Promise<void> {
+export async function dispatchUpstream(deps: UpstreamDeps, session: NodeSession, message: BusMessage): Promise<void> {
   const resource = message.route.resource ?? "";
-  if (world.refusal !== undefined && await world.refusal(message)) return message.settled?.();
+  if (deps.refusal !== undefined && await deps.refusal(message)) return message.settled?.();
   for (const row of table) {
     if (!row.matches(message, resource)) continue;
-    await row.act(world, session, message, resource);
+    await row.act(deps, session, message, resource);
     if (!row.settlesLater) message.settled?.();
     return;
   }

@@ -5,7 +5,7 @@ import type { CertificateAuthority, KeyPair, Subject } from "../../../protocol/p
 import { isSignedBy } from "../../../protocol/pki/legacy.ts";
 import { nodeCommonName, nodeOrganization } from "../../../protocol/pki/request.ts";
 
-/** What a door needs from outside. */
+/** Injected dependencies. */
 export interface HubDoor {
   readonly authority: CertificateAuthority;
   readonly server: KeyPair;

@@ -20,8 +20,8 @@ import {
 import { legacySubject, nodeCommonName, nodeOrganization } from "../../../protocol/pki/request.ts";
 import { refuseJwt } from "../../../protocol/pki/token.ts";
 
-/** What the server needs from outside. */
-export interface EnrolmentWorld {
+/** Injected dependencies. */
+export interface EnrolmentDeps {
   readonly listen: ListenOptions;
   readonly authority: CertificateAuthority;
   readonly server: KeyPair;
@@ -41,8 +41,8 @@ interface Answer {
 }
 
 /** Starts it; resolves with the port and the way to stop. */
-export async function serveEnrolment(world: EnrolmentWorld): Promise<{ readonly port: number; stop(): Promise<void> }> {
-  const { authority, server: own } = world;
+export async function serveEnrolment(deps: EnrolmentDeps): Promise<{ readonly port: number; stop(): Promise<void> }> {
+  const { authority, server: own } = deps;
   const server = https.createServer({
     key: own.keyPem,
     cert: own.certPem,
@@ -55,17 +55,17 @@ export async function serveEnrolment(world: EnrolmentWorld): Promise<{ readonly 
   });
   server.requestTimeout = 30_000;
   server.on("tlsClientError", () => {});
-  server.on("request", (request, response) => void serve(world, request, response));
-  const port = await listen(server, world.listen);
+  server.on("request", (request, response) => void serve(deps, request, response));
+  const port = await listen(server, deps.listen);
   return { port, stop: () => closeServer(server) };
 }
 
-async function serve(world: EnrolmentWorld, request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function serve(deps: EnrolmentDeps, request: IncomingMessage, response: ServerResponse): Promise<void> {
   let answer: Answer;
   try {
-    answer = await route(world, request);
+    answer = await route(deps, request);
   } catch (error) {
-    world.logger.error("an enrolment request failed for a reason of ours", {
+    deps.logger.error("an enrolment request failed for a reason of ours", {
       path: request.url,
       error: reasonOf(error),
     });
@@ -83,7 +83,7 @@ async function serve(world: EnrolmentWorld, request: IncomingMessage, response: 
   response.end(body);
 }
 
-async function route(world: EnrolmentWorld, request: IncomingMessage): Promise<Answer> {
+async function route(deps: EnrolmentDeps, request: IncomingMessage): Promise<Answer> {
   const path = new URL(request.url ?? "/", "https://hub").pathname;
   const node = /^\/node\/([^/]+)$/.exec(path)?.[1];
   if (path === "/nodeupgrade" || taskStatus.test(path)) return await takeReport(request);
@@ -94,13 +94,13 @@ async function route(world: EnrolmentWorld, request: IncomingMessage): Promise<A
   if (path === "/ca.crt" && !accepts(request, "application/octet-stream")) {
     return { status: 406, body: "406: Not Acceptable\n\nAvailable representations: " };
   }
-  if (path === "/ca.crt") return { status: 200, body: world.authority.certDer };
-  if (path === "/edge.crt") return await sign(world, request);
+  if (path === "/ca.crt") return { status: 200, body: deps.authority.certDer };
+  if (path === "/edge.crt") return await sign(deps, request);
   let found: boolean;
   try {
-    found = await world.nodeExists(decodeURIComponent(node as string));
+    found = await deps.nodeExists(decodeURIComponent(node as string));
   } catch (error) {
-    world.logger.warn("whether a node exists could not be found out", { node, error: reasonOf(error) });
+    deps.logger.warn("whether a node exists could not be found out", { node, error: reasonOf(error) });
     return { status: 500, body: "Failed to query node information" };
   }
   return found ? { status: 200, body: "Node founded" } : { status: 404, body: "Node not found" };
@@ -132,13 +132,13 @@ function accepts(request: IncomingMessage, type: string): boolean {
   });
 }
 
-async function sign(world: EnrolmentWorld, request: IncomingMessage): Promise<Answer> {
+async function sign(deps: EnrolmentDeps, request: IncomingMessage): Promise<Answer> {
   const node = headerOf(request, "nodename");
   const presented = (request.socket as TLSSocket).getPeerCertificate();
   // A certificate decides alone; a token beside it is not looked at. Who may ask is known before the body is read.
   const refused = presented?.raw === undefined
-    ? await refuseToken(world, headerOf(request, "authorization"))
-    : refuseCertificate(request.socket as TLSSocket, presented.raw, node, world.identity);
+    ? await refuseToken(deps, headerOf(request, "authorization"))
+    : refuseCertificate(request.socket as TLSSocket, presented.raw, node, deps.identity);
   if (refused !== undefined) return { status: 401, body: refused };
   const failed = (why: string): Answer => ({
     status: 500,
@@ -149,7 +149,7 @@ async function sign(world: EnrolmentWorld, request: IncomingMessage): Promise<An
   try {
     const usages = usagesIn(headerOf(request, "extkeyusages"));
     const wanted = await readRequest(csr);
-    const taken = hubNameIn(wanted, usages, await servesAs(world.authority, world.server.certDer, world.now()));
+    const taken = hubNameIn(wanted, usages, await servesAs(deps.authority, deps.server.certDer, deps.now()));
     if (taken !== undefined) {
       return failed(`fail to signCerts, err: ${taken} is a name of the hub, or may stand for one`);
     }
@@ -161,8 +161,8 @@ async function sign(world: EnrolmentWorld, request: IncomingMessage): Promise<An
         }/${commonName}, not ${nodeOrganization}/${nodeCommonName(node)}`,
       );
     }
-    const certificate = await signRequest(world.authority, wanted, world.now(), world.certLifetime, usages);
-    world.logger.debug("signed a certificate", { node });
+    const certificate = await signRequest(deps.authority, wanted, deps.now(), deps.certLifetime, usages);
+    deps.logger.debug("signed a certificate", { node });
     return { status: 200, body: certificate };
   } catch (error) {
     if (!(error instanceof CsrError)) throw error;
@@ -171,11 +171,11 @@ async function sign(world: EnrolmentWorld, request: IncomingMessage): Promise<An
   }
 }
 
-async function refuseToken(world: EnrolmentWorld, authorization: string): Promise<string | undefined> {
+async function refuseToken(deps: EnrolmentDeps, authorization: string): Promise<string | undefined> {
   if (authorization === "") return "token validation failure, token is empty";
   const words = authorization.split(" ");
   if (words.length !== 2) return "token validation failure, token cannot be split";
-  const refused = await refuseJwt(world.authority, words[1] as string, world.now());
+  const refused = await refuseJwt(deps.authority, words[1] as string, deps.now());
   return refused === undefined ? undefined : `token validation failure, err: ${refused}`;
 }
 
@@ -183,7 +183,7 @@ function refuseCertificate(
   socket: TLSSocket,
   der: Uint8Array,
   node: string,
-  identity: EnrolmentWorld["identity"],
+  identity: EnrolmentDeps["identity"],
 ): string | undefined {
   const failure = (why: string) => `failed to verify the certificate for edgenode: ${node}, err: ${why}`;
   if (!socket.authorized) return failure("it was not signed by this CA, or its time is over");

@@ -6,8 +6,8 @@ import { headerAnswer, messagesOf, viaductSocket } from "../../../protocol/viadu
 import { encodeFrame } from "../../../protocol/viaduct/frame.ts";
 import { type HubDoor, refusalOf } from "./door.ts";
 
-/** What the server needs from outside. */
-export interface QuicServerWorld extends HubDoor {
+/** Injected dependencies. */
+export interface QuicServerDeps extends HubDoor {
   readonly listen: ListenOptions;
   /** Streams an edge may have open. */
   readonly maxIncomingStreams: number;
@@ -19,30 +19,30 @@ const HEADER_MS = 10_000;
 
 /** Starts it; resolves with the port and the way to stop. Rejects with QuicMissingError or ListenError. */
 export function serveQuicEdges(
-  world: QuicServerWorld,
+  deps: QuicServerDeps,
 ): Promise<{ readonly port: number; stop(): Promise<void> }> {
-  const { authority, listen, maxIncomingStreams, server } = world;
+  const { authority, listen, maxIncomingStreams, server } = deps;
   const credentials = { ca: authority.certPem, cert: server.certPem, key: server.keyPem, streams: maxIncomingStreams };
   return serveQuic(listen, credentials, (connection) => {
-    greet(world, connection).catch((error) => connection.close((error as Error)?.message ?? "it broke"));
+    greet(deps, connection).catch((error) => connection.close((error as Error)?.message ?? "it broke"));
   });
 }
 
 /** The first stream is the control stream: its first frame says who comes, and every frame on it is answered. */
-async function greet(world: QuicServerWorld, connection: QuicConnection): Promise<void> {
+async function greet(deps: QuicServerDeps, connection: QuicConnection): Promise<void> {
   const late = setTimeout(() => connection.close("no header frame came on the control stream"), HEADER_MS);
   connection.onClose(() => clearTimeout(late));
   const control = await connection.nextStream();
   let isKnown = false;
   for await (const message of messagesOf(control)) {
-    const { answer, headers } = headerAnswer(world.now(), message);
+    const { answer, headers } = headerAnswer(deps.now(), message);
     if (!isKnown) {
       clearTimeout(late);
-      const refusal = refusalOf(world, headers.node, { der: connection.peer, subject: subjectOf(connection.peer) });
+      const refusal = refusalOf(deps, headers.node, { der: connection.peer, subject: subjectOf(connection.peer) });
       if (refusal !== undefined) return connection.close(refusal.reason);
       isKnown = true;
       await control.write(encodeFrame(answer));
-      world.accept(headers.node, viaductSocket(connection));
+      deps.accept(headers.node, viaductSocket(connection));
     } else await control.write(encodeFrame({ ...answer, content: "ack" }));
   }
 }

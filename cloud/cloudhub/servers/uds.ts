@@ -1,4 +1,4 @@
-// The CSI driver's door: a unix domain socket that takes one JSON document and gives one (protocol notes 1, §6).
+// The CSI driver's door: a unix domain socket that takes one JSON document and gives one (KubeEdge v1.23 `cloud/pkg/cloudhub/servers/udsserver`).
 import { mkdir, unlink } from "node:fs/promises";
 import { createServer, type Socket } from "node:net";
 import { dirname } from "node:path";
@@ -9,8 +9,8 @@ import { decodeMessage, encodeMessage } from "../../../protocol/message/codec.ts
 import { type Message, newMessage } from "../../../protocol/message/message.ts";
 import { groups, modules, operations } from "../../../protocol/message/names.ts";
 
-/** What the server needs from outside. */
-export interface UdsServerWorld {
+/** Injected dependencies. */
+export interface UdsServerDeps {
   /** Path of the socket; a file that is there is replaced, folders that are missing are made. */
   readonly path: string;
   readonly now: () => number;
@@ -35,13 +35,13 @@ const HALF_DOCUMENT_MS = 250;
 const NO_DOCUMENT_MS = 10_000;
 
 /** Starts it; resolves with the way to stop. Rejects with ListenError. */
-export async function serveCsi(world: UdsServerWorld): Promise<{ stop(): Promise<void> }> {
-  const { path } = world;
+export async function serveCsi(deps: UdsServerDeps): Promise<{ stop(): Promise<void> }> {
+  const { path } = deps;
   const open = new Set<Socket>();
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     open.add(socket);
     socket.once("close", () => open.delete(socket));
-    void serve(world, socket);
+    void serve(deps, socket);
   });
   server.maxConnections = limits.csiConnections;
   try {
@@ -67,18 +67,18 @@ export async function serveCsi(world: UdsServerWorld): Promise<{ stop(): Promise
   };
 }
 
-async function serve(world: UdsServerWorld, socket: Socket): Promise<void> {
+async function serve(deps: UdsServerDeps, socket: Socket): Promise<void> {
   socket.on("error", () => socket.destroy());
-  const answer = await answerTo(world, socket).catch((error) => failure(world.now(), undefined, reasonOf(error)));
+  const answer = await answerTo(deps, socket).catch((error) => failure(deps.now(), undefined, reasonOf(error)));
   if (!socket.destroyed) socket.end(answer === undefined ? "" : encodeMessage(answer).trimEnd());
   socket.resume();
 }
 
-async function answerTo(world: UdsServerWorld, socket: Socket): Promise<Message | undefined> {
+async function answerTo(deps: UdsServerDeps, socket: Socket): Promise<Message | undefined> {
   const given = await readDocument(socket);
   // As with Go: who says nothing and goes gets nothing.
   if (given === undefined) return undefined;
-  const now = world.now();
+  const now = deps.now();
   let request: Message;
   try {
     request = decodeMessage(given);
@@ -98,9 +98,9 @@ async function answerTo(world: UdsServerWorld, socket: Socket): Promise<Message 
   }
   if (request.header.msg_id === "") return failure(now, request, "header.msg_id is empty; the answer is matched by it");
   try {
-    return await world.forward(request);
+    return await deps.forward(request);
   } catch (error) {
-    return failure(world.now(), request, reasonOf(error));
+    return failure(deps.now(), request, reasonOf(error));
   }
 }
 

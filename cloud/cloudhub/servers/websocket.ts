@@ -8,8 +8,8 @@ import { limits } from "../../../protocol/limits.ts";
 import { isSignedBy } from "../../../protocol/pki/legacy.ts";
 import { type HubDoor, refusalOf } from "./door.ts";
 
-/** What the server needs from outside. */
-export interface HubServerWorld extends HubDoor {
+/** Injected dependencies. */
+export interface HubServerDeps extends HubDoor {
   readonly listen: ListenOptions;
 }
 
@@ -24,14 +24,14 @@ const CIPHERS = [
 ].join(":");
 
 /** Starts it; resolves with the port and the way to stop. */
-export async function serveEdges(world: HubServerWorld): Promise<{ readonly port: number; stop(): Promise<void> }> {
+export async function serveEdges(deps: HubServerDeps): Promise<{ readonly port: number; stop(): Promise<void> }> {
   const server = https.createServer({
-    key: world.server.keyPem,
-    cert: world.server.certPem,
-    ca: world.authority.certPem,
+    key: deps.server.keyPem,
+    cert: deps.server.certPem,
+    ca: deps.authority.certPem,
     requestCert: true,
     // OpenSSL takes a certificate that is named like its CA, as v1.1 makes them, for one that has signed itself.
-    rejectUnauthorized: world.legacyCa === undefined,
+    rejectUnauthorized: deps.legacyCa === undefined,
     minVersion: "TLSv1.2",
     ciphers: CIPHERS,
     maxHeaderSize: limits.headers,
@@ -41,10 +41,10 @@ export async function serveEdges(world: HubServerWorld): Promise<{ readonly port
   });
   server.on("tlsClientError", () => {});
   acceptWebSockets(server, { maxMessage: limits.message, maxFragments: limits.fragments }, {
-    refuse: (request) => refuse(world, request),
-    accept: (socket, request) => world.accept(nodeIdOf(request), socket),
+    refuse: (request) => refuse(deps, request),
+    accept: (socket, request) => deps.accept(nodeIdOf(request), socket),
   });
-  const port = await listen(server, world.listen);
+  const port = await listen(server, deps.listen);
   return { port, stop: () => closeServer(server) };
 }
 
@@ -53,10 +53,10 @@ function nodeIdOf(request: IncomingMessage): string {
   return typeof value === "string" ? value : "";
 }
 
-function refuse(world: HubServerWorld, request: IncomingMessage): Refusal | undefined {
+function refuse(deps: HubServerDeps, request: IncomingMessage): Refusal | undefined {
   const socket = request.socket as TLSSocket;
   const { raw, subject } = socket.getPeerCertificate();
-  const { legacyCa } = world;
+  const { legacyCa } = deps;
   if (!socket.authorized && (legacyCa === undefined || !isSignedBy(legacyCa, raw, Date.now()))) {
     return { status: 403, reason: `the certificate is not to be trusted: ${String(socket.authorizationError)}` };
   }
@@ -64,7 +64,7 @@ function refuse(world: HubServerWorld, request: IncomingMessage): Refusal | unde
   // Of several the first counts, as everywhere.
   const [commonName, organization] = [CN, O].map((field) => [field].flat()[0]) as [string, string];
   const certificate = { der: raw, subject: { commonName, organization } };
-  const refusal = refusalOf(world, nodeIdOf(request), certificate);
+  const refusal = refusalOf(deps, nodeIdOf(request), certificate);
   if (refusal !== undefined) return refusal;
   if (request.headers.connectionuse === "msg") return undefined;
   return { status: 400, reason: "the header ConnectionUse must be msg" };

@@ -3,8 +3,8 @@ import type { Clock, Timer } from "../../../base/time/clock.ts";
 import type { Message } from "../../../protocol/message/message.ts";
 import { groups, operations } from "../../../protocol/message/names.ts";
 
-/** What the queue needs from outside. */
-export interface PacedQueueWorld {
+/** Injected dependencies. */
+export interface PacedQueueDeps {
   readonly clock: Clock;
   /** Bytes that the socket has not handed on yet. */
   readonly buffered: () => number;
@@ -23,14 +23,14 @@ export interface PacedQueueWorld {
 const LOOK_MS = 10;
 
 export class PacedQueue {
-  readonly #world: PacedQueueWorld;
+  readonly #deps: PacedQueueDeps;
   /** By resource path, or by message where each counts. */
   readonly #waiting = new Map<string, Message>();
   #timer: Timer | undefined;
   #isBehind = false;
 
-  constructor(world: PacedQueueWorld) {
-    this.#world = world;
+  constructor(deps: PacedQueueDeps) {
+    this.#deps = deps;
   }
 
   get size(): number {
@@ -43,7 +43,7 @@ export class PacedQueue {
     // An object's present state makes its former one idle; what the twin is told are changes, each of which counts.
     const key = route.group === groups.resource ? route.resource ?? "" : header.msg_id;
     const former = this.#waiting.get(key);
-    if (former === undefined && this.#waiting.size >= this.#world.limits.messages) {
+    if (former === undefined && this.#waiting.size >= this.#deps.limits.messages) {
       this.#isBehind = true;
       return false;
     }
@@ -60,7 +60,7 @@ export class PacedQueue {
   }
 
   #pump(): void {
-    const { buffered, clock, hasRoom, limits, write } = this.#world;
+    const { buffered, clock, hasRoom, limits, write } = this.#deps;
     for (const [key, message] of this.#waiting) {
       if (buffered() > limits.buffered) break;
       this.#waiting.delete(key);

@@ -17,8 +17,8 @@ import { Resends } from "./resends.ts";
 import { isDeletion, Lane, type LaneItem, mayComeBack } from "./lane.ts";
 import { type Recorded, recordedOf, type SyncRecords } from "./sync-records.ts";
 
-/** What a session needs from outside. */
-export interface SessionWorld {
+/** Injected dependencies. */
+export interface SessionDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly records: SyncRecords;
@@ -76,7 +76,7 @@ export class DeliveryTotals {
 export class NodeSession {
   readonly node: string;
   readonly #socket: MessageSocket;
-  readonly #world: SessionWorld;
+  readonly #deps: SessionDeps;
   readonly #lane: Lane;
   /** For a node of v1.1, in the lane's place. */
   readonly #paced: PacedQueue | undefined;
@@ -92,26 +92,26 @@ export class NodeSession {
   #isBehind = false;
   #ended = false;
 
-  constructor(node: string, socket: MessageSocket, world: SessionWorld, totals: DeliveryTotals) {
+  constructor(node: string, socket: MessageSocket, deps: SessionDeps, totals: DeliveryTotals) {
     this.node = node;
     this.#socket = socket;
-    this.#world = world;
+    this.#deps = deps;
     this.#totals = totals;
     this.#lane = new Lane({
-      window: world.config.ackWindow,
+      window: deps.config.ackWindow,
       windowBytes: limits.laneWindowBytes,
       messages: limits.laneMessages,
       bytes: limits.laneBytes,
     });
-    this.#resends = new Resends(world.config.ackRetry);
-    this.#paced = world.isV11 ? this.#pacedQueue() : undefined;
+    this.#resends = new Resends(deps.config.ackRetry);
+    this.#paced = deps.isV11 ? this.#pacedQueue() : undefined;
     this.#keepalive = this.#armKeepalive();
     socket.onClose((reason) => this.end(reason));
   }
 
   /** Whether it speaks with a node of KubeEdge v1.1. */
   get isV11(): boolean {
-    return this.#world.isV11;
+    return this.#deps.isV11;
   }
 
   get hasEnded(): boolean {
@@ -123,7 +123,7 @@ export class NodeSession {
     return {
       waiting: this.#lane.waiting + (this.#paced?.size ?? 0),
       inFlight: this.#lane.inFlight,
-      oldest: this.#lane.oldest(this.#world.clock.now()),
+      oldest: this.#lane.oldest(this.#deps.clock.now()),
     };
   }
 
@@ -162,7 +162,7 @@ export class NodeSession {
    */
   sendAcknowledged(message: Message, object: KubeObject): void {
     if (this.#ended) return;
-    if (this.#world.isV11) return this.sendUnacknowledged(message);
+    if (this.#deps.isV11) return this.sendUnacknowledged(message);
     const recorded = recordedOf(object);
     const version = message.header.resourceversion ?? "";
     if (recorded === undefined) return this.#drop(message, "no uid", "it has no uid to be recorded by");
@@ -177,7 +177,7 @@ export class NodeSession {
     // A device that leaves and comes back meets its own deletion in the lane: its record is about to go.
     const acknowledged = this.#lane.hasDeletionOf(recorded.uid)
       ? undefined
-      : this.#world.records.acknowledged(this.node, recorded);
+      : this.#deps.records.acknowledged(this.node, recorded);
     if (!isDelete && !isAnswer && acknowledged !== undefined && !isNewerVersion(version, acknowledged)) {
       return this.#drop(message, "stale", `stale: the node has acknowledged version ${acknowledged}`);
     }
@@ -185,12 +185,12 @@ export class NodeSession {
       message,
       object,
       uid: recorded.uid,
-      since: this.#world.clock.now(),
+      since: this.#deps.clock.now(),
       bytes: encodedContent(message.content).length,
       // A deletion needs no record: what has none is not known to be there. But one that may come back must not look as if it
       // were still there, should we end before its record does.
       recorded: isDelete
-        ? !mayComeBack({ message }) || this.#world.records.acknowledged(this.node, recorded) === undefined
+        ? !mayComeBack({ message }) || this.#deps.records.acknowledged(this.node, recorded) === undefined
         : acknowledged !== undefined || message.route.group !== groups.resource,
       sentAt: 0,
       attempts: 0,
@@ -220,7 +220,7 @@ export class NodeSession {
     this.#retries.delete(message.header.msg_id);
     this.#resends.acknowledged(item.written);
     this.#totals.acked++;
-    const now = this.#world.clock.now();
+    const now = this.#deps.clock.now();
     this.#tapAt("hub.ack", message, { ack: now - item.sentAt, attempt: item.attempts });
     if (message.route.group === groups.resource) {
       const recorded = recordedOf(object);
@@ -246,22 +246,22 @@ export class NodeSession {
     for (const timer of this.#retries.values()) timer.cancel();
     this.#retries.clear();
     this.#socket.close(isFarewell ? reason : undefined);
-    this.#world.ended(this, reason);
+    this.#deps.ended(this, reason);
   }
 
   #pacedQueue(): PacedQueue {
     return new PacedQueue({
-      clock: this.#world.clock,
+      clock: this.#deps.clock,
       buffered: () => this.#socket.buffered,
       write: (message) => this.#sendOnce(message),
-      hasRoom: () => this.#world.behind(this),
+      hasRoom: () => this.#deps.behind(this),
       limits: { messages: limits.pacedMessages, buffered: limits.pacedBuffered },
     });
   }
 
   /** Makes the record of a message that waits for it; a failure is tried again, for without a record nobody would. */
   async #record(item: LaneItem): Promise<void> {
-    const { clock, config, logger, records } = this.#world;
+    const { clock, config, logger, records } = this.#deps;
     try {
       if (isDeletion(item)) await records.reset(this.node, item.object);
       else await records.ensure(this.node, item.object);
@@ -289,13 +289,13 @@ export class NodeSession {
   }
 
   async #recordVersion(object: KubeObject, message: Message): Promise<void> {
-    const isWritten = await this.#world.records.acknowledge(this.node, object, message.header.resourceversion ?? "");
+    const isWritten = await this.#deps.records.acknowledge(this.node, object, message.header.resourceversion ?? "");
     if (isWritten) this.#tapAt("hub.record", message);
   }
 
   /** The object is gone from the node, and so is its record; one that has come back meanwhile needs a new one. */
   #forget(recorded: Recorded, message: Message): void {
-    void this.#world.records.remove(this.node, recorded).then((isGone) => isGone && this.#tapAt("hub.record", message));
+    void this.#deps.records.remove(this.node, recorded).then((isGone) => isGone && this.#tapAt("hub.record", message));
     const next = this.#lane.waitingOf(recorded.uid);
     if (next === undefined || isDeletion(next)) return;
     next.recorded = false;
@@ -306,12 +306,12 @@ export class NodeSession {
     if (!this.#isBehind || this.#ended) return;
     if (this.#lane.waiting > limits.laneMessages / 2 || this.#lane.bytes > limits.laneBytes / 2) return;
     this.#isBehind = false;
-    this.#world.behind(this);
+    this.#deps.behind(this);
   }
 
   #pump(): void {
     if (this.#ended) return;
-    for (const item of this.#lane.take(this.#world.clock.now())) {
+    for (const item of this.#lane.take(this.#deps.clock.now())) {
       this.#send(item);
       if (this.#ended) return;
     }
@@ -330,7 +330,7 @@ export class NodeSession {
     const id = item.message.header.msg_id;
     this.#retries.set(
       id,
-      this.#world.clock.after(after, () => {
+      this.#deps.clock.after(after, () => {
         this.#retries.delete(id);
         if (!this.#ended && this.#lane.isInFlight(id)) this.#sendAgain(item);
       }),
@@ -340,7 +340,7 @@ export class NodeSession {
   #sendAgain(item: LaneItem): void {
     // What our own buffer still holds has not even left: a slow link is not made faster by saying it twice. It may also be
     // what was sent again a moment ago, so a short while must do: a whole round would bring the same two together again.
-    const { ackRetry } = this.#world.config;
+    const { ackRetry } = this.#deps.config;
     if (this.#socket.buffered > 0) return this.#armRetry(item, ackRetry / 10);
     if (item.written !== undefined && this.#resends.isPutOff(item.written)) return this.#armRetry(item, ackRetry);
     const outcome = item.attempts % SENDS_PER_ROUND === 0
@@ -354,7 +354,7 @@ export class NodeSession {
   }
 
   #write(message: Message, at: HopFacts): void {
-    const { isV11 } = this.#world;
+    const { isV11 } = this.#deps;
     const text = isV11 ? encodeV11(message) : encodeWith(message, encodedContent(message.content));
     this.#socket.send(text);
     this.#totals.bytesDown += text.length;
@@ -368,12 +368,12 @@ export class NodeSession {
   }
 
   #tapAt(hop: HopName, message: Message, at: HopFacts = {}): void {
-    if (this.#world.tap === undefined) return;
-    this.#world.tap(hopOf(message, { time: this.#world.clock.now(), hop, direction: "down", node: this.node, ...at }));
+    if (this.#deps.tap === undefined) return;
+    this.#deps.tap(hopOf(message, { time: this.#deps.clock.now(), hop, direction: "down", node: this.node, ...at }));
   }
 
   #armKeepalive(): Timer {
-    const { clock, config } = this.#world;
+    const { clock, config } = this.#deps;
     return clock.after(config.keepaliveInterval, () => this.end(`no keepalive for ${config.keepaliveInterval} ms`));
   }
 }

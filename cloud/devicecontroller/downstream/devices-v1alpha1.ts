@@ -23,8 +23,8 @@ import type { WorkQueueDeps } from "../../kube/work-queue.ts";
 import { membershipMessage } from "./messages.ts";
 import { DeviceProfiles } from "./profiles.ts";
 
-/** What it needs from outside. */
-export interface DeviceV1alpha1World extends WorkQueueDeps {
+/** Injected dependencies. */
+export interface DeviceV1alpha1Deps extends WorkQueueDeps {
   readonly bus: Bus;
   readonly caches: Caches;
   readonly clock: Clock;
@@ -39,7 +39,7 @@ interface SentDevice extends LastSent {
 }
 
 export class DeviceV1alpha1Follower {
-  readonly #world: DeviceV1alpha1World;
+  readonly #deps: DeviceV1alpha1Deps;
   readonly #devices: Informer;
   readonly #reconciler: Reconciler<SentDevice>;
   readonly #profiles: DeviceProfiles;
@@ -48,10 +48,10 @@ export class DeviceV1alpha1Follower {
   /** What has been warned about, by key: once is enough. */
   readonly #warned = new Map<string, string>();
 
-  constructor(world: DeviceV1alpha1World) {
-    this.#world = world;
-    this.#devices = world.caches.of(resources.devicesV1alpha1);
-    this.#reconciler = new Reconciler<SentDevice>(this.#devices, world, {
+  constructor(deps: DeviceV1alpha1Deps) {
+    this.#deps = deps;
+    this.#devices = deps.caches.of(resources.devicesV1alpha1);
+    this.#reconciler = new Reconciler<SentDevice>(this.#devices, deps, {
       name: "v1alpha1 devices",
       remove: async (sent, _last, key) => {
         this.#warnOfIdle(key, undefined, "");
@@ -61,11 +61,11 @@ export class DeviceV1alpha1Follower {
       send: (device, before, key) => this.#reconcile(device as DeviceV1alpha1, before, key),
       absent: (key) => this.#warnOfIdle(key, undefined, ""),
     });
-    this.#profiles = new DeviceProfiles(world, (node) => this.#on(node));
+    this.#profiles = new DeviceProfiles(deps, (node) => this.#on(node));
   }
 
   start(): void {
-    const { caches, eras } = this.#world;
+    const { caches, eras } = this.#deps;
     // First: a deleted device is reconciled before the one that gets its name.
     this.#reconciler.start();
     this.#devices.subscribe((event) => {
@@ -89,13 +89,13 @@ export class DeviceV1alpha1Follower {
   /** The device that a node knows by its bare name. */
   deviceOn(node: string, name: string): DeviceV1alpha1 | undefined {
     const named = [...this.#byNode.get(node)?.values() ?? []].filter(({ metadata }) => metadata.name === name);
-    return this.#world.eras.isV11(node) ? named.reduce<DeviceV1alpha1 | undefined>(older, undefined) : undefined;
+    return this.#deps.eras.isV11(node) ? named.reduce<DeviceV1alpha1 | undefined>(older, undefined) : undefined;
   }
 
   /** Whether the device that today's version shows is one of v1alpha1: only that has a node selector. */
   async isOurs(namespace: string, name: string): Promise<boolean> {
     const ref = { resource: resources.devicesV1alpha1, namespace, name };
-    const device = this.#devices.get(namespace, name) ?? await this.#world.caches.client.find(ref);
+    const device = this.#devices.get(namespace, name) ?? await this.#deps.caches.client.find(ref);
     return (device as DeviceV1alpha1 | undefined)?.spec?.nodeSelector !== undefined;
   }
 
@@ -104,7 +104,7 @@ export class DeviceV1alpha1Follower {
    * node missed stays missed; an edge of v1.1 takes the answer, and drops the devices that are not in it.
    */
   async answerDetail(node: string, request: string): Promise<void> {
-    const { bus, clock } = this.#world;
+    const { bus, clock } = this.#deps;
     const now = clock.now();
     const devices = this.#on(node).map((device) => memberOfV1alpha1(device, now));
     const content: MembershipDetail = { event_id: randomUUID(), timestamp: now, devices };
@@ -123,7 +123,7 @@ export class DeviceV1alpha1Follower {
 
   /** The devices a node has: of two that have one name there, the one that was made first. */
   #on(node: string): DeviceV1alpha1[] {
-    if (!this.#world.eras.isV11(node)) return [];
+    if (!this.#deps.eras.isV11(node)) return [];
     const byName = new Map<string, DeviceV1alpha1>();
     for (const device of this.#byNode.get(node)?.values() ?? []) {
       const { name } = device.metadata;
@@ -171,7 +171,7 @@ export class DeviceV1alpha1Follower {
   }
 
   #warnOfIdle(key: string, device: DeviceV1alpha1 | undefined, node: string): void {
-    const { caches, eras, logger } = this.#world;
+    const { caches, eras, logger } = this.#deps;
     const wanted = nodeOfV1alpha1(device);
     const isThere = wanted !== "" && caches.of(resources.nodes).get("", wanted) !== undefined;
     const why = node !== "" || !isThere
@@ -186,13 +186,13 @@ export class DeviceV1alpha1Follower {
   }
 
   async #add(node: string, device: DeviceV1alpha1): Promise<void> {
-    const now = this.#world.clock.now();
+    const now = this.#deps.clock.now();
     await this.#send(membershipMessage(now, node, [memberOfV1alpha1(device, now)], []));
   }
 
   async #remove({ node, object: device }: SentDevice): Promise<void> {
     if (node === "") return;
-    const now = this.#world.clock.now();
+    const now = this.#deps.clock.now();
     await this.#send(membershipMessage(now, node, [], [memberOfV1alpha1(device, now)]));
     // The node has let go of the name: who has it now, if anybody, must come after that.
     const heir = this.deviceOn(node, device.metadata.name);
@@ -204,7 +204,7 @@ export class DeviceV1alpha1Follower {
   /** What is wanted of all its twins, and which are no more. What it reports goes to nobody: the edge knows. */
   async #update(node: string, device: DeviceV1alpha1, former: DeviceV1alpha1): Promise<void> {
     if (twinsOf(device).length + twinsOf(former).length === 0) return;
-    const now = this.#world.clock.now();
+    const now = this.#deps.clock.now();
     const content: DeviceTwinUpdate = {
       event_id: randomUUID(),
       timestamp: now,
@@ -220,7 +220,7 @@ export class DeviceV1alpha1Follower {
   }
 
   #send(message: ReturnType<typeof newMessage>): Promise<void> {
-    return this.#world.bus.send(modules.cloudhub, message);
+    return this.#deps.bus.send(modules.cloudhub, message);
   }
 }
 

@@ -16,8 +16,8 @@ import { WorkQueue, type WorkQueueDeps } from "../../kube/work-queue.ts";
 import type { DeviceStatuses } from "../statuses.ts";
 import { memberOf, membershipMessage, objectMessage } from "./messages.ts";
 
-/** What it needs from outside. */
-export interface DeviceDownstreamWorld extends WorkQueueDeps {
+/** Injected dependencies. */
+export interface DeviceDownstreamDeps extends WorkQueueDeps {
   readonly bus: Bus;
   readonly caches: Caches;
   readonly index: SyncIndex;
@@ -35,26 +35,26 @@ interface SentDevice extends LastSent {
 
 /** Follows Devices and DeviceModels. */
 export class DeviceFollower {
-  readonly #world: DeviceDownstreamWorld;
+  readonly #deps: DeviceDownstreamDeps;
   readonly #devices: Informer;
   readonly #models: Informer;
   readonly #reconciler: Reconciler<SentDevice>;
   readonly #modelQueue: WorkQueue;
   readonly #nodeQueue: WorkQueue;
 
-  constructor(world: DeviceDownstreamWorld) {
-    this.#world = world;
-    this.#devices = world.caches.of(resources.devices);
-    this.#models = world.caches.of(resources.devicemodels);
-    this.#reconciler = new Reconciler<SentDevice>(this.#devices, world, {
+  constructor(deps: DeviceDownstreamDeps) {
+    this.#deps = deps;
+    this.#devices = deps.caches.of(resources.devices);
+    this.#models = deps.caches.of(resources.devicemodels);
+    this.#reconciler = new Reconciler<SentDevice>(this.#devices, deps, {
       name: "devices",
       isMoved: ({ object }, device) => this.#nodeOf(object) !== this.#nodeOf(device as Device),
       remove: (_sent, last) => this.#remove(last as Device),
       send: (device, before, key) => this.#reconcile(device as Device, before?.object, key),
       groupsOf: ({ object }) => [modelKeyOf(object), useKeyOf(object, textAt(object, "spec", "nodeName"))],
     });
-    this.#modelQueue = new WorkQueue("devicemodels", world, (key) => this.#reconcileModel(key));
-    this.#nodeQueue = new WorkQueue("device nodes", world, (node) => this.#resyncNode(node));
+    this.#modelQueue = new WorkQueue("devicemodels", deps, (key) => this.#reconcileModel(key));
+    this.#nodeQueue = new WorkQueue("device nodes", deps, (node) => this.#resyncNode(node));
   }
 
   start(): void {
@@ -62,7 +62,7 @@ export class DeviceFollower {
     this.#models.subscribe((event) => {
       if (event.type === "deleted") {
         this.#removeModel(event.object).catch((error) => {
-          const { logger } = this.#world;
+          const { logger } = this.#deps;
           logger.warn("a deleted model could not be taken from its nodes", {
             key: keyOf(event.object),
             error: reasonOf(error),
@@ -93,7 +93,7 @@ export class DeviceFollower {
   async #reconcile(device: Device, before: Device | undefined, key: string): Promise<void> {
     const { name, namespace = "" } = device.metadata;
     const isForeign = textAt(device, "spec", "nodeName") === "" &&
-      (hasTwins(device) || await this.#world.isV1alpha1(namespace, name));
+      (hasTwins(device) || await this.#deps.isV1alpha1(namespace, name));
     if (isForeign) return;
     // Labels, status and the like are not sent to the edge.
     if (before !== undefined && JSON.stringify(before.spec) === JSON.stringify(device.spec)) return;
@@ -102,7 +102,7 @@ export class DeviceFollower {
       this.#reconciler.sent(key, { object: device });
       return await this.#update(device);
     }
-    await this.#world.statuses.ensure(device);
+    await this.#deps.statuses.ensure(device);
     // That took a while: a device that changed meanwhile is sent as it is now; one that was deleted is reconciled again.
     const now = this.#devices.get(namespace, name) as Device | undefined;
     if (now === undefined || now.metadata.uid !== device.metadata.uid) return;
@@ -153,7 +153,7 @@ export class DeviceFollower {
     }
     nodes.delete("");
     for (const node of nodes) {
-      const operation = this.#world.index.holds(node, model.metadata.uid ?? "") ? operations.update : operations.insert;
+      const operation = this.#deps.index.holds(node, model.metadata.uid ?? "") ? operations.update : operations.insert;
       await this.#send(objectMessage(this.#now(), node, operation, resourceTypes.devicemodel, model));
     }
   }
@@ -161,9 +161,9 @@ export class DeviceFollower {
   /** A model goes with the last of its devices; one that is deleted before them is taken from the nodes that have it, or had. */
   async #removeModel(model: KubeObject): Promise<void> {
     const { uid = "" } = model.metadata;
-    const nodes = new Set([...this.#world.index.holders(uid), ...this.#world.index.formerHolders(uid)]);
+    const nodes = new Set([...this.#deps.index.holders(uid), ...this.#deps.index.formerHolders(uid)]);
     for (const node of nodes) {
-      if (this.#world.eras.isV11(node)) continue;
+      if (this.#deps.eras.isV11(node)) continue;
       await this.#send(
         objectMessage(this.#now(), node, operations.delete, resourceTypes.devicemodel, model as DeviceModel),
       );
@@ -171,7 +171,7 @@ export class DeviceFollower {
   }
 
   async #resyncNode(node: string): Promise<void> {
-    const { caches, index } = this.#world;
+    const { caches, index } = this.#deps;
     const mine = (caches.on(node, resources.devices) as Device[]).filter((device) => this.#nodeOf(device) === node);
     const lost = index.of(node).filter((held) => held.kind === "Device" && this.#isLost(held, node));
     if (mine.length + lost.length === 0) return;
@@ -202,7 +202,7 @@ export class DeviceFollower {
   /** The node a device is bound to; empty for none that could have it. */
   #nodeOf(device: Device | undefined): string {
     const node = textAt(device, "spec", "nodeName");
-    return this.#world.eras.isV11(node) ? "" : node;
+    return this.#deps.eras.isV11(node) ? "" : node;
   }
 
   #isLost(held: Held, node: string): boolean {
@@ -225,15 +225,15 @@ export class DeviceFollower {
 
   /** The faulty travels all the same, as with KubeEdge; whoever wonders why nothing happens at the edge finds it here. */
   #warn(message: string, key: string, faults: readonly string[]): void {
-    if (faults.length > 0) this.#world.logger.warn(message, { key, faults: faults.join("; ") });
+    if (faults.length > 0) this.#deps.logger.warn(message, { key, faults: faults.join("; ") });
   }
 
   #now(): number {
-    return this.#world.clock.now();
+    return this.#deps.clock.now();
   }
 
   #send(message: BusMessage): Promise<void> {
-    return this.#world.bus.send(modules.cloudhub, message);
+    return this.#deps.bus.send(modules.cloudhub, message);
   }
 }
 

@@ -1,4 +1,4 @@
-// The three messages DeviceController sends down: membership, devicemodel and device (protocol notes 3, §2.3).
+// The three messages DeviceController sends down: membership, devicemodel and device (KubeEdge v1.23 `cloud/pkg/devicecontroller/controller/downstream.go`).
 import { randomUUID } from "node:crypto";
 import type { KubeObject } from "../../../protocol/apis/kube-object.ts";
 import { asTyped, deviceIdOf } from "../../../protocol/apis/device.ts";

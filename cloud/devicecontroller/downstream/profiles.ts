@@ -1,4 +1,4 @@
-// The device profiles of v1.1: a ConfigMap for each node, which its mappers mount to know their devices (protocol notes 3, §2.6).
+// The device profiles of v1.1: a ConfigMap for each node, which its mappers mount to know their devices (KubeEdge v1.1 `cloud/pkg/devicecontroller/controller/downstream.go`).
 import {
   type DeviceModelV1alpha1,
   type DeviceV1alpha1,
@@ -13,8 +13,8 @@ import { hasCode } from "../../kube/client.ts";
 import { resources } from "../../kube/resource.ts";
 import { WorkQueue, type WorkQueueDeps } from "../../kube/work-queue.ts";
 
-/** What it needs from outside. */
-export interface DeviceProfilesWorld extends WorkQueueDeps {
+/** Injected dependencies. */
+export interface DeviceProfilesDeps extends WorkQueueDeps {
   readonly caches: Caches;
 }
 
@@ -23,19 +23,19 @@ const managed = { "app.kubernetes.io/managed-by": "skep" };
 
 /** A profile is what devices and models say now, whoever wrote it last. */
 export class DeviceProfiles {
-  readonly #world: DeviceProfilesWorld;
+  readonly #deps: DeviceProfilesDeps;
   readonly #devicesOn: (node: string) => readonly DeviceV1alpha1[];
   readonly #queue: WorkQueue;
 
   /** `devicesOn` gives the devices that a node of v1.1 has. */
-  constructor(world: DeviceProfilesWorld, devicesOn: (node: string) => readonly DeviceV1alpha1[]) {
-    this.#world = world;
+  constructor(deps: DeviceProfilesDeps, devicesOn: (node: string) => readonly DeviceV1alpha1[]) {
+    this.#deps = deps;
     this.#devicesOn = devicesOn;
-    this.#queue = new WorkQueue("device profiles", world, (key) => this.#look(key));
+    this.#queue = new WorkQueue("device profiles", deps, (key) => this.#look(key));
   }
 
   start(): void {
-    const { caches } = this.#world;
+    const { caches } = this.#deps;
     caches.of(resources.devicemodelsV1alpha1).subscribe(({ object }) => {
       const { name, namespace = "" } = object.metadata;
       for (const device of caches.of(resources.devicesV1alpha1).list() as DeviceV1alpha1[]) {
@@ -61,7 +61,7 @@ export class DeviceProfiles {
   }
 
   async #look(key: string): Promise<void> {
-    const { caches } = this.#world;
+    const { caches } = this.#deps;
     const [namespace = "", node = ""] = key.split("/");
     const name = `${profilePrefix}${node}`;
     const models = caches.of(resources.devicemodelsV1alpha1);
@@ -90,7 +90,7 @@ export class DeviceProfiles {
     const { name, namespace = "", uid = "" } = stored.metadata;
     try {
       const ref = { resource: resources.configmaps, namespace, name };
-      await this.#world.caches.client.delete(ref, { preconditions: { uid } });
+      await this.#deps.caches.client.delete(ref, { preconditions: { uid } });
     } catch (error) {
       if (!hasCode(error, 404) && !hasCode(error, 409)) throw error;
     }

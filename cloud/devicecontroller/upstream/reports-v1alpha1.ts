@@ -1,4 +1,4 @@
-// What edges of v1.1 report of their devices, as a change of `Device.status` (protocol notes 3, §3.4).
+// What edges of v1.1 report of their devices, as a change of `Device.status` (KubeEdge v1.1 `cloud/pkg/devicecontroller/controller/upstream.go`).
 import { isDeepStrictEqual } from "node:util";
 import { type DeviceV1alpha1, twinsOf, type TwinV1alpha1 } from "../../../protocol/apis/device-v1alpha1.ts";
 import { at } from "../../../protocol/apis/kube-object.ts";

@@ -1,4 +1,4 @@
-// What edges report of their devices, as a change of DeviceStatus (protocol notes 3, §3.2–3.3).
+// What edges report of their devices, as a change of DeviceStatus (KubeEdge v1.23 `cloud/pkg/devicecontroller/controller/upstream.go`).
 import { SkepError } from "../../../base/error/skep-error.ts";
 import type { Device, DeviceStatus, StatusTwin, StatusValue } from "../../../protocol/apis/device.ts";
 import { at, isPlainObject } from "../../../protocol/apis/kube-object.ts";

@@ -12,7 +12,7 @@ import type { WorkQueueDeps } from "../../kube/work-queue.ts";
 import type { LocationCache } from "./location.ts";
 
 /** What the followers share. */
-export interface DownstreamWorld extends WorkQueueDeps {
+export interface DownstreamDeps extends WorkQueueDeps {
   readonly bus: Bus;
   readonly caches: Caches;
   readonly index: SyncIndex;
@@ -42,7 +42,7 @@ export interface Downstream {
 
 /** Sends one object to some nodes; settles when the hub's channel has room for it. */
 export async function sendDown(
-  { bus, clock }: DownstreamWorld,
+  { bus, clock }: DownstreamDeps,
   nodes: readonly string[],
   down: Downstream,
 ): Promise<void> {

@@ -3,28 +3,28 @@ import { keyOf, type KubeObject } from "../../../protocol/apis/kube-object.ts";
 import { operations, resourceTypes } from "../../../protocol/message/names.ts";
 import { resources } from "../../kube/resource.ts";
 import { WorkQueue } from "../../kube/work-queue.ts";
-import type { DownstreamWorld, Follower } from "./downstream.ts";
+import type { DownstreamDeps, Follower } from "./downstream.ts";
 import { ObjectFollower } from "./object.ts";
 import type { ServiceIndex } from "./service-index.ts";
 import { connectedOfV11, sendPodList } from "./service-lists.ts";
 
 export class EndpointsFollower implements Follower {
-  readonly #world: DownstreamWorld;
+  readonly #deps: DownstreamDeps;
   readonly #index: ServiceIndex;
   readonly #objects: ObjectFollower;
   readonly #lists: WorkQueue;
   /** By key: the uids of the pods that were last told to stand behind endpoints. */
   readonly #told = new Map<string, string>();
 
-  constructor(world: DownstreamWorld, index: ServiceIndex) {
-    this.#world = world;
+  constructor(deps: DownstreamDeps, index: ServiceIndex) {
+    this.#deps = deps;
     this.#index = index;
-    this.#lists = new WorkQueue("pod lists", world, (key) => this.#lookAtList(key));
-    this.#objects = new ObjectFollower(world, {
+    this.#lists = new WorkQueue("pod lists", deps, (key) => this.#lookAtList(key));
+    this.#objects = new ObjectFollower(deps, {
       resource: resources.endpoints,
       type: resourceTypes.endpoints,
       firstOperation: operations.insert,
-      nodesOf: () => connectedOfV11(world),
+      nodesOf: () => connectedOfV11(deps),
       isUpdated: isEndpointsUpdated,
       sent: (endpoints) => this.#tell(endpoints),
     });
@@ -32,7 +32,7 @@ export class EndpointsFollower implements Follower {
 
   start(): void {
     this.#objects.start();
-    this.#world.caches.of(resources.endpoints).subscribe(({ object, type }) => {
+    this.#deps.caches.of(resources.endpoints).subscribe(({ object, type }) => {
       if (type === "deleted") this.#told.delete(keyOf(object));
     });
     // Pods and services come by watches of their own: what was told too early is told again when the rest is there.
@@ -52,7 +52,7 @@ export class EndpointsFollower implements Follower {
 
   async #lookAtList(key: string): Promise<void> {
     const [namespace = "", name = ""] = key.split("/");
-    const endpoints = this.#world.caches.of(resources.endpoints).get(namespace, name);
+    const endpoints = this.#deps.caches.of(resources.endpoints).get(namespace, name);
     const pods = endpoints === undefined ? undefined : this.#index.podsBehind(endpoints);
     if (endpoints !== undefined && pods !== undefined && this.#told.get(key) !== uidsOf(pods)) {
       await this.#tell(endpoints);
@@ -63,7 +63,7 @@ export class EndpointsFollower implements Follower {
     const pods = this.#index.podsBehind(endpoints);
     this.#told.set(keyOf(endpoints), uidsOf(pods ?? []));
     if (pods === undefined) return;
-    for (const node of connectedOfV11(this.#world)) await sendPodList(this.#world, node, endpoints, pods);
+    for (const node of connectedOfV11(this.#deps)) await sendPodList(this.#deps, node, endpoints, pods);
   }
 }
 

@@ -8,27 +8,27 @@ import type { KubeObject } from "../../../protocol/apis/kube-object.ts";
 import type { Informer } from "../../kube/informer.ts";
 import { type LastSent, Reconciler } from "../../kube/reconciler.ts";
 import { resources } from "../../kube/resource.ts";
-import { type DownstreamWorld, type Follower, sendDown } from "./downstream.ts";
+import { type DownstreamDeps, type Follower, sendDown } from "./downstream.ts";
 
 /** KubeEdge tries three times, a second apart. */
 const ANNOTATION_WAITS_MS = [1000, 1000];
 
 export class NodeFollower implements Follower {
   readonly #stopped = new AbortController();
-  readonly #world: DownstreamWorld;
+  readonly #deps: DownstreamDeps;
   readonly #nodes: Informer;
   readonly #reconciler: Reconciler<LastSent>;
 
-  constructor(world: DownstreamWorld) {
-    this.#world = world;
-    this.#nodes = world.caches.of(resources.nodes);
-    this.#reconciler = new Reconciler(this.#nodes, world, {
+  constructor(deps: DownstreamDeps) {
+    this.#deps = deps;
+    this.#nodes = deps.caches.of(resources.nodes);
+    this.#reconciler = new Reconciler(this.#nodes, deps, {
       name: "nodes",
       remove: (_sent, { metadata: { name } }) => this.#send(name, operations.delete, { metadata: { name } }),
       send: async (node, before, name) => {
         if (before?.object.metadata.resourceVersion === node.metadata.resourceVersion) return;
         this.#reconciler.sent(name, { object: node });
-        if (!world.eras.isV11Node(node)) await this.#send(name, operations.update, node);
+        if (!deps.eras.isV11Node(node)) await this.#send(name, operations.update, node);
       },
     });
   }
@@ -39,12 +39,12 @@ export class NodeFollower implements Follower {
 
   /** A node has connected: its Node says from now on which cloudcore it has. */
   annotate(name: string): void {
-    const { caches, localAddress, logger } = this.#world;
+    const { caches, localAddress, logger } = this.#deps;
     const annotations = this.#nodes.get("", name)?.metadata.annotations;
     if (this.#nodes.get("", name) === undefined || annotations?.[cloudcoreAnnotation] === localAddress) return;
     const patch = { metadata: { annotations: { [cloudcoreAnnotation]: localAddress } } };
     const annotate = () => caches.client.patch({ resource: resources.nodes, name }, "merge", patch);
-    retried(this.#world.clock, ANNOTATION_WAITS_MS, this.#stopped.signal, annotate).catch((error) => {
+    retried(this.#deps.clock, ANNOTATION_WAITS_MS, this.#stopped.signal, annotate).catch((error) => {
       if (this.#stopped.signal.aborted) return;
       logger.warn("a Node could not be told which cloudcore it has", { node: name, error: reasonOf(error) });
     });
@@ -56,6 +56,6 @@ export class NodeFollower implements Follower {
   }
 
   #send(name: string, operation: string, object: KubeObject): Promise<void> {
-    return sendDown(this.#world, [name], { operation, path: [noNamespace, resourceTypes.node, name], object });
+    return sendDown(this.#deps, [name], { operation, path: [noNamespace, resourceTypes.node, name], object });
   }
 }

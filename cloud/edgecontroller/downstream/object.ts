@@ -3,7 +3,7 @@ import { keyOf, type KubeObject } from "../../../protocol/apis/kube-object.ts";
 import { operations } from "../../../protocol/message/names.ts";
 import { type LastSent, Reconciler } from "../../kube/reconciler.ts";
 import type { Resource } from "../../kube/resource.ts";
-import { type DownstreamWorld, sendDown } from "./downstream.ts";
+import { type DownstreamDeps, sendDown } from "./downstream.ts";
 
 /** What is sent of a kind, and to which nodes. */
 export interface ObjectRules {
@@ -20,16 +20,16 @@ export interface ObjectRules {
 }
 
 export class ObjectFollower {
-  readonly #world: DownstreamWorld;
+  readonly #deps: DownstreamDeps;
   readonly #rules: ObjectRules;
   readonly #reconciler: Reconciler<LastSent>;
   /** By key: nodes that have just connected and lack the object. */
   readonly #lacking = new Map<string, Set<string>>();
 
-  constructor(world: DownstreamWorld, rules: ObjectRules) {
-    this.#world = world;
+  constructor(deps: DownstreamDeps, rules: ObjectRules) {
+    this.#deps = deps;
     this.#rules = rules;
-    this.#reconciler = new Reconciler(world.caches.of(rules.resource), world, {
+    this.#reconciler = new Reconciler(deps.caches.of(rules.resource), deps, {
       name: rules.resource.plural,
       remove: (_sent, last) => this.#remove(last),
       send: (object, before, key) => this.#send(object, before?.object, key),
@@ -56,9 +56,9 @@ export class ObjectFollower {
   async #remove(object: KubeObject): Promise<void> {
     const nodes = new Set([
       ...this.#rules.nodesOf(object),
-      ...this.#world.index.formerHolders(object.metadata.uid ?? ""),
+      ...this.#deps.index.formerHolders(object.metadata.uid ?? ""),
     ]);
-    await sendDown(this.#world, [...nodes], { operation: operations.delete, path: this.#pathOf(object), object });
+    await sendDown(this.#deps, [...nodes], { operation: operations.delete, path: this.#pathOf(object), object });
   }
 
   async #send(object: KubeObject, before: KubeObject | undefined, key: string): Promise<void> {
@@ -72,13 +72,13 @@ export class ObjectFollower {
     const others = [...lacking].filter((node) => !users.includes(node));
     this.#reconciler.sent(key, { object });
     const operation = before === undefined ? firstOperation : operations.update;
-    await sendDown(this.#world, users, { operation, path, object });
+    await sendDown(this.#deps, users, { operation, path, object });
     // A node of v1.1 ignores the insert of what it has, and there is no record of what it has.
-    const { eras } = this.#world;
+    const { eras } = this.#deps;
     const old = others.filter((node) => eras.isV11(node));
-    await sendDown(this.#world, old, { operation: operations.update, path, object });
+    await sendDown(this.#deps, old, { operation: operations.update, path, object });
     const lack = others.filter((node) => !old.includes(node));
-    await sendDown(this.#world, lack, { operation: firstOperation, path, object });
+    await sendDown(this.#deps, lack, { operation: firstOperation, path, object });
     if (isNews) await sent?.(object);
   }
 

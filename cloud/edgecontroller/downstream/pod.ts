@@ -4,7 +4,7 @@ import { operations, resourceTypes } from "../../../protocol/message/names.ts";
 import type { Informer } from "../../kube/informer.ts";
 import { type LastSent, Reconciler } from "../../kube/reconciler.ts";
 import { resources } from "../../kube/resource.ts";
-import { type DownstreamWorld, type Follower, sendDown } from "./downstream.ts";
+import { type DownstreamDeps, type Follower, sendDown } from "./downstream.ts";
 
 /** A pod as its node was last sent it. */
 interface SentPod extends LastSent {
@@ -16,7 +16,7 @@ interface SentPod extends LastSent {
  * alone is not sent by itself: an API server's managedFields make it a change of metadata, and then it is.
  */
 export class PodFollower implements Follower {
-  readonly #world: DownstreamWorld;
+  readonly #deps: DownstreamDeps;
   readonly #pods: Informer;
   readonly #nodes: Informer;
   readonly #reconciler: Reconciler<SentPod>;
@@ -25,15 +25,15 @@ export class PodFollower implements Follower {
   /** Keys to be sent whatever was sent before: their node has just connected. */
   readonly #repeat = new Set<string>();
 
-  constructor(world: DownstreamWorld) {
-    this.#world = world;
-    this.#pods = world.caches.of(resources.pods);
-    this.#nodes = world.caches.of(resources.nodes);
-    this.#reconciler = new Reconciler<SentPod>(this.#pods, world, {
+  constructor(deps: DownstreamDeps) {
+    this.#deps = deps;
+    this.#pods = deps.caches.of(resources.pods);
+    this.#nodes = deps.caches.of(resources.nodes);
+    this.#reconciler = new Reconciler<SentPod>(this.#pods, deps, {
       name: "pods",
       isMoved: ({ node }, pod) => node !== nodeNameOf(pod),
       remove: ({ node }, object) =>
-        sendDown(this.#world, [node], { operation: operations.delete, path: pathOf(object), object }),
+        sendDown(this.#deps, [node], { operation: operations.delete, path: pathOf(object), object }),
       send: (pod, before, key) => this.#send(pod, before, key),
       absent: (key) => void this.#repeat.delete(key),
       groupsOf: ({ node }) => [node],
@@ -44,10 +44,10 @@ export class PodFollower implements Follower {
     this.#pods.subscribe(({ object, type }) => {
       const uid = object.metadata.uid ?? "";
       if (type === "deleted") {
-        this.#world.location.remove(uid);
+        this.#deps.location.remove(uid);
         this.#boundLater.delete(uid);
       } else {
-        this.#world.location.put(object);
+        this.#deps.location.put(object);
         if (type === "added" && nodeNameOf(object) === "") this.#boundLater.add(uid);
       }
     });
@@ -73,7 +73,7 @@ export class PodFollower implements Follower {
   }
 
   #on(node: string): KubeObject[] {
-    return this.#world.caches.on(node, resources.pods);
+    return this.#deps.caches.on(node, resources.pods);
   }
 
   async #send(pod: KubeObject, before: SentPod | undefined, key: string): Promise<void> {
@@ -83,12 +83,12 @@ export class PodFollower implements Follower {
     if (before !== undefined && !isRepeated && !isPodUpdated(before.object, pod)) return;
     const uid = pod.metadata.uid ?? "";
     // A node of v1.1 ignores the insert of what it has, and there is no record of what it has.
-    const { eras, index } = this.#world;
+    const { eras, index } = this.#deps;
     const mayHaveIt = isRepeated && eras.isV11(node);
     const hasIt = before !== undefined || this.#boundLater.has(uid) || index.holds(node, uid) || mayHaveIt;
     const operation = hasIt || pod.metadata.deletionTimestamp !== undefined ? operations.update : operations.insert;
     this.#reconciler.sent(key, { node, object: pod });
-    await sendDown(this.#world, [node], { operation, path: pathOf(pod), object: pod });
+    await sendDown(this.#deps, [node], { operation, path: pathOf(pod), object: pod });
   }
 }
 

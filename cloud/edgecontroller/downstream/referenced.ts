@@ -2,7 +2,7 @@
 import type { KubeObject } from "../../../protocol/apis/kube-object.ts";
 import { type Referenced, referencesOf } from "../../../protocol/apis/pod.ts";
 import { type Resource, resources } from "../../kube/resource.ts";
-import type { DownstreamWorld, Follower } from "./downstream.ts";
+import type { DownstreamDeps, Follower } from "./downstream.ts";
 import { ObjectFollower } from "./object.ts";
 
 /**
@@ -10,16 +10,16 @@ import { ObjectFollower } from "./object.ts";
  * comes does not bring its configmaps along: the edge asks for them, as edgecore does.
  */
 export class ReferencedFollower implements Follower {
-  readonly #world: DownstreamWorld;
+  readonly #deps: DownstreamDeps;
   readonly #type: Referenced;
   readonly #resource: Resource;
   readonly #objects: ObjectFollower;
 
-  constructor(world: DownstreamWorld, resource: Resource, type: Referenced, firstOperation: string) {
-    this.#world = world;
+  constructor(deps: DownstreamDeps, resource: Resource, type: Referenced, firstOperation: string) {
+    this.#deps = deps;
     this.#type = type;
     this.#resource = resource;
-    this.#objects = new ObjectFollower(world, {
+    this.#objects = new ObjectFollower(deps, {
       resource,
       type,
       firstOperation,
@@ -36,7 +36,7 @@ export class ReferencedFollower implements Follower {
    * no records: it is sent all of them as they are now.
    */
   connected(node: string): void {
-    const { caches, eras, index } = this.#world;
+    const { caches, eras, index } = this.#deps;
     const isV11 = eras.isV11(node);
     const holds = (object: KubeObject) => index.holds(node, object.metadata.uid ?? "");
     for (const pod of caches.on(node, resources.pods)) {
@@ -54,7 +54,7 @@ export class ReferencedFollower implements Follower {
   }
 
   #nodesOf({ metadata: { namespace = "", name, uid = "" } }: KubeObject): string[] {
-    const { location, index } = this.#world;
+    const { location, index } = this.#deps;
     return [...new Set([...location.nodesOf(this.#type, namespace, name), ...index.holders(uid)])];
   }
 }

@@ -4,21 +4,21 @@ import { newMessage } from "../../../protocol/message/message.ts";
 import { groups, modules, operations } from "../../../protocol/message/names.ts";
 import { type LastSent, Reconciler } from "../../kube/reconciler.ts";
 import { type Resource, resources } from "../../kube/resource.ts";
-import type { DownstreamWorld, Follower } from "./downstream.ts";
+import type { DownstreamDeps, Follower } from "./downstream.ts";
 
 /**
  * One of the two kinds. Paths are `rule/{name}` and `ruleendpoint/{name}`, as KubeEdge has them. A change comes as the end of
  * the old one and the beginning of the new: Go passes over changes.
  */
 export class RuleFollower implements Follower {
-  readonly #world: DownstreamWorld;
+  readonly #deps: DownstreamDeps;
   readonly #type: string;
   readonly #reconciler: Reconciler<LastSent>;
 
-  constructor(world: DownstreamWorld, resource: Resource) {
-    this.#world = world;
+  constructor(deps: DownstreamDeps, resource: Resource) {
+    this.#deps = deps;
     this.#type = resource.kind.toLowerCase();
-    this.#reconciler = new Reconciler(world.caches.of(resource), world, {
+    this.#reconciler = new Reconciler(deps.caches.of(resource), deps, {
       name: resource.plural,
       isMoved: ({ object }, rule) => JSON.stringify(object.spec) !== JSON.stringify(rule.spec),
       remove: ({ object }) => this.#send(operations.delete, object),
@@ -39,7 +39,7 @@ export class RuleFollower implements Follower {
   }
 
   async #send(operation: string, object: KubeObject): Promise<void> {
-    const { bus, clock } = this.#world;
+    const { bus, clock } = this.#deps;
     await bus.send(
       modules.router,
       newMessage(clock.now(), {
@@ -55,6 +55,6 @@ export class RuleFollower implements Follower {
 }
 
 /** Endpoints first: a rule without its endpoints has to wait for them. */
-export function ruleFollowers(world: DownstreamWorld): RuleFollower[] {
-  return [new RuleFollower(world, resources.ruleendpoints), new RuleFollower(world, resources.rules)];
+export function ruleFollowers(deps: DownstreamDeps): RuleFollower[] {
+  return [new RuleFollower(deps, resources.ruleendpoints), new RuleFollower(deps, resources.rules)];
 }

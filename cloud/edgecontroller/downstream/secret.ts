@@ -1,9 +1,9 @@
 // Secrets: KubeEdge sends even a new one as `update`.
 import { operations, resourceTypes } from "../../../protocol/message/names.ts";
 import { resources } from "../../kube/resource.ts";
-import type { DownstreamWorld, Follower } from "./downstream.ts";
+import type { DownstreamDeps, Follower } from "./downstream.ts";
 import { ReferencedFollower } from "./referenced.ts";
 
-export function secretFollower(world: DownstreamWorld): Follower {
-  return new ReferencedFollower(world, resources.secrets, resourceTypes.secret, operations.update);
+export function secretFollower(deps: DownstreamDeps): Follower {
+  return new ReferencedFollower(deps, resources.secrets, resourceTypes.secret, operations.update);
 }

@@ -5,25 +5,25 @@ import { groups, modules, operations, resourceTypes } from "../../../protocol/me
 import { nodePath } from "../../../protocol/resource/path.ts";
 import { resources } from "../../kube/resource.ts";
 import { WorkQueue } from "../../kube/work-queue.ts";
-import type { DownstreamWorld, Follower } from "./downstream.ts";
+import type { DownstreamDeps, Follower } from "./downstream.ts";
 import type { ServiceIndex } from "./service-index.ts";
 
 /** KubeEdge's own word where the namespace stands in the paths of these lists. */
 const ANY_NAMESPACE = "namespace";
 
 export class ServiceListsFollower implements Follower {
-  readonly #world: DownstreamWorld;
+  readonly #deps: DownstreamDeps;
   readonly #index: ServiceIndex;
   readonly #queue: WorkQueue;
 
-  constructor(world: DownstreamWorld, index: ServiceIndex) {
-    this.#world = world;
+  constructor(deps: DownstreamDeps, index: ServiceIndex) {
+    this.#deps = deps;
     this.#index = index;
-    this.#queue = new WorkQueue("service lists", world, (node) => this.#tell(node));
+    this.#queue = new WorkQueue("service lists", deps, (node) => this.#tell(node));
   }
 
   start(): void {
-    const { caches, connected, eras } = this.#world;
+    const { caches, connected, eras } = this.#deps;
     caches.of(resources.nodes).subscribe((event) => {
       const was = event.type === "modified" && isReady(event.previous);
       const hasCome = event.type !== "deleted" && isReady(event.object) && !was;
@@ -34,7 +34,7 @@ export class ServiceListsFollower implements Follower {
 
   /** Go's cloud waits for the node to lose and find its readiness again. */
   connected(node: string): void {
-    if (this.#world.eras.isV11(node)) this.#queue.add(node);
+    if (this.#deps.eras.isV11(node)) this.#queue.add(node);
   }
 
   stop(): void {
@@ -46,31 +46,31 @@ export class ServiceListsFollower implements Follower {
     await new Promise((resolve) => setImmediate(resolve));
     const { endpoints, services } = this.#index;
     const listPath = (type: string, name: string) => nodePath(node, ANY_NAMESPACE, type, name);
-    await sendList(this.#world, listPath(resourceTypes.servicelist, resourceTypes.service), services);
+    await sendList(this.#deps, listPath(resourceTypes.servicelist, resourceTypes.service), services);
     for (const of of endpoints) {
       const pods = this.#index.podsBehind(of);
-      if (pods !== undefined) await sendPodList(this.#world, node, of, pods);
+      if (pods !== undefined) await sendPodList(this.#deps, node, of, pods);
     }
-    await sendList(this.#world, listPath(resourceTypes.endpointslist, resourceTypes.endpoints), endpoints);
+    await sendList(this.#deps, listPath(resourceTypes.endpointslist, resourceTypes.endpoints), endpoints);
   }
 }
 
 /** The nodes of v1.1 that are there to hear. */
-export function connectedOfV11({ connected, eras }: DownstreamWorld): string[] {
+export function connectedOfV11({ connected, eras }: DownstreamDeps): string[] {
   return eras.hasV11 ? [...connected].filter((node) => eras.isV11(node)) : [];
 }
 
 /** Sends the pods behind a service's endpoints. */
 export async function sendPodList(
-  world: DownstreamWorld,
+  deps: DownstreamDeps,
   node: string,
   { metadata: { name, namespace = "" } }: KubeObject,
   pods: readonly KubeObject[],
 ): Promise<void> {
-  await sendList(world, nodePath(node, namespace, resourceTypes.podlist, name), pods);
+  await sendList(deps, nodePath(node, namespace, resourceTypes.podlist, name), pods);
 }
 
-async function sendList({ bus, clock }: DownstreamWorld, resource: string, list: readonly KubeObject[]): Promise<void> {
+async function sendList({ bus, clock }: DownstreamDeps, resource: string, list: readonly KubeObject[]): Promise<void> {
   const message = newMessage(clock.now(), {
     source: modules.edgecontroller,
     group: groups.resource,

@@ -1,15 +1,15 @@
 // Services to every connected node of v1.1; today's edges ask a metaserver for them.
 import { operations, resourceTypes } from "../../../protocol/message/names.ts";
 import { resources } from "../../kube/resource.ts";
-import type { DownstreamWorld } from "./downstream.ts";
+import type { DownstreamDeps } from "./downstream.ts";
 import { ObjectFollower } from "./object.ts";
 import { connectedOfV11 } from "./service-lists.ts";
 
-export function serviceFollower(world: DownstreamWorld): ObjectFollower {
-  return new ObjectFollower(world, {
+export function serviceFollower(deps: DownstreamDeps): ObjectFollower {
+  return new ObjectFollower(deps, {
     resource: resources.services,
     type: resourceTypes.service,
     firstOperation: operations.insert,
-    nodesOf: () => connectedOfV11(world),
+    nodesOf: () => connectedOfV11(deps),
   });
 }

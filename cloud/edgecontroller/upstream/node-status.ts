@@ -14,7 +14,7 @@ import {
   type Handler,
   objectAnswer,
   quietly,
-  type UpstreamWorld,
+  type UpstreamDeps,
   versionedAnswer,
 } from "./request.ts";
 
@@ -32,23 +32,23 @@ export const patchNode: Handler = async ({ client }, request) => {
 };
 
 /** `insert` or `update nodestatus/{name}`, as edges before v1.12 send it. */
-export const nodeStatus: Handler = async (world, request) => {
-  if (request.operation === operations.insert) return await insertStatus(world, request);
+export const nodeStatus: Handler = async (deps, request) => {
+  if (request.operation === operations.insert) return await insertStatus(deps, request);
   if (request.operation !== operations.update) return [];
-  return await quietly(() => updateStatus(world, request));
+  return await quietly(() => updateStatus(deps, request));
 };
 
-async function insertStatus(world: UpstreamWorld, request: EdgeRequest): Promise<readonly EdgeAnswer[]> {
+async function insertStatus(deps: UpstreamDeps, request: EdgeRequest): Promise<readonly EdgeAnswer[]> {
   const { name } = request.path;
   let existing: KubeObject | undefined;
   try {
-    existing = await world.client.find({ resource: resources.nodes, name });
+    existing = await deps.client.find({ resource: resources.nodes, name });
   } catch (error) {
     const content = `get node ${name} info error: ${reasonOf(error)} , register node failed`;
     return [{ content, type: resourceTypes.node }];
   }
   if (existing !== undefined) return [{ ...done, type: resourceTypes.node }];
-  const [answer] = await registerNode(world, request);
+  const [answer] = await registerNode(deps, request);
   const failed = (answer?.content as { Err?: { ErrStatus?: { message?: string } } } | undefined)?.Err;
   if (failed === null) return [{ ...done, type: resourceTypes.node }];
   const why = failed?.ErrStatus?.message ?? String(answer?.content);
@@ -74,7 +74,7 @@ function annotationsOf(extended: NonNullable<NodeReport["ExtendResources"]>): Re
   return annotations;
 }
 
-async function updateStatus({ client, clock }: UpstreamWorld, request: EdgeRequest): Promise<readonly EdgeAnswer[]> {
+async function updateStatus({ client, clock }: UpstreamDeps, request: EdgeRequest): Promise<readonly EdgeAnswer[]> {
   const given = contentObject(request) as unknown as NodeReport;
   const node = await client.get({ resource: resources.nodes, name: request.path.name });
   const now = clock.now();

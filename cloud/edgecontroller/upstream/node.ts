@@ -117,10 +117,10 @@ export const queryNode: Handler = async ({ client }, { path }) => {
 };
 
 /** As updateNode, for the annotations alone: a node of v1.1 has no say in its labels. */
-export const annotateNode: Handler = async (world, request) => {
+export const annotateNode: Handler = async (deps, request) => {
   const { annotations } = contentObject(request).metadata ?? {};
   const content = { metadata: annotations === undefined ? {} : { annotations } };
-  return await updateNode(world, { ...request, message: { ...request.message, content } });
+  return await updateNode(deps, { ...request, message: { ...request.message, content } });
 };
 
 /** `update node/{name}`: labels and annotations are laid over the stored ones. A failure is not answered, as with Go. */

@@ -14,7 +14,7 @@ import {
   failure,
   type Handler,
   objectAnswer,
-  type UpstreamWorld,
+  type UpstreamDeps,
   versionedAnswer,
 } from "./request.ts";
 
@@ -85,16 +85,16 @@ interface ReportedStatus {
 }
 
 /** `update podstatus[/{name}]`, as edges before v1.12 send it: one status, or a list of them. */
-export const podStatus: Handler = (world, request) => takeStatuses(world, request, "v1.23");
+export const podStatus: Handler = (deps, request) => takeStatuses(deps, request, "v1.23");
 
 /**
  * As podStatus, from a node of v1.1: a status of a former pod, or of one in another namespace, is passed over. Its cloud wrote it
  * to the pod of that name; the edge, told to delete it, would take that one.
  */
-export const podStatusOfV11: Handler = (world, request) => takeStatuses(world, request, "v1.1");
+export const podStatusOfV11: Handler = (deps, request) => takeStatuses(deps, request, "v1.1");
 
 async function takeStatuses(
-  world: UpstreamWorld,
+  deps: UpstreamDeps,
   request: EdgeRequest,
   version: EdgeVersion,
 ): Promise<readonly EdgeAnswer[]> {
@@ -104,7 +104,7 @@ async function takeStatuses(
   const answers: EdgeAnswer[] = [];
   for (const report of reports) {
     try {
-      answers.push(...await updateStatus(world, request, report, version));
+      answers.push(...await updateStatus(deps, request, report, version));
     } catch (error) {
       // One that can't be read costs itself alone.
       if (!(error instanceof ContentError) || reports.length === 1) throw error;
@@ -148,7 +148,7 @@ function toSeconds(value: unknown): unknown {
 }
 
 async function updateStatus(
-  { client, clock }: UpstreamWorld,
+  { client, clock }: UpstreamDeps,
   request: EdgeRequest,
   report: ReportedStatus,
   version: EdgeVersion,

@@ -1,4 +1,4 @@
-// A request from an edge, taken apart, and the shapes in which KubeEdge answers one (protocol notes 2, §3.2).
+// A request from an edge, taken apart, and the shapes in which KubeEdge answers one (KubeEdge v1.23 `cloud/pkg/edgecontroller/controller/upstream.go`).
 import { SkepError } from "../../../base/error/skep-error.ts";
 import { parseJson } from "../../../protocol/json.ts";
 import type { Clock } from "../../../base/time/clock.ts";
@@ -10,8 +10,8 @@ import { reasonOf } from "../../../base/log/logger.ts";
 import { KubeApiError, type KubeClient } from "../../kube/client.ts";
 import type { Caches } from "../../kube/caches.ts";
 
-/** What handlers need from outside. */
-export interface UpstreamWorld {
+/** Injected dependencies. */
+export interface UpstreamDeps {
   /** Calls made for the edge; in its name where `impersonates`. What is never made in its name goes over `caches.client`. */
   readonly client: KubeClient;
   readonly impersonates: boolean;
@@ -42,7 +42,7 @@ export interface EdgeAnswer {
 }
 
 /** Handles one kind of request; gives the messages that go back, none for requests that get no answer. */
-export type Handler = (world: UpstreamWorld, request: EdgeRequest) => Promise<readonly EdgeAnswer[]>;
+export type Handler = (deps: UpstreamDeps, request: EdgeRequest) => Promise<readonly EdgeAnswer[]>;
 
 /** `OK`: done. */
 export const done: EdgeAnswer = { content: ok };

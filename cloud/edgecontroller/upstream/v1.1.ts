@@ -1,4 +1,4 @@
-// What a node of KubeEdge v1.1 may ask, and what it is answered: less than today's (protocol notes 2, §3.6).
+// What a node of KubeEdge v1.1 may ask, and what it is answered: less than today's (KubeEdge v1.1 `cloud/pkg/edgecontroller/controller/upstream.go`).
 import type { UpstreamChannel } from "../../../protocol/apis/cloudcore-config.ts";
 import { at } from "../../../protocol/apis/kube-object.ts";
 import { resourceTypes } from "../../../protocol/message/names.ts";
@@ -21,12 +21,12 @@ type Row = readonly [handler: Handler, channel: UpstreamChannel];
 /** Only what is found is answered: an error would be stored as the object. The edge gives up after a minute. */
 function ifFound(handler: Handler): Handler {
   const isError = ({ content }: EdgeAnswer) => at(content, "ErrStatus") !== undefined;
-  return async (world, request) => (await handler(world, request)).filter((answer) => !isError(answer));
+  return async (deps, request) => (await handler(deps, request)).filter((answer) => !isError(answer));
 }
 
 /** Only what is no answer goes back: a late one would be stored as the pod's status. */
 function unanswered(handler: Handler): Handler {
-  return async (world, request) => (await handler(world, request)).filter(({ operation }) => operation !== undefined);
+  return async (deps, request) => (await handler(deps, request)).filter(({ operation }) => operation !== undefined);
 }
 
 /** By resource type and operation. Services and endpoints share the workers of configmaps: today's file has no keys for them. */

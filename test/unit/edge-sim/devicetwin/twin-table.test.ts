@@ -1,4 +1,4 @@
-// KubeEdge's rules for one device's twins, case by case (protocol notes 3 §4.5, §4.6).
+// KubeEdge's rules for one device's twins, case by case (KubeEdge v1.23 `edge/pkg/devicetwin/dtmanager/twin.go`).
 import { describe, expect, test } from "vitest";
 import { TwinTable } from "../../../../edge-sim/devicetwin/twin-table.ts";
 import { limits } from "../../../../protocol/limits.ts";
