@@ -140,7 +140,9 @@ async function fleetHere(
   });
   const lag = lagOf(clock);
   const started = fleet.start().then(() => {
-    for (const { doors, name } of fleet.edges()) if (doors.length > 0) line.say(`${name}: ${doors.join(", ")}`);
+    for (const { endpoints, name } of fleet.edges()) {
+      if (endpoints.length > 0) line.say(`${name}: ${endpoints.join(", ")}`);
+    }
   });
   return {
     failed: failureOf(started),

@@ -169,8 +169,8 @@ export class Edge {
   }
 
   /** Where mappers and applications can attach. */
-  get doors(): readonly string[] {
-    return this.#devices.doors;
+  get endpoints(): readonly string[] {
+    return this.#devices.endpoints;
   }
 
   /** Starts or starts again, with what its store holds; after a stop that is under way. */

@@ -6,7 +6,7 @@ import { at, type Json, keyOf, type KubeList, type KubeObject } from "../../prot
 import type { Random } from "../../base/random/random.ts";
 import { builtinFields, dropUnknownFields } from "./kinds/fields.ts";
 import { apiVersionOf, type Kind, shownAs, tableOf } from "./kinds/kind.ts";
-import { metadataFaults } from "./kinds/names.ts";
+import { metadataErrors } from "./kinds/names.ts";
 import type { Registry } from "./kinds/registry.ts";
 import { normalize } from "./normalize.ts";
 import { deepEqual } from "./patch/json-patch.ts";
@@ -385,7 +385,7 @@ export class Resources {
 
   #refuseInvalid(kind: Kind, object: KubeObject, old: KubeObject | undefined): void {
     const causes = [
-      ...metadataFaults(object.metadata, kind.strategy.nameForm ?? "subdomain"),
+      ...metadataErrors(object.metadata, kind.strategy.nameForm ?? "subdomain"),
       ...(kind.strategy.validate?.(object, old) ?? []),
     ];
     if (causes.length > 0) throw invalid(kind, object.metadata.name ?? "", causes);

@@ -36,7 +36,7 @@ export interface HubCertificates {
 }
 
 /** What the certificates are made for. Times are Unix milliseconds and milliseconds. */
-export interface CertificateWishes {
+export interface CertificateOptions {
   readonly advertiseAddress: readonly string[];
   readonly tokenLifetime: number;
   readonly certificateFiles: CertificateFiles | undefined;
@@ -50,21 +50,21 @@ export interface CertificateWishes {
  * that does not serve all addresses of this start is replaced by one for them and for those it served. What comes from
  * files is written to the secrets, where edges' tokens and other cloudcores look for it. Rejects with KeyFileError.
  */
-export async function prepareCertificates(client: KubeClient, wishes: CertificateWishes): Promise<HubCertificates> {
-  const { certificateFiles: files, now } = wishes;
+export async function prepareCertificates(client: KubeClient, options: CertificateOptions): Promise<HubCertificates> {
+  const { certificateFiles: files, now } = options;
   const fromFiles = files && await readPair(files.ca, files.caKey, "tlsCAFile and tlsCAKeyFile");
   const authority = fromFiles === undefined
     ? await sharedAuthority(client, now)
     : await loadAuthority(fromFiles.certDer, fromFiles.keyDer);
   if (fromFiles !== undefined) await store(client, CA_SECRET, caData(fromFiles));
   const ownServer = files && await readPair(files.cert, files.key, "tlsCertFile and tlsPrivateKeyFile");
-  const token = await createToken(authority, now + wishes.tokenLifetime);
+  const token = await createToken(authority, now + options.tokenLifetime);
   const [server] = await Promise.all([
-    ownServer === undefined ? sharedServer(client, authority, wishes) : ownServer,
+    ownServer === undefined ? sharedServer(client, authority, options) : ownServer,
     store(client, TOKEN_SECRET, { tokendata: Buffer.from(token, "utf8") }),
     ...(ownServer === undefined ? [] : [store(client, SERVER_SECRET, serverData(ownServer))]),
   ]);
-  return { authority, server, token, legacyCa: await readLegacyCa(wishes.legacyCaFile) };
+  return { authority, server, token, legacyCa: await readLegacyCa(options.legacyCaFile) };
 }
 
 async function readLegacyCa(file: string): Promise<string | undefined> {
@@ -105,7 +105,7 @@ const SERVER_ROUNDS = 5;
 async function sharedServer(
   client: KubeClient,
   authority: CertificateAuthority,
-  { advertiseAddress, now }: CertificateWishes,
+  { advertiseAddress, now }: CertificateOptions,
 ): Promise<KeyPair> {
   const ref = { resource: resources.secrets, namespace: NAMESPACE, name: SERVER_SECRET };
   const wanted = advertiseAddress.filter((name) => name !== "");

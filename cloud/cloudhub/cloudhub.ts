@@ -123,7 +123,7 @@ export class CloudHub implements Module {
       nodeExists: async (name) => await caches.client.find({ resource: resources.nodes, name }) !== undefined,
     });
     this.#stops.push(enrolment.stop);
-    const doors = {
+    const admission = {
       authority,
       server,
       identity: config.identity,
@@ -134,7 +134,7 @@ export class CloudHub implements Module {
     };
     this.#ports = { websocket: 0, quic: 0, https: enrolment.port };
     if (servers.websocket !== undefined) {
-      const edges = await serveEdges({ ...doors, listen: servers.websocket });
+      const edges = await serveEdges({ ...admission, listen: servers.websocket });
       this.#stops.push(edges.stop);
       this.#ports = { ...this.#ports, websocket: edges.port };
     }
@@ -142,7 +142,7 @@ export class CloudHub implements Module {
       // Loaded where it is wanted: most hubs have no use for it.
       const { serveQuicEdges } = await import("./servers/quic.ts");
       const { maxIncomingStreams, ...where } = servers.quic;
-      const edges = await serveQuicEdges({ ...doors, listen: where, maxIncomingStreams, now: () => clock.now() });
+      const edges = await serveQuicEdges({ ...admission, listen: where, maxIncomingStreams, now: () => clock.now() });
       this.#stops.push(edges.stop);
       this.#ports = { ...this.#ports, quic: edges.port };
     }
@@ -279,15 +279,15 @@ export class CloudHub implements Module {
     const ended = (gone: NodeSession, reason: string) => {
       logger.debug("an edge has gone", { node, reason });
       if (!this.sessions.remove(gone)) return;
-      this.#volumes.nodeGone(node);
+      this.#volumes.disconnected(node);
       this.#announce(node, "disconnected");
     };
-    const behind = () => this.#announce(node, "connected");
+    const onResyncNeeded = () => this.#announce(node, "connected");
     const isV11 = this.#deps.eras.isV11(node);
     const session = new NodeSession(
       node,
       socket,
-      { clock, logger, records, config, tap, isV11, behind, ended },
+      { clock, logger, records, config, tap, isV11, onResyncNeeded, ended },
       this.totals,
     );
     this.sessions.add(session);
@@ -315,7 +315,7 @@ export class CloudHub implements Module {
         return session.end(`it sent what is no message: ${reasonOf(error)}`);
       }
       const id = message.header.msg_id;
-      if (message.route.operation !== operations.keepalive) session.heard();
+      if (message.route.operation !== operations.keepalive) session.received();
       if (isRegistration(message)) void this.#resync(session);
       tap?.(hopOf(message, { time: clock.now(), hop: "hub.read", direction: "up", node, size: text.length }));
       const { length } = text;

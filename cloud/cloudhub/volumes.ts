@@ -51,7 +51,7 @@ export class VolumeRequests {
   }
 
   /** An edge has gone; nobody need wait a minute to hear it. */
-  nodeGone(node: string): void {
+  disconnected(node: string): void {
     for (const waiter of this.#waiters.values()) {
       if (waiter.node === node) waiter.reject(new VolumeError(`node ${node} has gone without an answer`));
     }

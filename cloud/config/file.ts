@@ -258,7 +258,7 @@ class Reader {
     const written = isNode(found.node) ? found.node.toJS(this.#document) as unknown : found.node;
     const value = asGoReads(key, written);
     if (value === undefined) return key.default;
-    const fault = valueFault(key, value);
+    const fault = valueError(key, value);
     if (fault !== undefined && key.hasEffect && !("expected" in key)) {
       const from = isNode(found.node) ? found.node.range?.[0] ?? found.from : found.from;
       this.#mistake(from, path, fault);
@@ -306,7 +306,7 @@ function isValid(schema: ValueSchema, value: unknown): boolean {
 }
 
 /** What is wrong with a value for that key, for a person; undefined where nothing is. */
-export function valueFault(key: ConfigKey, value: unknown): string | undefined {
+export function valueError(key: ConfigKey, value: unknown): string | undefined {
   return isValid(key.schema, value) ? undefined : `it is ${shown(value)}; it must be ${key.schema.description}`;
 }
 

@@ -6,7 +6,7 @@ import { isMap, parseDocument, stringify } from "yaml";
 import { reasonOf } from "../../base/log/logger.ts";
 import { cloudcoreKeys, type ConfigKey, isKey, skepKeys } from "../../protocol/apis/cloudcore-config.ts";
 import { edgeNodeLabel } from "../../protocol/message/names.ts";
-import { API_VERSION, ConfigFileError, KIND, readLimited, valueFault } from "./file.ts";
+import { API_VERSION, ConfigFileError, KIND, readLimited, valueError } from "./file.ts";
 
 /** Where a key of then stands now. */
 type Paths = Readonly<Record<string, string>>;
@@ -98,7 +98,7 @@ export async function fromSeedConf(dir: string): Promise<string> {
   const faults = new Set<string>();
   const put = (path: string, { file, value: given }: Setting, key: string) => {
     const value = typeof given === "string" ? given.replace(/^~(?=\/)/, homedir()) : given;
-    const fault = valueFault(keyAt(path), value);
+    const fault = valueError(keyAt(path), value);
     if (fault === undefined) set(known, path.split("."), value);
     else faults.add(`${file}: ${key}: ${fault}`);
   };

@@ -67,7 +67,7 @@ export interface WriteOptions {
 }
 
 /** A deletion's wishes, as `metav1.DeleteOptions`. */
-export interface DeleteWishes {
+export interface DeleteOptions {
   readonly gracePeriodSeconds?: number;
   readonly preconditions?: { readonly uid?: string };
   readonly propagationPolicy?: string;
@@ -163,7 +163,7 @@ export class KubeClient {
     return await this.#object("PATCH", path, patch, patchTypes[kind]);
   }
 
-  async delete(ref: ObjectRef, options: DeleteWishes = {}): Promise<KubeObject> {
+  async delete(ref: ObjectRef, options: DeleteOptions = {}): Promise<KubeObject> {
     return await this.#object("DELETE", objectPath(ref), options);
   }
 

@@ -23,7 +23,7 @@ export class JsonWatch extends Watch {
       controller.abort();
       done(error);
     };
-    const heard = () => {
+    const restartTimer = () => {
       if (isDone) return;
       clearTimeout(silence);
       // By this name client-node knows that nothing is wrong, and goes on from the version that it has.
@@ -31,13 +31,13 @@ export class JsonWatch extends Watch {
       silence = setTimeout(quiet, SILENCE_MS);
       silence.unref();
     };
-    heard();
+    restartTimer();
     this.#open(path, query, controller.signal).then(async (body) => {
-      heard();
+      restartTimer();
       let rest = "";
       body.setEncoding("utf8");
       for await (const chunk of body as AsyncIterable<string>) {
-        heard();
+        restartTimer();
         const lines = (rest + chunk).split("\n");
         rest = lines.pop() ?? "";
         for (const line of lines) if (line !== "") tell(line, callback);

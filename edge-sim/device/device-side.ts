@@ -14,7 +14,7 @@ import type { SocketMapper } from "./socket-mapper.ts";
 import { DeviceTwin } from "../devicetwin/devicetwin.ts";
 import { today, v11 } from "../devicetwin/eras.ts";
 import { type DeviceManager, Dmi } from "../dmi/dmi.ts";
-import type { DmiDoor } from "../dmi/door.ts";
+import type { DmiServer } from "../dmi/server.ts";
 import type { EdgeHub } from "../edgehub/edgehub.ts";
 import { EventBus, type MqttSettings } from "../eventbus/eventbus.ts";
 import type { StoreChange } from "../metamanager/metamanager.ts";
@@ -66,7 +66,7 @@ export class DeviceSide {
   readonly #kind: MapperKind;
   readonly #mapper: SimulatedMapper;
   readonly #dmi: Dmi;
-  #door: DmiDoor | undefined;
+  #server: DmiServer | undefined;
   #socketMapper: SocketMapper | undefined;
   #opened: Promise<void> = Promise.resolve();
 
@@ -85,25 +85,26 @@ export class DeviceSide {
       isActive: kind !== "passive",
       report: (id, report) => this.#said(id, report),
       state: (id, state) =>
-        isV11 ? this.twin.stated(id, state) : this.#manager.reportDeviceStates(...splitId(id), state),
-      applied: (id, property, value) => this.#applied(id, property, value),
+        isV11 ? this.twin.takeState(id, state) : this.#manager.reportDeviceStates(...splitId(id), state),
+      onApplied: (id, property, value) => this.#onApplied(id, property, value),
     });
     this.#mapper = mapper;
     const around = { ...deps, node: name, era, isV11 };
-    this.bus = mqtt && new EventBus({ ...around, mqtt, heard: (topic, payload) => this.twin.heard(topic, payload) });
+    this.bus = mqtt &&
+      new EventBus({ ...around, mqtt, onPublish: (topic, payload) => this.twin.onPublish(topic, payload) });
     this.serviceBus = serviceBus && new ServiceBus({ ...around, listen: serviceBus });
     const { bus } = this;
     this.twin = new DeviceTwin({
       ...around,
       publish: bus && ((topic, payload) => bus.publish(topic, payload)),
-      left: (id) => isV11 && mapper.remove(id),
-      wanted: (id, expected) => isV11 && mapper.want(id, expected),
+      onDelete: (id) => isV11 && mapper.remove(id),
+      onDesired: (id, expected) => isV11 && mapper.want(id, expected),
     });
     this.#dmi = new Dmi({
       store,
       logger,
-      reported: (id, twin) => this.twin.reported(id, twin),
-      stated: (id, state) => this.twin.stated(id, state),
+      onReport: (id, twin) => this.twin.reported(id, twin),
+      onState: (id, state) => this.twin.takeState(id, state),
       simulated: kind === "inside" || kind === "passive" ? mapper : undefined,
     });
     this.devices = new EdgeDevices(this.twin, mapper, era);
@@ -115,8 +116,8 @@ export class DeviceSide {
   }
 
   /** Where mappers and applications can attach. */
-  get doors(): readonly string[] {
-    return [...this.bus?.urls ?? [], ...(this.#door === undefined ? [] : [`unix:${this.#door.socket}`])];
+  get endpoints(): readonly string[] {
+    return [...this.bus?.urls ?? [], ...(this.#server === undefined ? [] : [`unix:${this.#server.socket}`])];
   }
 
   start(): void {
@@ -133,7 +134,7 @@ export class DeviceSide {
     await this.serviceBus?.stop();
     await this.#opened.catch(() => {});
     await this.#socketMapper?.stop();
-    await this.#door?.stop();
+    await this.#server?.stop();
     this.#mapper.stop();
     this.#dmi.stop();
     this.twin.stop();
@@ -154,9 +155,9 @@ export class DeviceSide {
     const { dmi } = this.#deps;
     if (dmi === undefined) return;
     // gRPC takes a while to load: only for edges that have such a door.
-    const { DmiDoor } = await import("../dmi/door.ts");
-    this.#door ??= new DmiDoor({ ...this.#deps, ...dmi, dmi: this.#dmi });
-    await this.#door.start();
+    const { DmiServer } = await import("../dmi/server.ts");
+    this.#server ??= new DmiServer({ ...this.#deps, ...dmi, dmi: this.#dmi });
+    await this.#server.start();
     if (this.#kind !== "socket") return;
     const { SocketMapper } = await import("./socket-mapper.ts");
     this.#socketMapper ??= new SocketMapper({ ...this.#deps, ...dmi, mapper: this.#mapper });
@@ -210,7 +211,7 @@ export class DeviceSide {
     return this.twin.reported(id, { [property]: { actual: { value }, ...metadata } });
   }
 
-  #applied(id: string, property: string, outcome: string): void {
+  #onApplied(id: string, property: string, outcome: string): void {
     const { clock, name: node, tap } = this.#deps;
     const about = { header: { msg_id: "" }, route: { operation: "apply", resource: `device/${id}/${property}` } };
     tap?.(hopOf(about, { time: clock.now(), hop: "device.apply", direction: "down", node, outcome }));

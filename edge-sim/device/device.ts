@@ -3,7 +3,7 @@ import type { Device, DeviceModel, DeviceProperty, ModelProperty } from "../../p
 import { listAt, textAt } from "../../protocol/apis/kube-object.ts";
 import type { Random } from "../../base/random/random.ts";
 import { type Clock, every, type Timer } from "../../base/time/clock.ts";
-import { Faults, type Misbehaviour, noFaults } from "./misbehaviour.ts";
+import { Faults, type Misbehaviour, noErrors } from "./misbehaviour.ts";
 import { type ValueSource, valueSource, type ValueSpec } from "./values.ts";
 
 /** How the devices of a model behave: where their values come from, by property, and what they do wrong. */
@@ -132,7 +132,7 @@ export class SimulatedDevice {
         cycle,
         source: known?.source ?? valueSource(described, random.stream(property.name), values[property.name]),
         faults: known?.faults ??
-          (behaves ? noFaults : new Faults(misbehaves, random.stream(`faults/${property.name}`))),
+          (behaves ? noErrors : new Faults(misbehaves, random.stream(`faults/${property.name}`))),
         timer,
       };
       this.#properties.set(property.name, entry);

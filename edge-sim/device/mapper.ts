@@ -20,7 +20,7 @@ export interface MapperDeps {
   readonly report: (id: string, report: Report) => string | undefined;
   readonly state: (id: string, state: string) => void;
   /** A desired value has reached a device. */
-  readonly applied: (id: string, property: string, value: string) => void;
+  readonly onApplied: (id: string, property: string, value: string) => void;
 }
 
 export class SimulatedMapper implements DeviceMapper {
@@ -98,7 +98,7 @@ export class SimulatedMapper implements DeviceMapper {
   }
 
   #make(id: string): SimulatedDevice {
-    const { applied, behaviours, clock, millisecond, random, report, state } = this.#deps;
+    const { behaviours, clock, millisecond, onApplied, random, report, state } = this.#deps;
     return new SimulatedDevice({
       clock,
       random: random.stream(`device/${id}`),
@@ -106,7 +106,7 @@ export class SimulatedMapper implements DeviceMapper {
       behaviours,
       noticed: (noticed) => state(id, noticed),
       report: (said) => report(id, said),
-      applied: (property, value) => applied(id, property, value),
+      applied: (property, value) => onApplied(id, property, value),
     });
   }
 }

@@ -53,4 +53,4 @@ export class Faults {
 }
 
 /** Those of a device that behaves: one for all, since nothing of it changes. */
-export const noFaults = new Faults({}, new Random(0));
+export const noErrors = new Faults({}, new Random(0));

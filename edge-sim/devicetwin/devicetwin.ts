@@ -26,10 +26,10 @@ export interface DeviceTwinDeps {
   readonly clock: Clock;
   /** To the mappers, by MQTT; undefined where nobody could listen, and nothing is built then. */
   readonly publish: ((topic: string, payload: string) => void) | undefined;
-  /** A device is gone. */
-  readonly left: (id: string) => void;
+  /** A device was removed. */
+  readonly onDelete: (id: string) => void;
   /** The cloud has set twins of a device: `expected` of each that it has. */
-  readonly wanted: (id: string, expected: Readonly<Record<string, string | undefined>>) => void;
+  readonly onDesired: (id: string, expected: Readonly<Record<string, string | undefined>>) => void;
 }
 
 /** A device this node cannot speak of, or a value it must not send. */
@@ -97,7 +97,7 @@ export class DeviceTwin {
 
   /** The edge starts: devices in the store are there again, with their versions. */
   start(): void {
-    const { clock, era, store, timings, wanted } = this.#deps;
+    const { clock, era, store, timings, onDesired } = this.#deps;
     for (const [, stored] of store.entries(ROWS)) {
       const { attributes = {}, description = "", metadata, name, state = "", twins = {} } = stored as Row;
       const id = metadata.name;
@@ -110,7 +110,7 @@ export class DeviceTwin {
         twins: new TwinTable(era.isV11 ? withoutActualTimes(twins) : twins),
       };
       this.#members.set(id, member);
-      wanted(id, expectedOf(member.twins));
+      onDesired(id, expectedOf(member.twins));
     }
     this.#resend = every(clock, timings.confirm, () => this.#reports.again());
   }
@@ -118,7 +118,7 @@ export class DeviceTwin {
   stop(): void {
     this.#resend?.cancel();
     this.#reports.clear();
-    for (const id of this.#members.keys()) this.#deps.left(id);
+    for (const id of this.#members.keys()) this.#deps.onDelete(id);
     this.#members.clear();
   }
 
@@ -160,7 +160,7 @@ export class DeviceTwin {
   }
 
   /** A mapper has published something on one of the twin's topics; what nobody understands is dropped, as edgecore drops it. */
-  heard(topic: string, payload: string): void {
+  onPublish(topic: string, payload: string): void {
     const { era } = this.#deps;
     const asked = readTopic(topic, era.segments);
     if (asked === undefined) return;
@@ -180,7 +180,7 @@ export class DeviceTwin {
         return this.#sync(member, update.twin, update.event_id);
       }
       case "state/update":
-        return this.stated(asked.id, textAt(jsonIn(payload), "state") || textAt(jsonIn(payload), "State"));
+        return this.takeState(asked.id, textAt(jsonIn(payload), "state") || textAt(jsonIn(payload), "State"));
     }
   }
 
@@ -195,7 +195,7 @@ export class DeviceTwin {
   }
 
   /** A mapper says how a device is; states that an edge doesn't take, and devices it doesn't have, are passed over. */
-  stated(id: string, state: string): void {
+  takeState(id: string, state: string): void {
     if (this.#members.has(id) && this.#deps.era.refuseState(state) === undefined) this.reportState(id, state);
   }
 
@@ -226,11 +226,11 @@ export class DeviceTwin {
   /** The node has a device no longer. */
   leave(id: string): void {
     if (!this.#members.delete(id)) return;
-    const { left, store } = this.#deps;
+    const { onDelete, store } = this.#deps;
     store.delete(rowPath(id));
     // The cloud never confirms a report of a device it no longer has: it would be sent for ever.
     this.#reports.forget((subject) => subject.startsWith(`${id} `));
-    left(id);
+    onDelete(id);
     this.#tellMembership([], [{ id }]);
   }
 
@@ -301,7 +301,7 @@ export class DeviceTwin {
     const changes = member.twins.update(twin, "cloud", now);
     this.#keep(member);
     this.#tell(member, changes, event, now);
-    this.#deps.wanted(member.id, expectedOf(member.twins));
+    this.#deps.onDesired(member.id, expectedOf(member.twins));
   }
 
   /** In edgecore's order: the document, what is not as wanted, and then the cloud. */

@@ -36,8 +36,8 @@ export interface DmiDeps {
   readonly store: EdgeStore;
   readonly logger: Logger;
   /** The twin takes what a mapper says, as if it had come by MQTT. */
-  readonly reported: (id: string, twin: Readonly<Record<string, MsgTwin>>) => string | undefined;
-  readonly stated: (id: string, state: string) => void;
+  readonly onReport: (id: string, twin: Readonly<Record<string, MsgTwin>>) => string | undefined;
+  readonly onState: (id: string, state: string) => void;
   /** Takes the devices of all protocols that nobody has registered for. */
   readonly simulated: DeviceMapper | undefined;
 }
@@ -133,7 +133,7 @@ export class Dmi implements DeviceManager {
   /** Each property becomes an update of its own. What the mapper says of type and time is not kept. */
   reportDeviceStatus(namespace: string, name: string, twins: readonly TwinReport[]): string | undefined {
     const refusals = twins.map(({ observedDesired, property, reported }) =>
-      this.#deps.reported(`${namespace}/${name}`, {
+      this.#deps.onReport(`${namespace}/${name}`, {
         [property]: { expected: { value: observedDesired }, actual: { value: reported } },
       })
     );
@@ -141,7 +141,7 @@ export class Dmi implements DeviceManager {
   }
 
   reportDeviceStates(namespace: string, name: string, state: string): void {
-    this.#deps.stated(`${namespace}/${name}`, state);
+    this.#deps.onState(`${namespace}/${name}`, state);
   }
 
   /** The model that a device names, where the node has it. */

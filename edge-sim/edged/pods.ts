@@ -84,7 +84,7 @@ const noErrors: ReadonlyMap<string, string> = new Map();
 const noLogs: readonly string[] = [];
 
 /** What a pod can be made to do. */
-export type PodDeed = "complete" | "fail" | "unready" | "ready";
+export type PodAction = "complete" | "fail" | "unready" | "ready";
 
 /** A simulated kubelet: no containers, but everything the cloud can see of them. */
 export class EdgePods {
@@ -159,11 +159,11 @@ export class EdgePods {
    * Makes a running pod do something: its containers `complete` or `fail`, and are started again as its restartPolicy says;
    * it becomes `unready` or `ready`. False where there is no such pod running.
    */
-  make(namespace: string, name: string, deed: PodDeed, exitCode = deed === "fail" ? 1 : 0): boolean {
+  make(namespace: string, name: string, action: PodAction, exitCode = action === "fail" ? 1 : 0): boolean {
     const pod = this.#named(namespace, name);
     if (pod === undefined || !["running", "unready"].includes(pod.phase)) return false;
     leaveStages(pod);
-    if (deed === "ready" || deed === "unready") pod.phase = deed === "ready" ? "running" : "unready";
+    if (action === "ready" || action === "unready") pod.phase = action === "ready" ? "running" : "unready";
     else this.#exit(pod, exitCode);
     void this.#advance(pod);
     return true;

@@ -22,7 +22,7 @@ export class BrokerError extends SkepError {
 }
 
 /** Called with each message of a subscribed topic. */
-export type Heard = (topic: string, payload: string) => void;
+export type OnMessage = (topic: string, payload: string) => void;
 
 /** Milliseconds a mapper that doesn't read is waited for before it is disconnected. */
 const DRAIN_MS = 1000;
@@ -32,7 +32,7 @@ const MAX_CLIENTS = 100;
 /** edgecore's internal broker: QoS 0, nothing retained, no session outlives its connection. Rejects with BrokerError where the port is taken. */
 export async function internalBroker(
   at: { readonly host: string; readonly port: number },
-  heard: Heard,
+  onMessage: OnMessage,
 ): Promise<Broker> {
   const { Aedes } = await import("aedes");
   const { createServer } = await import("node:net");
@@ -68,7 +68,7 @@ export async function internalBroker(
   // One message that fits several topics is heard once.
   let last: unknown;
   const deliver = (packet: { topic: string; payload: string | Buffer }, done: () => void) => {
-    if (packet !== last) heard(packet.topic, packet.payload.toString());
+    if (packet !== last) onMessage(packet.topic, packet.payload.toString());
     last = packet;
     done();
   };
@@ -95,7 +95,7 @@ const CONNECT_MS = 10_000;
 export async function externalBroker(
   url: string,
   node: string,
-  heard: Heard,
+  onMessage: OnMessage,
   isKnown: boolean,
   signal: AbortSignal,
 ): Promise<Broker> {
@@ -112,7 +112,7 @@ export async function externalBroker(
     queueQoSZero: false,
   });
   client.on("error", () => {});
-  client.on("message", (topic, payload) => heard(topic, payload.toString()));
+  client.on("message", (topic, payload) => onMessage(topic, payload.toString()));
   client.on("connect", () => void (topics.size > 0 && client.subscribe([...topics], { qos: 1 })));
   if (!isKnown) {
     const { promise, reject, resolve } = Promise.withResolvers<void>();

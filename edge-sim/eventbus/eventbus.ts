@@ -30,7 +30,7 @@ export interface EventBusDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   /** Something for the twin. */
-  readonly heard: (topic: string, payload: string) => void;
+  readonly onPublish: (topic: string, payload: string) => void;
 }
 
 /** Where the store keeps the topics that the cloud has subscribed to. */
@@ -99,16 +99,16 @@ export class EventBus {
 
   async #open(signal: AbortSignal): Promise<void> {
     const { era, mqtt, node } = this.#deps;
-    const heard = (topic: string, payload: string) => this.#heard(topic, payload);
+    const onPublish = (topic: string, payload: string) => this.#onPublish(topic, payload);
     const brokers: Broker[] = [];
     if (mqtt.internal !== undefined) {
-      const broker = await internalBroker({ ...mqtt.internal, port: this.#port }, heard);
+      const broker = await internalBroker({ ...mqtt.internal, port: this.#port }, onPublish);
       this.#port = Number(new URL(broker.url).port);
       brokers.push(broker);
     }
     try {
       if (mqtt.external !== undefined) {
-        brokers.push(await externalBroker(mqtt.external, node, heard, this.#hadExternal, signal));
+        brokers.push(await externalBroker(mqtt.external, node, onPublish, this.#hadExternal, signal));
         this.#hadExternal = true;
       }
       for (const broker of brokers) {
@@ -202,11 +202,11 @@ export class EventBus {
     this.#deps.store.put(TOPICS, { metadata: { name: "all" }, topics });
   }
 
-  #heard(topic: string, payload: string): void {
-    const { clock, era, heard, hub, logger } = this.#deps;
+  #onPublish(topic: string, payload: string): void {
+    const { clock, era, onPublish, hub, logger } = this.#deps;
     if (isForTwin(topic)) {
       try {
-        return heard(topic, payload);
+        return onPublish(topic, payload);
       } catch (error) {
         // Whatever is wrong with it, the edge goes on.
         return logger.error("a mapper's message could not be dealt with", { topic, error: reasonOf(error) });

@@ -36,7 +36,7 @@ export interface Cohort {
   /** Who has its devices. */
   readonly mapper?: MapperKind;
   /** What each of its edges has for mappers and applications, by name and index. */
-  readonly doors?: (name: string, index: number) => Pick<EdgeOptions, "dmi" | "mqtt" | "serviceBus">;
+  readonly endpoints?: (name: string, index: number) => Pick<EdgeOptions, "dmi" | "mqtt" | "serviceBus">;
 }
 
 /** Of all edges each `of`-th, from the `index`-th on. */
@@ -110,12 +110,12 @@ export class Fleet {
     this.#hub = await this.#withCa(this.#options.hub);
     const { rate, shard = { index: 0, of: 1 }, suffix = "" } = this.#options;
     const waiting: Edge[] = [];
-    for (const { cohort, count, credentials, doors, ...alike } of this.#options.cohorts) {
+    for (const { cohort, count, credentials, endpoints, ...alike } of this.#options.cohorts) {
       const hub = credentials === undefined ? this.#hub : { ...this.#hub, credentials };
       for (let i = 0; i < count; i++) {
         const name = edgeName(cohort, i, suffix);
         if (this.#index++ % shard.of !== shard.index) continue;
-        const edge = this.#make(name, hub, { ...alike, ...doors?.(name, i) });
+        const edge = this.#make(name, hub, { ...alike, ...endpoints?.(name, i) });
         this.#joins(cohort, edge);
         waiting.push(edge);
       }

@@ -3,7 +3,7 @@ import { refuseTwin, refuseTwinType } from "../twin/twin.ts";
 import type { Device, DeviceModel } from "./device.ts";
 
 /** What is wrong with a model, a sentence each; empty where nothing is (KubeEdge v1.23 `cloud/pkg/admissioncontroller`). */
-export function modelFaults(model: DeviceModel): string[] {
+export function modelErrors(model: DeviceModel): string[] {
   return repeated(model.spec?.properties ?? []);
 }
 
@@ -11,7 +11,7 @@ export function modelFaults(model: DeviceModel): string[] {
  * What is wrong with a device, a sentence each; empty where nothing is. Property names are unique (notes 3, §1.4), its
  * model knows them, and the edge takes each desired value (§4.4): one it refuses is dropped there without a notice.
  */
-export function deviceFaults(device: Device, model: DeviceModel | undefined): string[] {
+export function deviceErrors(device: Device, model: DeviceModel | undefined): string[] {
   const properties = device.spec?.properties ?? [];
   const faults = repeated(properties);
   const known = new Map((model?.spec?.properties ?? []).map((property) => [property.name, property]));

@@ -72,7 +72,7 @@ export function twinsOf(device: DeviceV1alpha1 | undefined): TwinV1alpha1[] {
 }
 
 /** What is wanted of a device, as a text to compare. What it reports is not in it. */
-export function wishesOf(device: DeviceV1alpha1): string {
+export function desiredStateOf(device: DeviceV1alpha1): string {
   return JSON.stringify(
     twinsOf(device).map(({ propertyName, desired }) => [propertyName, desired?.value ?? "", typeOf(desired)]).sort(),
   );

@@ -30,9 +30,9 @@ export async function cohortOf(
   { isWatched = false, legacy, timeScale }: CohortDeps,
 ): Promise<Cohort> {
   const { cohort, count = 1, labels, link, pods, reconnect, stages = [], transport, version } = written;
-  refuseDoors(written);
+  refuseEndpoints(written);
   return {
-    ...doorsOf(written, await protocolsOf(written, file), isWatched),
+    ...endpointsOf(written, await protocolsOf(written, file), isWatched),
     cohort,
     count,
     behaviours: await behavioursOf(written, file),
@@ -62,7 +62,7 @@ function backoffOf(
 }
 
 /** Throws CohortError where what edges should have of doors for mappers can't be. */
-function refuseDoors({ cohort, count = 1, dmi, mapper, mqtt, version }: ScenarioCohort): void {
+function refuseEndpoints({ cohort, count = 1, dmi, mapper, mqtt, version }: ScenarioCohort): void {
   if (mqtt?.server !== undefined && count > 1) {
     throw new CohortError(
       `cohort ${cohort}: a broker that runs already is one edge's: its ${count} edges would answer for one another's devices; say count: 1, or mqtt: {} for brokers of their own`,
@@ -80,16 +80,16 @@ async function protocolsOf({ devices = [], mapper }: ScenarioCohort, file: strin
 }
 
 /** What each edge has, by its index in the cohort. */
-function doorsOf(
+function endpointsOf(
   { dmi, mapper, mqtt, serviceBus }: ScenarioCohort,
   protocols: readonly string[],
   keepsLast: boolean,
-): Pick<Cohort, "mapper" | "doors"> {
+): Pick<Cohort, "mapper" | "endpoints"> {
   const at = (first: number | undefined, index: number) => ({
     host: "127.0.0.1",
     port: first === undefined ? 0 : first + index,
   });
-  const doors = (name: string, index: number) => ({
+  const endpoints = (name: string, index: number) => ({
     ...(mqtt === undefined ? {} : {
       mqtt: {
         keepsLast,
@@ -101,7 +101,7 @@ function doorsOf(
   });
   return {
     ...(mapper === undefined ? {} : { mapper: mapper === "dmi" ? "socket" : mapper }),
-    ...(mqtt ?? serviceBus ?? dmi ? { doors } : {}),
+    ...(mqtt ?? serviceBus ?? dmi ? { endpoints } : {}),
   };
 }
 

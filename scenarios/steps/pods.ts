@@ -1,5 +1,5 @@
 // Steps at pods: what their containers do, and which images can be had.
-import type { PodDeed } from "../../edge-sim/edged/pods.ts";
+import type { PodAction } from "../../edge-sim/edged/pods.ts";
 import { edgeNamed } from "../checks/place.ts";
 import type { StepContext } from "../model/context.ts";
 import { StepFailure } from "../model/step-failure.ts";
@@ -8,7 +8,7 @@ import type { StepKind } from "../model/step-kind.ts";
 /** What the step takes. */
 export interface PodsArgs {
   readonly pod?: string;
-  readonly do?: PodDeed;
+  readonly do?: PodAction;
   readonly exitCode?: number;
   readonly image?: string;
   readonly pullable?: boolean;
@@ -44,8 +44,8 @@ export const podsStep = {
       for (const edge of edges) edge.pods.setImage(args.image, args.pullable === true);
       return Promise.resolve(undefined);
     }
-    const { pod = "", do: deed = "complete", exitCode } = args;
-    if (!fleet.edges().some((edge) => edge.pods.make(namespace, pod, deed, exitCode))) {
+    const { pod = "", do: action = "complete", exitCode } = args;
+    if (!fleet.edges().some((edge) => edge.pods.make(namespace, pod, action, exitCode))) {
       throw new StepFailure(`no edge runs a pod ${pod}`, [], pod);
     }
     return Promise.resolve(undefined);

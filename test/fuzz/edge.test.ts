@@ -59,7 +59,7 @@ test("whatever mappers publish, an edge answers in JSON or not at all, and its r
   fc.assert(
     fc.property(fc.array(fc.tuple(topic, payload), { maxLength: 5 }), (published) => {
       const { heard, store, twin } = world();
-      for (const [on, what] of published) twin.heard(on, what);
+      for (const [on, what] of published) twin.onPublish(on, what);
       heard("");
       const rows = [...store.entries("devicetwin")].map(([, row]) => JSON.parse(JSON.stringify(row)));
       expect(rows).toHaveLength(1);

@@ -35,7 +35,7 @@ export function twinsOf(
     isActive,
     report: (id, { property, value }: Report) => twin.reported(id, { [property]: { actual: { value } } }),
     state: (id, state) => twin.reportState(id, state),
-    applied: (id, property, value) => void (isV11 && mapper.get(id)?.set(property, value)),
+    onApplied: (id, property, value) => void (isV11 && mapper.get(id)?.set(property, value)),
   });
   const twin = new DeviceTwin({
     node,
@@ -45,8 +45,8 @@ export function twinsOf(
     timings: edgecoreTimings,
     clock,
     publish: (topic, payload) => void published.push({ topic, payload: JSON.parse(payload) }),
-    left: (id) => mapper.remove(id),
-    wanted: (id, expected) => isV11 && mapper.want(id, expected),
+    onDelete: (id) => mapper.remove(id),
+    onDesired: (id, expected) => isV11 && mapper.want(id, expected),
   });
   const devices = new EdgeDevices(twin, mapper, era);
   twin.start();

@@ -12,19 +12,19 @@ const GRACE_MS = 50_000;
 const LEASES = "kube-node-lease";
 
 /** What a node said last, and when that was seen: its own clock may be another one. */
-interface Heard {
-  readonly said: string;
+interface LastSeen {
+  readonly renewed: string;
   readonly at: number;
 }
 
 /** Looks from time to time; nodes that have never said anything are nobody's business. Returns the way to stop. */
 export function followNodes(resources: Resources, clock: Clock, timeScale: number): () => void {
-  const heard = new Map<string, Heard>();
+  const lastSeen = new Map<string, LastSeen>();
   const timer = every(clock, PERIOD_MS / timeScale, () => {
     const nodes = resources.store.list("nodes");
     const names = new Set(nodes.map(({ metadata }) => metadata.name));
-    for (const name of heard.keys()) if (!names.has(name)) heard.delete(name);
-    for (const node of nodes) look(resources, heard, node, clock.now(), GRACE_MS / timeScale);
+    for (const name of lastSeen.keys()) if (!names.has(name)) lastSeen.delete(name);
+    for (const node of nodes) reconcile(resources, lastSeen, node, clock.now(), GRACE_MS / timeScale);
   });
   return () => timer.cancel();
 }
@@ -33,17 +33,23 @@ export function followNodes(resources: Resources, clock: Clock, timeScale: numbe
 const taintOf: Readonly<Record<string, string>> = { Unknown: unreachable, False: notReady };
 const ours: ReadonlySet<unknown> = new Set([unreachable, notReady]);
 
-function look(resources: Resources, heard: Map<string, Heard>, node: KubeObject, now: number, grace: number): void {
+function reconcile(
+  resources: Resources,
+  lastSeen: Map<string, LastSeen>,
+  node: KubeObject,
+  now: number,
+  grace: number,
+): void {
   const { name } = node.metadata;
   const lease = resources.store.get("leases.coordination.k8s.io", `${LEASES}/${name}`);
   const conditions = listAt(node, "status", "conditions") as { readonly type: string; readonly status: string }[];
   const ready = conditions.find(({ type }) => type === "Ready");
   // The lease, or before there is one the node's own word.
-  const said = textAt(lease, "spec", "renewTime") || textAt(ready, "lastHeartbeatTime");
-  if (said === "" || ready === undefined) return;
-  const last = heard.get(name);
-  if (last?.said !== said) heard.set(name, { said, at: now });
-  const isLate = now - (heard.get(name)?.at ?? now) > grace;
+  const renewed = textAt(lease, "spec", "renewTime") || textAt(ready, "lastHeartbeatTime");
+  if (renewed === "" || ready === undefined) return;
+  const last = lastSeen.get(name);
+  if (last?.renewed !== renewed) lastSeen.set(name, { renewed, at: now });
+  const isLate = now - (lastSeen.get(name)?.at ?? now) > grace;
   const time = secondsOf(now);
   const taints = listAt(node, "spec", "taints");
   const wanted = taintOf[isLate ? "Unknown" : ready.status];

@@ -75,7 +75,7 @@ const namespaceStrategy: Strategy = {
 const dataKey = /^[-._a-zA-Z0-9]+$/;
 
 /** ConfigMaps and Secrets: keys, total size, and that an immutable one stays as it is. */
-function dataFaults(object: KubeObject, old: KubeObject | undefined, fields: readonly string[]): Cause[] {
+function dataErrors(object: KubeObject, old: KubeObject | undefined, fields: readonly string[]): Cause[] {
   const causes: Cause[] = [];
   let total = 0;
   for (const field of fields) {
@@ -112,7 +112,7 @@ function dataFaults(object: KubeObject, old: KubeObject | undefined, fields: rea
 }
 
 function refuseBadBase64(secret: KubeObject, value: unknown): void {
-  if (typeof value !== "string") return; // told by dataFaults
+  if (typeof value !== "string") return; // told by dataErrors
   const wrong = /[^A-Za-z0-9+/=\s]/.exec(value);
   if (wrong !== null || value.replace(/\s/g, "").length % 4 !== 0) {
     throw badRequest(
@@ -131,7 +131,7 @@ const secretKeys: Readonly<Record<string, readonly string[]>> = {
   "kubernetes.io/ssh-auth": ["ssh-privatekey"],
 };
 
-function secretTypeFaults(secret: KubeObject): Cause[] {
+function secretTypeErrors(secret: KubeObject): Cause[] {
   const data = (secret.data ?? {}) as Record<string, string>;
   const type = String(secret.type);
   if (type === "kubernetes.io/basic-auth" && data.username === undefined && data.password === undefined) {
@@ -157,7 +157,7 @@ function secretTypeFaults(secret: KubeObject): Cause[] {
 }
 
 const configMapStrategy: Strategy = {
-  validate: (object, old) => dataFaults(object, old, ["data", "binaryData"]),
+  validate: (object, old) => dataErrors(object, old, ["data", "binaryData"]),
 };
 
 const secretStrategy: Strategy = {
@@ -176,7 +176,7 @@ const secretStrategy: Strategy = {
   },
   validate(secret, old) {
     for (const value of Object.values((secret.data ?? {}) as Record<string, string>)) refuseBadBase64(secret, value);
-    const causes = [...dataFaults(secret, old, ["data"]), ...secretTypeFaults(secret)];
+    const causes = [...dataErrors(secret, old, ["data"]), ...secretTypeErrors(secret)];
     if (old !== undefined && secret.type !== old.type) causes.push(wrong("type", secret.type, "field is immutable"));
     return causes;
   },

@@ -12,7 +12,7 @@ const qualifiedName = /^([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]$/;
 export type NameForm = "label" | "subdomain" | "dns1035";
 
 /** What is wrong with a name of that form; undefined where nothing is. */
-export function nameFault(name: string, form: NameForm): string | undefined {
+export function nameError(name: string, form: NameForm): string | undefined {
   if (form === "dns1035") {
     if (name.length > 63) return "must be no more than 63 characters";
     return dns1035.test(name)
@@ -33,15 +33,15 @@ export function nameFault(name: string, form: NameForm): string | undefined {
 }
 
 /** The faults of an object's metadata. */
-export function metadataFaults(metadata: ObjectMeta, form: NameForm): Cause[] {
+export function metadataErrors(metadata: ObjectMeta, form: NameForm): Cause[] {
   const causes: Cause[] = [];
   if (!metadata.name) causes.push(required("metadata.name", "name or generateName is required"));
   else {
-    const fault = nameFault(metadata.name, form);
+    const fault = nameError(metadata.name, form);
     if (fault !== undefined) causes.push(wrong("metadata.name", metadata.name, fault));
   }
   for (const [key, value] of Object.entries(metadata.labels ?? {})) {
-    causes.push(...keyFaults("metadata.labels", key));
+    causes.push(...keyErrors("metadata.labels", key));
     if (typeof value === "string" && value.length > 63) {
       causes.push({
         reason: "FieldValueTooLong",
@@ -57,12 +57,12 @@ export function metadataFaults(metadata: ObjectMeta, form: NameForm): Cause[] {
     }
   }
   for (const key of Object.keys(metadata.annotations ?? {})) {
-    causes.push(...keyFaults("metadata.annotations", key.toLowerCase()));
+    causes.push(...keyErrors("metadata.annotations", key.toLowerCase()));
   }
   return causes;
 }
 
-function keyFaults(field: string, key: string): Cause[] {
+function keyErrors(field: string, key: string): Cause[] {
   const parts = key.split("/");
   const name = parts.at(-1) as string;
   if (parts.length > 2 || !qualifiedName.test(name) || name.length > 63) {
@@ -73,7 +73,7 @@ function keyFaults(field: string, key: string): Cause[] {
     )];
   }
   if (parts.length === 2 && !subdomain.test(parts[0] as string)) {
-    return [wrong(field, key, `prefix part ${nameFault(parts[0] as string, "subdomain")}`)];
+    return [wrong(field, key, `prefix part ${nameError(parts[0] as string, "subdomain")}`)];
   }
   return [];
 }

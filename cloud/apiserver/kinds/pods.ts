@@ -3,7 +3,7 @@ import { at, type KubeObject, listAt, textAt } from "../../../protocol/apis/kube
 import { deepEqual } from "../patch/json-patch.ts";
 import { type Cause, denied, duplicate, required, unsupported, wrong } from "../status.ts";
 import type { Strategy } from "./kind.ts";
-import { nameFault } from "./names.ts";
+import { nameError } from "./names.ts";
 
 type Fields = Record<string, unknown>;
 
@@ -21,7 +21,7 @@ export const podStrategy: Strategy = {
     fillDefaults(pod);
   },
   validate(pod, old) {
-    return old === undefined ? faultsOf(pod) : [...faultsOf(pod), ...changeFaults(pod, old)];
+    return old === undefined ? faultsOf(pod) : [...faultsOf(pod), ...changeErrors(pod, old)];
   },
   gracePeriod(pod) {
     // A pod that no kubelet has seen, or that has ended, has nothing to wait for.
@@ -117,7 +117,7 @@ function faultsOf(pod: KubeObject): Cause[] {
     const name = textAt(container, "name");
     if (name === "") causes.push(required(`${path}.name`));
     else {
-      const fault = nameFault(name, "label");
+      const fault = nameError(name, "label");
       if (fault !== undefined) causes.push(wrong(`${path}.name`, name, fault));
       if (names.has(name)) causes.push(duplicate(`${path}.name`, name));
     }
@@ -141,7 +141,7 @@ function faultsOf(pod: KubeObject): Cause[] {
 }
 
 /** After creation only these parts of a pod's spec may change. */
-function changeFaults(pod: KubeObject, old: KubeObject): Cause[] {
+function changeErrors(pod: KubeObject, old: KubeObject): Cause[] {
   const comparable = (object: KubeObject) => {
     const spec = structuredClone(object.spec) as Fields;
     for (const field of ["containers", "initContainers"]) {

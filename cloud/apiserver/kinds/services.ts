@@ -36,7 +36,7 @@ export const serviceStrategy: Strategy = {
       if (ingress.ip !== undefined) ingress.ipMode ??= "VIP";
     }
   },
-  validate: (service, old) => [...faultsOf(service), ...(old === undefined ? [] : changeFaults(service, old))],
+  validate: (service, old) => [...faultsOf(service), ...(old === undefined ? [] : changeErrors(service, old))],
   allocate,
 };
 
@@ -131,12 +131,12 @@ function faultsOf(service: KubeObject): Cause[] {
   return causes;
 }
 
-function changeFaults(service: KubeObject, old: KubeObject): Cause[] {
+function changeErrors(service: KubeObject, old: KubeObject): Cause[] {
   const before = textAt(old, "spec", "clusterIP");
   const now = textAt(service, "spec", "clusterIP");
   const isFree = before === "" || textAt(service, "spec", "type") === "ExternalName";
   if (isFree || before === now) return [];
-  return [clusterIpFault("spec.clusterIPs[0]", now, "may not change once set")];
+  return [clusterIpError("spec.clusterIPs[0]", now, "may not change once set")];
 }
 
 /** Addresses and node ports that no other service has. */
@@ -158,14 +158,14 @@ function allocateAddress(spec: Fields, others: readonly KubeObject[]): Cause[] {
       spec.clusterIPs = [address];
       return [];
     }
-    return [clusterIpFault("spec.clusterIPs", "", "failed to allocate a serviceIP: range is full")];
+    return [clusterIpError("spec.clusterIPs", "", "failed to allocate a serviceIP: range is full")];
   }
   const why = !asked.startsWith(ADDRESS_PREFIX)
     ? `the provided IP (${asked}) is not in the valid range. The range of valid IPs is ${ADDRESSES}`
     : taken.has(asked)
     ? "provided IP is already allocated"
     : undefined;
-  if (why !== undefined) return [clusterIpFault("spec.clusterIPs", asked, `failed to allocate IP ${asked}: ${why}`)];
+  if (why !== undefined) return [clusterIpError("spec.clusterIPs", asked, `failed to allocate IP ${asked}: ${why}`)];
   spec.clusterIPs ??= [asked];
   return [];
 }
@@ -192,7 +192,7 @@ function allocateNodePorts(spec: Fields, others: readonly KubeObject[]): Cause[]
 }
 
 /** Go prints the list of addresses as it is declared. */
-function clusterIpFault(field: string, address: string, why: string): Cause {
+function clusterIpError(field: string, address: string, why: string): Cause {
   return {
     reason: "FieldValueInvalid",
     message: `Invalid value: []string{${JSON.stringify(address)}}: ${why}`,

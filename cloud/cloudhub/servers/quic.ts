@@ -4,10 +4,10 @@ import { type QuicConnection, serveQuic } from "../../../base/transport/quic.ts"
 import { subjectOf } from "../../../protocol/pki/ca.ts";
 import { headerAnswer, messagesOf, viaductSocket } from "../../../protocol/viaduct/connection.ts";
 import { encodeFrame } from "../../../protocol/viaduct/frame.ts";
-import { type HubDoor, refusalOf } from "./door.ts";
+import { type AdmissionDeps, refusalOf } from "./admission.ts";
 
 /** Injected dependencies. */
-export interface QuicServerDeps extends HubDoor {
+export interface QuicServerDeps extends AdmissionDeps {
   readonly listen: ListenOptions;
   /** Streams an edge may have open. */
   readonly maxIncomingStreams: number;

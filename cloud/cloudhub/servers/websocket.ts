@@ -6,10 +6,10 @@ import { closeServer, listen, type ListenOptions } from "../../../base/transport
 import { acceptWebSockets, type Refusal } from "../../../base/transport/websocket-server.ts";
 import { limits } from "../../../protocol/limits.ts";
 import { isSignedBy } from "../../../protocol/pki/legacy.ts";
-import { type HubDoor, refusalOf } from "./door.ts";
+import { type AdmissionDeps, refusalOf } from "./admission.ts";
 
 /** Injected dependencies. */
-export interface HubServerDeps extends HubDoor {
+export interface HubServerDeps extends AdmissionDeps {
   readonly listen: ListenOptions;
 }
 

@@ -27,7 +27,7 @@ export class PacedQueue {
   /** By resource path, or by message where each counts. */
   readonly #waiting = new Map<string, Message>();
   #timer: Timer | undefined;
-  #isBehind = false;
+  #needsResync = false;
 
   constructor(deps: PacedQueueDeps) {
     this.#deps = deps;
@@ -44,7 +44,7 @@ export class PacedQueue {
     const key = route.group === groups.resource ? route.resource ?? "" : header.msg_id;
     const former = this.#waiting.get(key);
     if (former === undefined && this.#waiting.size >= this.#deps.limits.messages) {
-      this.#isBehind = true;
+      this.#needsResync = true;
       return false;
     }
     // The edge passes over the insert of what it has, and it keeps what a deletion in between would have removed.
@@ -72,8 +72,8 @@ export class PacedQueue {
         this.#pump();
       });
     }
-    if (!this.#isBehind || this.#waiting.size > limits.messages / 2) return;
-    this.#isBehind = false;
+    if (!this.#needsResync || this.#waiting.size > limits.messages / 2) return;
+    this.#needsResync = false;
     hasRoom();
   }
 }

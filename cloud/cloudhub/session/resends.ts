@@ -6,7 +6,7 @@ export interface Written {
   readonly first: number;
   readonly last: number;
   /** Messages of the edge read before the last write. */
-  readonly heard: number;
+  readonly received: number;
   /** How often its resend was put off since. */
   putOff: number;
 }
@@ -24,7 +24,7 @@ const LONGEST_WAIT = 8;
 export class Resends {
   readonly #interval: number;
   #writes = 0;
-  #heard = 0;
+  #received = 0;
   /** The latest first write that was acknowledged: the edge reads in order, and has read all before it. */
   #acknowledged = 0;
 
@@ -34,13 +34,13 @@ export class Resends {
   }
 
   /** A message of the edge was read; keepalives say nothing about its queue and don't count. */
-  heard(): void {
-    this.#heard++;
+  received(): void {
+    this.#received++;
   }
 
   wrote(before: Written | undefined): Written {
     const last = ++this.#writes;
-    return { first: before?.first ?? last, last, heard: this.#heard, putOff: 0 };
+    return { first: before?.first ?? last, last, received: this.#received, putOff: 0 };
   }
 
   acknowledged(written: Written | undefined): void {
@@ -58,7 +58,7 @@ export class Resends {
    */
   isPutOff(written: Written): boolean {
     if (this.#acknowledged > written.last || written.putOff >= PUT_OFF_MOST) return false;
-    if (this.#heard - written.heard < BUSY_MESSAGES) return false;
+    if (this.#received - written.received < BUSY_MESSAGES) return false;
     written.putOff++;
     return true;
   }

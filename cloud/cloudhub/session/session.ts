@@ -27,7 +27,7 @@ export interface SessionDeps {
   /** A node of KubeEdge v1.1: it gets every message once, and its acknowledgements say nothing. */
   readonly isV11: boolean;
   /** Called when the lane has room again after it was full: the node lacks what was dropped, and must be looked at anew. */
-  readonly behind: (session: NodeSession) => void;
+  readonly onResyncNeeded: (session: NodeSession) => void;
   /** Called once, when the session has ended. */
   readonly ended: (session: NodeSession, reason: string) => void;
 }
@@ -89,7 +89,7 @@ export class NodeSession {
    */
   readonly #sentAs = new Map<string, { readonly uid: string; readonly version: string }>();
   #keepalive: Timer;
-  #isBehind = false;
+  #needsResync = false;
   #ended = false;
 
   constructor(node: string, socket: MessageSocket, deps: SessionDeps, totals: DeliveryTotals) {
@@ -134,8 +134,8 @@ export class NodeSession {
   }
 
   /** A message of the edge was read that is no keepalive. */
-  heard(): void {
-    this.#resends.heard();
+  received(): void {
+    this.#resends.received();
   }
 
   /** Sends a message that needs no acknowledgement: at once, whatever waits. */
@@ -201,7 +201,7 @@ export class NodeSession {
     }
     if (offer === "stale") return this.#drop(message, "stale", "stale: this or a newer version is under way");
     if (offer === "full") {
-      this.#isBehind = true;
+      this.#needsResync = true;
       return this.#drop(message, "lane full", "the lane is full; the node will be looked at again");
     }
     if (isDelete) this.#sentAs.delete(path);
@@ -254,7 +254,7 @@ export class NodeSession {
       clock: this.#deps.clock,
       buffered: () => this.#socket.buffered,
       write: (message) => this.#sendOnce(message),
-      hasRoom: () => this.#deps.behind(this),
+      hasRoom: () => this.#deps.onResyncNeeded(this),
       limits: { messages: limits.pacedMessages, buffered: limits.pacedBuffered },
     });
   }
@@ -303,10 +303,10 @@ export class NodeSession {
   }
 
   #catchUp(): void {
-    if (!this.#isBehind || this.#ended) return;
+    if (!this.#needsResync || this.#ended) return;
     if (this.#lane.waiting > limits.laneMessages / 2 || this.#lane.bytes > limits.laneBytes / 2) return;
-    this.#isBehind = false;
-    this.#deps.behind(this);
+    this.#needsResync = false;
+    this.#deps.onResyncNeeded(this);
   }
 
   #pump(): void {

@@ -2,12 +2,12 @@
 import { randomUUID } from "node:crypto";
 import type { Clock } from "../../../base/time/clock.ts";
 import {
+  desiredStateOf,
   type DeviceV1alpha1,
   memberOfV1alpha1,
   msgTwinsOf,
   nodeOfV1alpha1,
   twinsOf,
-  wishesOf,
 } from "../../../protocol/apis/device-v1alpha1.ts";
 import { keyOf } from "../../../protocol/apis/kube-object.ts";
 import { newMessage } from "../../../protocol/message/message.ts";
@@ -159,7 +159,7 @@ export class DeviceV1alpha1Follower {
     if (node !== "" && !isSamePlace) await this.#add(node, device);
     // One that moves is sent to its new node before it is deleted from the old one, as with Go.
     if (before !== undefined && !isSamePlace) await this.#remove(before);
-    if (isSamePlace && node !== "" && wishesOf(before.object) !== wishesOf(device)) {
+    if (isSamePlace && node !== "" && desiredStateOf(before.object) !== desiredStateOf(device)) {
       await this.#update(node, device, before.object);
     }
     if (isSamePlace && JSON.stringify(before.object.spec) === JSON.stringify(device.spec)) return;

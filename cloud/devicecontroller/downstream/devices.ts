@@ -1,6 +1,6 @@
 // Devices and their models to the nodes they are bound to, in the order membership, model, device.
 import { type Device, deviceIdOf, type DeviceModel } from "../../../protocol/apis/device.ts";
-import { deviceFaults, modelFaults } from "../../../protocol/apis/device-checks.ts";
+import { deviceErrors, modelErrors } from "../../../protocol/apis/device-checks.ts";
 import { at, keyOf, type KubeObject, textAt } from "../../../protocol/apis/kube-object.ts";
 import { reasonOf } from "../../../base/log/logger.ts";
 import { modules, operations, resourceTypes } from "../../../protocol/message/names.ts";
@@ -97,7 +97,7 @@ export class DeviceFollower {
     if (isForeign) return;
     // Labels, status and the like are not sent to the edge.
     if (before !== undefined && JSON.stringify(before.spec) === JSON.stringify(device.spec)) return;
-    this.#warn("a device is invalid", key, deviceFaults(device, this.#modelOf(device)));
+    this.#warn("a device is invalid", key, deviceErrors(device, this.#modelOf(device)));
     if (before !== undefined) {
       this.#reconciler.sent(key, { object: device });
       return await this.#update(device);
@@ -146,7 +146,7 @@ export class DeviceFollower {
     const [namespace = "", name = ""] = key.split("/");
     const model = this.#models.get(namespace, name) as DeviceModel | undefined;
     if (model === undefined) return;
-    this.#warn("a device model is invalid", key, modelFaults(model));
+    this.#warn("a device model is invalid", key, modelErrors(model));
     const nodes = new Set<string>();
     for (const device of this.#reconciler.sentIn(`model ${namespace}/${name}`)) {
       nodes.add(this.#nodeOf(this.#reconciler.get(device)?.object));

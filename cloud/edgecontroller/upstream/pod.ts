@@ -2,7 +2,7 @@
 import { secondsOf } from "../../../protocol/apis/time.ts";
 import { at, type KubeObject, listAt, textAt } from "../../../protocol/apis/kube-object.ts";
 import { operations, resourceTypes } from "../../../protocol/message/names.ts";
-import { type DeleteWishes, hasCode } from "../../kube/client.ts";
+import { type DeleteOptions, hasCode } from "../../kube/client.ts";
 import { resources } from "../../kube/resource.ts";
 import {
   ContentError,
@@ -58,7 +58,7 @@ export const createPod: Handler = async ({ client }, request) => {
 export const deletePod: Handler = async ({ client }, request) => {
   const { namespace, name } = request.path;
   try {
-    await client.delete({ resource: resources.pods, namespace, name }, wishesOf(request));
+    await client.delete({ resource: resources.pods, namespace, name }, desiredStateOf(request));
     return [done];
   } catch (error) {
     const wasRecreated = hasCode(error, 409) &&
@@ -67,12 +67,12 @@ export const deletePod: Handler = async ({ client }, request) => {
   }
 };
 
-function wishesOf(request: EdgeRequest): DeleteWishes {
+function desiredStateOf(request: EdgeRequest): DeleteOptions {
   const { content } = request.message;
   if (typeof content === "string" && !content.startsWith("{")) {
     return { gracePeriodSeconds: 0, preconditions: { uid: content.replace(/^"|"$/g, "") } };
   }
-  return contentObject(request) as unknown as DeleteWishes;
+  return contentObject(request) as unknown as DeleteOptions;
 }
 
 type EdgeVersion = "v1.1" | "v1.23";

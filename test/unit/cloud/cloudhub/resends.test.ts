@@ -17,19 +17,19 @@ describe("an unacknowledged message", () => {
   test("is sent again to an edge that says little", () => {
     const resends = new Resends(5000);
     const written = resends.wrote(undefined);
-    for (let i = 0; i < 29; i++) resends.heard();
+    for (let i = 0; i < 29; i++) resends.received();
     expect(resends.isPutOff(written)).toBe(false);
   });
 
   test("is not sent again to an edge that sends as fast as it may, but for a minute at most", () => {
     const resends = new Resends(5000);
     const written = resends.wrote(undefined);
-    for (let i = 0; i < 30; i++) resends.heard();
+    for (let i = 0; i < 30; i++) resends.received();
     const putOff = Array.from({ length: 13 }, () => resends.isPutOff(written));
     expect(putOff).toEqual([...Array(12).fill(true), false]);
     // Once it was sent again the waiting begins anew.
     const again = resends.wrote(written);
-    for (let i = 0; i < 30; i++) resends.heard();
+    for (let i = 0; i < 30; i++) resends.received();
     expect(resends.isPutOff(again)).toBe(true);
   });
 
@@ -37,7 +37,7 @@ describe("an unacknowledged message", () => {
     const resends = new Resends(5000);
     const written = resends.wrote(undefined);
     const later = resends.wrote(undefined);
-    for (let i = 0; i < 30; i++) resends.heard();
+    for (let i = 0; i < 30; i++) resends.received();
     expect(resends.isPutOff(written)).toBe(true);
     resends.acknowledged(later);
     expect(resends.isPutOff(written)).toBe(false);

@@ -162,9 +162,9 @@ describe("mappers are told", () => {
   test("of their update: its result, the document, and what is not as wanted, in this order, without versions", () => {
     const { clock, heard, members, published, twin } = twinOf();
     members([id], null);
-    twin.heard(update, says({ t: { actual: { value: "22" }, metadata: { type: "int" } } }));
+    twin.onPublish(update, says({ t: { actual: { value: "22" }, metadata: { type: "int" } } }));
     heard("");
-    twin.heard(update, says({ t: { expected: { value: "25" }, actual: { value: "23" } } }));
+    twin.onPublish(update, says({ t: { expected: { value: "25" }, actual: { value: "23" } } }));
     const timestamp = clock.now();
     const value = (value: string) => ({ value, metadata: { timestamp } });
     const kind = { optional: true, metadata: { type: "int" } };
@@ -187,9 +187,9 @@ describe("mappers are told", () => {
   test("what is not as wanted again after each message, also one about another property", () => {
     const { heard, members, twin } = twinOf();
     members([id], null);
-    twin.heard(update, says({ t: { expected: { value: "25" } } }));
+    twin.onPublish(update, says({ t: { expected: { value: "25" } } }));
     heard("");
-    twin.heard(update, says({ u: { actual: { value: "1" } } }));
+    twin.onPublish(update, says({ u: { actual: { value: "1" } } }));
     expect(heard("/delta").map(({ delta }) => delta)).toEqual([{ t: "25" }]);
   });
 
@@ -204,7 +204,7 @@ describe("mappers are told", () => {
     const { members, published, sent, twin } = twinOf();
     members([id], null);
     published.length = 0;
-    twin.heard(update, payload);
+    twin.onPublish(update, payload);
     expect(published).toEqual([{
       topic: "$hw/events/device//twin/update/result",
       payload: { event_id: "", timestamp: expect.any(Number), code: 400, reason: expect.stringContaining(reason) },
@@ -215,13 +215,13 @@ describe("mappers are told", () => {
   test("400 for a value that isn't of the twin's type, 404 for a device that isn't there", () => {
     const { heard, members, twin } = twinOf();
     members([id], null);
-    twin.heard(update, says({ t: { actual: { value: "1" }, metadata: { type: "int" } } }));
+    twin.onPublish(update, says({ t: { actual: { value: "1" }, metadata: { type: "int" } } }));
     heard("");
-    twin.heard(update, says({ t: { actual: { value: "warm" } } }));
+    twin.onPublish(update, says({ t: { actual: { value: "warm" } } }));
     expect(heard(`${id}/twin/update/result`)).toMatchObject([
       { event_id: "e1", code: 400, reason: "the value is not int or integer" },
     ]);
-    twin.heard("$hw/events/device/default/other/twin/update", says({ t: { actual: { value: "1" } } }, "e2"));
+    twin.onPublish("$hw/events/device/default/other/twin/update", says({ t: { actual: { value: "1" } } }, "e2"));
     expect(heard("default/other/twin/update/result")).toMatchObject([
       { event_id: "e2", code: 404, reason: "update rejected due to the device is not existed" },
     ]);
@@ -230,11 +230,11 @@ describe("mappers are told", () => {
   test("the twin when they ask, without what was deleted; 404 and 400 where it can't be had", () => {
     const { heard, members, twin } = twinOf();
     members([id], null);
-    twin.heard(update, says({ t: { actual: { value: "1" } }, u: { actual: { value: "2" } } }));
-    twin.heard(update, says({ u: null }));
+    twin.onPublish(update, says({ t: { actual: { value: "1" } }, u: { actual: { value: "2" } } }));
+    twin.onPublish(update, says({ u: null }));
     heard("");
     const get = (device: string, payload = `{"event_id":"g1","timestamp":0}`) =>
-      twin.heard(`$hw/events/device/${device}/twin/get`, payload);
+      twin.onPublish(`$hw/events/device/${device}/twin/get`, payload);
     get(id);
     const [answer] = heard(`${id}/twin/get/result`);
     expect(answer).toMatchObject({ event_id: "g1", twin: { t: { actual: { value: "1" } } } });
@@ -253,7 +253,7 @@ describe("mappers are told", () => {
       payload: { added_devices: [{ id, name: "d" }], removed_devices: null },
     }]);
     heard("");
-    twin.heard("$hw/events/node/edge-0/membership/get", `{"event_id":"m1"}`);
+    twin.onPublish("$hw/events/node/edge-0/membership/get", `{"event_id":"m1"}`);
     expect(heard("membership/get/result")).toMatchObject([{ event_id: "m1", devices: [{ id, name: "d" }] }]);
     members(null, [id]);
     expect(heard("membership/updated")).toMatchObject([{ added_devices: null, removed_devices: [{ id }] }]);
@@ -287,7 +287,7 @@ describe("mappers are told", () => {
     const { heard, members, sent, twin } = twinOf();
     members([id], null);
     heard("");
-    twin.heard(`$hw/events/device/${id}/state/update`, JSON.stringify({ event_id: "", timestamp: 0, state }));
+    twin.onPublish(`$hw/events/device/${id}/state/update`, JSON.stringify({ event_id: "", timestamp: 0, state }));
     const [told] = heard("state/update/result");
     expect(told).toMatchObject({ device: { name: "d", state } });
     expect(sent.map(({ route, content }) => [route.resource, JSON.parse(content as string)])).toEqual([
@@ -300,14 +300,14 @@ describe("mappers are told", () => {
     members([id, "device/d", "e/d"], null);
     heard("");
     const state = (device: string, state: string) =>
-      twin.heard(`$hw/events/device/${device}/state/update`, JSON.stringify({ state }));
+      twin.onPublish(`$hw/events/device/${device}/state/update`, JSON.stringify({ state }));
     state(id, "disconnected");
     state("default/other", "online");
     // The id's first word is found earlier in the topic: edgecore cuts it there.
     state("device/d", "online");
     state("e/d", "online");
     for (const topic of ["$hw/events/device/default/d/state/get", "$hw/events/node/edge-0/membership/updated"]) {
-      twin.heard(topic, "{}");
+      twin.onPublish(topic, "{}");
     }
     expect([heard(""), sent]).toEqual([[], []]);
   });
@@ -315,9 +315,9 @@ describe("mappers are told", () => {
   test("by `cloud_updated`, which mappers may publish: without versions the edge says to the cloud what it has", () => {
     const { members, sent, twin } = twinOf();
     members([id], null);
-    twin.heard(update, says({ t: { actual: { value: "1" } } }));
+    twin.onPublish(update, says({ t: { actual: { value: "1" } } }));
     sent.length = 0;
-    twin.heard(
+    twin.onPublish(
       `$hw/events/device/${id}/twin/cloud_updated`,
       says({ t: { actual: { value: "2" }, metadata: { type: "Updated" } } }),
     );

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { deviceFaults, modelFaults } from "../../../../protocol/apis/device-checks.ts";
+import { deviceErrors, modelErrors } from "../../../../protocol/apis/device-checks.ts";
 import type { Device, DeviceModel, DeviceProperty } from "../../../../protocol/apis/device.ts";
 
 const model: DeviceModel = {
@@ -19,7 +19,7 @@ describe("a device", () => {
     ["without properties", []],
     ["that wants nothing of a ReadOnly property", [{ name: "serial", desired: { value: "" } }]],
   ])("%s has no faults", (_, properties) => {
-    expect(deviceFaults(device(properties), model)).toEqual([]);
+    expect(deviceErrors(device(properties), model)).toEqual([]);
   });
 
   test.each<[string, Properties, RegExp]>([
@@ -33,19 +33,19 @@ describe("a device", () => {
       /"serial": the model has it ReadOnly/,
     ],
   ])("%s is told so, once", (_, properties, fault) => {
-    const faults = deviceFaults(device(properties), model);
+    const faults = deviceErrors(device(properties), model);
     expect(faults).toHaveLength(1);
     expect(faults[0]).toMatch(fault);
   });
 
   test("whose model is not there yet is judged without it", () => {
-    expect(deviceFaults(device([{ name: "x" }]), undefined)).toEqual([]);
+    expect(deviceErrors(device([{ name: "x" }]), undefined)).toEqual([]);
   });
 });
 
 test("a model with a property name twice is told so", () => {
-  expect(modelFaults(model)).toEqual([]);
-  expect(modelFaults({ metadata: { name: "m" }, spec: { properties: [{ name: "a" }, { name: "a" }] } })).toEqual([
+  expect(modelErrors(model)).toEqual([]);
+  expect(modelErrors({ metadata: { name: "m" }, spec: { properties: [{ name: "a" }, { name: "a" }] } })).toEqual([
     'property "a": names must be unique',
   ]);
 });

@@ -20,7 +20,7 @@ async function read(text: string) {
 }
 const thermometer = (words: string) => `fleet: [{ cohort: a, devices: [{ model: thermometer, ${words} }] }]`;
 
-test("pauses are divided by the time scale; doors are each edge's own", async () => {
+test("pauses are divided by the time scale; endpoints are each edge's own", async () => {
   const [cohort] = await read(`fleet:
   - cohort: a
     count: 3
@@ -33,7 +33,7 @@ test("pauses are divided by the time scale; doors are each edge's own", async ()
 `);
   expect(cohort?.reconnect).toEqual({ initial: 1000, factor: 2, cap: 10_000, jitter: 0.5 });
   expect(cohort?.mapper).toBe("socket");
-  expect(cohort?.doors?.("a-2", 2)).toEqual({
+  expect(cohort?.endpoints?.("a-2", 2)).toEqual({
     mqtt: { keepsLast: false, internal: { host: "127.0.0.1", port: 1885 } },
     serviceBus: { host: "127.0.0.1", port: 0 },
     dmi: { socket: join(process.cwd(), "sockets", "a-2", "dmi.sock"), protocols: ["skep"] },

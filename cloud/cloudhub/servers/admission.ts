@@ -6,7 +6,7 @@ import { isSignedBy } from "../../../protocol/pki/legacy.ts";
 import { nodeCommonName, nodeOrganization } from "../../../protocol/pki/request.ts";
 
 /** Injected dependencies. */
-export interface HubDoor {
+export interface AdmissionDeps {
   readonly authority: CertificateAuthority;
   readonly server: KeyPair;
   /** `certificate`: an edge is who its certificate says; `header`: any certificate of the CA will do. */
@@ -32,24 +32,24 @@ export interface PeerCertificate {
 
 /** Why a peer with this certificate may not come in as `node`; undefined where it may. */
 export function refusalOf(
-  door: Pick<HubDoor, "authority" | "identity" | "isV11" | "legacyCa" | "refuse">,
+  deps: Pick<AdmissionDeps, "authority" | "identity" | "isV11" | "legacyCa" | "refuse">,
   node: string,
   { der, subject: { commonName, organization } }: PeerCertificate,
 ): Refusal | undefined {
   if (!nodeName.test(node)) return { status: 400, reason: "the header node_id must be the name of a node" };
-  const isOurs = door.legacyCa === undefined || isSignedBy(door.authority.certPem, der, Date.now());
-  if (!isOurs && !door.isV11(node)) {
+  const isOurs = deps.legacyCa === undefined || isSignedBy(deps.authority.certPem, der, Date.now());
+  if (!isOurs && !deps.isV11(node)) {
     return { status: 403, reason: `the certificate is of v1.1's CA, and ${node} is no node of that era (skep.eras)` };
   }
-  if (door.identity === "header" || !isOurs) return door.refuse(node);
+  if (deps.identity === "header" || !isOurs) return deps.refuse(node);
   const isIts = commonName === nodeCommonName(node) && organization === nodeOrganization;
   // What names no node is nobody's in particular; what names another is not to be lent.
-  const isShared = organization !== nodeOrganization && door.isV11(node);
+  const isShared = organization !== nodeOrganization && deps.isV11(node);
   if (!isIts && !isShared) {
     return {
       status: 403,
       reason: `the certificate is for ${String(commonName)}, not for ${nodeCommonName(node)} (node_id is ${node})`,
     };
   }
-  return door.refuse(node);
+  return deps.refuse(node);
 }

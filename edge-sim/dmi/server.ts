@@ -15,7 +15,7 @@ import type { DmiClient, DmiMessage, Handler } from "./grpc.ts";
 import { Limiter } from "../../base/queue/limiter.ts";
 
 /** Injected dependencies. */
-export interface DmiDoorDeps {
+export interface DmiServerDeps {
   /** Path of the socket; its folder is made. */
   readonly socket: string;
   readonly dmi: Dmi;
@@ -36,14 +36,14 @@ const BURST = 100;
 /** Bytes of a unix socket's path. */
 const MAX_PATH = 103;
 
-export class DmiDoor {
-  readonly #deps: DmiDoorDeps;
+export class DmiServer {
+  readonly #deps: DmiServerDeps;
   readonly #limiter: Limiter;
   /** By protocol. */
   readonly #clients = new Map<string, DmiClient>();
   #close: (() => Promise<void>) | undefined;
 
-  constructor(deps: DmiDoorDeps) {
+  constructor(deps: DmiServerDeps) {
     this.#deps = deps;
     this.#limiter = new Limiter(deps.clock, BURST, deps.timings.dmiRefill);
   }
