@@ -29,7 +29,7 @@ export interface CloudcoreFlags extends KlogFlags {
   readonly messages?: string;
   readonly timeScale?: number;
   readonly json?: boolean;
-  /** Undefined where nobody asked for an address. */
+  /** Undefined without the flag. */
   readonly bind?: string;
   readonly port?: number;
   readonly quiet?: boolean;

@@ -29,7 +29,7 @@ export class FleetLine {
 
   show(report: FleetReport | undefined): void {
     if (report === undefined) return;
-    // Of several processes some may not have told anything yet.
+    // Some processes may not have reported yet.
     const line = lineOf({ ...report, edges: this.#edges });
     const text = `${line}${this.#pace(report)}`;
     const becameReady = report.ready === this.#edges && !this.#isReady;

@@ -83,7 +83,7 @@ export async function fleetCommand(flags: FleetFlags): Promise<number> {
   const look = () => {
     const report = fleet.report();
     line.show(report);
-    // A part of a fleet says how it stands; whether that is bad is told by who sees all of it.
+    // A worker reports its totals; the parent process judges them.
     const why = isPart || mine === 0
       ? undefined
       : hopeless(report, performance.now() - began, flags.cloudcore as string);

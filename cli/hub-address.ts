@@ -55,7 +55,7 @@ export async function hubAddressOf(
   }
   if (token !== "") return { ...address, token };
   throw new UsageError(
-    "edges need a way in: SKEP_TOKEN or --token T (kubectl get secret -n kubeedge tokensecret -o jsonpath='{.data.tokendata}' | base64 -d), or --certs DIR, or --kubeconfig FILE of the cloudcore's cluster",
+    "edges need credentials: SKEP_TOKEN or --token T (kubectl get secret -n kubeedge tokensecret -o jsonpath='{.data.tokendata}' | base64 -d), or --certs DIR, or --kubeconfig FILE of the cloudcore's cluster",
   );
 }
 

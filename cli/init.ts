@@ -44,5 +44,5 @@ export async function initCommand(file: string): Promise<number> {
     );
   }
   process.stdout.write(`wrote ${file}\nrun it with: skep run ${join(file)}\n`);
-  return exitCodes.held;
+  return exitCodes.passed;
 }

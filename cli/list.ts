@@ -14,7 +14,7 @@ export async function listCommand(
   const scenarios = found.filter(({ refusals }) => refusals === undefined);
   const refusals = found.flatMap(({ refusals = [] }) => refusals);
   for (const line of refusals) process.stderr.write(`skep: ${line}\n`);
-  const code = refusals.length > 0 ? exitCodes.couldNotRun : exitCodes.held;
+  const code = refusals.length > 0 ? exitCodes.couldNotRun : exitCodes.passed;
   if (flags.json) {
     const rows = scenarios.map(({ name, needs, position, tags }) => ({ file: position.file, name, tags, needs }));
     process.stdout.write(`${JSON.stringify(rows, null, 2)}\n`);
@@ -48,5 +48,5 @@ export async function checkCommand(files: readonly string[]): Promise<number> {
       process.stderr.write(`skep: ${error.message}\n`);
     }
   }
-  return isWrong ? exitCodes.couldNotRun : exitCodes.held;
+  return isWrong ? exitCodes.couldNotRun : exitCodes.passed;
 }

@@ -1,4 +1,4 @@
-// The front door: which commands there are. Each one is loaded only when it is called.
+// The commands of skep. Each is loaded only when it is called.
 import { Command } from "commander";
 import { version } from "../base/version.ts";
 import type { ApiserverFlags } from "./apiserver.ts";
@@ -45,7 +45,7 @@ withFlags(run, [
   .option("--bail", "begin no further scenario once one has failed")
   .option(
     "--parallel <n>",
-    "scenarios at the same time, each in a world of its own (4 on the embedded API)",
+    "scenarios at the same time, each in an environment of its own (4 on the embedded API)",
     integer(1, 64),
   )
   .option(
@@ -90,7 +90,7 @@ withFlags(cloudcore, ["kubeconfig", "timeScale", "json", "bind", "port", "quiet"
     "\nExample:\n  skep cloudcore --config /etc/kubeedge/config/cloudcore.yaml\n  skep cloudcore --kubeconfig ~/.kube/config --bind 0.0.0.0 --advertise 192.0.2.10",
   )
   .action(async ({ bind, ...options }: CloudcoreFlags & { readonly bind: string }, command: Command) => {
-    // An address nobody asked for is no reason to pass over the file's.
+    // The flag's default must not override the file's address.
     const isAsked = command.getOptionValueSource("bind") !== "default";
     const asked = isAsked ? { ...options, bind } : options;
     await finish((await import("./cloudcore.ts")).cloudcoreCommand(asked));
@@ -166,9 +166,9 @@ program.command("init [file]").description("write a first scenario to change")
   .addHelpText("after", "\nExample:\n  skep init scenarios/mine.yaml")
   .action(async (file = "my-scenario.yaml") => finish((await import("./init.ts")).initCommand(file)));
 
-// A reader of our output may stop reading, as `head` does: there is nobody left to tell.
+// A reader of our output may stop reading, as `head` does: that is no error.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code === "EPIPE") process.exit(process.exitCode ?? exitCodes.held);
+  if (error.code === "EPIPE") process.exit(process.exitCode ?? exitCodes.passed);
   throw error;
 });
 
@@ -189,7 +189,7 @@ try {
   const { code: given } = error as { readonly code?: unknown };
   const code = typeof given === "string" ? given : "";
   const isHelp = code.startsWith("commander.help") || code === "commander.version";
-  if (isHelp) process.exitCode = code === "commander.help" ? exitCodes.couldNotRun : exitCodes.held;
+  if (isHelp) process.exitCode = code === "commander.help" ? exitCodes.couldNotRun : exitCodes.passed;
   else {
     // Commander has said its own errors already.
     if (!code.startsWith("commander.")) process.stderr.write(`skep: ${describeFailure(error)}\n`);

@@ -87,7 +87,7 @@ export async function runCommand(files: readonly string[], flags: RunFlags): Pro
   return code() ?? exitCodeOf(run);
 }
 
-/** Several at once need several worlds: only the embedded target has them, at ports that are free. */
+/** Several at once need several environments: only the embedded target has them, at ports that are free. */
 function parallelOf({ cloudcore, kubeconfig, parallel, port = 0 }: RunFlags): number {
   const isAlone = kubeconfig !== undefined || cloudcore !== undefined || port !== 0;
   if (parallel === undefined) return isAlone ? 1 : EMBEDDED_PARALLEL;
@@ -105,7 +105,7 @@ function exitCodeOf({ scenarios }: RunResult): number {
   const ran = scenarios.filter(({ refused, verdict }) => refused !== true && verdict !== "skipped");
   if (ran.length === 0) return exitCodes.couldNotRun;
   if (scenarios.some((s) => s.verdict === "failed")) return exitCodes.failed;
-  return scenarios.some((s) => s.verdict === "passed") ? exitCodes.held : exitCodes.couldNotRun;
+  return scenarios.some((s) => s.verdict === "passed") ? exitCodes.passed : exitCodes.couldNotRun;
 }
 
 async function targetOf(flags: RunFlags): Promise<Target> {

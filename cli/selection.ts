@@ -26,7 +26,7 @@ export async function wantedScenarios(files: readonly string[], flags: Selection
   const all = read.flatMap((each) => each instanceof ScenarioError ? [unusable(each)] : each);
   const pattern = patternOf(flags.grep);
   const wanted = all.filter(({ name, refusals, tags }) =>
-    // Nobody knows what it is called and how it is tagged: it must not go unseen.
+    // Its name and tags are unknown: it must not be left out silently.
     refusals !== undefined ||
     (pattern === undefined || pattern.test(name)) && (flags.tag ?? []).every((tag) => tags.includes(tag))
   );

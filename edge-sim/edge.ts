@@ -31,15 +31,15 @@ export interface EdgeOptions extends DeviceSideOptions {
   readonly labels?: Readonly<Record<string, string>>;
   /** The address its Node and pods report. */
   readonly address: string;
-  /** Pods the node takes; 110 where nothing is said, as a kubelet. */
+  /** Pods the node takes. Default: 110, as a kubelet. */
   readonly pods?: number;
   readonly hub: HubAddress;
-  /** WebSocket where nothing is said. */
+  /** Default: WebSocket. */
   readonly transport?: Transport;
-  /** The KubeEdge it speaks; v1.23 where nothing is said. A Node of v1.1 must be there before its edge. */
+  /** The KubeEdge it speaks. Default: v1.23. A Node of v1.1 must be there before its edge. */
   readonly version?: EdgeVersion;
   readonly timings: EdgeTimings;
-  /** How long it waits before it dials again, after a lost connection and after a round in vain; edgecore's way where nothing is said. */
+  /** How long it waits before it dials again, after a lost connection and after a round in vain; as edgecore does by default. */
   readonly reconnect?: BackoffOptions;
   readonly clock: Clock;
   readonly random: Random;
@@ -49,7 +49,7 @@ export interface EdgeOptions extends DeviceSideOptions {
   readonly link?: { readonly latency?: number; readonly jitter?: number };
   /** What pods live by that these are for. */
   readonly stages?: Stages;
-  /** Where its store is kept, so that it outlives this process; in memory alone where nothing is said. */
+  /** Where its store is kept, so that it outlives this process. Default: in memory alone. */
   readonly rows?: StoreRows;
 }
 
@@ -145,7 +145,7 @@ export class Edge {
     return this.hub.isConnected && this.node.isRegistered;
   }
 
-  /** Its devices, for whoever plays with them. */
+  /** Its devices, for tests and scenarios that operate them. */
   get devices(): EdgeDevices {
     return this.#devices.devices;
   }
@@ -232,7 +232,7 @@ export class Edge {
     }
   }
 
-  /** The store has changed by the cloud's will: whoever lives on it is told. */
+  /** The cloud has changed the store: the modules that depend on it are notified. */
   #changed(change: StoreChange): void {
     const { object, operation, type } = change;
     switch (type) {

@@ -4,7 +4,7 @@
 const LONG = 16;
 const whole = /^-?\d+$/;
 
-// Unless somebody has said otherwise: JSON.stringify throws at a BigInt, and writes its digits with this (ECMA-262 JSON.rawJSON).
+// Unless another library has set one: JSON.stringify throws at a BigInt, and writes its digits with this (ECMA-262 JSON.rawJSON).
 const prototype = BigInt.prototype as { toJSON?: () => unknown };
 const raw = JSON as typeof JSON & { rawJSON(text: string): unknown };
 if (prototype.toJSON === undefined) {

@@ -29,5 +29,5 @@ export interface HopRecord {
   readonly outcome: string;
 }
 
-/** Called at every hop. Left undefined where nobody listens: then a hop costs one branch. */
+/** Called at every hop. Undefined while the tap is off: a hop then costs one branch. */
 export type Tap = (record: HopRecord) => void;

@@ -1,7 +1,7 @@
 // A queue with an owner, a bound and a gauge. Nothing in this project queues without one.
 import { SkepError } from "../error/skep-error.ts";
 
-/** Thrown to whoever waits on a queue that is closed. */
+/** Rejects callers that wait on a queue when it is closed. */
 export class QueueClosedError extends SkepError {
   readonly code = "SKEP_QUEUE_CLOSED";
   constructor(name: string) {
@@ -99,7 +99,7 @@ export class BoundedQueue<T> {
     return new Promise((resolve, reject) => this.#receivers.push({ resolve, reject }));
   }
 
-  /** Nothing goes in any more; whoever waits gets QueueClosedError. */
+  /** Takes nothing any more; callers that wait get QueueClosedError. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;

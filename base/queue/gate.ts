@@ -32,7 +32,7 @@ export class Gate {
     try {
       await work();
     } finally {
-      // The place goes to whoever waits longest.
+      // The place goes to the caller that has waited longest.
       const next = this.#entering.shift();
       if (next === undefined) this.#inside--;
       else next();

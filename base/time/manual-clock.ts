@@ -1,4 +1,4 @@
-// A clock that only moves when it is told to, for tests.
+// A clock that only moves on command, for tests.
 import type { Clock, Timer } from "./clock.ts";
 
 /** Starts at `start` (Unix milliseconds) and stands still until `advance` is called. */

@@ -38,7 +38,7 @@ export class ListenError extends SkepError {
   }
 }
 
-/** Whoever is connected to a server that `listen` opened, from the first packet on. */
+/** Sockets connected to a server that `listen` opened, from the first packet on. */
 const connected = new WeakMap<NetServer, Set<Socket>>();
 
 /** Resolves with the port that was opened. */

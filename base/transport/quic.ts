@@ -38,7 +38,7 @@ export class QuicMissingError extends SkepError {
   }
 }
 
-/** What both ends are told. PEM texts; `streams` the peer may have open. */
+/** Credentials of an endpoint. PEM texts; `streams`: how many the peer may have open. */
 export interface QuicCredentials {
   readonly ca: string;
   readonly cert: string;

@@ -1,4 +1,4 @@
-// The embedded Kubernetes API: real HTTPS on loopback, for cloudcore, kubectl and whoever else asks.
+// The embedded Kubernetes API: real HTTPS on loopback, for cloudcore, kubectl and other clients.
 import { randomBytes, timingSafeEqual } from "node:crypto";
 import https from "node:https";
 import type { IncomingMessage, ServerResponse } from "node:http";
@@ -40,7 +40,7 @@ export interface ApiServerOptions {
   readonly hosts?: readonly string[];
   /** False leaves out the scheduler and the garbage collector: an API server alone. Default true. */
   readonly controllers?: boolean;
-  /** Divides the timers of the node life cycle; 1 where nothing is said. */
+  /** Divides the timers of the node life cycle. Default: 1. */
   readonly timeScale?: number;
   /** Bytes of memory that past changes may hold, for watches that come back. Default: 256 MiB. */
   readonly history?: number;

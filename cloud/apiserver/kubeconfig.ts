@@ -4,7 +4,7 @@ import { dirname } from "node:path";
 import { stringify } from "yaml";
 import type { ApiAccess } from "./apiserver.ts";
 
-/** Where it goes where nothing is said. */
+/** The default file. */
 export const defaultKubeconfig = "skep-report/kubeconfig";
 
 /** Writes it, folder and all. */

@@ -62,7 +62,7 @@ export class Bus {
   /** Settles when the message is in the channel. A module that was never there, or is gone, loses it without an error. */
   async send(module: string, message: BusMessage): Promise<void> {
     const channel = this.#channels.get(module);
-    // Nobody will deal with it: its sender must not wait for that.
+    // No module will process it: its sender must not wait for that.
     if (channel === undefined) return message.settled?.();
     try {
       await channel.send(message);
@@ -123,11 +123,11 @@ export class Bus {
     }
   }
 
-  /** Hands an answer to whoever waits for it; without a waiter it is dropped. */
+  /** Hands an answer to the call that waits for it; without one it is dropped. */
   sendResp(answer: Message): void {
     const parent = answer.header.parent_msg_id ?? "";
     if (this.#slots.get(parent)?.take(answer)) return;
-    this.#logger.warn("an answer nobody waits for was dropped", { parent, id: answer.header.msg_id });
+    this.#logger.warn("an answer that no call waits for was dropped", { parent, id: answer.header.msg_id });
   }
 
   /** Sends to every module of a group; settles when all have it. Unlike Go's, two calls in sequence keep their order. */
@@ -172,7 +172,7 @@ export class Bus {
     }
   }
 
-  /** Takes a module's channel away; whoever waits on it is told. */
+  /** Removes a module's channel; calls that wait on it are rejected. */
   cleanup(module: string): void {
     this.#channels.get(module)?.close();
     this.#channels.delete(module);

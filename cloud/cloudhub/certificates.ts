@@ -46,7 +46,7 @@ export interface CertificateOptions {
 
 /**
  * Reads the CA from its files or its secret, or makes and stores one. Two cloudcores that start together end up with the
- * same: whoever loses the race to create the secret takes what the winner stored. The server's certificate likewise; one
+ * same: a replica that loses the race to create the secret uses what the winner stored. The server's certificate likewise; one
  * that does not serve all addresses of this start is replaced by one for them and for those it served. What comes from
  * files is written to the secrets, where edges' tokens and other cloudcores look for it. Rejects with KeyFileError.
  */

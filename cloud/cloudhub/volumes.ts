@@ -6,7 +6,7 @@ import type { Message } from "../../protocol/message/message.ts";
 /** Milliseconds an edge has to answer (KubeEdge: 1 min). */
 const ANSWER_MS = 60_000;
 
-/** An edge that did not answer; the message goes to whoever asked. */
+/** An edge that did not answer; the message is sent to the caller. */
 export class VolumeError extends SkepError {
   readonly code = "SKEP_VOLUME";
 }
@@ -27,7 +27,7 @@ export class VolumeRequests {
 
   /**
    * Waits for the answer to `id` from `node`. Rejects with VolumeError when it is late, or the edge has gone; throws one where
-   * somebody waits for that answer already, before anything is sent.
+   * another request waits for that answer already, before anything is sent.
    */
   answerTo(id: string, node: string): Promise<Message> {
     if (this.#waiters.has(id)) throw new VolumeError(`message ${id} is being waited for already`);
@@ -42,7 +42,7 @@ export class VolumeRequests {
     });
   }
 
-  /** Takes an edge's answer; false where nobody waits for it from this edge. */
+  /** Takes an edge's answer; false where no request waits for it from this edge. */
   take(node: string, answer: Message): boolean {
     const waiter = this.#waiters.get(answer.header.parent_msg_id ?? "");
     if (waiter?.node !== node) return false;
@@ -50,7 +50,7 @@ export class VolumeRequests {
     return true;
   }
 
-  /** An edge has gone; nobody need wait a minute to hear it. */
+  /** An edge has disconnected: its requests fail at once, not after a minute. */
   disconnected(node: string): void {
     for (const waiter of this.#waiters.values()) {
       if (waiter.node === node) waiter.reject(new VolumeError(`node ${node} has gone without an answer`));

@@ -1,4 +1,4 @@
-// What a cloudcore can be told, with KubeEdge's own defaults. Times are milliseconds.
+// What can be configured of a cloudcore, with KubeEdge's own defaults. Times are milliseconds.
 import {
   type EraRule,
   type StrictGo,
@@ -34,7 +34,7 @@ export interface CloudCoreConfig {
    * the log for what would be refused, or with refusal.
    */
   readonly authorization: "off" | "log" | "on";
-  /** Nodes of another era of KubeEdge, told by their labels. */
+  /** Nodes of another era of KubeEdge, by their labels. */
   readonly eras: readonly EraRule[];
   /** File with the CA of the certificate that edges of v1.1 share (PEM); empty where they show one of ours. */
   readonly legacyCaFile: string;

@@ -159,7 +159,7 @@ class Reader {
   readonly mistakes: { readonly offset: number; readonly text: string }[] = [];
   /** Paths of keys that are KubeEdge's, are set to something else than their default, and do nothing here. */
   readonly inert: string[] = [];
-  /** Paths of keys nobody knows. */
+  /** Paths of unknown keys. */
   readonly unknown: string[] = [];
   /** Paths of keys that are there more than once, and of values that are taken although they are written otherwise. */
   readonly repeated: string[] = [];

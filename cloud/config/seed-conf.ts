@@ -76,8 +76,8 @@ const modules: Paths = { edgecontroller: "edgeController", devicecontroller: "de
 /** What is said of keys that have no place in today's file; the first that fits. */
 const remarks: readonly (readonly [RegExp, string])[] = [
   [/^cloudhub\.(cert|key)$/, "the hub makes an EC certificate of its own; edges of v1.1 do not look at it"],
-  [/^cloudhub\.protocol_websocket$/, "WebSocket is the one way in, and always on"],
-  [/^cloudhub\.protocol_quic$/, "QUIC of then is spoken by nobody any more: edges use WebSocket"],
+  [/^cloudhub\.protocol_websocket$/, "WebSocket is the only transport, and always on"],
+  [/^cloudhub\.protocol_quic$/, "no edge speaks that version of QUIC any more: edges use WebSocket"],
   [/^devicecontroller\.kube\./, "there is one client for all controllers: controller.kube decides"],
   [/-(service|endpoints)(-|$)|^controller\.buffer\.(service|endpoints)-/, "asked for together with configmaps"],
   [/^metamanager\.edgesite$/, "a cloud and an edge in one program are no more"],
@@ -116,7 +116,7 @@ export async function fromSeedConf(dir: string): Promise<string> {
   const text = stringify({ apiVersion: API_VERSION, kind: KIND, ...known, skep });
   const head = [
     `From the conf folder of a cloudcore of KubeEdge v1.1. What it does not say has today's default.`,
-    "All edge nodes are told to be of v1.1: narrow skep.eras when nodes of today join (docs/v1.1.md).",
+    "All edge nodes are taken for nodes of v1.1: narrow skep.eras when nodes of today join (docs/v1.1.md).",
     ...(dropped.length === 0 ? [] : ["Keys without a place here:", ...dropped.sort().map((line) => `  ${line}`)]),
   ];
   return `${head.map((line) => `# ${line}`).join("\n")}\n${text}`;

@@ -122,8 +122,8 @@ export class EdgeController implements Module {
     if (request === undefined || row === undefined) return settled();
     const [handler, channel] = row;
     const gate = this.#gates[channel];
-    // One node's requests are answered in order; different nodes' at the same time. A full channel holds up whoever wants
-    // into it, and nobody else: the hub reads no more of an edge that has enough under way.
+    // One node's requests are answered in order; different nodes' at the same time. A full channel delays requests
+    // for it, and no others: the hub stops reading from an edge with too many requests in progress.
     await this.#upstream.submit(request.node, async () => {
       await gate.room();
       await gate.run(() => this.#answer(request, handler)).finally(settled);
@@ -186,7 +186,7 @@ export class EdgeController implements Module {
   }
 }
 
-/** What only nodes of v1.1 are told. */
+/** What only nodes of v1.1 are sent. */
 function followersOfV11(deps: DownstreamDeps): Follower[] {
   const index = new ServiceIndex(deps.caches);
   return [serviceFollower(deps), new EndpointsFollower(deps, index), new ServiceListsFollower(deps, index)];

@@ -66,7 +66,7 @@ export interface WriteOptions {
   readonly fieldValidation?: "Strict" | "Warn" | "Ignore";
 }
 
-/** A deletion's wishes, as `metav1.DeleteOptions`. */
+/** Options of a deletion (`metav1.DeleteOptions`). */
 export interface DeleteOptions {
   readonly gracePeriodSeconds?: number;
   readonly preconditions?: { readonly uid?: string };
@@ -90,7 +90,7 @@ export class KubeClient {
   #access: Promise<Access> | undefined;
   #accessUntil = 0;
 
-  /** Whose credentials and discoveries this one uses, where it only speaks for somebody else. */
+  /** The client whose credentials and discovery this one uses to impersonate a user. */
   readonly #speaker: KubeClient | undefined;
   readonly #impersonation: Readonly<Record<string, string>>;
 

@@ -10,7 +10,7 @@ import type { KubeClient } from "./client.ts";
 import { JsonWatch } from "./json-watch.ts";
 import { pathOf, type Resource } from "./resource.ts";
 
-/** A change of the cache. An object that was deleted and made again between two looks comes as both. */
+/** A change of the cache. An object that was deleted and recreated between two looks causes both. */
 export type CacheEvent =
   | { readonly type: "added"; readonly object: KubeObject }
   | { readonly type: "modified"; readonly object: KubeObject; readonly previous: KubeObject }
@@ -101,7 +101,7 @@ export class Informer {
   }
 
   /**
-   * Keeps the objects by a value of theirs from now on, such as their node, so that nobody has to go through all of them. An empty
+   * Keeps the objects by a value of theirs from now on, such as their node, so that finding them does not walk over all of them. An empty
    * value is not kept. The same name again changes nothing.
    */
   indexBy(name: string, valueOf: (object: KubeObject) => string): void {

@@ -10,7 +10,7 @@ export interface Labelled {
   readonly values: ReadonlyMap<string, number>;
 }
 
-/** What is shown, looked at when somebody asks. */
+/** What the endpoints show, evaluated at each request. */
 export interface Monitored {
   /** Numbers that go up and down, by name. */
   gauges(): Readonly<Record<string, number>>;

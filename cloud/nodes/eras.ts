@@ -1,4 +1,4 @@
-// Which nodes run the KubeEdge of another era, told by the labels of their Nodes.
+// Which nodes run a KubeEdge of another era, by the labels of their Nodes.
 import type { EraRule } from "../../protocol/apis/cloudcore-config.ts";
 import type { KubeObject } from "../../protocol/apis/kube-object.ts";
 import type { Caches } from "../kube/caches.ts";

@@ -100,7 +100,7 @@ export class SyncController implements Module {
       const object = informer.get(held.namespace, held.name);
       if (object !== undefined && object.metadata.uid !== held.uid && goesByName(object, node)) {
         // Another object has the name now: the edge's store goes by name, and deleting the old one would take the new one. The
-        // old record goes only when there is one for the new object: should we end in between, nobody would know of the edge.
+        // old record goes only when there is one for the new object: if cloudcore ended in between, the edge would be forgotten.
         if (this.#deps.index.holds(node, object.metadata.uid ?? "")) await this.#removeRecord(held);
         else await this.#send(node, held, operations.update, object);
         continue;

@@ -24,22 +24,22 @@ import type { EdgeTimings } from "../timings/timings.ts";
 
 /**
  * Whose an edge's devices are: a simulated mapper's in this process (`inside`), or one's that comes by the DMI socket as any
- * other would (`socket`), or simulated ones that only do what they are made to (`passive`), or nobody's until a mapper of
- * somebody's attaches (`none`).
+ * other would (`socket`), or simulated ones that only do what they are made to (`passive`), or none until an external mapper
+ * attaches (`none`).
  */
 export type MapperKind = "inside" | "socket" | "passive" | "none";
 
 /** What may be chosen of it. */
 export interface DeviceSideOptions {
-  /** Who has its devices; `inside` where nothing is said. */
+  /** Which mapper has its devices. Default: `inside`. */
   readonly mapper?: MapperKind;
   /** By the name of a model: how its devices behave. Those of v1.1 have no mapper and do what they are made to. */
   readonly behaviours?: Readonly<Record<string, DeviceBehaviour>>;
-  /** Path of its DMI socket, and the protocols that a simulated mapper registers for there; no socket where nothing is said. */
+  /** Path of its DMI socket, and the protocols that a simulated mapper registers for there. Default: no socket. */
   readonly dmi?: { readonly socket: string; readonly protocols: readonly string[] };
-  /** Its MQTT brokers, where mappers can attach; none where nothing is said. */
+  /** Its MQTT brokers, where mappers can attach. Default: none. */
   readonly mqtt?: MqttSettings;
-  /** ServiceBus and where its own door is; none where nothing is said. */
+  /** ServiceBus and where it listens. Default: none. */
   readonly serviceBus?: { readonly host: string; readonly port: number };
 }
 
@@ -154,7 +154,7 @@ export class DeviceSide {
     await this.bus?.opened;
     const { dmi } = this.#deps;
     if (dmi === undefined) return;
-    // gRPC takes a while to load: only for edges that have such a door.
+    // gRPC takes a while to load: only for edges with a DMI socket.
     const { DmiServer } = await import("../dmi/server.ts");
     this.#server ??= new DmiServer({ ...this.#deps, ...dmi, dmi: this.#dmi });
     await this.#server.start();
@@ -166,7 +166,7 @@ export class DeviceSide {
 
   /** A message of group `user`. With v1.1 all that isn't the router's REST goes to the MQTT side. */
   receiveForApplications(message: Message): void {
-    // What answers somebody has reached them already.
+    // Answers have reached their callers already.
     if (message.header.parent_msg_id !== undefined) return;
     switch (message.route.source) {
       case routerSources.servicebus:
@@ -201,7 +201,7 @@ export class DeviceSide {
     return this.#socketMapper ?? this.#dmi;
   }
 
-  /** A simulated device speaks: by DMI where its mapper is at work, else as somebody would by MQTT. */
+  /** A simulated device reports: by DMI where its mapper is active, else as an application would by MQTT. */
   #said(id: string, { desired = "", property, type, value }: Report): string | undefined {
     if (this.#kind !== "passive" && !this.#isV11) {
       const twins = [{ property, observedDesired: desired, reported: value }];

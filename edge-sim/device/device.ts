@@ -54,7 +54,7 @@ interface Property {
   readonly timer: Timer | undefined;
 }
 
-/** Least milliseconds between two reports of a property (mapper-framework: 1 s where nothing is said). */
+/** Least milliseconds between two reports of a property (mapper-framework's default: 1 s). */
 const DEFAULT_CYCLE_MS = 1000;
 
 /** The types of a model in the words of a twin. */
@@ -88,7 +88,7 @@ export class SimulatedDevice {
     }]));
   }
 
-  /** The mapper registers the device, or is told that it changed. Without one the device only says what it is made to. */
+  /** The mapper registers the device, or updates it. Without a mapper the device reports only on command. */
   configure(device: Device, model: DeviceModel | undefined, hasMapper = true): void {
     // Whatever a cloud has sent: only what has a name is a property.
     const wanted = listAt(device, "spec", "properties").filter((property) =>
@@ -149,7 +149,7 @@ export class SimulatedDevice {
     if (known !== undefined) known.measured = known.value = value;
   }
 
-  /** The device measures, or is made to say, this value now. Returns why nobody takes it, where nobody does. */
+  /** The device measures, or is made to say, this value now. Returns why it was refused, where it was. */
   set(property: string, value: string): string | undefined {
     const known = this.#properties.get(property);
     if (known !== undefined) known.value = value;

@@ -1,10 +1,10 @@
-// The devices of one edge, for whoever plays with them: what they are, and what they are made to say.
+// The devices of one edge as tests and scenarios operate them: their state, and reports on command.
 import { refuseTwin } from "../../protocol/twin/twin.ts";
 import { DeviceError, type DeviceTwin } from "../devicetwin/devicetwin.ts";
 import type { TwinEra } from "../devicetwin/eras.ts";
 import type { SimulatedMapper } from "./mapper.ts";
 
-/** A property as somebody at the edge sees it: what was asked for, and what there is. */
+/** A property as seen at the edge: desired and reported value. */
 export interface PropertyState {
   readonly desired?: string;
   readonly value?: string;

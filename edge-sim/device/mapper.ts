@@ -1,4 +1,4 @@
-// A simulated mapper: it has the simulated devices of one edge, is told of them as any mapper is, and speaks for them.
+// A simulated mapper: it has the simulated devices of one edge, is sent them as any mapper is, and reports for them.
 import { isDeepStrictEqual } from "node:util";
 import type { Random } from "../../base/random/random.ts";
 import type { Clock } from "../../base/time/clock.ts";

@@ -1,4 +1,4 @@
-// How devices and their mappers misbehave: what is asked is refused or late, what is said drifts or is rubbish, or nothing is said.
+// How devices and their mappers misbehave: desired values refused or delayed, reports that drift or are invalid, silence.
 import { Random } from "../../base/random/random.ts";
 
 /** What a device does wrong. Shares are of 1; times are milliseconds of the device's own. */
@@ -16,7 +16,7 @@ export interface Misbehaviour {
 }
 
 /** Each may travel as a twin's value, and none is a number, a truth or a sensible text. */
-const rubbish: readonly string[] = ["NaN", "-", "null", "undefined", "#REF", "1.2.3", "0x", "@".repeat(512), ""];
+const invalidValues: readonly string[] = ["NaN", "-", "null", "undefined", "#REF", "1.2.3", "0x", "@".repeat(512), ""];
 
 /** What one property's reports and desired values come to. Has a stream of its own: values stay the same beside it. */
 export class Faults {
@@ -37,7 +37,7 @@ export class Faults {
   /** What is said in place of `value`. */
   said(value: string, type: string): string {
     if (this.#happens(this.#misbehaviour.rubbish)) {
-      return rubbish[this.#random.integer(0, rubbish.length - 1)] as string;
+      return invalidValues[this.#random.integer(0, invalidValues.length - 1)] as string;
     }
     const { drifts } = this.#misbehaviour;
     if (drifts === undefined || !["int", "float", "double"].includes(type) || !Number.isFinite(Number(value))) {

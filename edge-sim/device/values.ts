@@ -24,7 +24,7 @@ export interface ValueSpec {
   readonly ramp?: { readonly from: number; readonly to: number; readonly reports: number };
   /** Each at most `step` away from the one before, never out of the bounds. Begins in the middle. */
   readonly randomWalk?: { readonly low: number; readonly high: number; readonly step: number };
-  /** Any of these, by chance. */
+  /** One of these at random. */
   readonly enumerated?: readonly Scalar[];
   /** Grows by `by` (1) with each report, from `from` (0). */
   readonly counter?: { readonly from?: number; readonly by?: number };

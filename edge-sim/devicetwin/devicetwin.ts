@@ -1,4 +1,4 @@
-// DeviceTwin: which devices a node has, their twins and versions, what mappers are told of them, and their reports to the cloud.
+// DeviceTwin: which devices a node has, their twins and versions, what is published to mappers, and their reports to the cloud.
 import { SkepError } from "../../base/error/skep-error.ts";
 import { randomUUID } from "node:crypto";
 import { type Clock, every, type Timer } from "../../base/time/clock.ts";
@@ -24,7 +24,7 @@ export interface DeviceTwinDeps {
   readonly store: EdgeStore;
   readonly timings: EdgeTimings;
   readonly clock: Clock;
-  /** To the mappers, by MQTT; undefined where nobody could listen, and nothing is built then. */
+  /** To the mappers, by MQTT; undefined without a broker: payloads are not built then. */
   readonly publish: ((topic: string, payload: string) => void) | undefined;
   /** A device was removed. */
   readonly onDelete: (id: string) => void;
@@ -159,7 +159,7 @@ export class DeviceTwin {
     }
   }
 
-  /** A mapper has published something on one of the twin's topics; what nobody understands is dropped, as edgecore drops it. */
+  /** A mapper has published something on one of the twin's topics; what can't be interpreted is dropped, as by edgecore. */
   onPublish(topic: string, payload: string): void {
     const { era } = this.#deps;
     const asked = readTopic(topic, era.segments);
@@ -213,7 +213,7 @@ export class DeviceTwin {
     this.#reports.report([`${member.id} state`], `device/${member.id}/${era.statePath}`, payload);
   }
 
-  /** The node has a device from now on, whoever says so. */
+  /** The node has a device from now on. */
   join({ id, name = id, description = "", state = "" }: Partial<MembershipDevice> & { readonly id: string }): Member {
     const known = this.#members.get(id);
     if (known !== undefined) return known;
@@ -390,7 +390,7 @@ export class DeviceTwin {
       description,
       state,
       attributes,
-      // Read when somebody asks: a device of a thousand properties is not copied at each report of one.
+      // Built on demand: a device of a thousand properties is not copied at each report of one.
       get twins() {
         return twins.rows();
       },
@@ -412,7 +412,7 @@ function failure(event: string, now: number, code: number, reason: string) {
   return { event_id: event, timestamp: now, code, reason };
 }
 
-/** A device as mappers are told of it: without versions, and with null for what was deleted. */
+/** A device as it is published to mappers: without versions, and with null for what was deleted. */
 function membershipOf({ twin, ...device }: MembershipDevice) {
   if (twin === undefined) return device;
   const plain = Object.entries(twin).map(([name, { actual_version: _a, expected_version: _e, ...given }]) =>

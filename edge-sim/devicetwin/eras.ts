@@ -8,7 +8,7 @@ import type { IdSegments } from "../../protocol/twin/topics.ts";
 export interface TwinEra {
   readonly isV11: boolean;
   readonly segments: IdSegments;
-  /** The id by which the node knows a device that somebody calls by `namespace/name`. */
+  /** The id by which the node knows the device `namespace/name`. */
   idOf(id: string): string;
   /** The event id of the request for the node's devices. */
   detailEvent(): string;
@@ -18,7 +18,7 @@ export interface TwinEra {
   readonly statePath: string;
   /** What is reported of a state: `device` of the message. */
   deviceOf(name: string, state: string, now: number): Readonly<Record<string, string>>;
-  /** What a mapper is told that speaks of a device that isn't there. */
+  /** The answer to a mapper that reports an unknown device. */
   readonly unknownDevice: string;
 }
 

@@ -17,7 +17,7 @@ export interface Twin {
   readonly actual?: TwinValue;
   /** Whether a mapper may delete it. */
   readonly optional: boolean;
-  /** `deleted` for one that was taken away: its row stays, with its versions. */
+  /** `deleted` for a deleted one: its row stays, with its versions. */
   readonly type: string;
   readonly expected_version?: TwinVersion;
   readonly actual_version?: TwinVersion;
@@ -206,7 +206,7 @@ export class TwinTable {
 
   /**
    * What is wanted and isn't so, by property, with the twins that have something wanted; undefined where all is as wanted.
-   * Mappers of v1.1 are also told of twins with nothing wanted.
+   * Mappers of v1.1 are also sent twins without a desired value.
    */
   delta(
     isV11: boolean,

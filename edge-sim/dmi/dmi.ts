@@ -1,4 +1,4 @@
-// DMI: which mappers an edge has, what they are told of its devices, and what they report (KubeEdge v1.23 `edge/pkg/devicetwin/dtmanager/dmiworker.go`).
+// DMI: the mappers of an edge, which devices they are sent, and what they report (KubeEdge v1.23 `edge/pkg/devicetwin/dtmanager/dmiworker.go`).
 import { isDeepStrictEqual } from "node:util";
 import { type Logger, reasonOf } from "../../base/log/logger.ts";
 import { type Device, deviceIdOf, type DeviceModel } from "../../protocol/apis/device.ts";
@@ -38,7 +38,7 @@ export interface DmiDeps {
   /** The twin takes what a mapper says, as if it had come by MQTT. */
   readonly onReport: (id: string, twin: Readonly<Record<string, MsgTwin>>) => string | undefined;
   readonly onState: (id: string, state: string) => void;
-  /** Takes the devices of all protocols that nobody has registered for. */
+  /** Takes the devices of all protocols without a registered mapper. */
   readonly simulated: DeviceMapper | undefined;
 }
 
@@ -48,14 +48,14 @@ export class Dmi implements DeviceManager {
   readonly #mappers = new Map<string, DeviceMapper>();
   /** What mappers know, by id. */
   readonly #known = new Map<string, { readonly device: Device; readonly mapper: DeviceMapper }>();
-  /** Models that mappers have been told of, by namespace and name. */
+  /** Models that mappers have been sent, by namespace and name. */
   readonly #models = new Set<string>();
 
   constructor(deps: DmiDeps) {
     this.#deps = deps;
   }
 
-  /** The edge starts: what it had is told to its mappers again. */
+  /** The edge starts: its mappers are sent again what it has stored. */
   start(): void {
     for (const [, model] of this.#deps.store.entries(resourceTypes.devicemodel)) this.putModel(model);
     for (const [, device] of this.#deps.store.entries(resourceTypes.device)) this.putDevice(device as Device);
@@ -89,7 +89,7 @@ export class Dmi implements DeviceManager {
     return devices;
   }
 
-  /** A Device was stored: its mapper is told, where its spec is another one. */
+  /** A Device was stored: it is sent to its mapper if its spec has changed. */
   putDevice(device: Device): void {
     const id = deviceIdOf(device);
     const known = this.#known.get(id);
@@ -97,7 +97,7 @@ export class Dmi implements DeviceManager {
     const mapper = registered ?? this.#deps.simulated;
     if (known !== undefined && known.mapper !== mapper) this.#tell(known.mapper.removeDevice(...nameOf(device)));
     if (mapper === undefined) return void this.#known.delete(id);
-    // A mapper of somebody else's is not told of a device whose model isn't there; ours makes do.
+    // An external mapper is not sent a device without its model; the simulated one can do without.
     if (registered !== undefined && this.modelOf(device) === undefined) return;
     this.#known.set(id, { device, mapper });
     if (known?.mapper !== mapper) this.#tell(mapper.registerDevice(device));
@@ -111,7 +111,7 @@ export class Dmi implements DeviceManager {
     if (known !== undefined) this.#tell(known.mapper.removeDevice(...nameOf(device)));
   }
 
-  /** A model was stored: every mapper is told, and given devices that waited for it. */
+  /** A model was stored: every mapper is sent it, and the devices that waited for it. */
   putModel(model: KubeObject): void {
     const isNew = !this.#models.has(deviceIdOf(model));
     this.#models.add(deviceIdOf(model));
@@ -157,9 +157,7 @@ export class Dmi implements DeviceManager {
   }
 
   #tell(call: Promise<void> | void): void {
-    call?.catch((error) =>
-      this.#deps.logger.warn("a mapper did not take what it was told", { error: reasonOf(error) })
-    );
+    call?.catch((error) => this.#deps.logger.warn("a mapper refused a call", { error: reasonOf(error) }));
   }
 }
 

@@ -69,7 +69,7 @@ export async function serveDmi(
   };
 }
 
-/** A client of a service on a unix socket. Whether somebody is there shows with the first call. */
+/** A client of a service on a unix socket. Whether the socket is served shows with the first call. */
 export class DmiClient {
   readonly #client: grpc.Client;
   readonly #definition: grpc.ServiceDefinition;
@@ -79,7 +79,7 @@ export class DmiClient {
     this.#definition = definitionOf(service);
   }
 
-  /** Rejects with the callee's words, or where nobody answers in time. */
+  /** Rejects with the callee's message, or when there is no answer in time. */
   call(name: string, request: object): Promise<DmiMessage> {
     const { path, requestSerialize, responseDeserialize } = this.#definition[name] as grpc.MethodDefinition<
       object,

@@ -1,4 +1,4 @@
-// DMI's door at an edge: where mappers register, report, and are called back (KubeEdge v1.23 `edge/pkg/devicetwin/dmiserver/server.go`).
+// An edge's DMI server: mappers register, report, and are called back (KubeEdge v1.23 `edge/pkg/devicetwin/dmiserver/server.go`).
 import { SkepError } from "../../base/error/skep-error.ts";
 import { chmod, mkdir, rm } from "node:fs/promises";
 import { dirname } from "node:path";
@@ -158,7 +158,7 @@ export class DmiServer {
         deviceList.push(ofDevice);
         modelList.push(ofModel);
       } catch (error) {
-        logger.warn("a device can't be told to its mapper", {
+        logger.warn("a device can't be sent to its mapper", {
           device: device.metadata.name,
           error: (error as Error).message,
         });

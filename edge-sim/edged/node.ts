@@ -21,7 +21,7 @@ export interface NodeIdentity {
   readonly pods: number;
 }
 
-/** An edge's Node, as the rest of the edge and whoever looks at it knows it. */
+/** An edge's Node, as the rest of the edge and tests see it. */
 export interface NodeAgent {
   readonly isRegistered: boolean;
   /** Renewals of its lease so far. */
@@ -152,7 +152,7 @@ export class EdgeNode implements NodeAgent {
         try {
           await meta.call(operations.update, path, { ...stored, spec });
         } catch (error) {
-          // Somebody else wrote it, or it is gone: look again at the next renewal.
+          // Another writer changed or deleted it: read it again at the next renewal.
           if (error instanceof CloudError) store.delete(path);
           throw error;
         }

@@ -83,7 +83,7 @@ export interface PodStatusesDeps {
 const META_MANAGER = "metaManager";
 
 /**
- * Whole statuses, which nobody answers, and from time to time all of them again. A real edge of that age sends them all under
+ * Whole statuses, which are not answered, and periodically all of them again. A real edge of that age sends them all under
  * the first pod's namespace, so that the others are taken for gone; here each namespace has its own message.
  */
 export class PodStatuses implements PodReports {
@@ -128,7 +128,7 @@ export class PodStatuses implements PodReports {
     return isSent ? Promise.resolve() : Promise.reject(new DisconnectedError("not connected"));
   }
 
-  /** The cloud deletes what it was told has ended. */
+  /** The cloud deletes the pods that are reported as ended. */
   release(): Promise<void> {
     return Promise.resolve();
   }

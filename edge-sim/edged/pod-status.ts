@@ -31,7 +31,7 @@ export interface PodView {
   readonly startedAt: number;
   /** By container: how often it was started again. */
   readonly restarts: ReadonlyMap<string, number>;
-  /** The containers' last end, where there was one; without a time where nobody saw it. */
+  /** The containers' last end, where there was one; without a time where it was not observed. */
   readonly exit?: PodExit | undefined;
   /** The end of the present run, once it is over for good. */
   readonly end?: PodExit | undefined;
@@ -48,7 +48,7 @@ export interface PodExit {
   readonly startedAt?: number;
 }
 
-/** The exit code of what ended while nobody looked. */
+/** The exit code of containers whose end was not observed. */
 export const lostExit: PodExit = { code: 137 };
 
 /** Whether its containers have ever run, as far as the phase tells. */
@@ -82,7 +82,7 @@ export function podPatch(pod: KubeObject, view: PodView, now: number): string {
   return sortedJson({ metadata: { uid: pod.metadata.uid }, status: statusPatch(before, podStatus(pod, view, now)) });
 }
 
-/** The status a pod has now, with what it had before where that is nobody's to change. */
+/** The status a pod has now, with the parts of its former status that must not change. */
 export function podStatus(pod: KubeObject, view: PodView, now: number): Status {
   const before = (pod.status ?? {}) as Status;
   const { addresses, phase, staged, startedAt } = view;

@@ -58,7 +58,7 @@ interface Pod {
   exit: PodView["exit"];
   end: PodView["end"];
   isEnding: boolean;
-  /** The cloud has been told that the object may go. */
+  /** The cloud has been asked to delete the object. */
   isReleased: boolean;
   isBusy: boolean;
   /** The cloud is being asked for what the pod needs. */
@@ -118,7 +118,7 @@ export class EdgePods {
     this.#sync = every(clock, timings.podSync, () => this.#advanceAll());
   }
 
-  /** What ran when the edge stopped is started again: nobody knows how it ended. */
+  /** What ran when the edge stopped is restarted: how it ended is unknown. */
   #restart({ metadata, status }: KubeObject): void {
     const pod = this.#pods.get(metadata.uid ?? "");
     if (pod === undefined || pod.phase !== "creating" || textAt(status, "phase") !== "Running") return;
@@ -265,7 +265,7 @@ export class EdgePods {
     void this.#advance(pod);
   }
 
-  /** The cloud says the pod is gone. What still ran is ended, and said to have, although nobody will store it. */
+  /** The cloud has deleted the pod. What still runs is ended, and its end reported, although the cloud will not store it. */
   delete(object: KubeObject): void {
     const pod = this.#pods.get(object.metadata.uid ?? "");
     if (pod === undefined) return;
@@ -351,7 +351,7 @@ export class EdgePods {
   async #report(pod: Pod): Promise<void> {
     const { phase, object, staged } = pod;
     await this.#deps.reports.report(object, pod);
-    // A change that came meanwhile is told by the next report.
+    // The next report contains a change that came meanwhile.
     if (pod.staged !== staged) return;
     if (pod.object === object || changedContainers(object, pod.object).length === 0) pod.reported = phase;
   }

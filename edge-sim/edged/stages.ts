@@ -15,9 +15,9 @@ export interface StageSpec {
     /** `key` is a path such as `.status.phase` or `.metadata.labels["app"]`. */
     readonly matchExpressions?: readonly StageRequirement[];
   };
-  /** Its share where several fit; 1 where nothing is said. 0: only where no other fits. */
+  /** Its share where several fit. Default: 1. 0: only where no other fits. */
   readonly weight?: number;
-  /** Until it has its effect: from the first to the second, by chance, where there is a second. */
+  /** Until it has its effect: a random time between the first and the second, where there is a second. */
   readonly delay?: { readonly durationMilliseconds?: number; readonly jitterDurationMilliseconds?: number };
   readonly next: {
     /**

@@ -31,7 +31,7 @@ export interface HubAddress {
   readonly credentials?: EdgeCredentials;
   /** Makes a node's certificate, where we hold the CA ourselves. */
   readonly issue?: (node: string) => EdgeCredentials;
-  /** The CA, where somebody has fetched and checked it already. PEM. */
+  /** The CA, where the caller has fetched and verified it already. PEM. */
   readonly ca?: string;
 }
 
@@ -44,7 +44,7 @@ export interface EdgeHubDeps {
   readonly address: HubAddress;
   readonly transport: Transport;
   readonly timings: EdgeTimings;
-  /** The pauses between rounds of dialling; always the timings' `reconnectWait` where nothing is said, as with edgecore. */
+  /** The pauses between rounds of dialling. Default: always the timings' `reconnectWait`, as edgecore. */
   readonly reconnect: BackoffOptions | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -231,7 +231,7 @@ export class EdgeHub {
     const { timings, clock } = this.#deps;
     const timer = clock.after(timings.answer, () => {
       this.#waiting.delete(id);
-      // What still waits for its turn would be answered to nobody.
+      // Still waiting for its turn, its answer would have no receiver.
       this.#limit.forget(message);
       reject(
         new UnansweredError(
@@ -346,7 +346,9 @@ export class EdgeHub {
     const { address, clock, node, transport } = this.#deps;
     const { ca, cert, key } = this.#credentials as EdgeCredentials;
     if (transport === "quic") {
-      if (address.quicPort === undefined) throw new DialError("the cloud serves no QUIC, or nobody has said where");
+      if (address.quicPort === undefined) {
+        throw new DialError("the cloud serves no QUIC, or its port is not configured");
+      }
       const { dialHubByQuic } = await import("./quic.ts");
       const where = { host: address.host, port: address.quicPort, signal: this.#stop.signal };
       return await dialHubByQuic(where, { ca, cert, key }, node, clock.now());
@@ -407,7 +409,7 @@ export class EdgeHub {
       const waiting = this.#waiting.get(parent);
       this.#waiting.delete(parent);
       waiting?.resolve(message);
-      // An answer of another group is its module's own business, too, whoever has asked.
+      // An answer of another group is handled by its module, too.
       if (group === groups.resource || group === "func") return;
     }
     try {

@@ -54,7 +54,7 @@ export async function enrol(node: string, ca: string, options: EnrolmentOptions)
   return await request(node, options, { headers: { authorization: `Bearer ${jwt}`, nodename: node }, ca });
 }
 
-/** Another key and certificate for a node that has one: the old one is its way in. Rejects with EnrolmentError. */
+/** Another key and certificate for a node that has one: it authenticates with the old one. Rejects with EnrolmentError. */
 export async function renew(
   node: string,
   old: EdgeCredentials,

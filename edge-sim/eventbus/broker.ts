@@ -9,14 +9,14 @@ import { packetLimit } from "./packet-limit.ts";
 export interface Broker {
   /** `mqtt://host:port`. */
   readonly url: string;
-  /** What is published on the topic is heard from now on, by whomever, this edge too. Rejects where the broker refuses. */
+  /** Subscribes to a topic, including this edge's own publications. Rejects where the broker refuses. */
   subscribe(topic: string): Promise<void>;
   unsubscribe(topic: string): Promise<void>;
   publish(topic: string, payload: string): void;
   close(): Promise<void>;
 }
 
-/** A broker that can't be had: its port is taken, or nobody answers. */
+/** A broker that can't be opened or reached. */
 export class BrokerError extends SkepError {
   readonly code = "SKEP_BROKER";
 }
@@ -65,7 +65,7 @@ export async function internalBroker(
     await new Promise<void>((done) => aedes.close(() => done()));
     throw new BrokerError(`the MQTT broker can't listen on ${at.host}:${at.port}: ${(error as Error).message}`);
   }
-  // One message that fits several topics is heard once.
+  // One message that matches several subscriptions is delivered once.
   let last: unknown;
   const deliver = (packet: { topic: string; payload: string | Buffer }, done: () => void) => {
     if (packet !== last) onMessage(packet.topic, packet.payload.toString());

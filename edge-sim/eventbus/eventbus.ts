@@ -16,7 +16,7 @@ export interface MqttSettings {
   readonly internal?: { readonly host: string; readonly port: number };
   /** One that runs elsewhere, `tcp://host:port`. It must be this edge's alone. */
   readonly external?: string;
-  /** Whether what was published last on each topic is kept, for somebody to look at. */
+  /** Whether the last publication on each topic is kept, for `at: mqtt/NAME`. */
   readonly keepsLast?: boolean;
 }
 
@@ -35,7 +35,7 @@ export interface EventBusDeps {
 
 /** Where the store keeps the topics that the cloud has subscribed to. */
 const TOPICS = "edge/sub_topics/all";
-/** Topics whose last publication is kept where somebody looks at it, and how long that may be (characters). */
+/** Topics whose last publication is kept, and its length (characters). */
 const MAX_LAST = 1000;
 const MAX_LAST_LENGTH = 65_536;
 /** Topics the cloud may subscribe to at one edge. */
@@ -147,12 +147,12 @@ export class EventBus {
     return this.#last.keys();
   }
 
-  /** With v1.1 mappers are told whether the cloud is there. */
+  /** In v1.1 mappers are notified whether the cloud is connected. */
   connected(isConnected: boolean): void {
     if (this.#deps.era.isV11) this.publish("node/connection", isConnected ? "cloud_connected" : "cloud_disconnected");
   }
 
-  /** A message of the cloud for applications at the edge. What nobody understands is dropped. */
+  /** A message of the cloud for applications at the edge. What can't be interpreted is dropped. */
   receive({ content, route: { operation, resource = "" } }: Message): void {
     const { era, logger, node } = this.#deps;
     switch (operation) {

@@ -58,7 +58,7 @@ export interface FleetOptions {
   readonly shard?: Shard;
   /** Where its edges' stores are kept. */
   readonly rows?: StoreRows;
-  /** Edges that join a second; as many as get in where nothing is said. */
+  /** Edges that join a second. Default: as fast as the cloud admits them. */
   readonly rate?: number;
   /** Appended to the names of all edges, as in `gw-0-k3x9f`. Default: nothing. */
   readonly suffix?: string;
@@ -104,7 +104,7 @@ export class Fleet {
   /**
    * Starts all edges; settles when each has been connected once, or can't be for now. With a token the CA is fetched and
    * checked once for all. Rejects with EnrolmentError or TokenError where the token or the CA is wrong; where the cloud
-   * can't be reached the edges go on trying. Rejects with BrokerError or DmiError where an edge's doors can't be had.
+   * can't be reached the edges go on trying. Rejects with BrokerError or DmiError where an edge can't listen.
    */
   async start(): Promise<void> {
     this.#hub = await this.#withCa(this.#options.hub);
@@ -137,11 +137,11 @@ export class Fleet {
   }
 
   /**
-   * One more edge, started at once. It comes with the fleet's own way in, or with what is given instead; `node` is what it
-   * says it is, its name where nothing is said.
+   * One more edge, started at once. It uses the fleet's credentials, or those given; `node` is what it
+   * says it is. Default: its name.
    */
   add(name: string, hub: Partial<HubAddress> = {}, node = name): Edge {
-    // Who comes with a token of its own trusts the CA that it names, and takes nobody's certificates.
+    // An edge with a token of its own trusts the CA that it names, and enrols by itself.
     const { ca, issue, ...own } = this.#hub;
     const ways = { ...(ca === undefined ? {} : { ca }), ...(issue === undefined ? {} : { issue }) };
     this.#index++;

@@ -87,7 +87,7 @@ export class FleetWorkers {
     return this.#failed.promise;
   }
 
-  /** Of all of them together, as they last told; undefined until one has told something. */
+  /** Totals of all, as last reported; undefined until one has reported. */
   report(): FleetReport | undefined {
     const reports = this.#reports.filter((report) => report !== undefined);
     return reports.length === 0 ? undefined : merged(reports);

@@ -72,7 +72,7 @@ export class MetaManager {
       case operations.delete:
         return this.#delete(message);
       default:
-        // An answer nobody waits for is not acknowledged: the cloud sends it again, as with edgecore.
+        // An answer that no request waits for is not acknowledged: the cloud resends it, as with edgecore.
     }
   }
 

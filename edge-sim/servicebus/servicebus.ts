@@ -15,7 +15,7 @@ import type { EdgeStore } from "../metamanager/store.ts";
 
 /** Injected dependencies. */
 export interface ServiceBusDeps {
-  /** Its own door, for services of the edge; open while the cloud wants something from them. */
+  /** Its own HTTP server, for services at the edge; open while rules of the cloud use it. */
   readonly listen: Pick<ListenOptions, "host" | "port">;
   readonly hub: EdgeHub;
   readonly store: EdgeStore;
@@ -62,7 +62,7 @@ export class ServiceBus {
     this.#port = deps.listen.port;
   }
 
-  /** Port of its own door; 0 while it is closed. */
+  /** Port of its own HTTP server; 0 while it is closed. */
   get port(): number {
     return this.#server === undefined ? 0 : this.#port;
   }
@@ -92,7 +92,7 @@ export class ServiceBus {
     } else void this.#serve(message);
   }
 
-  /** Calls the service, and says what it answered. edgecore's refusals carry no operation, so that nobody hears them. */
+  /** Calls the service, and says what it answered. edgecore's refusals carry no operation, so they reach no caller. */
   async #serve(message: Message): Promise<void> {
     const { clock, hub, isV11, logger } = this.#deps;
     const answer = (content: Answer, operation?: string) =>
@@ -170,7 +170,7 @@ export class ServiceBus {
         this.#port = await listen(server, { host: this.#deps.listen.host, port: this.#port, exact: true });
         this.#server = server;
       } catch (error) {
-        this.#deps.logger.error("the edge's ServiceBus has no door", { error: reasonOf(error) });
+        this.#deps.logger.error("the edge's ServiceBus can't listen", { error: reasonOf(error) });
       }
     });
   }

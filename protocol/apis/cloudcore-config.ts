@@ -315,9 +315,9 @@ export function cloudcoreKeys(localAddress: string): ConfigSection {
 
 /** Ways of Go that can be had back, by name, and what each means (docs/deviations.md). */
 export const strictGoWays = {
-  "membership-on-connect": "a node that connects is not told its memberships again",
+  "membership-on-connect": "memberships are not sent again to a node that connects",
   "sync-on-connect": "what a node missed waits for the next round of the sync loop",
-  "device-source": "the sync loop sends devices in EdgeController's name, so that mappers are not told",
+  "device-source": "the sync loop sends devices in EdgeController's name, so they do not reach mappers",
 } as const;
 export type StrictGo = keyof typeof strictGoWays;
 
@@ -328,7 +328,7 @@ export interface EraRule {
   readonly era: "v1.1";
 }
 
-/** How nodes of v1.1 are told where we make them ourselves: by a label of ours. */
+/** The label of nodes of v1.1 that skep creates itself. */
 export const v11Rule: EraRule = { nodeSelector: { "skep/kubeedge": "v1.1" }, era: "v1.1" };
 
 const strictGoNames = Object.keys(strictGoWays);
@@ -374,7 +374,7 @@ export const skepKeys = {
       description: "a list of { nodeSelector: { LABEL: VALUE }, era: v1.1 }",
     },
     [],
-    "nodes that run KubeEdge of another era, told by labels (docs/v1.1.md)",
+    "nodes that run KubeEdge of another era, by labels (docs/v1.1.md)",
   ),
   legacyCAFile: key(
     path,

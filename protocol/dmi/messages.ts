@@ -168,7 +168,7 @@ export function decodeDmi(message: string, bytes: Uint8Array): Record<string, un
 export function toAny(value: unknown): { readonly type_url: string; readonly value: Uint8Array } {
   const wrapper = { string: "StringValue", boolean: "BoolValue", number: "FloatValue" }[typeof value as string];
   if (wrapper === undefined) {
-    throw new TypeError(`${JSON.stringify(value)} can't be told to a mapper: only texts, numbers and truth values can`);
+    throw new TypeError(`${JSON.stringify(value)} can't be sent to a mapper: only texts, numbers and truth values can`);
   }
   const type = wrappers.lookupType(wrapper);
   return {

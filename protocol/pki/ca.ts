@@ -274,7 +274,7 @@ export async function signRequest(
 }
 
 /**
- * A name that a certificate with these usages must not have, because it is the hub's: whoever had it could pass for the hub
+ * A name that a certificate with these usages must not have, because it is the hub's: its holder could impersonate the hub
  * before other edges. Names of the own machine are everybody's.
  */
 export function hubNameIn(

@@ -2,7 +2,7 @@
 import { X509Certificate } from "node:crypto";
 import { KeyFileError, type Subject } from "./ca.ts";
 
-/** Whom it names: nobody in particular. */
+/** Its subject names no node. */
 export const legacySubject: Subject = { commonName: "kubeedge.io", organization: "KubeEdge" };
 
 /** Checks that a PEM text holds the certificate of a CA. Throws KeyFileError, for a person. */

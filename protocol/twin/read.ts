@@ -82,7 +82,7 @@ function attributesIn(given: Readonly<Record<string, unknown>>): Record<string, 
 /** A field that Go would not read. */
 const wrong = Symbol("wrong");
 
-/** The fields that a twin has, and no other: whatever else somebody says must not travel on. */
+/** The fields that a twin has, and no other: unknown fields must not be passed on. */
 function twinOf(given: Readonly<Record<string, unknown>>): MsgTwin | undefined {
   const { actual, actual_version, expected, expected_version, metadata, optional } = given;
   const fields = {

@@ -11,7 +11,7 @@ export type TwinAsk =
 const DEVICE = "$hw/events/device/";
 const NODE = "$hw/events/node/";
 
-/** The topics an edge subscribes to, whatever it is told later (with QoS 1). */
+/** The topics an edge always subscribes to (with QoS 1). */
 export function standingTopics(segments: IdSegments): readonly string[] {
   const device = `${DEVICE}${"+/".repeat(segments)}`;
   return [

@@ -49,7 +49,7 @@ export function placeOf(context: StepContext, args: PlaceArgs): Place {
     case "messages":
       return messagesPlace(context, args);
     case "metrics":
-      return { what: "metrics", about: "", look: () => Promise.resolve(lookAt(args, context.world.metrics())) };
+      return { what: "metrics", about: "", look: () => Promise.resolve(lookAt(args, context.environment.metrics())) };
     default:
       throw new StepFailure(
         `there is no place "${args.at}"; places are kube, edge/NAME, device/NAME, mqtt/NAME, messages and metrics`,
@@ -68,28 +68,28 @@ function refuseIdle(args: PlaceArgs, place: string): void {
   }
 }
 
-function kubePlace({ world }: StepContext, args: PlaceArgs): Place {
+function kubePlace({ environment }: StepContext, args: PlaceArgs): Place {
   const { object } = args;
   if (object === undefined) throw new StepFailure("`at: kube` needs an `object`");
   return {
     what: `${object.kind} ${object.name}${args.absent ? " is gone from the API" : " in the API"}`,
     about: object.name,
     async look() {
-      const resource = await world.kube.resourceOf(object);
-      const namespace = resource.namespaced ? object.namespace ?? world.namespace : "";
-      return lookAt(args, await world.kube.find({ resource, namespace, name: object.name }));
+      const resource = await environment.kube.resourceOf(object);
+      const namespace = resource.namespaced ? object.namespace ?? environment.namespace : "";
+      return lookAt(args, await environment.kube.find({ resource, namespace, name: object.name }));
     },
   };
 }
 
-function edgePlace({ world }: StepContext, args: PlaceArgs, name: string): Place {
-  const edge = edgeNamed(world.fleet.get(name), name, world.fleet.edges());
+function edgePlace({ environment }: StepContext, args: PlaceArgs, name: string): Place {
+  const edge = edgeNamed(environment.fleet.get(name), name, environment.fleet.edges());
   const { object } = args;
   if (object === undefined) {
     return { what: `edge ${name}`, about: "", look: () => Promise.resolve(lookAt(args, stateOf(edge))) };
   }
   const isOfCluster = object.kind === "Node" || object.kind === "PersistentVolume";
-  const namespace = isOfCluster ? noNamespace : object.namespace ?? world.namespace;
+  const namespace = isOfCluster ? noNamespace : object.namespace ?? environment.namespace;
   const path = wirePath(namespace, object.kind.toLowerCase(), object.name);
   return {
     what: `${object.kind} ${object.name}${args.absent ? " is gone from" : " in the store of"} edge ${name}`,
@@ -128,8 +128,8 @@ function stateOf(edge: Edge) {
 }
 
 /** What an edge has published last on a topic: JSON where it is some, else the text. */
-function mqttPlace({ world }: StepContext, args: PlaceArgs, name: string): Place {
-  const edge = edgeNamed(world.fleet.get(name), name, world.fleet.edges());
+function mqttPlace({ environment }: StepContext, args: PlaceArgs, name: string): Place {
+  const edge = edgeNamed(environment.fleet.get(name), name, environment.fleet.edges());
   const { bus } = edge;
   const { topic } = args;
   if (topic === undefined) throw new StepFailure("`at: mqtt/NAME` needs a `topic`");
@@ -158,32 +158,34 @@ function payloadOf(text: string | undefined): unknown {
   }
 }
 
-function devicePlace({ world }: StepContext, args: PlaceArgs, name: string): Place {
-  const id = name.includes("/") ? name : `${world.namespace}/${name}`;
+function devicePlace({ environment }: StepContext, args: PlaceArgs, name: string): Place {
+  const id = name.includes("/") ? name : `${environment.namespace}/${name}`;
   return {
     what: `device ${name}${args.absent ? " is gone from every edge" : ""}`,
     about: name,
     look: () => {
-      const owner = world.fleet.edges().find((edge) => edge.devices.has(id));
+      const owner = environment.fleet.edges().find((edge) => edge.devices.has(id));
       return Promise.resolve(lookAt(args, owner?.devices.stateOf(id)));
     },
   };
 }
 
 function messagesPlace(context: StepContext, args: PlaceArgs): Place {
-  const { world } = context;
+  const { environment } = context;
   const filter = compileHopFilter(args.where ?? "true");
   const from = context.since(args.since);
   return {
     what: `messages where ${args.where ?? "true"}`,
     about: "",
     look: () => {
-      if (world.hops.lost > from) {
+      if (environment.hops.lost > from) {
         throw new StepFailure(
-          `more than ${world.hops.position - from} messages have passed: those since then are no longer all there`,
+          `more than ${
+            environment.hops.position - from
+          } messages have passed: those since then are no longer all there`,
         );
       }
-      const found = [...world.hops.since(from)].filter(filter);
+      const found = [...environment.hops.since(from)].filter(filter);
       const { count, min } = args;
       const wanted = count !== undefined ? `exactly ${count}` : `at least ${min ?? 1}`;
       const fits = count !== undefined ? found.length === count : found.length >= (min ?? 1);

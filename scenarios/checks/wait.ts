@@ -21,7 +21,7 @@ export async function waitFor(
   about: string,
   look: () => Promise<Look>,
 ): Promise<unknown> {
-  const { clock } = context.world;
+  const { clock } = context.environment;
   const deadline = clock.now() + ms;
   for (;;) {
     const { missing, value } = await look();
@@ -40,7 +40,7 @@ export async function holdsFor(
   about: string,
   look: () => Promise<Look>,
 ): Promise<void> {
-  const { clock } = context.world;
+  const { clock } = context.environment;
   const end = clock.now() + ms;
   for (;;) {
     const { missing } = await look();

@@ -6,11 +6,11 @@ import type { EdgeVersion } from "../../edge-sim/edge.ts";
 /** Devices each edge of a cohort gets: `{edge}-{model}-{i}`. */
 export interface CohortDevices {
   readonly model: string;
-  /** 1 where nothing is said. */
+  /** Default: 1. */
   readonly perEdge?: number;
   /** How often each property is reported by itself, a duration; not at all without. */
   readonly reports?: string;
-  /** By property: where its values come from. From chance, within the model's bounds, where nothing is said. */
+  /** By property: where its values come from. Default: random, within the model's bounds. */
   readonly values?: Readonly<Record<string, CohortValues>>;
   readonly misbehaves?: CohortMisbehaviour;
 }
@@ -28,13 +28,13 @@ export type CohortMisbehaviour = Omit<Misbehaviour, "lags" | "offline"> & {
 export interface ScenarioCohort {
   readonly cohort: string;
   readonly count?: number;
-  /** The KubeEdge its edges speak; v1.23 where nothing is said. */
+  /** The KubeEdge its edges speak. Default: v1.23. */
   readonly version?: EdgeVersion;
   readonly transport?: "websocket" | "quic";
   readonly labels?: Readonly<Record<string, string>>;
   readonly link?: { readonly latency?: string; readonly jitter?: string };
   readonly devices?: readonly CohortDevices[];
-  /** Pods each of its nodes takes; 110 where nothing is said. */
+  /** Pods each of its nodes takes. Default: 110. */
   readonly pods?: number;
   /** Files of stages that pods on its edges live by, without `.yaml`: shipped with skep, or beside the scenario. */
   readonly stages?: readonly string[];
@@ -50,7 +50,7 @@ export interface ScenarioCohort {
   readonly serviceBus?: { readonly port?: number };
   /** A folder for its edges' DMI sockets. */
   readonly dmi?: string;
-  /** Who has its devices; `inside` where nothing is said. */
+  /** Which mapper has its devices. Default: `inside`. */
   readonly mapper?: "inside" | "dmi" | "none";
 }
 

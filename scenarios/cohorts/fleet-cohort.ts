@@ -61,7 +61,7 @@ function backoffOf(
   return { initial, factor, jitter, cap: cap === undefined ? initial * 10 : milliseconds(cap) / timeScale };
 }
 
-/** Throws CohortError where what edges should have of doors for mappers can't be. */
+/** Throws CohortError where the endpoints for mappers can't work as described. */
 function refuseEndpoints({ cohort, count = 1, dmi, mapper, mqtt, version }: ScenarioCohort): void {
   if (mqtt?.server !== undefined && count > 1) {
     throw new CohortError(

@@ -40,7 +40,7 @@ const values: Schema = {
       ["low", "high", "step"],
       "each at most `step` from the one before, never out of the bounds",
     ),
-    enumerated: { ...scalars, description: "any of these, by chance" },
+    enumerated: { ...scalars, description: "one of these at random" },
     counter: object({ from: number, by: number }, [], "grows by `by` (1) with each report, from `from` (0)"),
     csv: object(
       { file: { type: "string" }, column: { type: "string" } },
@@ -59,7 +59,7 @@ const misbehaves: Schema = {
     refuses: { ...share, description: "the share of desired values that a device does not take" },
     lags: { ...schemas.duration, description: "how long a desired value takes to have an effect" },
     drifts: { ...number, description: "how much further off each report of a number is than the one before" },
-    rubbish: { ...share, description: "the share of reports that are no value of the property's type" },
+    rubbish: { ...share, description: "the share of reports that are invalid values of the property's type" },
     offline: object(
       { every: schemas.duration, for: schemas.duration },
       ["every", "for"],
@@ -78,17 +78,17 @@ const cohort: Schema = {
       pattern: "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
       description: "a name such as gw; its edges are gw-0, gw-1 …",
     },
-    count: { ...count, description: "edges; 1 where nothing is said" },
+    count: { ...count, description: "edges. Default: 1" },
     version: {
       enum: ["v1.1", "v1.23"],
-      description: "the KubeEdge version its edges speak; v1.23 where nothing is said (docs/v1.1.md)",
+      description: "the KubeEdge version its edges speak. Default: v1.23 (docs/v1.1.md)",
     },
     transport: {
       enum: ["websocket", "quic"],
-      description: "how its edges reach the hub; websocket where nothing is said",
+      description: "how its edges reach the hub. Default: websocket",
     },
     labels: { type: "object", additionalProperties: { type: "string" } },
-    pods: { ...count, description: "pods each of its nodes takes; 110 where nothing is said" },
+    pods: { ...count, description: "pods each of its nodes takes. Default: 110" },
     stages: {
       type: "array",
       minItems: 1,
@@ -105,8 +105,7 @@ const cohort: Schema = {
       type: "object",
       required: ["wait"],
       additionalProperties: false,
-      description:
-        "how long an edge waits before it dials again; 30s each time where nothing is said, as edgecore does",
+      description: "how long an edge waits before it dials again. Default: 30s each time, as edgecore",
       properties: {
         wait: { ...schemas.duration, description: "the first time; divided by the time scale" },
         factor: {
@@ -116,7 +115,7 @@ const cohort: Schema = {
           description: "what it is multiplied by each time it was in vain; 1",
         },
         cap: { ...schemas.duration, description: "what it never exceeds; 10 times the first one" },
-        jitter: { ...share, description: "how much of it is by chance, more or less; 0" },
+        jitter: { ...share, description: "the random part of it, plus or minus. Default: 0" },
       },
     },
     mqtt: {
@@ -126,7 +125,7 @@ const cohort: Schema = {
       properties: {
         port: {
           ...port,
-          description: "of the first edge's broker, the next one's is one more; free ones where nothing is said",
+          description: "of the first edge's broker, the next one's is one more. Default: free ones",
         },
         server: {
           type: "string",
@@ -142,7 +141,7 @@ const cohort: Schema = {
       properties: {
         port: {
           ...port,
-          description: "of the first edge's own door, the next one's is one more; free ones where nothing is said",
+          description: "of the first edge's own server, the next one's is one more. Default: free ones",
         },
       },
     },
@@ -154,7 +153,7 @@ const cohort: Schema = {
     mapper: {
       enum: ["inside", "dmi", "none"],
       description:
-        "who has its devices: a simulated mapper in the edge (inside), or one that comes by its DMI socket, or nobody until a mapper attaches; inside where nothing is said",
+        "who has its devices: a simulated mapper in the edge (inside), or one that registers on its DMI socket, or none until a mapper attaches. Default: inside",
     },
     devices: {
       type: "array",
@@ -167,17 +166,16 @@ const cohort: Schema = {
             type: "string",
             description: "a device model shipped with skep, or a file MODEL.yaml beside the scenario",
           },
-          perEdge: { ...count, description: "1 where nothing is said" },
+          perEdge: { ...count, description: "Default: 1" },
           reports: {
             ...schemas.duration,
-            description: "how often each property is reported; not by itself where nothing is said",
+            description: "how often each property is reported. Default: not by itself",
           },
           values: {
             type: "object",
             minProperties: 1,
             additionalProperties: values,
-            description:
-              "by property: where its values come from; from chance, within the model's bounds, where nothing is said",
+            description: "by property: where its values come from; random, within the model's bounds, by default",
           },
           misbehaves: { ...misbehaves, description: "what its devices do wrong" },
         },

@@ -3,7 +3,7 @@ import { isNewerVersion, type KubeObject, textAt } from "../../protocol/apis/kub
 import type { Edge } from "../../edge-sim/edge.ts";
 import { resources } from "../../cloud/kube/resource.ts";
 import { isAcknowledgedVersion, syncNameOf } from "../../protocol/apis/reliablesyncs.ts";
-import type { World } from "../model/environment.ts";
+import type { Environment } from "../model/environment.ts";
 import { sleep } from "../../base/time/clock.ts";
 import type { InvariantResult } from "../model/result.ts";
 
@@ -16,7 +16,7 @@ interface Invariant {
   readonly name: string;
   /** True for what may take a moment to become so. */
   readonly settles: boolean;
-  judge(world: World, state: ClusterState): string[] | "not judged";
+  judge(environment: Environment, state: ClusterState): string[] | "not judged";
 }
 
 /** What the API holds, read once for all invariants. */
@@ -34,23 +34,23 @@ const invariants: readonly Invariant[] = [
 ];
 
 /** Judges all of them; waits for those that settle. */
-export async function judgeInvariants(world: World, signal: AbortSignal): Promise<InvariantResult[]> {
-  const deadline = world.clock.now() + SETTLE_MS * world.patience;
+export async function judgeInvariants(environment: Environment, signal: AbortSignal): Promise<InvariantResult[]> {
+  const deadline = environment.clock.now() + SETTLE_MS * environment.patience;
   for (;;) {
-    const state = await readState(world);
+    const state = await readState(environment);
     const results = invariants.map((invariant): InvariantResult => {
-      const found = invariant.judge(world, state);
+      const found = invariant.judge(environment, state);
       if (found === "not judged") return { name: invariant.name, verdict: "not judged", details: [] };
       return { name: invariant.name, verdict: found.length === 0 ? "held" : "broken", details: found.slice(0, 10) };
     });
     const settling = results.some((result, i) => result.verdict === "broken" && invariants[i]?.settles);
-    if (!settling || world.clock.now() >= deadline || signal.aborted) return results;
-    await sleep(world.clock, LOOK_EVERY_MS, signal).catch(() => {});
+    if (!settling || environment.clock.now() >= deadline || signal.aborted) return results;
+    await sleep(environment.clock, LOOK_EVERY_MS, signal).catch(() => {});
   }
 }
 
 /** Where others use the cluster, too, only the scenario's own namespace counts. */
-async function readState({ isShared, kube, namespace }: World): Promise<ClusterState> {
+async function readState({ isShared, kube, namespace }: Environment): Promise<ClusterState> {
   const where = isShared ? { namespace } : {};
   const kinds = [resources.pods, resources.configmaps, resources.secrets, resources.devices, resources.devicemodels];
   const lists = await Promise.all(kinds.map((resource) => kube.list(resource, where)));
@@ -65,16 +65,16 @@ async function readState({ isShared, kube, namespace }: World): Promise<ClusterS
 /** Types of the store that mirror the API. */
 const mirrored: ReadonlySet<string> = new Set(["pod", "configmap", "secret", "device", "devicemodel"]);
 
-function connectedEdges(world: World): Edge[] {
-  return world.fleet.edges().filter((edge) => edge.hub.isConnected);
+function connectedEdges(environment: Environment): Edge[] {
+  return environment.fleet.edges().filter((edge) => edge.hub.isConnected);
 }
 
-function holdsWhatApiSays(world: World, { objects }: ClusterState): string[] {
+function holdsWhatApiSays(environment: Environment, { objects }: ClusterState): string[] {
   const wrong: string[] = [];
-  for (const edge of connectedEdges(world)) {
+  for (const edge of connectedEdges(environment)) {
     for (const [path, held] of edge.store.entries()) {
       const [namespace, type = ""] = path.split("/");
-      if (!mirrored.has(type) || (world.isShared && namespace !== world.namespace)) continue;
+      if (!mirrored.has(type) || (environment.isShared && namespace !== environment.namespace)) continue;
       const wanted = objects.get(path);
       if (wanted === undefined) wrong.push(`${edge.name} still holds ${path}, which is gone`);
       else if (!isSame(held, wanted)) {
@@ -101,9 +101,9 @@ function isSame(held: KubeObject, wanted: KubeObject): boolean {
   return content(held) === content(wanted);
 }
 
-function nothingAckedIsLost(world: World, { objects, records }: ClusterState): string[] {
+function nothingAckedIsLost(environment: Environment, { objects, records }: ClusterState): string[] {
   const wrong: string[] = [];
-  for (const edge of connectedEdges(world)) {
+  for (const edge of connectedEdges(environment)) {
     for (const [path, object] of objects) {
       const record = records.get(syncNameOf(edge.name, object.metadata.uid ?? ""));
       const acknowledged = textAt(record, "status", "objectResourceVersion");
@@ -118,11 +118,11 @@ function nothingAckedIsLost(world: World, { objects, records }: ClusterState): s
   return wrong;
 }
 
-function noVersionBackwards(world: World): string[] | "not judged" {
-  if (world.hops.lost > 0) return "not judged";
+function noVersionBackwards(environment: Environment): string[] | "not judged" {
+  if (environment.hops.lost > 0) return "not judged";
   const wrong: string[] = [];
   const newest = new Map<string, string>();
-  for (const record of world.hops.since(0)) {
+  for (const record of environment.hops.since(0)) {
     if (record.hop !== "edge.store" || record.version === "") continue;
     const key = `${record.node} ${record.resource}`;
     const before = newest.get(key);
@@ -134,23 +134,23 @@ function noVersionBackwards(world: World): string[] | "not judged" {
   return wrong;
 }
 
-function deliveredToOwners(world: World): string[] | "not judged" {
-  if (world.hops.lost > 0) return "not judged";
+function deliveredToOwners(environment: Environment): string[] | "not judged" {
+  if (environment.hops.lost > 0) return "not judged";
   const wrong = new Set<string>();
-  for (const record of world.hops.since(0)) {
+  for (const record of environment.hops.since(0)) {
     if (record.hop !== "edge.read" || record.operation === "delete" || record.operation === "response") continue;
     const type = record.resource.split("/")[1];
     if (type !== "pod" && type !== "device") continue;
-    const owners = world.owners(record.resource);
+    const owners = environment.owners(record.resource);
     if (owners === undefined) return "not judged";
     if (!owners.has(record.node)) wrong.add(`${record.node} got ${record.resource}, which was never bound to it`);
   }
   return [...wrong];
 }
 
-function queuesDrained(world: World): string[] | "not judged" {
-  if (Object.keys(world.metrics()).length === 0) return "not judged";
-  return Object.entries(world.metrics()).filter(([name, value]) =>
+function queuesDrained(environment: Environment): string[] | "not judged" {
+  if (Object.keys(environment.metrics()).length === 0) return "not judged";
+  return Object.entries(environment.metrics()).filter(([name, value]) =>
     /_(waiting|unacknowledged|depth)$/.test(name) && value > 0
   )
     .map(([name, value]) => `${name} is ${value}`);

@@ -3,7 +3,7 @@ import { availableParallelism } from "node:os";
 import { version } from "../../base/version.ts";
 import type { HopRecord } from "../../base/hop/hop.ts";
 import type { Target } from "../model/target.ts";
-import type { World } from "../model/environment.ts";
+import type { Environment } from "../model/environment.ts";
 import type { FirstMessage, RunResult, ScenarioResult } from "../model/result.ts";
 import type { Progress } from "../model/progress.ts";
 import { type RunOptions, runScenario } from "./run.ts";
@@ -17,7 +17,7 @@ export interface RunAllOptions extends Pick<RunOptions, "steps" | "wrongFiles"> 
   readonly forceSeed: boolean;
   readonly signal: AbortSignal;
   readonly progress: Progress;
-  /** Scenarios at the same time; 1 where nothing is said. Each needs a world of its own. */
+  /** Scenarios at the same time. Default: 1. Each needs an environment of its own. */
   readonly parallel?: number;
   /** How often a scenario that failed is tried again. */
   readonly retries?: number;
@@ -39,7 +39,7 @@ export async function runAll(scenarios: readonly Scenario[], options: RunAllOpti
   let firstMessage: FirstMessage | undefined;
   let impossible: unknown;
   let next = 0;
-  // The first world has the machine for itself until it stands: its start is what a user waits for, and is told.
+  // The first environment has the machine for itself until it stands: its start is what a user waits for, and is told.
   const { promise: firstStands, resolve: stands } = Promise.withResolvers<void>();
   const isOver = () =>
     signal.aborted || impossible !== undefined || (bail && results.some((result) => result?.verdict === "failed"));
@@ -48,9 +48,9 @@ export async function runAll(scenarios: readonly Scenario[], options: RunAllOpti
       const index = next++;
       const scenario = scenarios[index] as Scenario;
       progress.began?.(scenario, index, scenarios.length);
-      const beforeWorld = Date.now();
-      const opened = (world: World) => {
-        if (index === 0) firstMessage ??= firstMessageOf(world, beforeWorld);
+      const beforeOpening = Date.now();
+      const opened = (environment: Environment) => {
+        if (index === 0) firstMessage ??= firstMessageOf(environment, beforeOpening);
         stands();
       };
       try {
@@ -98,7 +98,7 @@ function runtime(): string {
 async function runWithRetries(
   scenario: Scenario,
   options: RunAllOptions,
-  opened: (world: World) => void,
+  opened: (environment: Environment) => void,
 ): Promise<ScenarioResult> {
   const { retries = 0, signal } = options;
   const earlier: ScenarioResult["failures"][number][] = [];
@@ -108,7 +108,7 @@ async function runWithRetries(
       if (last === undefined) throw error;
       return undefined;
     });
-    // No world for another try: what the last one found stands.
+    // No environment for another try: what the last one found stands.
     if (found === undefined) return last as ScenarioResult;
     const flaky = tried > 1 && found.verdict === "passed";
     const result = { ...found, tries: tried, flaky, earlier: [...earlier] };
@@ -120,13 +120,13 @@ async function runWithRetries(
 }
 
 /** From the start of the process, which the launcher has noted, to the first acknowledgement. */
-function firstMessageOf(world: World, beforeWorld: number): FirstMessage | undefined {
-  const first = firstOf(world.hops.since(0), (record) => record.hop === "hub.ack");
+function firstMessageOf(environment: Environment, beforeOpening: number): FirstMessage | undefined {
+  const first = firstOf(environment.hops.since(0), (record) => record.hop === "hub.ack");
   if (first === undefined) return undefined;
   const startedAt = Number(process.env.SKEP_STARTED_AT ?? performance.timeOrigin);
-  const { api, certificates, cloudcore } = world.times;
+  const { api, certificates, cloudcore } = environment.times;
   const total = first.time - startedAt;
-  const load = beforeWorld - startedAt;
+  const load = beforeOpening - startedAt;
   return {
     total,
     load,

@@ -1,5 +1,5 @@
-// Runs scenarios: a world for each, its steps, its invariants, its verdict.
-import { Environment } from "@marcbachmann/cel-js";
+// Runs scenarios: an environment for each, its steps, its invariants, its verdict.
+import { Environment as CelEnvironment } from "@marcbachmann/cel-js";
 import type { HopRecord } from "../../base/hop/hop.ts";
 import { SkepError } from "../../base/error/skep-error.ts";
 import { reasonOf } from "../../base/log/logger.ts";
@@ -7,7 +7,7 @@ import type { StepTable } from "../model/step-kind.ts";
 import type { Progress } from "../model/progress.ts";
 import { StepFailure } from "../model/step-failure.ts";
 import { isOfTheRun, type Target } from "../model/target.ts";
-import type { World } from "../model/environment.ts";
+import type { Environment } from "../model/environment.ts";
 import { DEFAULT_WITHIN, type StepContext } from "../model/context.ts";
 import { substitute, unknownVariable, valueAt, type Variables } from "../files/variables.ts";
 import { milliseconds } from "../files/duration.ts";
@@ -28,8 +28,8 @@ export interface RunOptions {
   readonly forceSeed: boolean;
   readonly signal: AbortSignal;
   readonly progress: Progress;
-  /** Called when a scenario's world is there. */
-  readonly opened?: (world: World) => void;
+  /** Called when a scenario's environment is there. */
+  readonly opened?: (environment: Environment) => void;
 }
 
 /** Milliseconds for the steps of `catch`, and as many for those of `finally`; and after an interruption. */
@@ -38,7 +38,7 @@ const INTERRUPTED_FINALLY_MS = 1000;
 /** Messages shown with a failure. */
 const SHOWN_HOPS = 12;
 
-/** One scenario, from its world to its verdict. Rejects only where there can be no world: then nothing has been run. */
+/** One scenario, from its environment to its verdict. Rejects only where there can be no environment: then nothing has been run. */
 export async function runScenario(scenario: Scenario, options: RunOptions): Promise<ScenarioResult> {
   const { target } = options;
   const seed = options.forceSeed ? options.seed : scenario.seed ?? options.seed;
@@ -77,9 +77,9 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
   }
   const timeout = AbortSignal.timeout(milliseconds(scenario.timeout) * target.patience);
   const signal = AbortSignal.any([options.signal, timeout]);
-  let world: World;
+  let environment: Environment;
   try {
-    world = await target.open(
+    environment = await target.open(
       scenario.fleet.length === 0 ? { ...scenario, fleet: defaultFleet } : scenario,
       seed,
       signal,
@@ -89,17 +89,21 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
       return { ...base, verdict: "skipped", reason: reasonOf(options.signal.reason), took: performance.now() - began };
     }
     if (isOfTheRun(error) && !signal.aborted) throw error;
-    const failure = { message: `the world could not be made: ${reasonOf(error)}`, details: detailsOf(error), hops: [] };
+    const failure = {
+      message: `the environment could not be created: ${reasonOf(error)}`,
+      details: detailsOf(error),
+      hops: [],
+    };
     return { ...base, verdict: "failed", reason: "", failures: [failure], took: performance.now() - began };
   }
-  options.opened?.(world);
-  const run = new ScenarioRun(scenario, world, signal, options, () => timeout.aborted);
+  options.opened?.(environment);
+  const run = new ScenarioRun(scenario, environment, signal, options, () => timeout.aborted);
   await run.steps();
   const invariants = options.signal.aborted ? [] : await run.judge();
-  const metrics = world.metrics();
-  const latencies = latenciesOf(world.hops.since(0));
+  const metrics = environment.metrics();
+  const latencies = latenciesOf(environment.hops.since(0));
   // What can't be cleaned up is a finding too, and hides no other.
-  const left = await world.stop().catch((error) => [`the world could not be stopped: ${reasonOf(error)}`]);
+  const left = await environment.stop().catch((error) => [`the environment could not be stopped: ${reasonOf(error)}`]);
   if (!options.signal.aborted) {
     invariants.push({ name: "nothing is left behind", verdict: left.length === 0 ? "held" : "broken", details: left });
   }
@@ -114,24 +118,24 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
     verdict: isInterrupted ? "skipped" : failures.length === 0 ? "passed" : "failed",
     reason: isInterrupted ? reasonOf(options.signal.reason) : "",
     took: performance.now() - began,
-    times: world.times,
+    times: environment.times,
     steps: run.results,
     failures,
     shown: run.shown,
     invariants,
     latencies,
-    messages: world.hops.position,
+    messages: environment.hops.position,
     metrics,
   };
 }
 
-/** The steps of one scenario in its world. */
+/** The steps of one scenario in its environment. */
 export class ScenarioRun {
   readonly results: StepResult[] = [];
   readonly failures: Failure[] = [];
   readonly shown: Shown[] = [];
   readonly #scenario: Scenario;
-  readonly #world: World;
+  readonly #environment: Environment;
   readonly #signal: AbortSignal;
   readonly #progress: Progress;
   readonly #table: StepTable;
@@ -144,20 +148,20 @@ export class ScenarioRun {
 
   constructor(
     scenario: Scenario,
-    world: World,
+    environment: Environment,
     signal: AbortSignal,
     { progress, signal: interruption, steps }: Pick<RunOptions, "progress" | "signal" | "steps">,
     isLate: () => boolean,
   ) {
     this.#scenario = scenario;
-    this.#world = world;
+    this.#environment = environment;
     this.#signal = signal;
     this.#progress = progress;
     this.#table = steps;
     this.#interruption = interruption;
     this.#isLate = isLate;
-    const [ca = "", ...jwt] = world.token.split(".");
-    this.#kept = { NAMESPACE: world.namespace, TOKEN: world.token, TOKEN_CA: ca, TOKEN_JWT: jwt.join(".") };
+    const [ca = "", ...jwt] = environment.token.split(".");
+    this.#kept = { NAMESPACE: environment.namespace, TOKEN: environment.token, TOKEN_CA: ca, TOKEN_JWT: jwt.join(".") };
   }
 
   async steps(): Promise<void> {
@@ -168,7 +172,7 @@ export class ScenarioRun {
         this.#progress.step?.(scenario, nameOf(step), i, total);
         await this.#step(step, {}, this.#signal, true);
       }
-      await scenario.body?.(this, this.#world);
+      await scenario.body?.(this, this.#environment);
       await Promise.all(this.#background);
     } catch (error) {
       this.#failed(error);
@@ -191,7 +195,7 @@ export class ScenarioRun {
 
   async judge(): Promise<InvariantResult[]> {
     try {
-      return await judgeInvariants(this.#world, this.#signal);
+      return await judgeInvariants(this.#environment, this.#signal);
     } catch (error) {
       return [{ name: "the invariants could be judged", verdict: "broken", details: [reasonOf(error)] }];
     }
@@ -237,16 +241,16 @@ export class ScenarioRun {
         verdict,
       });
     };
-    if (step.id !== undefined) this.#positions.set(step.id, this.#world.hops.position);
+    if (step.id !== undefined) this.#positions.set(step.id, this.#environment.hops.position);
     try {
       signal.throwIfAborted();
-      if (step.if !== undefined && !isTrue(this.#world.named(step.if), all)) {
+      if (step.if !== undefined && !isTrue(this.#environment.named(step.if), all)) {
         record("skipped");
         return undefined;
       }
       const kind = this.#table.get(step.kind);
       if (kind === undefined) throw new Error(`no step ${step.kind}`);
-      const value = await kind.run(this.#context(all, signal), argsOf(step, all, this.#world) as never);
+      const value = await kind.run(this.#context(all, signal), argsOf(step, all, this.#environment) as never);
       for (const [name, path] of Object.entries(step.as ?? {})) this.#kept[name] = valueAt(value, path);
       record("passed");
       return value;
@@ -258,7 +262,8 @@ export class ScenarioRun {
 
   #context(variables: Variables, signal: AbortSignal): StepContext {
     return {
-      world: this.#world,
+      environment: this.#environment,
+      world: this.#environment,
       scenario: this.#scenario,
       variables,
       signal,
@@ -281,11 +286,11 @@ export class ScenarioRun {
   }
 
   #within(duration: string): number {
-    return milliseconds(duration) * this.#world.patience;
+    return milliseconds(duration) * this.#environment.patience;
   }
 
   #edgesOf(cohort: string, step: Step): string[] {
-    const names = this.#world.fleet.cohort(cohort).map(({ name }) => name);
+    const names = this.#environment.fleet.cohort(cohort).map(({ name }) => name);
     if (names.length > 0) return names;
     throw new FailedStep(step, new StepFailure(`each: there is no cohort "${cohort}"`));
   }
@@ -309,7 +314,7 @@ export class ScenarioRun {
   }
 
   #hopsAbout(about: string) {
-    const all = [...this.#world.hops.since(0)];
+    const all = [...this.#environment.hops.since(0)];
     // Every edge renews its lease all the time: a dozen of these would say nothing of what went wrong.
     const isNoise = about.includes("lease")
       ? () => false
@@ -346,11 +351,11 @@ const takesFiles: ReadonlySet<string> = new Set(["apply", "delete", "run"]);
  * What a step takes, with the names of edges as they are here and variables. Steps inside a step keep theirs until they run: `$i`
  * means nothing yet.
  */
-function argsOf(step: Step, variables: Variables, world: World): unknown {
+function argsOf(step: Step, variables: Variables, environment: Environment): unknown {
   if (step.kind === "parallel") return step.args;
   if (step.kind !== "repeat") {
     const unknown = unknownVariable(step.args, variables);
-    if (unknown === undefined) return substitute(named(step, world), variables);
+    if (unknown === undefined) return substitute(named(step, environment), variables);
     const known = Object.keys(variables).map((name) => `$${name}`).join(", ");
     throw new StepFailure(`there is no variable ${unknown} here; there are ${known}`);
   }
@@ -358,14 +363,14 @@ function argsOf(step: Step, variables: Variables, world: World): unknown {
   return { ...substitute(rest, variables) as object, steps };
 }
 
-function named({ args, kind }: Step, world: World): unknown {
-  if (!takesFiles.has(kind)) return world.named(args);
+function named({ args, kind }: Step, environment: Environment): unknown {
+  if (!takesFiles.has(kind)) return environment.named(args);
   const isFile = (value: unknown) => typeof value === "string";
-  if (Array.isArray(args)) return args.map((each) => isFile(each) ? each : world.named(each));
-  return isFile(args) ? args : world.named(args);
+  if (Array.isArray(args)) return args.map((each) => isFile(each) ? each : environment.named(each));
+  return isFile(args) ? args : environment.named(args);
 }
 
-const conditions = new Environment({ unlistedVariablesAreDyn: true });
+const conditions = new CelEnvironment({ unlistedVariablesAreDyn: true });
 
 function isTrue(expression: string, variables: Variables): boolean {
   try {

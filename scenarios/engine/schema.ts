@@ -29,7 +29,7 @@ export const scenarioSchema: Schema = {
     tags: { type: "array", items: { type: "string" } },
     needs: { type: "array", items: { enum: capabilities } },
     seed: { type: "integer", minimum: 0 },
-    timeout: { ...schemas.duration, description: "for the whole scenario; 60s where nothing is said" },
+    timeout: { ...schemas.duration, description: "for the whole scenario. Default: 60s" },
     fleet,
     cloudcore: {
       type: "object",

@@ -14,7 +14,7 @@ export function substitute(value: unknown, variables: Variables): unknown {
 }
 
 /**
- * A text that is nothing but a variable nobody has set, such as `$EDEG`: a check for it would hold by mistake. Inside of
+ * A text that is nothing but an unset variable, such as `$EDEG`: a check for it would pass by mistake. Inside of
  * longer texts (`sh -c "echo $HOME"`) and as a key (`$patch`) a dollar may well be meant.
  */
 export function unknownVariable(value: unknown, variables: Variables): string | undefined {

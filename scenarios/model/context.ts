@@ -1,11 +1,13 @@
-// What a running step can reach: the world, the variables, and the way to run further steps.
+// What a running step can reach: the environment, the variables, and the way to run further steps.
 import type { Variables } from "../files/variables.ts";
-import type { World } from "./environment.ts";
+import type { Environment } from "./environment.ts";
 import type { Scenario, Step } from "./scenario.ts";
 
 /** Given to every step. */
 export interface StepContext {
-  readonly world: World;
+  readonly environment: Environment;
+  /** @deprecated The former name of `environment`. */
+  readonly world: Environment;
   readonly scenario: Scenario;
   readonly variables: Variables;
   /** Aborted when the scenario is over, out of time, or interrupted. */

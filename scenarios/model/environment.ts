@@ -23,7 +23,7 @@ export interface JoinOptions {
 }
 
 /** What a scenario runs in. */
-export interface World {
+export interface Environment {
   readonly kube: KubeClient;
   readonly namespace: string;
   /** Whether others use this cluster, too: what is in other namespaces is not the scenario's. */
@@ -51,7 +51,7 @@ export interface World {
   join(name: string, options: JoinOptions): Promise<void>;
   /** Path of cloudcore's socket for the CSI driver, where it has one that can be reached from here. */
   readonly csi: string | undefined;
-  /** The bootstrap token that the fleet came with; empty where it had another way in. */
+  /** The bootstrap token that the fleet came with; empty where it had other credentials. */
   readonly token: string;
   readonly times: StartTimes;
   /** Everything is stopped; tells what was left behind, which is a fault of ours. */

@@ -59,7 +59,7 @@ export interface ScenarioResult {
   readonly refused?: boolean;
   /** Why it was skipped; empty otherwise. */
   readonly reason: string;
-  /** Milliseconds, world included. */
+  /** Milliseconds, environment included. */
   readonly took: number;
   readonly times: StartTimes | undefined;
   readonly steps: readonly StepResult[];

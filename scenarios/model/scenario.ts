@@ -1,7 +1,7 @@
 // A scenario as its file says it, once it has been read and checked.
 import type { ScenarioCohort } from "../cohorts/cohort.ts";
 import type { Position } from "../files/position.ts";
-import type { World } from "./environment.ts";
+import type { Environment } from "./environment.ts";
 import type { KubeObject } from "../../protocol/apis/kube-object.ts";
 
 /** What of our cloudcore is other than KubeEdge's defaults. */
@@ -55,13 +55,13 @@ export interface Scenario {
   readonly catch: readonly Step[];
   readonly finally: readonly Step[];
   /** What a scenario in code does instead of steps. */
-  readonly body?: (run: StepRunner, world: World) => Promise<void>;
+  readonly body?: (run: StepRunner, environment: Environment) => Promise<void>;
 }
 
 /** What a scenario may say of itself beside its name and its steps. */
 export type ScenarioFields = Partial<Pick<Scenario, "tags" | "needs" | "seed" | "timeout" | "fleet" | "cloudcore">>;
 
-/** The fields, with what they are where nothing is said. */
+/** The fields, with their defaults. */
 export function withDefaults(fields: ScenarioFields): Required<ScenarioFields> {
   return {
     tags: fields.tags ?? [],

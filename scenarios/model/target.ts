@@ -1,5 +1,5 @@
 // Where scenarios run: which cloudcore, which edges, which Kubernetes, and what these can show and do.
-import type { World } from "./environment.ts";
+import type { Environment } from "./environment.ts";
 import { factsOf } from "../../base/error/skep-error.ts";
 import { KubeApiError } from "../../cloud/kube/client.ts";
 import type { Scenario } from "./scenario.ts";
@@ -23,7 +23,7 @@ export const capabilities = [
 export type Capability = typeof capabilities[number];
 
 /**
- * Whether a world that can't be made for one scenario can't be made for the others either. All else is that scenario's own: its
+ * Whether an environment that can't be made for one scenario can't be made for the others either. All else is that scenario's own: its
  * devices, its brokers, a fleet that isn't ready in time.
  */
 export function isOfTheRun(error: unknown): boolean {
@@ -38,7 +38,7 @@ export interface Target {
   readonly capabilities: ReadonlySet<Capability>;
   readonly timeScale: number;
   readonly patience: number;
-  /** A world for one scenario. Rejects where it can't be had: then nothing is left running. */
-  open(scenario: Scenario, seed: number, signal: AbortSignal): Promise<World>;
+  /** An environment for one scenario. Rejects where it can't be had: then nothing is left running. */
+  open(scenario: Scenario, seed: number, signal: AbortSignal): Promise<Environment>;
   close(): Promise<void>;
 }

@@ -19,7 +19,7 @@ export async function tellGitHub(run: RunResult, command: string, write: (text: 
 export function annotations({ scenarios }: RunResult, command: string): string[] {
   return scenarios.flatMap((scenario) => {
     if (scenario.verdict === "failed") return [annotation("error", scenario, failureLines(scenario, command))];
-    return scenario.flaky ? [annotation("warning", scenario, [`held on try ${scenario.tries} only`])] : [];
+    return scenario.flaky ? [annotation("warning", scenario, [`passed on try ${scenario.tries} only`])] : [];
   });
 }
 

@@ -62,7 +62,7 @@ export function terminalReport(
       const reason = result.reason !== ""
         ? ` — ${result.reason}`
         : result.flaky
-        ? c.yellow(` — flaky: held on try ${result.tries}`)
+        ? c.yellow(` — flaky: passed on try ${result.tries}`)
         : "";
       line(
         `${paint[result.verdict](signs[result.verdict])} ${c.dim(`[${index + 1}/${total}]`)} ${result.name}${reason} ${
@@ -133,7 +133,7 @@ export function totalsLine({ scenarios, took, interrupted }: RunResult): string 
   const count = (verdict: Verdict) => scenarios.filter((s) => s.verdict === verdict).length;
   const end = interrupted ? ", interrupted" : "";
   const flaky = scenarios.filter((s) => s.flaky).length;
-  return `${count("passed")} held, ${count("failed")} failed, ${count("skipped")} skipped${
+  return `${count("passed")} passed, ${count("failed")} failed, ${count("skipped")} skipped${
     flaky > 0 ? `, ${flaky} of them flaky` : ""
   } in ${spoken(took)}${end}`;
 }

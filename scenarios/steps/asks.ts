@@ -38,9 +38,9 @@ export const askStep = {
       edge: { type: "string" },
       operation: { type: "string", description: "such as query, insert, update or patch" },
       resource: { type: "string", description: "the path on the wire, such as default/configmap/app" },
-      content: { description: "null where nothing is said" },
-      source: { type: "string", description: "edged where nothing is said" },
-      group: { type: "string", description: "meta where nothing is said" },
+      content: { description: "Default: null" },
+      source: { type: "string", description: "Default: edged" },
+      group: { type: "string", description: "Default: meta" },
       match: { description: "fields that the answer's content must have" },
       answered: { const: false, description: "there must be no answer within that time" },
       within: schemas.duration,
@@ -48,7 +48,7 @@ export const askStep = {
     not: { required: ["match", "answered"] },
   },
   async run(context: StepContext, args: AskArgs) {
-    const { clock, fleet } = context.world;
+    const { clock, fleet } = context.environment;
     const edge = edgeNamed(fleet.get(args.edge), args.edge, fleet.edges());
     const what = `${args.operation} ${args.resource}`;
     const request = newMessage(clock.now(), {
@@ -77,7 +77,7 @@ export const askStep = {
 
 /** The answer, or undefined where none came in time. */
 async function answerTo(
-  { signal, within, world: { clock } }: StepContext,
+  { signal, within, environment: { clock } }: StepContext,
   asked: Promise<Message>,
   args: AskArgs,
   what: string,
@@ -133,13 +133,13 @@ export const volumeStep = {
     },
     oneOf: [{ required: ["create"] }, { required: ["delete"] }, { required: ["publish"] }, { required: ["unpublish"] }],
   },
-  async run({ world, within, signal }: StepContext, args: VolumeArgs) {
-    if (world.csi === undefined) {
+  async run({ environment, within, signal }: StepContext, args: VolumeArgs) {
+    if (environment.csi === undefined) {
       throw new StepFailure("the cloudcore serves no CSI driver here: say cloudcore: { csi: true }");
     }
     const [word, operation] = Object.entries(csiOperations).find(([name]) => at(args, name) !== undefined) ?? [];
     const id = textAt(args, word ?? "");
-    const request = newMessage(world.clock.now(), {
+    const request = newMessage(environment.clock.now(), {
       source: modules.cloudhub,
       group: groups.resource,
       operation: operation ?? "",
@@ -147,7 +147,7 @@ export const volumeStep = {
       content: JSON.stringify(contentOf(args, id)),
     });
     const timeout = AbortSignal.timeout(Math.max(within(undefined), 1000));
-    const answer = await exchange(world.csi, request, AbortSignal.any([signal, timeout]));
+    const answer = await exchange(environment.csi, request, AbortSignal.any([signal, timeout]));
     const isRefused = answer.route.operation === operations.error;
     if (isRefused !== (args.refused === true)) {
       throw new StepFailure(`${word} ${id} on ${args.edge}: ${isRefused ? "refused" : "not refused"}`, [

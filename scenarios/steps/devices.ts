@@ -11,11 +11,11 @@ type DeviceArgs =
   & Readonly<Record<string, string | number | boolean>>;
 
 /** The edge that has the device, and the device's id. Throws StepFailure. */
-function find({ world }: StepContext, device: string): readonly [edge: Edge, id: string] {
-  const id = device.includes("/") ? device : `${world.namespace}/${device}`;
-  const edge = world.fleet.edges().find((e) => e.devices.has(id));
+function find({ environment }: StepContext, device: string): readonly [edge: Edge, id: string] {
+  const id = device.includes("/") ? device : `${environment.namespace}/${device}`;
+  const edge = environment.fleet.edges().find((e) => e.devices.has(id));
   if (edge !== undefined) return [edge, id];
-  const some = world.fleet.edges().flatMap((e) => e.devices.all()).slice(0, 5);
+  const some = environment.fleet.edges().flatMap((e) => e.devices.all()).slice(0, 5);
   throw new StepFailure(
     `no edge has a device ${device}`,
     [`there are ${some.join(", ") || "no devices at all"}`],

@@ -34,20 +34,20 @@ export const edgeStep = {
       join: { type: "string", description: "a name that is not there yet" },
       store: {
         enum: ["keep", "forget"],
-        description: "whether what the edge had stored outlives the stop; keep where nothing is said",
+        description: "whether what the edge had stored outlives the stop. Default: keep",
       },
       certificateOf: { type: "string", description: "with join: the edge whose certificate the new one shows" },
       token: { type: "string", description: "with join: the bootstrap token it uses instead of the right one" },
-      node: { type: "string", description: "with join: the node it says it is; its name where nothing is said" },
+      node: { type: "string", description: "with join: the node it says it is. Default: its name" },
       farewell: { type: "boolean", description: "with stop: it ends as edgecore on SIGTERM, not as without power" },
     },
     oneOf: [{ required: ["stop"] }, { required: ["start"] }, { required: ["restart"] }, { required: ["join"] }],
   },
   async run(context: StepContext, args: EdgeArgs) {
-    const { fleet } = context.world;
+    const { fleet } = context.environment;
     if (args.join !== undefined) {
       const { certificateOf, node, token } = args;
-      await context.world.join(args.join, {
+      await context.environment.join(args.join, {
         ...(certificateOf === undefined ? {} : { certificateOf }),
         ...(token === undefined ? {} : { token }),
         ...(node === undefined ? {} : { node }),
@@ -86,14 +86,14 @@ export const faultStep = {
     properties: {
       edge: { type: "string" },
       cohort: { type: "string", description: "instead of edge: all edges of it at once" },
-      cut: { const: "both", description: "the connection breaks and can't be made again" },
+      cut: { const: "both", description: "the connection breaks and can't be re-established" },
       halfOpen: { ...schemas.direction, description: "messages in that direction vanish, the connection stays" },
       latency: schemas.duration,
       jitter: schemas.duration,
-      direction: { ...schemas.direction, description: "of latency and jitter; both where nothing is said" },
+      direction: { ...schemas.direction, description: "of latency and jitter. Default: both" },
       heal: { const: true },
       for: { ...schemas.duration, description: "it heals by itself after this" },
-      wait: { type: "boolean", description: "whether the step ends only with the fault; false where nothing is said" },
+      wait: { type: "boolean", description: "whether the step ends only with the fault. Default: false" },
     },
     anyOf: [{ required: ["cut"] }, { required: ["halfOpen"] }, { required: ["latency"] }, { required: ["jitter"] }, {
       required: ["heal"],
@@ -101,7 +101,7 @@ export const faultStep = {
     oneOf: [{ required: ["edge"] }, { required: ["cohort"] }],
   },
   async run(context: StepContext, args: FaultArgs) {
-    const { clock } = context.world;
+    const { clock } = context.environment;
     const links = linksOf(context, args);
     const direction = args.direction ?? "both";
     const heal = () => {
@@ -127,7 +127,7 @@ export const faultStep = {
   },
 } as const satisfies StepKind;
 
-function linksOf({ world: { fleet } }: StepContext, { cohort, edge: name = "" }: FaultArgs): Link[] {
+function linksOf({ environment: { fleet } }: StepContext, { cohort, edge: name = "" }: FaultArgs): Link[] {
   if (cohort === undefined) return [edgeNamed(fleet.get(name), name, fleet.edges()).link];
   const edges = fleet.cohort(cohort);
   if (edges.length === 0) throw new StepFailure(`fault: there is no cohort "${cohort}"`);
@@ -161,7 +161,7 @@ export const restartStep = {
           down: { ...schemas.duration, description: "how long it stays away" },
           wait: {
             type: "boolean",
-            description: "whether the step ends only when it is back; true where nothing is said",
+            description: "whether the step ends only when it is back. Default: true",
           },
         },
       },
@@ -169,15 +169,17 @@ export const restartStep = {
   },
   async run(context: StepContext, args: RestartArgs | RestartArgs["what"]) {
     const { what, down = "0ms", wait = true, kill = false } = typeof args === "string" ? { what: args } : args;
-    const { signal, world } = context;
+    const { signal, environment } = context;
     if (what === "apiserver") {
       const word = typeof args === "string" ? undefined : (["kill", "down", "wait"] as const).find((w) => w in args);
       if (word !== undefined) throw new StepFailure(`restart: the API server restarts at once; leave \`${word}\` out`);
-      return await world.restartApiserver();
+      return await environment.restartApiserver();
     }
-    await world.stopCloudcore(kill);
+    await environment.stopCloudcore(kill);
     // It comes back also when the scenario has failed meanwhile, then at once: the next step of `finally` needs it.
-    const back = sleep(world.clock, milliseconds(down), signal).catch(() => {}).then(() => world.startCloudcore());
+    const back = sleep(environment.clock, milliseconds(down), signal).catch(() => {}).then(() =>
+      environment.startCloudcore()
+    );
     if (wait) await back;
     else context.background(back);
   },

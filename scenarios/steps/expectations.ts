@@ -82,7 +82,7 @@ export const neverStep = {
 
 /** Messages are noticed as they pass, so that none slips through between two looks. */
 async function neverMessages(context: StepContext, args: HoldArgs): Promise<void> {
-  const { clock, hops } = context.world;
+  const { clock, hops } = context.environment;
   const filter = compileHopFilter(args.where ?? "true");
   const found: HopRecord[] = [...hops.since(context.since(args.since))].filter(filter);
   const stop = hops.listen((record) => {

@@ -16,8 +16,8 @@ export const waitStep = {
   name: "wait",
   summary: "Lets time pass.",
   schema: schemas.duration,
-  async run({ world, signal }: StepContext, duration: string) {
-    await sleep(world.clock, milliseconds(duration), signal);
+  async run({ environment, signal }: StepContext, duration: string) {
+    await sleep(environment.clock, milliseconds(duration), signal);
   },
 } as const satisfies StepKind;
 
@@ -43,7 +43,7 @@ export const repeatStep = {
   },
   async run(context: StepContext, { times, every, steps }: RepeatArgs) {
     for (let i = 0; i < times; i++) {
-      if (i > 0 && every !== undefined) await sleep(context.world.clock, milliseconds(every), context.signal);
+      if (i > 0 && every !== undefined) await sleep(context.environment.clock, milliseconds(every), context.signal);
       await context.run(steps, { i });
     }
   },

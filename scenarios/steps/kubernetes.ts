@@ -30,26 +30,26 @@ async function calling<T>(
       return await call();
     } catch (error) {
       if (error instanceof KubeApiError) {
-        const { kube } = context.world;
+        const { kube } = context.environment;
         const explained = resource === undefined ? [] : await explainFields(kube, resource, error.message);
         const details = explained.length > 0 ? explained : [error.message];
         throw new StepFailure(`${what}: the API answered ${error.status.code}`, details, about);
       }
       if (tried === UNREACHABLE_TRIES) throw error;
-      await sleep(context.world.clock, UNREACHABLE_WAIT_MS, context.signal);
+      await sleep(context.environment.clock, UNREACHABLE_WAIT_MS, context.signal);
     }
   }
 }
 
 async function placeOf(
-  { world }: StepContext,
+  { environment }: StepContext,
   object: { readonly apiVersion?: string; readonly kind?: string },
   namespace?: string,
 ) {
-  const resource = await world.kube.resourceOf(object).catch((error) => {
+  const resource = await environment.kube.resourceOf(object).catch((error) => {
     throw error instanceof UnknownKindError ? new StepFailure(error.message) : error;
   });
-  return { resource, namespace: resource.namespaced ? namespace ?? world.namespace : "" };
+  return { resource, namespace: resource.namespaced ? namespace ?? environment.namespace : "" };
 }
 
 export const applyStep = {
@@ -64,10 +64,10 @@ export const applyStep = {
       const placed = { ...object, metadata: { ...object.metadata, ...(namespace === "" ? {} : { namespace }) } };
       last = await calling(context, `apply ${object.kind} ${name}`, name, async () => {
         try {
-          return await context.world.kube.patch({ resource, namespace, name }, "merge", placed, "", strict);
+          return await context.environment.kube.patch({ resource, namespace, name }, "merge", placed, "", strict);
         } catch (error) {
           if (!hasCode(error, 404)) throw error;
-          return await context.world.kube.create(resource, placed, strict);
+          return await context.environment.kube.create(resource, placed, strict);
         }
       }, resource);
     }
@@ -109,7 +109,7 @@ export const patchStep = {
       context,
       `patch ${object.kind} ${object.name}`,
       object.name,
-      () => context.world.kube.patch(ref, kind, args[kind], args.subresource ?? "", strict),
+      () => context.environment.kube.patch(ref, kind, args[kind], args.subresource ?? "", strict),
       resource,
     );
   },
@@ -143,7 +143,7 @@ export const deleteStep = {
       const { resource, namespace } = await placeOf(context, { apiVersion, kind }, given);
       await calling(context, `delete ${kind} ${name}`, name, async () => {
         try {
-          await context.world.kube.delete(
+          await context.environment.kube.delete(
             { resource, namespace, name },
             grace === undefined ? {} : { gracePeriodSeconds: grace },
           );

@@ -8,7 +8,7 @@ import type { Manifest } from "../model/scenario.ts";
 /** The objects, in order. Files are looked for beside the scenario; `$variables` in them stand for their values. */
 export async function loadManifest(
   manifest: Manifest,
-  context: Pick<StepContext, "scenario" | "variables" | "world">,
+  context: Pick<StepContext, "scenario" | "variables" | "environment">,
 ): Promise<KubeObject[]> {
   const parts = Array.isArray(manifest)
     ? manifest as readonly (string | KubeObject)[]
@@ -17,7 +17,7 @@ export async function loadManifest(
   const found: KubeObject[] = [];
   for (const part of parts) {
     if (typeof part === "string") {
-      found.push(...await readManifest(fileBeside(part, position.file), context.variables, context.world.named));
+      found.push(...await readManifest(fileBeside(part, position.file), context.variables, context.environment.named));
     } else found.push(...objectsIn(part, () => positionText(position), []).map(({ object }) => object));
   }
   return found;

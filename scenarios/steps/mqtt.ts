@@ -22,11 +22,11 @@ export const publishStep = {
     properties: {
       edge: { type: "string" },
       topic: { type: "string", minLength: 1, description: "such as $hw/events/device/NAMESPACE/NAME/twin/update" },
-      payload: { description: "a text as it is, anything else as JSON; empty where nothing is said" },
+      payload: { description: "a text as it is, anything else as JSON. Default: empty" },
     },
   },
-  async run({ world }: StepContext, { edge: name, payload = "", topic }: PublishArgs) {
-    const edge = edgeNamed(world.fleet.get(name), name, world.fleet.edges());
+  async run({ environment }: StepContext, { edge: name, payload = "", topic }: PublishArgs) {
+    const edge = edgeNamed(environment.fleet.get(name), name, environment.fleet.edges());
     const url = edge.bus?.url ?? "";
     if (url === "") throw new StepFailure(`edge ${name} has no broker in the process: say mqtt: {} in its cohort`);
     const { default: mqtt } = await import("mqtt");

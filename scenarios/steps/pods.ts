@@ -28,7 +28,7 @@ export const podsStep = {
         enum: ["complete", "fail", "unready", "ready"],
         description: "containers that end are started again as the pod's restartPolicy says",
       },
-      exitCode: { type: "integer", minimum: 0, maximum: 255, description: "with fail; 1 where nothing is said" },
+      exitCode: { type: "integer", minimum: 0, maximum: 255, description: "with fail. Default: 1" },
       image: { type: "string", description: "an image, as containers name it" },
       pullable: { type: "boolean", description: "whether it can be had from now on" },
       edge: { type: "string", description: "with image: on this edge only" },
@@ -36,7 +36,7 @@ export const podsStep = {
     oneOf: [{ required: ["pod", "do"] }, { required: ["image", "pullable"] }],
   },
   run(context: StepContext, args: PodsArgs) {
-    const { fleet, namespace } = context.world;
+    const { fleet, namespace } = context.environment;
     if (args.image !== undefined) {
       const edges = args.edge === undefined
         ? fleet.edges()

@@ -13,7 +13,7 @@ type ShowArgs = "messages" | "metrics" | Omit<PlaceArgs, "match" | "absent" | "c
 
 export const showStep = {
   name: "show",
-  summary: "Puts what stands at a place into the report: for `catch`, where somebody will want to see it.",
+  summary: "Puts what is at a place into the report; useful in `catch`.",
   schema: {
     anyOf: [
       { enum: ["messages", "metrics"] },

@@ -34,7 +34,7 @@ export async function wrongFiles(named: Named): Promise<string[]> {
   for (const [i, cohort] of named.fleet.entries()) {
     const where = (path: readonly (string | number)[]) => named.where?.(["fleet", i, ...path]) ?? named.position;
     const { devices = [], stages = [], ...rest } = cohort;
-    // A model that is wrong is told once, at its own place.
+    // A wrong model is reported once, where it is named.
     const good: CohortDevices[] = [];
     for (const [d, device] of devices.entries()) {
       const before = wrong.length;

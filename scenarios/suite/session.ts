@@ -8,7 +8,7 @@ import type { HopRecord } from "../../base/hop/hop.ts";
 import { compileHopFilter } from "../../base/hop/filter.ts";
 import { stepKinds, stepTable } from "../steps/table.ts";
 import { localTarget } from "../targets/local.ts";
-import type { World } from "../model/environment.ts";
+import type { Environment } from "../model/environment.ts";
 import type { InvariantResult } from "../model/result.ts";
 import { ScenarioRun } from "../engine/run.ts";
 import { defaultFleet } from "../cohorts/cohort.ts";
@@ -37,7 +37,9 @@ export interface Session extends StepFunctions {
   readonly kube: KubeClient;
   readonly namespace: string;
   readonly fleet: Fleet;
-  readonly world: World;
+  readonly environment: Environment;
+  /** @deprecated The former name of `environment`. */
+  readonly world: Environment;
   /** Messages seen so far, oldest first; `where` is CEL over the fields of a hop record. */
   messages(where?: string): HopRecord[];
 }
@@ -48,7 +50,7 @@ let checkOptions: ValidateFunction | undefined;
 const checks = new Map<string, ValidateFunction>();
 
 /** The session of a run: every function does its step there, as a step of a file is done. */
-export function sessionOf(run: StepRunner, world: World, position: Position): Session {
+export function sessionOf(run: StepRunner, environment: Environment, position: Position): Session {
   const functions = Object.values(stepKinds).filter(({ name }) => !fileOnly.has(name)).map(({ name }) => [
     name,
     async (args: unknown, words: StepWords = {}) => {
@@ -59,11 +61,12 @@ export function sessionOf(run: StepRunner, world: World, position: Position): Se
   ]);
   return {
     ...Object.fromEntries(functions) as StepFunctions,
-    kube: world.kube,
-    namespace: world.namespace,
-    fleet: world.fleet,
-    world,
-    messages: (where = "true") => [...world.hops.since(0)].filter(compileHopFilter(where)),
+    kube: environment.kube,
+    namespace: environment.namespace,
+    fleet: environment.fleet,
+    environment,
+    world: environment,
+    messages: (where = "true") => [...environment.hops.since(0)].filter(compileHopFilter(where)),
   };
 }
 
@@ -118,19 +121,19 @@ export function scenarioFromCode({ body, name, options }: CodedScenario, file: s
     steps: [],
     catch: [],
     finally: [],
-    body: (run, world) => body(sessionOf(run, world, position)),
+    body: (run, environment) => body(sessionOf(run, environment, position)),
   };
 }
 
-/** How a world is started from a test. */
+/** How an environment is started from a test. */
 export interface StartOptions extends Pick<ScenarioOptions, "cloudcore" | "fleet" | "seed"> {
-  /** Divides every protocol timer; 10 where nothing is said. */
+  /** Divides every protocol timer. Default: 10. */
   readonly timeScale?: number;
-  /** The first of a block of ports; free ones where nothing is said. */
+  /** The first of a block of ports. Default: free ones. */
   readonly port?: number;
 }
 
-/** A world that stands until it is stopped. */
+/** An environment that stands until it is stopped. */
 export interface Started extends Session, AsyncDisposable {
   /** Judges what must hold at the end of every scenario; waits for what has to settle. */
   judge(): Promise<InvariantResult[]>;
@@ -147,10 +150,10 @@ export async function start(options: StartOptions = {}): Promise<Started> {
     "code",
   );
   const controller = new AbortController();
-  const world = await target.open(coded, seed, controller.signal);
+  const environment = await target.open(coded, seed, controller.signal);
   const run = new ScenarioRun(
     coded,
-    world,
+    environment,
     controller.signal,
     { progress: {}, signal: controller.signal, steps: stepTable },
     () => false,
@@ -160,12 +163,12 @@ export async function start(options: StartOptions = {}): Promise<Started> {
     stopped ??= (async () => {
       controller.abort(new Error("stopped"));
       await run.settled().catch(() => {});
-      const left = await world.stop();
+      const left = await environment.stop();
       await target.close();
       if (left.length > 0) throw new Error(`left behind: ${left.join(", ")}`);
     })();
   return {
-    ...sessionOf(run, world, coded.position),
+    ...sessionOf(run, environment, coded.position),
     judge: () => run.judge(),
     stop,
     [Symbol.asyncDispose]: stop,

@@ -1,4 +1,4 @@
-// The cloudcores that a world may have: ours in this process, ours in one of its own, or somebody else's.
+// The cloudcores that an environment may have: ours in this process, ours in one of its own, or a foreign one.
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

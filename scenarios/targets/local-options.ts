@@ -7,7 +7,7 @@ export interface LocalOptions {
   readonly logger: Logger;
   readonly timeScale: number;
   readonly bind: string;
-  /** The first of a block of ports: API, hub, enrolment. Without it, or 0, each world has a free block. */
+  /** The first of a block of ports: API, hub, enrolment. Without it, or 0, each environment has a free block. */
   readonly port?: number;
   /** A cluster instead of the embedded API. */
   readonly kubeconfig?: string;

@@ -25,7 +25,7 @@ import { createDevices } from "../cohorts/devices.ts";
 import { EdgeNames, newSuffix } from "./own-names.ts";
 import { holdBlock } from "./ports.ts";
 import { capabilities, type Capability, type Target } from "../model/target.ts";
-import type { StartTimes, World } from "../model/environment.ts";
+import type { Environment, StartTimes } from "../model/environment.ts";
 
 /** What a target that is not all ours lacks. */
 const ourApiOnly: readonly Capability[] = ["apiserver-restart", "cloudcore-kill"];
@@ -93,18 +93,18 @@ export function localTarget(options: LocalOptions): Target {
     capabilities: new Set(capabilities.filter((capability) => !lacking.has(capability))),
     timeScale: options.timeScale,
     patience,
-    open: (scenario, seed, signal) => openWorld(options, patience, scenario, seed, signal),
+    open: (scenario, seed, signal) => openEnvironment(options, patience, scenario, seed, signal),
     close: () => Promise.resolve(),
   };
 }
 
-async function openWorld(
+async function openEnvironment(
   options: LocalOptions,
   patience: number,
   scenario: Scenario,
   seed: number,
   signal: AbortSignal,
-): Promise<World> {
+): Promise<Environment> {
   await using cleanup = new AsyncDisposableStack();
   const clock = new TimerWheel();
   const random = new Random(seed);
@@ -157,7 +157,7 @@ async function openWorld(
     ]);
     if (isShared && made.namespace) ends.defer(() => removeNodes(kube, nodes, clock, patience));
     ends.defer(() => fleet?.stop());
-    // Pods end while their edges still run: nobody else could say that their containers have stopped.
+    // Pods are deleted while their edges still run: only they can report that the containers have stopped.
     if (made.namespace) ends.defer(() => removeNamespace(kube, namespace, clock, patience));
   });
   if (isShared) {
@@ -188,7 +188,7 @@ async function openWorld(
   const times: StartTimes = { api: apiTook, certificates, cloudcore: cloudcoreTook, join: took() };
 
   const held = cleanup.move();
-  const world: World = {
+  const environment: Environment = {
     kube,
     namespace,
     isShared,
@@ -233,7 +233,7 @@ async function openWorld(
       return clock.pending === 0 ? [] : [`${clock.pending} timers are still set`];
     },
   };
-  return world;
+  return environment;
 }
 
 function startApi(
@@ -337,11 +337,11 @@ async function ignoringMissing(call: Promise<unknown>): Promise<void> {
 /** Every node a pod or device has ever been bound to. */
 async function followOwners(
   kube: KubeClient,
-  world: InformerDeps,
+  environment: InformerDeps,
   cleanup: AsyncDisposableStack,
 ): Promise<Map<string, Set<string>>> {
   const owners = new Map<string, Set<string>>();
-  const informers = [resources.pods, resources.devices].map((resource) => new Informer(kube, resource, world));
+  const informers = [resources.pods, resources.devices].map((resource) => new Informer(kube, resource, environment));
   for (const informer of informers) {
     cleanup.defer(() => informer.stop());
     informer.subscribe(({ object }) => {

@@ -1,4 +1,4 @@
-// Ports for the worlds of a run: a free block each, its own also while nobody listens there.
+// Ports for the environments of a run: a free block each, reserved also while nothing listens there.
 import { randomInt } from "node:crypto";
 import { createServer } from "node:net";
 import { closeServer, listen, ListenError } from "../../base/transport/listen.ts";
@@ -14,7 +14,7 @@ const LOWEST_PORT = 20_000;
 const BLOCKS = 2_400;
 const TRIES = 50;
 
-/** Blocks of the worlds that stand in this process. From those of other processes chance keeps it: one in 2,400. */
+/** Blocks of the environments that stand in this process. From those of other processes chance keeps it: one in 2,400. */
 const held = new Set<number>();
 
 /**

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { closeServer, listen } from "../../base/transport/listen.ts";
 import { createAuthority } from "../../protocol/pki/ca.ts";
 import { Command, skep, workFolder } from "../support/command.ts";
-import { anyPort, type Cloud, startCloud } from "../support/world.ts";
+import { anyPort, type Cloud, startCloud } from "../support/start.ts";
 
 const folder = workFolder();
 afterAll(() => folder.remove());
@@ -86,7 +86,7 @@ describe("one clear message and code 2 for", () => {
     [
       "a fleet without a way in",
       ["fleet", "--cloudcore", "127.0.0.1"],
-      /skep: edges need a way in: SKEP_TOKEN or --token T .* or --certs DIR/,
+      /skep: edges need credentials: SKEP_TOKEN or --token T .* or --certs DIR/,
     ],
     [
       "half a token",

@@ -126,7 +126,7 @@ describe("skep run", () => {
     expect(code).toBe(1);
     expect(out).toMatch(/jq\.yaml:8:\d+: stage completes: the key/);
     expect(out).toMatch(/unreadable\.yaml:\d+:\d+: not YAML/);
-    expect(out.trimEnd().split("\n").at(-1)).toMatch(/^1 held, 2 failed, 0 skipped/);
+    expect(out.trimEnd().split("\n").at(-1)).toMatch(/^1 passed, 2 failed, 0 skipped/);
     expect(readFileSync(join(folder.path, "skep-report", "junit.xml"), "utf8")).toContain('failures="2"');
   });
 
@@ -150,6 +150,6 @@ describe("skep run", () => {
     const { code, out } = await skep(folder.path, "run", bad, innocent, "--port", "0");
     expect(code).toBe(1);
     expect(out).toContain("Not_A_Name");
-    expect(out.trimEnd().split("\n").at(-1)).toMatch(/^1 held, 1 failed, 0 skipped/);
+    expect(out.trimEnd().split("\n").at(-1)).toMatch(/^1 passed, 1 failed, 0 skipped/);
   });
 });

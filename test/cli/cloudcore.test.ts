@@ -21,7 +21,7 @@ import { type KubeObject, textAt } from "../../protocol/apis/kube-object.ts";
 import { createAuthority } from "../../protocol/pki/ca.ts";
 import { Command, skep, workFolder } from "../support/command.ts";
 import { until } from "../support/until.ts";
-import { startApi } from "../support/world.ts";
+import { startApi } from "../support/start.ts";
 
 const folder = workFolder();
 const cleanup = new AsyncDisposableStack();

@@ -10,7 +10,7 @@ import { listAt, textAt } from "../../protocol/apis/kube-object.ts";
 import { v11Rule } from "../../protocol/apis/cloudcore-config.ts";
 import { Command, skep, workFolder } from "../support/command.ts";
 import { until } from "../support/until.ts";
-import { type Cloud, startCloud } from "../support/world.ts";
+import { type Cloud, startCloud } from "../support/start.ts";
 
 const folder = workFolder();
 const kubeconfig = join(folder.path, "kubeconfig");

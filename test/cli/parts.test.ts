@@ -89,7 +89,7 @@ test("apiserver, cloudcore and fleet in processes of their own make nodes Ready 
     token,
   ];
   const run = await skep(folder.path, "run", "theirs.yaml", ...at, "--time-scale", "10");
-  expect(run.out).toContain("1 held, 0 failed");
+  expect(run.out).toContain("1 passed, 0 failed");
   expect(run.code).toBe(0);
   await until("the scenario's nodes and namespace are gone again", async () => {
     const nodes = (await kube.list(resources.nodes)).items.map((n) => n.metadata.name);

@@ -36,7 +36,7 @@ describe("skep run", () => {
       /first message acknowledged by an edge \d+ ms after the start of the process \(load \d+ \+ API \d+ \+ certificates \d+ \+ cloudcore \d+ \+ join \d+\)/,
     );
     expect(out).toContain("reports: skep-report/junit.xml  skep-report/report.json");
-    expect(out.trimEnd().split("\n").at(-1)).toMatch(/^1 held, 0 failed, 0 skipped in /);
+    expect(out.trimEnd().split("\n").at(-1)).toMatch(/^1 passed, 0 failed, 0 skipped in /);
     expect(JSON.parse(report("report.json"))).toMatchObject({
       format: "skep.report/1",
       scenarios: [{ name: "holds", verdict: "passed" }],
@@ -58,7 +58,7 @@ describe("skep run", () => {
     const { code, out, err } = await skep(folder.path, "run", holds, "--port", "0", "--json");
     expect(code).toBe(0);
     expect(JSON.parse(out)).toMatchObject({ format: "skep.report/1", scenarios: [{ verdict: "passed" }] });
-    expect(err).toContain("1 held");
+    expect(err).toContain("1 passed");
   });
 
   test("steps around ports that are in use, and leaves none open", async () => {
@@ -81,7 +81,7 @@ describe("skep run", () => {
     const { code, out } = await command.interrupt();
     expect(performance.now() - began).toBeLessThan(5000);
     expect(code).toBe(130);
-    expect(out).toMatch(/1 held, 0 failed, 1 skipped in .*, interrupted/);
+    expect(out).toMatch(/1 passed, 0 failed, 1 skipped in .*, interrupted/);
     expect(JSON.parse(report("report.json"))).toMatchObject({
       interrupted: true,
       scenarios: [{ verdict: "passed" }, { verdict: "skipped", reason: "interrupted by SIGINT" }],

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { startApi } from "../support/world.ts";
+import { startApi } from "../support/start.ts";
 
 /** Passed operations of each topic, as they stand in share.json. `SKEP_UPDATE=1` writes what is better. */
 interface Share {

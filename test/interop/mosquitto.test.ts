@@ -11,7 +11,7 @@ import { type Message, newMessage } from "../../protocol/message/message.ts";
 import { workFolder } from "../support/command.ts";
 import { edgeOfFakeCloud } from "../support/fake-cloud.ts";
 import { until } from "../support/until.ts";
-import { anyPort } from "../support/world.ts";
+import { anyPort } from "../support/start.ts";
 
 const program = ["/usr/sbin/mosquitto", "/usr/bin/mosquitto", "/usr/local/sbin/mosquitto"].find((path) =>
   spawnSync(path, ["-h"]).error === undefined

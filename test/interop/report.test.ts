@@ -59,7 +59,7 @@ steps: [{ wait: 1ms }]
       (request) => request.url().startsWith("file:") || request.url().startsWith("data:") || said.push(request.url()),
     );
     await tab.goto(pathToFileURL(page).href);
-    expect(await tab.title()).toMatch(/^skep: 1 held, 1 failed, 0 skipped/);
+    expect(await tab.title()).toMatch(/^skep: 1 passed, 1 failed, 0 skipped/);
     const failed = tab.locator("details.failed");
     expect(await failed.locator(".name").innerText()).toBe('a pod <that> "never" is');
     expect(await failed.innerText()).toContain('status.phase: expected "Failed", found "Running"');

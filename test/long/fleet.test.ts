@@ -9,7 +9,7 @@ import { writeKubeconfig } from "../../cloud/apiserver/kubeconfig.ts";
 import { resources } from "../../cloud/kube/resource.ts";
 import { sleep } from "../../base/time/clock.ts";
 import { Command, skep, workFolder } from "../support/command.ts";
-import { type Cloud, startCloud } from "../support/world.ts";
+import { type Cloud, startCloud } from "../support/start.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const EDGES = Number(process.env.SKEP_FLEET_EDGES ?? 500);

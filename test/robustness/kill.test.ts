@@ -17,10 +17,10 @@ import { textAt } from "../../protocol/apis/kube-object.ts";
 import { judgeInvariants } from "../../scenarios/engine/invariants.ts";
 import { holdBlock } from "../../scenarios/targets/ports.ts";
 import { CloudProcess } from "../../scenarios/targets/cloud-process.ts";
-import type { World } from "../../scenarios/model/environment.ts";
+import type { Environment } from "../../scenarios/model/environment.ts";
 import { slowTcp } from "../support/slow-tcp.ts";
 import { until } from "../support/until.ts";
-import { startApi } from "../support/world.ts";
+import { startApi } from "../support/start.ts";
 
 /** More of them, and other seeds, in the long run. */
 const KILLS = Number(process.env.SKEP_KILLS ?? 12);
@@ -145,11 +145,11 @@ describe("SIGKILL", () => {
     `${KILLS} times, between send, acknowledgement and record: nothing is lost, every edge holds what the API says`,
     { timeout: 60_000 + KILLS * 6000 },
     async () => {
-      const world = await start(LATENCY_MS);
-      const { clock, core, fleet, hops, kube, messages, random } = world;
+      const environment = await start(LATENCY_MS);
+      const { clock, core, fleet, hops, kube, messages, random } = environment;
       const moments = random.stream("kills");
       const stop = new AbortController();
-      const churned = churn(world, stop.signal);
+      const churned = churn(environment, stop.signal);
       const tally = { betweenSendAndAck: 0, betweenAckAndRecord: 0 };
       for (let kill = 0; kill < KILLS; kill++) {
         await until("an edge is back", () => fleet.edges().some((edge) => edge.hub.isConnected), 20_000);
@@ -169,7 +169,7 @@ describe("SIGKILL", () => {
       expect(tally.betweenSendAndAck).toBeGreaterThanOrEqual(5);
       expect(tally.betweenAckAndRecord).toBeGreaterThanOrEqual(5);
       await until("all edges are back", () => fleet.edges().every((edge) => edge.hub.isConnected), 20_000);
-      const judged: Partial<World> = {
+      const judged: Partial<Environment> = {
         kube,
         fleet,
         hops,
@@ -178,7 +178,7 @@ describe("SIGKILL", () => {
         owners: () => undefined,
         metrics: () => ({}),
       };
-      const results = await judgeInvariants(judged as World, new AbortController().signal);
+      const results = await judgeInvariants(judged as Environment, new AbortController().signal);
       expect(results.filter(({ verdict }) => verdict === "broken")).toEqual([]);
       expect(results.slice(0, 3).map(({ verdict }) => verdict)).toEqual(["held", "held", "held"]);
     },

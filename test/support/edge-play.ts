@@ -9,7 +9,7 @@ import type { Message } from "../../protocol/message/message.ts";
 import { comparable, contentDifferences, effectsOf, headOf, type Line } from "./captured.ts";
 import type { RawEdge } from "./raw-edge.ts";
 import { until } from "./until.ts";
-import type { Cloud } from "./world.ts";
+import type { Cloud } from "./start.ts";
 
 /** Milliseconds after a step in which nothing more may come. */
 const QUIET_MS = 150;

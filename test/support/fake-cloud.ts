@@ -15,7 +15,7 @@ import { nodeCommonName, nodeOrganization } from "../../protocol/pki/request.ts"
 import { decodeMessage, encodeMessage } from "../../protocol/message/codec.ts";
 import type { Message } from "../../protocol/message/message.ts";
 import { until } from "./until.ts";
-import { anyPort } from "./world.ts";
+import { anyPort } from "./start.ts";
 
 /** What a started edge says to a cloud by hand, and how that answers; all is stopped with the test. */
 export async function connectedEdge(

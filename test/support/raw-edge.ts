@@ -6,7 +6,7 @@ import { decodeMessage, encodeMessage } from "../../protocol/message/codec.ts";
 import { type Message, type NewMessage, newMessage } from "../../protocol/message/message.ts";
 import { issueClient, type Subject } from "../../protocol/pki/ca.ts";
 import { nodeCommonName, nodeOrganization } from "../../protocol/pki/request.ts";
-import type { Cloud } from "./world.ts";
+import type { Cloud } from "./start.ts";
 import { until } from "./until.ts";
 
 export interface RawEdge {

@@ -1,7 +1,7 @@
 // A TCP forwarder that takes its time: an API server that is far away.
 import { connect, createServer, type Socket } from "node:net";
 import { closeServer, listen } from "../../base/transport/listen.ts";
-import { anyPort } from "./world.ts";
+import { anyPort } from "./start.ts";
 
 /** Forwards to a port of this machine, each piece `ms` late in either direction. */
 export async function slowTcp(target: number, ms: number): Promise<AsyncDisposable & { readonly port: number }> {

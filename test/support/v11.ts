@@ -4,7 +4,7 @@ import type { CloudCoreConfig } from "../../cloud/config/config.ts";
 import { kubeedgeCrdsOfBothEras } from "../../protocol/apis/crds.ts";
 import { legacySubject } from "../../protocol/pki/legacy.ts";
 import { type RawEdge, rawEdge } from "./raw-edge.ts";
-import { type Cloud, startCloud } from "./world.ts";
+import { type Cloud, startCloud } from "./start.ts";
 
 /** What tells nodes of v1.1 in tests. */
 const eraLabel = { era: "old" };

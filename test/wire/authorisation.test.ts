@@ -9,7 +9,7 @@ import { pemOf } from "../../protocol/pki/ca.ts";
 import { createNodeRequest } from "../../protocol/pki/request.ts";
 import { type RawEdge, rawEdge } from "../support/raw-edge.ts";
 import { until } from "../support/until.ts";
-import { type Cloud, startCloud } from "../support/world.ts";
+import { type Cloud, startCloud } from "../support/start.ts";
 
 const labels = { "node-role.kubernetes.io/edge": "" };
 const mirror = { "kubernetes.io/config.mirror": "x" };

@@ -11,7 +11,7 @@ import { linesOf } from "../support/captured.ts";
 import { ackOf, rawEdge } from "../support/raw-edge.ts";
 import { rawSocket } from "../support/raw-frames.ts";
 import { until } from "../support/until.ts";
-import { type Cloud, startCloud } from "../support/world.ts";
+import { type Cloud, startCloud } from "../support/start.ts";
 
 /** Timers are ten times as fast: five seconds between two sends are half a second. */
 const RETRY_MS = 500;

@@ -8,7 +8,7 @@ import { linesOf } from "../support/captured.ts";
 import { applied, EdgePlay } from "../support/edge-play.ts";
 import { rawEdge } from "../support/raw-edge.ts";
 import { until } from "../support/until.ts";
-import { startCloud } from "../support/world.ts";
+import { startCloud } from "../support/start.ts";
 
 const node = "edge-1";
 const lines = linesOf("captured-v1.23.jsonl");

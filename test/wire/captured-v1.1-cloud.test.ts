@@ -9,7 +9,7 @@ import { applied, EdgePlay } from "../support/edge-play.ts";
 import { device, model } from "../support/captured-v1.1-objects.ts";
 import { until } from "../support/until.ts";
 import { makeNodeOfV11, rawEdgeOfV11, setReady, startCloudOfBothEras } from "../support/v11.ts";
-import type { Cloud } from "../support/world.ts";
+import type { Cloud } from "../support/start.ts";
 
 const lines = linesOf("captured-v1.1.jsonl");
 /** Go's cloud echoes each report to its edge, wherever the API server keeps managedFields (notes 3, §3.4): ours does not. */

@@ -37,7 +37,7 @@ import {
 import { createNodeRequest, legacySubject, nodeCommonName, nodeOrganization } from "../../protocol/pki/request.ts";
 import { createToken, parseToken, refuseJwt } from "../../protocol/pki/token.ts";
 import { until } from "../support/until.ts";
-import { type Cloud, startApi, startCloud } from "../support/world.ts";
+import { type Cloud, startApi, startCloud } from "../support/start.ts";
 
 let cloud: Cloud;
 beforeAll(async () => void (cloud = await startCloud()));

@@ -6,7 +6,7 @@ import { deviceApi } from "../../protocol/apis/device.ts";
 import type { KubeObject } from "../../protocol/apis/kube-object.ts";
 import { rawEdge } from "../support/raw-edge.ts";
 import { until } from "../support/until.ts";
-import { startCloud } from "../support/world.ts";
+import { startCloud } from "../support/start.ts";
 
 const NODES = 500;
 const PODS = 10;

@@ -14,7 +14,7 @@ import { rawSocket } from "../support/raw-frames.ts";
 import { until } from "../support/until.ts";
 import { issueClient } from "../../protocol/pki/ca.ts";
 import { nodeCommonName, nodeOrganization } from "../../protocol/pki/request.ts";
-import { anyPort, type Cloud, startApi, startCloud } from "../support/world.ts";
+import { anyPort, type Cloud, startApi, startCloud } from "../support/start.ts";
 
 let cloud: Cloud;
 beforeAll(async () => void (cloud = await startCloud()));
@@ -55,7 +55,7 @@ const versionOf = async (node: string, object: KubeObject) =>
 const isRecorded = (node: string, object: KubeObject) => async () =>
   await versionOf(node, object) === object.metadata.resourceVersion;
 
-/** A record of some former cloudcore: of what, and the version acknowledged; no status where nothing is said. */
+/** A record of some former cloudcore: of what, and the version acknowledged. Default: no status. */
 function addRecord(
   kube: KubeClient,
   name: string,

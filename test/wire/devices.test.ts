@@ -8,7 +8,7 @@ import type { Message } from "../../protocol/message/message.ts";
 import type { KubeObject } from "../../protocol/apis/kube-object.ts";
 import { type RawEdge, rawEdge } from "../support/raw-edge.ts";
 import { until } from "../support/until.ts";
-import { type Cloud, startCloud } from "../support/world.ts";
+import { type Cloud, startCloud } from "../support/start.ts";
 
 let cloud: Cloud;
 const warnings: [message: string, fields: Fields | undefined][] = [];

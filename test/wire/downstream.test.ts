@@ -10,7 +10,7 @@ import { type Resource, resources } from "../../cloud/kube/resource.ts";
 import { type KubeObject, textAt } from "../../protocol/apis/kube-object.ts";
 import { type RawEdge, rawEdge } from "../support/raw-edge.ts";
 import { until } from "../support/until.ts";
-import { anyPort, type Cloud, startCloud } from "../support/world.ts";
+import { anyPort, type Cloud, startCloud } from "../support/start.ts";
 
 let cloud: Cloud;
 beforeAll(async () => void (cloud = await startCloud({ config: { syncInterval: 3_600_000 } })));

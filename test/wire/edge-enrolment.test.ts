@@ -16,7 +16,7 @@ import { limits } from "../../protocol/limits.ts";
 import { createAuthority, issueServer, pemOf, readRequest, signRequest, validityOf } from "../../protocol/pki/ca.ts";
 import { createToken, parseToken } from "../../protocol/pki/token.ts";
 import { until } from "../support/until.ts";
-import { anyPort } from "../support/world.ts";
+import { anyPort } from "../support/start.ts";
 
 interface Asked {
   readonly path: string;

@@ -6,7 +6,7 @@ import { enrol, fetchCa } from "../../edge-sim/edgehub/enrolment.ts";
 import { createAuthority, derOf, issueClient, subjectOf } from "../../protocol/pki/ca.ts";
 import { createNodeRequest } from "../../protocol/pki/request.ts";
 import { createToken, parseToken } from "../../protocol/pki/token.ts";
-import { type Cloud, startCloud } from "../support/world.ts";
+import { type Cloud, startCloud } from "../support/start.ts";
 
 let cloud: Cloud;
 let server = "";

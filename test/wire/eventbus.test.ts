@@ -9,7 +9,7 @@ import { limits } from "../../protocol/limits.ts";
 import { type Message, newMessage } from "../../protocol/message/message.ts";
 import { connectedEdge, edgeOfFakeCloud } from "../support/fake-cloud.ts";
 import { until } from "../support/until.ts";
-import { anyPort } from "../support/world.ts";
+import { anyPort } from "../support/start.ts";
 
 const internal = { internal: { host: "127.0.0.1", port: 0 } };
 

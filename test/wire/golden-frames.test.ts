@@ -10,7 +10,7 @@ import { limits } from "../../protocol/limits.ts";
 import { decodeMessage, encodeMessage } from "../../protocol/message/codec.ts";
 import type { Message } from "../../protocol/message/message.ts";
 import { until } from "../support/until.ts";
-import { anyPort } from "../support/world.ts";
+import { anyPort } from "../support/start.ts";
 
 interface Frame {
   readonly name: string;

@@ -13,7 +13,7 @@ import { issueClient } from "../../protocol/pki/ca.ts";
 import { resources } from "../../cloud/kube/resource.ts";
 import { ackOf, rawEdge } from "../support/raw-edge.ts";
 import { until } from "../support/until.ts";
-import { type Cloud, startCloud } from "../support/world.ts";
+import { type Cloud, startCloud } from "../support/start.ts";
 
 let cloud: Cloud;
 beforeAll(async () => void (cloud = await startCloud({ config: { nodeLimit: 4 } })));

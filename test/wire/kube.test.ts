@@ -13,7 +13,7 @@ import { tokenKubeConfig } from "../../cloud/kube/kubeconfig.ts";
 import { type Resource, resources } from "../../cloud/kube/resource.ts";
 import { at, type KubeObject } from "../../protocol/apis/kube-object.ts";
 import { until } from "../support/until.ts";
-import { anyPort, startApi } from "../support/world.ts";
+import { anyPort, startApi } from "../support/start.ts";
 
 const cleanup: (() => Promise<unknown>)[] = [];
 afterEach(async () => {

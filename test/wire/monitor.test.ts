@@ -5,7 +5,7 @@ import { serveMonitor } from "../../cloud/monitor/monitor.ts";
 import { resources } from "../../cloud/kube/resource.ts";
 import { rawEdge } from "../support/raw-edge.ts";
 import { until } from "../support/until.ts";
-import { anyPort, type Cloud, startCloud } from "../support/world.ts";
+import { anyPort, type Cloud, startCloud } from "../support/start.ts";
 
 let cloud: Cloud;
 beforeAll(async () => void (cloud = await startCloud({ monitor: true, config: { authorization: "on" } })));

@@ -6,7 +6,7 @@ import type { Fleet } from "../../edge-sim/fleet/fleet.ts";
 import { deviceApi } from "../../protocol/apis/device.ts";
 import { type KubeObject, textAt } from "../../protocol/apis/kube-object.ts";
 import { until } from "../support/until.ts";
-import { type Cloud, startCloud } from "../support/world.ts";
+import { type Cloud, startCloud } from "../support/start.ts";
 
 let cloud: Cloud;
 let fleet: Fleet;

@@ -10,7 +10,7 @@ import { nodeCommonName, nodeOrganization } from "../../protocol/pki/request.ts"
 import { headerMessage, messagesOf, viaductSocket } from "../../protocol/viaduct/connection.ts";
 import { decodePayload, encodeFrame, FrameReader } from "../../protocol/viaduct/frame.ts";
 import { until } from "../support/until.ts";
-import { type Cloud, startCloud } from "../support/world.ts";
+import { type Cloud, startCloud } from "../support/start.ts";
 
 interface Vector {
   readonly name: string;

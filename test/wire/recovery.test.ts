@@ -7,7 +7,7 @@ import { deviceApi } from "../../protocol/apis/device.ts";
 import { syncApi } from "../../protocol/apis/reliablesyncs.ts";
 import { rawEdge } from "../support/raw-edge.ts";
 import { until } from "../support/until.ts";
-import { type Cloud, startCloud } from "../support/world.ts";
+import { type Cloud, startCloud } from "../support/start.ts";
 
 let cloud: Cloud;
 let edges: Edge[];

@@ -10,7 +10,7 @@ import { issueClient } from "../../protocol/pki/ca.ts";
 import { legacySubject, nodeCommonName, nodeOrganization } from "../../protocol/pki/request.ts";
 import { type RawEdge, rawEdge } from "../support/raw-edge.ts";
 import { until } from "../support/until.ts";
-import { type Cloud, startCloud } from "../support/world.ts";
+import { type Cloud, startCloud } from "../support/start.ts";
 
 let cloud: Cloud;
 beforeAll(async () => void (cloud = await startCloud()));

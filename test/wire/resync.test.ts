@@ -6,7 +6,7 @@ import { type KubeObject, textAt } from "../../protocol/apis/kube-object.ts";
 import { skep, workFolder } from "../support/command.ts";
 import { type RawEdge, rawEdge } from "../support/raw-edge.ts";
 import { until } from "../support/until.ts";
-import { type Cloud, startCloud } from "../support/world.ts";
+import { type Cloud, startCloud } from "../support/start.ts";
 import { writeKubeconfig } from "../../cloud/apiserver/kubeconfig.ts";
 
 let cloud: Cloud;

@@ -7,7 +7,7 @@ import { groups, modules, operations } from "../../protocol/message/names.ts";
 import { type Message, newMessage } from "../../protocol/message/message.ts";
 import { rawEdge } from "../support/raw-edge.ts";
 import { until } from "../support/until.ts";
-import { type Cloud, startCloud } from "../support/world.ts";
+import { type Cloud, startCloud } from "../support/start.ts";
 
 let cloud: Cloud;
 const heard: Message[] = [];

@@ -13,7 +13,7 @@ import type { RawEdge } from "../support/raw-edge.ts";
 import { sampleSet } from "../support/samples.ts";
 import { until } from "../support/until.ts";
 import { makeNodeOfV11, rawEdgeOfV11, setReady, startCloudOfBothEras } from "../support/v11.ts";
-import type { Cloud } from "../support/world.ts";
+import type { Cloud } from "../support/start.ts";
 
 const { did, expectPage, sample } = sampleSet("sample-messages-v1.1.json");
 const node = "edge-1";

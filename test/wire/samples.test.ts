@@ -10,7 +10,7 @@ import { edgeOfFakeCloud } from "../support/fake-cloud.ts";
 import { type RawEdge, rawEdge } from "../support/raw-edge.ts";
 import { sampleSet } from "../support/samples.ts";
 import { until } from "../support/until.ts";
-import { type Cloud, startCloud } from "../support/world.ts";
+import { type Cloud, startCloud } from "../support/start.ts";
 
 const { did, expectPage, sample } = sampleSet("sample-messages.json");
 

@@ -13,7 +13,7 @@ import { isOfTheRun } from "../../scenarios/model/target.ts";
 import { EdgeNames } from "../../scenarios/targets/own-names.ts";
 import { localTarget } from "../../scenarios/targets/local.ts";
 import { until } from "../support/until.ts";
-import { startApi } from "../support/world.ts";
+import { startApi } from "../support/start.ts";
 
 const text = `
 skep: 1
@@ -56,23 +56,23 @@ test("nothing of a scenario that could not begin is left: neither its namespace 
 test("edges of two runs at the same time are Nodes of their own; what a scenario says of gw-0 is said of its own", async () => {
   const { names, target } = await clusterOf();
   const never = new AbortController().signal;
-  const worlds = await Promise.all([1, 2].map((seed) => target.open(scenario, seed, never)));
-  const own = worlds.map(({ fleet }) => fleet.cohort("gw").map(({ name }) => name));
+  const environments = await Promise.all([1, 2].map((seed) => target.open(scenario, seed, never)));
+  const own = environments.map(({ fleet }) => fleet.cohort("gw").map(({ name }) => name));
   expect(names("nodes")).toEqual(own.flat().sort());
   expect(new Set(own.flat()).size).toBe(4);
-  for (const [i, world] of worlds.entries()) {
+  for (const [i, environment] of environments.entries()) {
     const [first = ""] = own[i] as string[];
     expect(first).toMatch(/^gw-0-[0-9a-f]{5}$/);
-    expect(world.named({ at: "edge/gw-0", list: ["gw-0-thermometer-1", "away-gw-0"], "gw-0": 1 })).toEqual({
+    expect(environment.named({ at: "edge/gw-0", list: ["gw-0-thermometer-1", "away-gw-0"], "gw-0": 1 })).toEqual({
       at: `edge/${first}`,
       list: [`${first}-thermometer-1`, `away-${first}`],
       [first]: 1,
     });
     // Other names, and those that are real already, stay.
     const others = ["gw-0x", "gw", "x1gw-0", `reads-${first}`, "late-1"];
-    expect(world.named(others)).toEqual(others);
+    expect(environment.named(others)).toEqual(others);
   }
-  for (const world of worlds) expect(await world.stop()).toEqual([]);
+  for (const environment of environments) expect(await environment.stop()).toEqual([]);
   expect(names("nodes")).toEqual([]);
 });
 
@@ -176,11 +176,11 @@ test("an edge that joins later has a name of the run's own, too", async () => {
     "joining.yaml",
     stepTable,
   ) as [Scenario];
-  const world = await target.open(joining, 1, new AbortController().signal);
-  onTestFinished(async () => void await world.stop());
-  const { name: late } = world.named({ name: "late" });
+  const environment = await target.open(joining, 1, new AbortController().signal);
+  onTestFinished(async () => void await environment.stop());
+  const { name: late } = environment.named({ name: "late" });
   expect(late).toMatch(/^late-[0-9a-f]{5}$/);
-  await world.join(late, {});
-  expect(world.fleet.cohort("late").map(({ name }) => name)).toEqual([late]);
-  expect(world.named("later")).toBe("later");
+  await environment.join(late, {});
+  expect(environment.fleet.cohort("late").map(({ name }) => name)).toEqual([late]);
+  expect(environment.named("later")).toBe("later");
 });

@@ -26,7 +26,7 @@ export function runControllers(resources: Resources, controllers: readonly Contr
       try {
         controller.reconcile(resources);
       } catch (error) {
-        // It looks again at the next change; a server that ends helps nobody.
+        // It reconciles again at the next change; the server must go on.
         logger.error("a controller failed", { controller: controller.name, error: reasonOf(error) });
       }
     }

@@ -17,7 +17,7 @@ interface LastSeen {
   readonly at: number;
 }
 
-/** Looks from time to time; nodes that have never said anything are nobody's business. Returns the way to stop. */
+/** Looks from time to time; nodes that have never reported are ignored. Returns the way to stop. */
 export function followNodes(resources: Resources, clock: Clock, timeScale: number): () => void {
   const lastSeen = new Map<string, LastSeen>();
   const timer = every(clock, PERIOD_MS / timeScale, () => {

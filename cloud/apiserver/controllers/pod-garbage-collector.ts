@@ -1,4 +1,4 @@
-// Lets go of pods that are ending on a node that isn't there: nobody else would ever say that they have ended.
+// Removes pods that are terminating on a node that does not exist: no kubelet will ever confirm their end.
 import { textAt } from "../../../protocol/apis/kube-object.ts";
 import type { Controller } from "./controller.ts";
 

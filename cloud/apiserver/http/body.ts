@@ -7,7 +7,7 @@ import { narrowed, parseJson } from "../../../protocol/json.ts";
 import { limits } from "../../../protocol/limits.ts";
 import { ApiError, badRequest, unsupportedMediaType } from "../status.ts";
 
-/** The media type of a request's body, without parameters; JSON where nothing is said. */
+/** The media type of a request's body, without parameters. Default: JSON. */
 export function contentTypeOf(request: IncomingMessage): string {
   return (request.headers["content-type"] ?? (request.method === "PATCH" ? "" : "application/json")).split(";")[0]
     ?.trim() ?? "";

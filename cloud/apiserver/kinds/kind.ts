@@ -26,7 +26,7 @@ export interface Strategy {
   validate?(object: KubeObject, old: KubeObject | undefined): Cause[];
   /** Gives a valid object what must be its own among all of its kind; `others` are the rest. Gives why it can't. */
   allocate?(object: KubeObject, others: readonly KubeObject[]): Cause[];
-  /** What names look like; subdomains where nothing is said. */
+  /** What names look like. Default: subdomains. */
   readonly nameForm?: NameForm;
   /** An object that was written in another version, as this version shows it. */
   show?(object: KubeObject): KubeObject;

@@ -237,7 +237,7 @@ function externalAddresses(service: KubeObject): string {
   return listAt(service, "spec", "externalIPs").join(",") || "<none>";
 }
 
-/** Endpoints: ports are TCP where nothing is said. */
+/** Endpoints: the default protocol of ports is TCP. */
 export const endpointsStrategy: Strategy = {
   prepareCreate: fillPorts,
   prepareUpdate: fillPorts,

@@ -1,4 +1,4 @@
-// All types of Kubernetes 1.32 as data: loaded when somebody asks for them first.
+// All types of Kubernetes 1.32 as data: loaded on first use.
 import { readFileSync } from "node:fs";
 
 /** A field: `type` is `string`, `integer/int64`, `[]T`, `{}T` or the name of another type. */

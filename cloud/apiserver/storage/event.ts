@@ -1,4 +1,4 @@
-// One change of a stored object, as watchers are told it.
+// One change of a stored object, as watchers receive it.
 import type { KubeObject } from "../../../protocol/apis/kube-object.ts";
 
 /** One change. `previous` is what stood there before; a deletion's object carries the version of the deletion. */

@@ -58,7 +58,7 @@ export class Store {
     return sorted(then, namespace);
   }
 
-  /** Every object of every table, for whoever looks for owners and leftovers. */
+  /** Every object of every table, for controllers that look for owners and dependents. */
   *all(): Generator<[table: string, object: KubeObject]> {
     for (const [name, table] of this.#tables) for (const object of table.objects.values()) yield [name, object];
   }

@@ -10,7 +10,7 @@ import { parseWirePath, type ResourcePath } from "../../../protocol/resource/pat
 import type { Caches } from "../../kube/caches.ts";
 import { type Resource, resources } from "../../kube/resource.ts";
 
-/** What is served whoever asks: it is about the connection, or its receiver looks at whose it is. */
+/** What every node may ask: it concerns its connection, or its receiver checks the owner. */
 const openOperations: ReadonlySet<string> = new Set([
   operations.response,
   operations.error,
@@ -108,7 +108,7 @@ const ownRequest: Rule = async (look, { node, operation, path, message }) => {
   const asked = operation === insert
     ? objectIn(message)
     : await look.get(resources.certificatesigningrequests, "", path.name);
-  // Whether it is there is nobody's secret: who asks is told so by the API.
+  // Whether it exists is no secret: the API answers that.
   if (asked === undefined) return undefined;
   const pem = Buffer.from(textAt(asked, "spec", "request"), "base64").toString("latin1");
   try {

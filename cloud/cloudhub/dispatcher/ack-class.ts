@@ -2,7 +2,7 @@
 import type { Message } from "../../../protocol/message/message.ts";
 import { groups, modules, ok, operations, resourceTypes } from "../../../protocol/message/names.ts";
 
-/** Types that are answered or told once, whoever sends them. */
+/** Types that are sent without acknowledgement, whichever module sends them. */
 const unacknowledgedTypes: ReadonlySet<string> = new Set([
   resourceTypes.podlist,
   resourceTypes.membership,

@@ -13,9 +13,9 @@ export interface UpstreamDeps {
   readonly now: () => number;
   /** PEM of the cluster's CA, which edges may ask for. */
   readonly kubeCa: () => string;
-  /** Takes an edge's answer to the CSI driver; false where nobody waits for it. */
+  /** Takes an edge's answer to the CSI driver; false where no request waits for it. */
   readonly answerVolume: (answer: Message) => boolean;
-  /** Whether the edge may not ask that; absent where nobody checks. */
+  /** Whether the edge may not ask that; absent where authorisation is off. */
   readonly refusal: ((message: Message) => Promise<boolean>) | undefined;
 }
 
@@ -40,7 +40,7 @@ interface Row {
     message: BusMessage,
     resource: string,
   ) => Promise<void> | void;
-  /** Whoever gets the message says when it is dealt with; else it is when it has been handed on. */
+  /** The receiving module says when it has processed the message; without that, handing it over counts. */
   readonly settlesLater?: true;
 }
 
@@ -91,7 +91,7 @@ const table: readonly Row[] = [
       })),
   },
   { matches: (m) => cloudSources.has(m.route.source ?? ""), act: () => {} },
-  // Only the hub says who has come and gone.
+  // Only the hub may say which nodes connect and disconnect.
   { matches: (m) => connectionOperations.has(m.route.operation ?? ""), act: () => {} },
   // Nor does an edge say how rules fare: that is the router's to tell.
   { matches: (_m, resource) => parseWirePath(resource)?.type === resourceTypes.rulestatus, act: () => {} },
@@ -126,7 +126,7 @@ export async function dispatchUpstream(deps: UpstreamDeps, session: NodeSession,
   }
 }
 
-/** What the modules are told when a node has connected, or has gone (KubeEdge `ConstructConnectMessage`). */
+/** The message to the modules that a node has connected or disconnected (KubeEdge `ConstructConnectMessage`). */
 export function connectionMessage(now: number, node: string, event: "connected" | "disconnected"): Message {
   return newMessage(now, {
     source: modules.cloudhub,

@@ -1,4 +1,4 @@
-// What the hub's doors have in common: who may come in, and as whom.
+// Admission of edges, the same for WebSocket and QUIC: which certificates may connect, and as which node.
 import type { MessageSocket } from "../../../base/transport/message-socket.ts";
 import type { Refusal } from "../../../base/transport/websocket-server.ts";
 import type { CertificateAuthority, KeyPair, Subject } from "../../../protocol/pki/ca.ts";
@@ -43,7 +43,7 @@ export function refusalOf(
   }
   if (deps.identity === "header" || !isOurs) return deps.refuse(node);
   const isIts = commonName === nodeCommonName(node) && organization === nodeOrganization;
-  // What names no node is nobody's in particular; what names another is not to be lent.
+  // A certificate without a node name is shared; one that names another node must not be used.
   const isShared = organization !== nodeOrganization && deps.isV11(node);
   if (!isIts && !isShared) {
     return {

@@ -108,7 +108,7 @@ async function route(deps: EnrolmentDeps, request: IncomingMessage): Promise<Ans
 
 const taskStatus = /^\/task\/[^/]+\/name\/[^/]+\/node\/[^/]+\/status$/;
 
-/** Edges of older versions tell how their upgrade went; nobody here has asked them to, so it is read and no more. */
+/** Edges of older versions report how their upgrade went. No task here waits for it, so it is read and ignored. */
 async function takeReport(request: IncomingMessage): Promise<Answer> {
   if (request.method !== "POST") return { status: 405, body: "405: Method Not Allowed", allow: "POST" };
   const body = await readBody(request, limits.taskReport);

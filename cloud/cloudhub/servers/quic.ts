@@ -1,4 +1,4 @@
-// The hub's other door for edges (10001): viaduct's frames over QUIC, with the same certificates and the same refusals.
+// The hub's QUIC server for edges (port 10001): viaduct's frames, with the same certificates and refusals.
 import type { ListenOptions } from "../../../base/transport/listen.ts";
 import { type QuicConnection, serveQuic } from "../../../base/transport/quic.ts";
 import { subjectOf } from "../../../protocol/pki/ca.ts";

@@ -1,4 +1,4 @@
-// The CSI driver's door: a unix domain socket that takes one JSON document and gives one (KubeEdge v1.23 `cloud/pkg/cloudhub/servers/udsserver`).
+// The server for the CSI driver: a unix domain socket that takes one JSON document and answers with one (KubeEdge v1.23 `cloud/pkg/cloudhub/servers/udsserver`).
 import { mkdir, unlink } from "node:fs/promises";
 import { createServer, type Socket } from "node:net";
 import { dirname } from "node:path";

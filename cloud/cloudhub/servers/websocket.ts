@@ -1,4 +1,4 @@
-// The hub's door for edges (10000): WebSocket over TLS with a client certificate that says who the edge is.
+// The hub's WebSocket server for edges (port 10000): TLS with a client certificate that names the node.
 import https from "node:https";
 import type { IncomingMessage } from "node:http";
 import type { TLSSocket } from "node:tls";

@@ -28,7 +28,7 @@ export interface LaneItem {
 /** What became of a message that was offered. */
 export type Offer = "queued" | "replaced" | "stale" | "full";
 
-/** What became of a message that nobody acknowledged, round after round. */
+/** What happens to a message that stays unacknowledged, round after round. */
 export type GivenUp = "superseded" | "unanswered" | "set back" | "stays";
 
 /** Bounds of a lane and its window. `windowBytes` bounds what is in flight; one message always may be. */
@@ -157,7 +157,7 @@ export class Lane {
   }
 
   /**
-   * Ends a round of sends nobody acknowledged. A newer version that waits takes over; an answer is dropped, since who asked
+   * Ends a round of unacknowledged sends. A newer version that waits takes over; an answer is dropped, since who asked
    * is long gone; anything else goes behind what waits, so that it can't hold up a narrow window. With nothing waiting it
    * stays, and is sent on and on, as KubeEdge does.
    */

@@ -1,4 +1,4 @@
-// Resync of a node whose store may be another one than its records say: the records are told to say nothing.
+// Resync of a node whose store may differ from its records: the records are reset.
 import { type Logger, reasonOf } from "../../../base/log/logger.ts";
 import { atOnce } from "../../../base/queue/at-once.ts";
 import { isAcknowledgedVersion } from "../../../protocol/apis/reliablesyncs.ts";

@@ -259,7 +259,7 @@ export class NodeSession {
     });
   }
 
-  /** Makes the record of a message that waits for it; a failure is tried again, for without a record nobody would. */
+  /** Makes the record of a message that waits for it; a failure is retried here, since without a record nothing else would retry it. */
   async #record(item: LaneItem): Promise<void> {
     const { clock, config, logger, records } = this.#deps;
     try {

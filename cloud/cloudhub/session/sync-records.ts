@@ -80,7 +80,7 @@ export class SyncRecords {
 
   /**
    * Before a node is told to delete what may come back to it: the record says from then on that the node may hold it, and
-   * not which version, so that whoever comes next sends it or deletes it again. Rejects where the API can't be had.
+   * not which version, so that the next cloudcore sends it or deletes it again. Rejects where the API can't be had.
    */
   async reset(node: string, object: KubeObject): Promise<void> {
     const recorded = recordedOf(object);

@@ -201,7 +201,7 @@ export class DeviceV1alpha1Follower {
     this.#reconciler.add(keyOf(heir));
   }
 
-  /** What is wanted of all its twins, and which are no more. What it reports goes to nobody: the edge knows. */
+  /** Sends the desired values of all its twins, and which twins are deleted. Reported values are not sent: the edge has them. */
   async #update(node: string, device: DeviceV1alpha1, former: DeviceV1alpha1): Promise<void> {
     if (twinsOf(device).length + twinsOf(former).length === 0) return;
     const now = this.#deps.clock.now();

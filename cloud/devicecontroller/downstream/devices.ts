@@ -75,7 +75,7 @@ export class DeviceFollower {
     });
   }
 
-  /** A node has connected. It may have missed memberships, which nobody records: it gets all of its own. */
+  /** A node has connected. It may have missed memberships, which have no sync record: all of its own are sent. */
   connected(node: string): void {
     this.#nodeQueue.add(node);
   }
@@ -223,7 +223,7 @@ export class DeviceFollower {
     return this.#reconciler.sentIn(useKeyOf(device, node)).some((other) => other !== key);
   }
 
-  /** The faulty travels all the same, as with KubeEdge; whoever wonders why nothing happens at the edge finds it here. */
+  /** Invalid objects are sent all the same, as with KubeEdge; the log says why the edge may ignore them. */
   #warn(message: string, key: string, faults: readonly string[]): void {
     if (faults.length > 0) this.#deps.logger.warn(message, { key, faults: faults.join("; ") });
   }

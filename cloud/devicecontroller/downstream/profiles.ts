@@ -21,7 +21,7 @@ export interface DeviceProfilesDeps extends WorkQueueDeps {
 /** Tells our profiles from other people's ConfigMaps. */
 const managed = { "app.kubernetes.io/managed-by": "skep" };
 
-/** A profile is what devices and models say now, whoever wrote it last. */
+/** A profile always follows from the present devices and models; foreign changes are overwritten. */
 export class DeviceProfiles {
   readonly #deps: DeviceProfilesDeps;
   readonly #devicesOn: (node: string) => readonly DeviceV1alpha1[];
@@ -43,7 +43,7 @@ export class DeviceProfiles {
         if (isOfModel && nodeOfV1alpha1(device) !== "") this.look(namespace, nodeOfV1alpha1(device));
       }
     });
-    // What was left behind when the last device went while nobody looked, and what somebody else has written.
+    // Profiles left over from devices deleted while cloudcore was down, and profiles changed by others.
     caches.of(resources.configmaps).subscribe(({ object: { metadata } }) => {
       if (metadata.name.startsWith(profilePrefix)) {
         this.look(metadata.namespace ?? "", metadata.name.slice(profilePrefix.length));

@@ -7,7 +7,7 @@ import { hasCode, type KubeClient } from "../../kube/client.ts";
 import { resources } from "../../kube/resource.ts";
 import { reportedTwins, valueOf } from "./reports.ts";
 
-/** Tries where somebody writes the same Device meanwhile. */
+/** Attempts in case of conflicting writes of the same Device. */
 const TRIES = 5;
 
 /** The twins after a report: what the device says of those that it has. */

@@ -46,7 +46,7 @@ export class NodeFollower implements Follower {
     const annotate = () => caches.client.patch({ resource: resources.nodes, name }, "merge", patch);
     retried(this.#deps.clock, ANNOTATION_WAITS_MS, this.#stopped.signal, annotate).catch((error) => {
       if (this.#stopped.signal.aborted) return;
-      logger.warn("a Node could not be told which cloudcore it has", { node: name, error: reasonOf(error) });
+      logger.warn("a Node could not be annotated with its cloudcore", { node: name, error: reasonOf(error) });
     });
   }
 

@@ -6,7 +6,7 @@ import { resources } from "../../kube/resource.ts";
 /** Pods in one list at most, KubeEdge's own limit. */
 const LISTED_PODS = 100;
 
-/** Follows the three kinds. Lists are shared by whoever asks until something in them changes: never change one. */
+/** Follows the three kinds. Lists are shared between callers until something in them changes: never change one. */
 export class ServiceIndex {
   readonly #caches: Caches;
   /** By namespace, by key. */

@@ -1,4 +1,4 @@
-// What a node of v1.1 is told when it comes or gets Ready: all services, the pods behind them, and all endpoints.
+// What a node of v1.1 is sent when it connects or becomes Ready: all services, the pods behind them, and all endpoints.
 import { type KubeObject, listAt, textAt } from "../../../protocol/apis/kube-object.ts";
 import { newMessage } from "../../../protocol/message/message.ts";
 import { groups, modules, operations, resourceTypes } from "../../../protocol/message/names.ts";

@@ -53,7 +53,7 @@ export const createPod: Handler = async ({ client }, request) => {
 
 /**
  * `delete pod/{name}`: the containers are gone, so the object may go. The content is DeleteOptions, or from old edges the
- * uid as a text. A pod that is gone already, or was made again meanwhile, counts as deleted.
+ * uid as a text. A pod that is deleted already, or was recreated meanwhile, counts as deleted.
  */
 export const deletePod: Handler = async ({ client }, request) => {
   const { namespace, name } = request.path;

@@ -22,7 +22,7 @@ function querier(resource: Resource, kind: string): Handler {
 export const queryConfigMap = querier(resources.configmaps, "configmap");
 export const querySecret = querier(resources.secrets, "secret");
 
-/** Volumes and their like are asked of the API itself: nobody here keeps them. */
+/** Volumes and their like are read from the API: they are not cached. */
 export function liveQuerier(resource: Resource): Handler {
   return async ({ client }, { operation, path }) => {
     const { namespace, name } = path;

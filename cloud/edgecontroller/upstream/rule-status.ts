@@ -4,7 +4,7 @@ import { hasCode } from "../../kube/client.ts";
 import { resources } from "../../kube/resource.ts";
 import type { Handler } from "./request.ts";
 
-/** Tries where somebody else writes the same Rule. */
+/** Attempts in case of conflicting writes of the same Rule. */
 const TRIES = 5;
 
 /** `update rulestatus/{rule}` of the router. It is counted in the status; Go's patch leaves that as it was. Never answered. */

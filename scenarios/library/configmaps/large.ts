@@ -2,7 +2,7 @@
 import type { StepContext } from "../../model/context.ts";
 import { resources } from "../../../cloud/kube/resource.ts";
 
-export default async function large({ world: { kube, namespace } }: StepContext): Promise<void> {
+export default async function large({ environment: { kube, namespace } }: StepContext): Promise<void> {
   for (const kilobytes of [40, 900]) {
     await kube.create(resources.configmaps, {
       apiVersion: "v1",

@@ -6,8 +6,8 @@ import type { StepContext } from "../../model/context.ts";
 const DEVICES = 200;
 const REGISTERS = 5;
 
-export default async function registers({ world }: StepContext): Promise<void> {
-  const { kube, namespace } = world;
+export default async function registers({ environment }: StepContext): Promise<void> {
+  const { kube, namespace } = environment;
   const names = Array.from({ length: REGISTERS }, (_, i) => `r${i}`);
   await kube.create(resources.devicemodels, {
     apiVersion: deviceApi,
@@ -20,7 +20,7 @@ export default async function registers({ world }: StepContext): Promise<void> {
     kind: "Device",
     metadata: { name: `plc-${i}`, namespace },
     spec: {
-      nodeName: world.named("gw-0"),
+      nodeName: environment.named("gw-0"),
       deviceModelRef: { name: "plc" },
       protocol: { protocolName: "modbus" },
       properties: names.map((name, value) => ({ name, desired: { value: `${value}` }, reportToCloud: true })),

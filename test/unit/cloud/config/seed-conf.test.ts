@@ -72,7 +72,7 @@ describe("the shipped folder", () => {
   test("keys that have no place any more are named, with the reason", async () => {
     const text = await become(shipped);
     expect(text).toMatch(/^#\s+cloudhub\.cert: the hub makes an EC certificate/m);
-    expect(text).toMatch(/^#\s+cloudhub\.protocol_quic: QUIC of then/m);
+    expect(text).toMatch(/^#\s+cloudhub\.protocol_quic: no edge speaks/m);
     expect(text).toMatch(/^#\s+devicecontroller\.kube\.qps: there is one client/m);
     expect(text).toMatch(/^#\s+controller\.kube\.namespace: not known here/m);
   });
@@ -112,7 +112,7 @@ test("a folder named like a file is named; a key of two lines stays in its comme
     "c.yaml": '"a\\nkind: Other": 1\ncloudhub: { protocol_websocket: false, protocol_quic: true }',
   });
   expect((parse(text) as { kind: string }).kind).toBe("CloudCore");
-  expect(text).toContain("protocol_websocket: WebSocket is the one way in");
+  expect(text).toContain("protocol_websocket: WebSocket is the only transport");
   expect(parseCloudCoreFile(text, "f").servers.websocket).toBeDefined();
 });
 

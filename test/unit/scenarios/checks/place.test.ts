@@ -12,6 +12,6 @@ describe("a check", () => {
     ["of the API by topic", { at: "kube", object, topic: "a" }, /`topic` means nothing with `at: kube`/],
     ["of no place", { at: "moon" }, /there is no place "moon"; places are/],
   ])("%s is refused: it would hold too easily", (_, args, message) => {
-    expect(() => placeOf({ world: {} } as StepContext, args)).toThrow(message);
+    expect(() => placeOf({ environment: {} } as StepContext, args)).toThrow(message);
   });
 });

@@ -6,7 +6,7 @@ import { ManualClock } from "../../../../base/time/manual-clock.ts";
 import { EdgeStore } from "../../../../edge-sim/metamanager/store.ts";
 import type { KubeObject } from "../../../../protocol/apis/kube-object.ts";
 import { judgeInvariants } from "../../../../scenarios/engine/invariants.ts";
-import type { World } from "../../../../scenarios/model/environment.ts";
+import type { Environment } from "../../../../scenarios/model/environment.ts";
 
 const pod = (version: string, more: Record<string, unknown> = {}): KubeObject => ({
   apiVersion: "v1",
@@ -20,7 +20,7 @@ const record: KubeObject = {
   status: { objectResourceVersion: "7" },
 };
 
-/** A world with one edge, as far as the invariants look at it. */
+/** An environment with one edge, as far as the invariants look at it. */
 function worldWith(
   parts: {
     readonly api?: KubeObject[];
@@ -32,7 +32,7 @@ function worldWith(
     readonly metrics?: Record<string, number>;
     readonly isConnected?: boolean;
   },
-): World {
+): Environment {
   const store = new EdgeStore();
   for (const object of parts.held ?? []) store.put(`default/pod/${object.metadata.name}`, object);
   const hops = new HopRing(parts.ringSize ?? 100);
@@ -51,11 +51,11 @@ function worldWith(
     patience: 0,
     owners: () => parts.owners ?? new Set(["edge-0"]),
     metrics: () => parts.metrics ?? {},
-  } as unknown as World;
+  } as unknown as Environment;
 }
 
-async function verdicts(world: World) {
-  const results = await judgeInvariants(world, new AbortController().signal);
+async function verdicts(environment: Environment) {
+  const results = await judgeInvariants(environment, new AbortController().signal);
   return Object.fromEntries(results.map(({ name, verdict, details }) => [name, [verdict, ...details].join(": ")]));
 }
 

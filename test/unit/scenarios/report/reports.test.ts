@@ -111,7 +111,7 @@ describe("the terminal", () => {
     expect(text).toContain(
       "first message acknowledged by an edge 700 ms after the start of the process (load 500 + API 40 + certificates 20 + cloudcore 60 + join 80)",
     );
-    expect(text.trimEnd().split("\n").at(-1)).toBe("1 held, 1 failed, 1 skipped in 5.0 s");
+    expect(text.trimEnd().split("\n").at(-1)).toBe("1 passed, 1 failed, 1 skipped in 5.0 s");
   });
 
   test("with one, a live line is written over and leaves nothing behind", () => {
@@ -140,7 +140,7 @@ describe("GitHub", () => {
   test("what is flaky is a warning", () => {
     const flaky = { ...passed, flaky: true, tries: 2, earlier: failed.failures };
     expect(annotations({ ...run, scenarios: [flaky] }, "skep")).toEqual([
-      "::warning file=lib/a.yaml,line=12,title=holds::held on try 2 only",
+      "::warning file=lib/a.yaml,line=12,title=holds::passed on try 2 only",
     ]);
   });
 

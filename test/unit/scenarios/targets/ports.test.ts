@@ -3,8 +3,8 @@ import { describe, expect, test } from "vitest";
 import { closeServer, listen } from "../../../../base/transport/listen.ts";
 import { holdBlock } from "../../../../scenarios/targets/ports.ts";
 
-describe("a world's block of ports", () => {
-  test("is free, and nobody else's in this process while the world stands", async () => {
+describe("an environment's block of ports", () => {
+  test("is free, and nobody else's in this process while the environment stands", async () => {
     await using cleanup = new AsyncDisposableStack();
     const firsts = await Promise.all(Array.from({ length: 100 }, () => holdBlock("127.0.0.1", cleanup)));
     expect(new Set(firsts).size).toBe(100);
