@@ -11,16 +11,16 @@ import { closeServer, listen, type ListenOptions } from "../../base/transport/li
 import { keyOf, type KubeObject } from "../../protocol/apis/kube-object.ts";
 import { limits } from "../../protocol/limits.ts";
 import { createAuthority, issueServer } from "../../protocol/pki/ca.ts";
-import { type Controller, runControllers } from "./controllers/controller.ts";
-import { followDefinitions } from "./controllers/definitions.ts";
-import { followServices } from "./controllers/endpoints.ts";
-import { expireEvents } from "./controllers/events.ts";
+import type { Controller } from "./controllers/controller.ts";
+import { definitions } from "./controllers/definitions.ts";
+import { endpoints } from "./controllers/endpoints.ts";
+import { eventExpiry } from "./controllers/events.ts";
+import { nodeLifecycle } from "./controllers/node-lifecycle.ts";
+import { scheduler } from "./controllers/scheduler.ts";
+import { taintEviction } from "./controllers/taint-eviction.ts";
 import { garbageCollector } from "./controllers/garbage-collector.ts";
-import { followNodes } from "./controllers/node-lifecycle.ts";
 import { podGarbageCollector } from "./controllers/pod-garbage-collector.ts";
-import { schedulerAt } from "./controllers/scheduler.ts";
 import { serviceAccounts } from "./controllers/service-accounts.ts";
-import { followTaints } from "./controllers/taint-eviction.ts";
 import { type Answer, route } from "./http/router.ts";
 import { Registry } from "./kinds/registry.ts";
 import { tableOf } from "./kinds/kind.ts";
@@ -55,6 +55,19 @@ export interface ApiAccess {
   readonly ca: string;
   readonly token: string;
 }
+
+/** Controllers without which an API server is none. */
+const ofEveryServer: readonly Controller[] = [definitions, serviceAccounts];
+/** Those of kube-controller-manager and kube-scheduler. */
+const ofControllerManager: readonly Controller[] = [
+  scheduler,
+  podGarbageCollector,
+  garbageCollector,
+  nodeLifecycle,
+  taintEviction,
+  endpoints,
+  eventExpiry,
+];
 
 /** The namespaces of every cluster, and the one KubeEdge keeps its secrets in. */
 const namespaces = ["default", "kube-system", "kube-public", "kube-node-lease", "kubeedge"];
@@ -99,17 +112,9 @@ export class ApiServer {
     const token = options.token ?? randomBytes(24).toString("base64url");
     const bytes = options.history === undefined ? {} : { bytes: options.history };
     const resources = new Resources(new Store({ now, ...bytes }, options.logger), new Registry(), now, options.random);
-    const stops = [followDefinitions(resources, now)];
-    const controllers: Controller[] = options.controllers === false
-      ? [serviceAccounts]
-      : [serviceAccounts, schedulerAt(now), podGarbageCollector, garbageCollector];
-    stops.push(runControllers(resources, controllers, options.logger));
-    if (options.controllers !== false) {
-      const timeScale = options.timeScale ?? 1;
-      stops.push(followNodes(resources, clock, timeScale), followTaints(resources, clock, timeScale));
-      stops.push(followServices(resources, now));
-      stops.push(expireEvents(resources, clock));
-    }
+    const deps = { resources, clock, logger: options.logger, timeScale: options.timeScale ?? 1 };
+    const controllers = options.controllers === false ? ofEveryServer : [...ofEveryServer, ...ofControllerManager];
+    const stops = controllers.map((controller) => controller.start(deps));
     sow(resources, options.seed ?? []);
 
     const server = serverOf(tls);
@@ -142,8 +147,8 @@ export class ApiServer {
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     try {
       if (!this.#mayEnter(request)) throw new ApiError(401, "Unauthorized", "Unauthorized");
-      const host = request.headers.host ?? "";
-      const answer = await route(this.resources, this.#options.clock, host, request, response);
+      const { clock } = this.#options;
+      const answer = await route({ resources: this.resources, clock, request, response });
       if (answer !== undefined) send(request, response, answer);
     } catch (error) {
       if (response.headersSent) {

@@ -76,7 +76,7 @@ export function takeStatus(kind: Kind, object: KubeObject, old: KubeObject): voi
 
 /** What a generation counts: all but metadata, and but the status where that is written apart. */
 export function counted(kind: Kind, { status, metadata: _metadata, ...rest }: KubeObject): unknown {
-  return kind.subresources.includes("status") ? rest : { ...rest, status };
+  return kind.hasStatus ? rest : { ...rest, status };
 }
 
 /** Seconds of grace of a deletion, by the kind and by what was asked. */

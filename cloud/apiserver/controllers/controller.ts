@@ -1,49 +1,62 @@
-// What runs beside the API as kube-controller-manager and kube-scheduler do: each looks at the state and moves it on.
+// What runs beside the API as kube-controller-manager and kube-scheduler do.
 import { type Logger, reasonOf } from "../../../base/log/logger.ts";
+import type { Clock } from "../../../base/time/clock.ts";
 import type { Resources } from "../resources.ts";
 import type { StoreEvent } from "../storage/event.ts";
 
-/** A controller of the embedded API. It reconciles from state; a change of what it watches only says "look". */
-export interface Controller {
-  readonly name: string;
-  /** The tables whose changes make it look, or `*` for deletions of anything. */
-  watches(): readonly string[] | "*";
-  /** Whether it has to look after a change in one of its tables. Default: always. */
-  isConcerned?(table: string, event: StoreEvent): boolean;
-  reconcile(resources: Resources): void;
+/** What a controller works with. */
+export interface ControllerDeps {
+  readonly resources: Resources;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Divides the controllers' periods and grace times. */
+  readonly timeScale: number;
 }
 
-/** Runs the controllers after each change, once per burst. Returns the way to stop them. */
-export function runControllers(resources: Resources, controllers: readonly Controller[], logger: Logger): () => void {
-  const due = new Set<Controller>();
-  let planned = false;
-  let stopped = false;
-  const run = () => {
-    planned = false;
-    if (stopped) return;
-    for (const controller of [...due]) {
-      due.delete(controller);
+/** A controller of the embedded API. */
+export interface Controller {
+  readonly name: string;
+  /** Follows the stored objects from now on, beginning with what is there. Returns the way to stop it. */
+  start(deps: ControllerDeps): () => void;
+}
+
+/** What a controller does that reconciles from the whole state. */
+export interface ReconcilingRules {
+  readonly name: string;
+  /** The tables whose changes make it reconcile, or `*` for deletions of anything. */
+  readonly tables: readonly string[] | "*";
+  /** Whether a change in one of its tables concerns it. Default: always. */
+  isConcerned?(table: string, event: StoreEvent): boolean;
+  reconcile(deps: ControllerDeps): void;
+}
+
+/** A controller that reconciles once after each burst of changes. */
+export function reconciling(rules: ReconcilingRules): Controller & ReconcilingRules {
+  const start = (deps: ControllerDeps) => {
+    let isPlanned = false;
+    let isStopped = false;
+    const run = () => {
+      isPlanned = false;
+      if (isStopped) return;
       try {
-        controller.reconcile(resources);
+        rules.reconcile(deps);
       } catch (error) {
         // It reconciles again at the next change; the server must go on.
-        logger.error("a controller failed", { controller: controller.name, error: reasonOf(error) });
+        deps.logger.error("a controller failed", { controller: rules.name, error: reasonOf(error) });
       }
-    }
-  };
-  const stop = resources.store.watchAll((table, event) => {
-    for (const controller of controllers) {
-      const watched = controller.watches();
+    };
+    const stop = deps.resources.store.watchAll((table, event) => {
+      if (isPlanned) return;
       const ends = event.type === "DELETED" || event.object.metadata.deletionTimestamp !== undefined;
-      if (!(watched === "*" ? ends : watched.includes(table))) continue;
-      if (controller.isConcerned?.(table, event) ?? true) due.add(controller);
-    }
-    if (due.size === 0 || planned) return;
-    planned = true;
-    setImmediate(run);
-  });
-  return () => {
-    stopped = true;
-    stop();
+      if (!(rules.tables === "*" ? ends : rules.tables.includes(table))) return;
+      if (rules.isConcerned?.(table, event) === false) return;
+      isPlanned = true;
+      setImmediate(run);
+    });
+    return () => {
+      isStopped = true;
+      stop();
+    };
   };
+  return { ...rules, start };
 }

@@ -2,11 +2,13 @@
 import { secondsOf } from "../../../protocol/apis/time.ts";
 import { at, type KubeObject, listAt, textAt } from "../../../protocol/apis/kube-object.ts";
 import type { Resources } from "../resources.ts";
+import type { Controller, ControllerDeps } from "./controller.ts";
 
 const TABLE = "customresourcedefinitions.apiextensions.k8s.io";
 
-/** Follows the definitions from now on, beginning with those that are there. Returns the way to stop. */
-export function followDefinitions(resources: Resources, now: () => number): () => void {
+export const definitions: Controller = { name: "definitions", start };
+
+function start({ clock, resources }: ControllerDeps): () => void {
   for (const crd of resources.store.list(TABLE)) resources.registry.define(crd);
   return resources.store.watch(TABLE, (event) => {
     const { object } = event;
@@ -18,7 +20,7 @@ export function followDefinitions(resources: Resources, now: () => number): () =
       return;
     }
     resources.registry.define(object);
-    if (at(object, "status", "conditions") === undefined) establish(resources, object, now());
+    if (at(object, "status", "conditions") === undefined) establish(resources, object, clock.now());
   });
 }
 

@@ -3,12 +3,14 @@ import { at, keyOf, type KubeObject, listAt, textAt } from "../../../protocol/ap
 import { secondsOf } from "../../../protocol/apis/time.ts";
 import { deepEqual } from "../patch/json-patch.ts";
 import type { Resources } from "../resources.ts";
+import type { Controller, ControllerDeps } from "./controller.ts";
 
 /** Set by Kubernetes' own controller; here it tells its endpoints from those that people write. */
 const TRIGGER = "endpoints.kubernetes.io/last-change-trigger-time";
 
-/** Keeps the endpoints of services as their pods are, from now on. Returns the way to stop. */
-export function followServices(resources: Resources, now: () => number): () => void {
+export const endpoints: Controller = { name: "endpoints", start };
+
+function start({ clock, resources }: ControllerDeps): () => void {
   const { store } = resources;
   /** Pods by namespace and key: looking through all of them for each change would be too much. */
   const pods = new Map<string, Map<string, KubeObject>>();
@@ -20,7 +22,7 @@ export function followServices(resources: Resources, now: () => number): () => v
         const namespaces = [...due];
         due.clear();
         if (isStopped) return;
-        for (const one of namespaces) reconcile(resources, one, [...pods.get(one)?.values() ?? []], now());
+        for (const one of namespaces) reconcile(resources, one, [...pods.get(one)?.values() ?? []], clock.now());
       });
     }
     due.add(namespace);

@@ -1,9 +1,10 @@
 // Writes the Events of controllers, so that `kubectl describe` explains what became of a pod, and removes old ones.
 import { createHash } from "node:crypto";
-import { type Clock, every, type Timer } from "../../../base/time/clock.ts";
+import { every, type Timer } from "../../../base/time/clock.ts";
 import { type EventFacts, podEvent } from "../../../protocol/apis/event.ts";
 import { keyOf, type KubeObject } from "../../../protocol/apis/kube-object.ts";
 import type { Resources } from "../resources.ts";
+import type { Controller, ControllerDeps } from "./controller.ts";
 
 /** How long an Event is kept that is not written again: kube-apiserver's `--event-ttl`. */
 const TTL_MS = 60 * 60_000;
@@ -33,8 +34,10 @@ export function writeEvent(resources: Resources, pod: KubeObject, facts: EventFa
   }
 }
 
-/** Removes Events an hour after they were written last. Returns the way to stop. */
-export function expireEvents(resources: Resources, clock: Clock): () => void {
+/** Removes Events an hour after they were written last. */
+export const eventExpiry: Controller = { name: "event expiry", start };
+
+function start({ clock, resources }: ControllerDeps): () => void {
   /** By key, oldest write first. */
   const written = new Map<string, number>();
   const stop = resources.store.watch("events", ({ object, type }) => {

@@ -2,13 +2,13 @@
 import { at, type KubeObject } from "../../../protocol/apis/kube-object.ts";
 import { tableOf } from "../kinds/kind.ts";
 import type { Resources } from "../resources.ts";
-import type { Controller } from "./controller.ts";
+import { reconciling } from "./controller.ts";
 
 /** One pass over everything: cheap at this server's size, and it can't miss an event. */
-export const garbageCollector: Controller = {
+export const garbageCollector = reconciling({
   name: "garbage collector",
-  watches: () => "*",
-  reconcile(resources) {
+  tables: "*",
+  reconcile({ resources }) {
     const uids = new Set<unknown>();
     for (const [, object] of resources.store.all()) uids.add(object.metadata.uid);
     for (const [table, object] of [...resources.store.all()]) {
@@ -20,7 +20,7 @@ export const garbageCollector: Controller = {
       if (namespace.metadata.deletionTimestamp !== undefined) empty(resources, namespace);
     }
   },
-};
+});
 
 /** An owner that waits for its dependents to go (foreground), or to be let go (orphan). */
 function settleOwner(resources: Resources, table: string, owner: KubeObject): void {

@@ -1,9 +1,10 @@
 // Says of nodes whose lease is overdue that nothing is known of them, and taints those that aren't Ready, as kube-controller-manager's
 // node lifecycle does.
-import { type Clock, every } from "../../../base/time/clock.ts";
+import { every } from "../../../base/time/clock.ts";
 import { at, type KubeObject, listAt, textAt } from "../../../protocol/apis/kube-object.ts";
 import { secondsOf } from "../../../protocol/apis/time.ts";
 import type { Resources } from "../resources.ts";
+import type { Controller, ControllerDeps } from "./controller.ts";
 import { notReady, unreachable } from "./node-fit.ts";
 
 /** kube-controller-manager's `--node-monitor-period` and `--node-monitor-grace-period`, milliseconds. */
@@ -17,8 +18,10 @@ interface LastSeen {
   readonly at: number;
 }
 
-/** Looks from time to time; nodes that have never reported are ignored. Returns the way to stop. */
-export function followNodes(resources: Resources, clock: Clock, timeScale: number): () => void {
+/** Looks periodically; nodes that have never reported are ignored. */
+export const nodeLifecycle: Controller = { name: "node lifecycle", start };
+
+function start({ clock, resources, timeScale }: ControllerDeps): () => void {
   const lastSeen = new Map<string, LastSeen>();
   const timer = every(clock, PERIOD_MS / timeScale, () => {
     const nodes = resources.store.list("nodes");

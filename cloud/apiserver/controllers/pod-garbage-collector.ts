@@ -1,15 +1,15 @@
 // Removes pods that are terminating on a node that does not exist: no kubelet will ever confirm their end.
 import { textAt } from "../../../protocol/apis/kube-object.ts";
-import type { Controller } from "./controller.ts";
+import { reconciling } from "./controller.ts";
 
 /**
  * kube-controller-manager's podgc, without its 40 s of quarantine and only for pods that are being deleted: a pod may well
  * be bound to an edge that joins later.
  */
-export const podGarbageCollector: Controller = {
+export const podGarbageCollector = reconciling({
   name: "pod garbage collector",
-  watches: () => ["pods", "nodes"],
-  reconcile(resources) {
+  tables: ["pods", "nodes"],
+  reconcile({ resources }) {
     const kind = resources.registry.find("", "v1", "pods");
     if (kind === undefined) return;
     const nodes = new Set(resources.store.list("nodes").map(({ metadata }) => metadata.name));
@@ -19,4 +19,4 @@ export const podGarbageCollector: Controller = {
       resources.delete({ kind, namespace, name }, { gracePeriodSeconds: 0 });
     }
   },
-};
+});

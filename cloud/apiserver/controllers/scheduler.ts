@@ -3,21 +3,19 @@ import { at, keyOf, type KubeObject, listAt, textAt } from "../../../protocol/ap
 import { secondsOf } from "../../../protocol/apis/time.ts";
 import { withCondition } from "../conditions.ts";
 import type { Resources } from "../resources.ts";
-import type { Controller } from "./controller.ts";
+import { reconciling } from "./controller.ts";
 import { writeEvent } from "./events.ts";
 import { isReady, type Misfit, misfitOf, NodeUse, scoreOf, usesNode } from "./node-fit.ts";
 import { deepEqual } from "../patch/json-patch.ts";
 import type { StoreEvent } from "../storage/event.ts";
 
 /** Each unbound pod goes to the best of the nodes that it fits on, the first by name among equals. */
-export function schedulerAt(now: () => number): Controller {
-  return {
-    name: "scheduler",
-    watches: () => ["pods", "nodes"],
-    isConcerned: (table, event) => table === "nodes" ? changesNode(event) : changesPod(event),
-    reconcile: (resources) => schedule(resources, now),
-  };
-}
+export const scheduler = reconciling({
+  name: "scheduler",
+  tables: ["pods", "nodes"],
+  isConcerned: (table, event) => table === "nodes" ? changesNode(event) : changesPod(event),
+  reconcile: ({ clock, resources }) => schedule(resources, () => clock.now()),
+});
 
 /** A pod to place, or one that leaves room behind; what else a pod's status says is nothing to it. */
 function changesPod({ object, previous, type }: StoreEvent): boolean {

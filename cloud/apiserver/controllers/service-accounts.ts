@@ -1,10 +1,10 @@
 // Gives each namespace its `default` service account, without which a real server admits no pod.
-import type { Controller } from "./controller.ts";
+import { reconciling } from "./controller.ts";
 
-export const serviceAccounts: Controller = {
+export const serviceAccounts = reconciling({
   name: "service accounts",
-  watches: () => ["namespaces"],
-  reconcile(resources) {
+  tables: ["namespaces"],
+  reconcile({ resources }) {
     const kind = resources.registry.find("", "v1", "serviceaccounts");
     if (kind === undefined) return;
     for (const namespace of resources.store.list("namespaces")) {
@@ -15,4 +15,4 @@ export const serviceAccounts: Controller = {
       resources.create(kind, name, { metadata: { name: "default" } }, false);
     }
   },
-};
+});

@@ -1,14 +1,16 @@
 // Deletes pods from nodes whose NoExecute taints they don't tolerate, or no longer, as kube-controller-manager's taint eviction does.
-import type { Clock, Timer } from "../../../base/time/clock.ts";
+import type { Timer } from "../../../base/time/clock.ts";
 import { at, keyOf, listAt, textAt } from "../../../protocol/apis/kube-object.ts";
 import { secondsOf } from "../../../protocol/apis/time.ts";
 import { withCondition } from "../conditions.ts";
 import type { Resources } from "../resources.ts";
+import type { Controller, ControllerDeps } from "./controller.ts";
 import { writeEvent } from "./events.ts";
 import { type Taint, toleratedSeconds, type Toleration } from "./tolerations.ts";
 
-/** Follows pods and nodes from now on; `timeScale` divides the seconds that taints are tolerated. Returns the way to stop. */
-export function followTaints(resources: Resources, clock: Clock, timeScale: number): () => void {
+export const taintEviction: Controller = { name: "taint eviction", start };
+
+function start({ clock, resources, timeScale }: ControllerDeps): () => void {
   const { store } = resources;
   /** By node: the keys of its pods. */
   const pods = new Map<string, Set<string>>();

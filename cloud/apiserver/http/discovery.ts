@@ -1,26 +1,14 @@
 // What there is: groups, versions and resources, in the plain and in the aggregated form, and OpenAPI's outline of them.
 import { createHash } from "node:crypto";
-import { apiVersionOf, type Kind } from "../kinds/kind.ts";
+import { apiVersionOf, type Kind, type Subresource } from "../kinds/kind.ts";
 import type { Registry } from "../kinds/registry.ts";
 import { unknownResource } from "../status.ts";
 
-/** Verbs and answers of the subresources. */
-const subresourceVerbs: Readonly<Record<string, readonly string[]>> = {
-  status: ["get", "patch", "update"],
-  scale: ["get", "patch", "update"],
-  binding: ["create"],
-  eviction: ["create"],
-  token: ["create"],
-  finalize: ["update"],
-};
-const subresourceKinds: Readonly<
-  Record<string, { readonly group: string; readonly version: string; readonly kind: string }>
-> = {
-  scale: { group: "autoscaling", version: "v1", kind: "Scale" },
-  eviction: { group: "policy", version: "v1", kind: "Eviction" },
-  token: { group: "authentication.k8s.io", version: "v1", kind: "TokenRequest" },
-  binding: { group: "", version: "v1", kind: "Binding" },
-};
+/** The subresources of a kind, the status first. */
+function subresourcesOf({ hasStatus, subresources }: Kind): [name: string, Pick<Subresource, "verbs" | "answers">][] {
+  const status = ["status", { verbs: ["get", "patch", "update"] }] as [string, Pick<Subresource, "verbs" | "answers">];
+  return [...hasStatus ? [status] : [], ...Object.entries(subresources)];
+}
 
 export function coreVersions(server: string) {
   return {
@@ -67,12 +55,12 @@ export function resourceList(registry: Registry, groupName: string, version: str
         storageVersionHash: createHash("sha256").update(`${groupName}/${version}/${kind.kind}`).digest().subarray(0, 8)
           .toString("base64"),
       },
-      ...kind.subresources.map((sub) => ({
-        name: `${kind.plural}/${sub}`,
+      ...subresourcesOf(kind).map(([name, { answers, verbs }]) => ({
+        name: `${kind.plural}/${name}`,
         singularName: "",
         namespaced: kind.namespaced,
-        ...(subresourceKinds[sub] ?? { kind: kind.kind }),
-        verbs: subresourceVerbs[sub] ?? ["get"],
+        ...(answers ?? { kind: kind.kind }),
+        verbs,
       })),
     ]),
   };
@@ -98,6 +86,11 @@ export function aggregated(registry: Registry, which: "core" | "groups", form: "
 
 function aggregatedResource(kind: Kind) {
   const scope = kind.namespaced ? "Namespaced" : "Cluster";
+  const subresources = subresourcesOf(kind).map(([subresource, { answers, verbs }]) => ({
+    subresource,
+    responseKind: answers ?? { group: kind.group, version: kind.version, kind: kind.kind },
+    verbs,
+  }));
   return {
     resource: kind.plural,
     responseKind: { group: kind.group, version: kind.version, kind: kind.kind },
@@ -106,13 +99,7 @@ function aggregatedResource(kind: Kind) {
     verbs: kind.verbs,
     ...(kind.shortNames === undefined ? {} : { shortNames: kind.shortNames }),
     ...(kind.categories === undefined ? {} : { categories: kind.categories }),
-    ...(kind.subresources.length === 0 ? {} : {
-      subresources: kind.subresources.map((sub) => ({
-        subresource: sub,
-        responseKind: subresourceKinds[sub] ?? { group: kind.group, version: kind.version, kind: kind.kind },
-        verbs: subresourceVerbs[sub] ?? ["get"],
-      })),
-    }),
+    ...(subresources.length === 0 ? {} : { subresources }),
   };
 }
 

@@ -1,10 +1,8 @@
 // From a request to its answer: which resource a path means, and what each verb does with it.
-import { secondsOf } from "../../../protocol/apis/time.ts";
 import { checkBody, checkPatched, fieldValidationOf } from "./field-validation.ts";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Clock } from "../../../base/time/clock.ts";
 import type { KubeObject } from "../../../protocol/apis/kube-object.ts";
-import { at, textAt } from "../../../protocol/apis/kube-object.ts";
 import type { Kind } from "../kinds/kind.ts";
 import type { Resources, Target } from "../resources.ts";
 import type { DeleteOptions } from "../write-rules.ts";
@@ -40,15 +38,22 @@ const version = {
 
 const notFoundText: Answer = { status: 404, body: "404 page not found\n" };
 
+/** One request and what it takes to answer it. */
+export interface Call {
+  readonly resources: Resources;
+  readonly clock: Clock;
+  /** The host by which the client reaches the server. */
+  readonly host: string;
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly query: URLSearchParams;
+}
+
 /** Answers a request; undefined when it has become a watch and answers by itself. Throws ApiError. */
-export async function route(
-  resources: Resources,
-  clock: Clock,
-  serverAddress: string,
-  request: IncomingMessage,
-  response: ServerResponse,
-): Promise<Answer | undefined> {
+export async function route(given: Omit<Call, "query" | "host">): Promise<Answer | undefined> {
+  const { request, resources } = given;
   const url = new URL(request.url ?? "/", "https://server");
+  const call: Call = { ...given, host: request.headers.host ?? "", query: url.searchParams };
   const words = url.pathname.split("/").filter((word) => word !== "").map(decode);
   const { registry } = resources;
   const [root, ...rest] = words;
@@ -68,12 +73,12 @@ export async function route(
     case "api":
       if (rest.length === 0) {
         const form = discoveryFormOf(request.headers.accept);
-        if (form === "plain") return get(request, discovery.coreVersions(serverAddress));
+        if (form === "plain") return get(request, discovery.coreVersions(call.host));
         return aggregatedAnswer(discovery.aggregated(registry, "core", form), form);
       }
       if (rest[0] !== "v1") throw unknownResource();
       if (rest.length === 1) return get(request, discovery.resourceList(registry, "", "v1"));
-      return await resource(resources, clock, request, response, url.searchParams, "", "v1", rest.slice(1));
+      return await resource(call, "", "v1", rest.slice(1));
     case "apis": {
       const [group = "", groupVersion = "", ...path] = rest;
       if (group === "") {
@@ -84,7 +89,7 @@ export async function route(
       if (!registry.groups().has(group)) return notFoundText;
       if (groupVersion === "") return get(request, discovery.group(registry, group));
       if (path.length === 0) return get(request, discovery.resourceList(registry, group, groupVersion));
-      return await resource(resources, clock, request, response, url.searchParams, group, groupVersion, path);
+      return await resource(call, group, groupVersion, path);
     }
     default:
       return notFoundText;
@@ -127,15 +132,12 @@ function openApi({ registry }: Resources, words: readonly string[]): Answer {
 }
 
 async function resource(
-  resources: Resources,
-  clock: Clock,
-  request: IncomingMessage,
-  response: ServerResponse,
-  query: URLSearchParams,
+  call: Call,
   group: string,
   version: string,
   path: readonly string[],
 ): Promise<Answer | undefined> {
+  const { request, resources } = call;
   // `namespaces/{ns}/{plural}…` is a place in a namespace; `namespaces/{name}` and `namespaces/{name}/status` are a Namespace.
   const inNamespace = path[0] === "namespaces" && path.length >= 3 &&
     !(group === "" && ["status", "finalize"].includes(path[2] as string));
@@ -145,34 +147,21 @@ async function resource(
   if (kind === undefined || (inNamespace && !kind.namespaced)) throw unknownResource();
   const form = formOf(request.headers.accept);
   if (name === "") {
-    return await collection(
-      resources,
-      clock,
-      request,
-      response,
-      query,
-      kind,
-      inNamespace ? namespace : undefined,
-      form,
-    );
+    return await collection(call, kind, inNamespace ? namespace : undefined, form);
   }
   if (kind.namespaced && !inNamespace) throw unknownResource();
   const target: Target = { kind, namespace, name };
   if (subresource === "" || subresource === "status") {
-    if (subresource === "status" && !kind.subresources.includes("status")) {
+    if (subresource === "status" && !kind.hasStatus) {
       throw kind.custom ? notFound(kind, name) : unknownResource();
     }
-    return await single(resources, clock, request, query, target, subresource, form);
+    return await single(call, target, subresource, form);
   }
-  return await special(resources, request, target, subresource);
+  return await special(call, target, subresource);
 }
 
 async function collection(
-  resources: Resources,
-  clock: Clock,
-  request: IncomingMessage,
-  response: ServerResponse,
-  query: URLSearchParams,
+  { clock, query, request, resources, response }: Call,
   kind: Kind,
   namespace: string | undefined,
   form: Form,
@@ -213,10 +202,7 @@ async function collection(
 }
 
 async function single(
-  resources: Resources,
-  clock: Clock,
-  request: IncomingMessage,
-  query: URLSearchParams,
+  { clock, query, request, resources }: Call,
   target: Target,
   subresource: string,
   form: Form,
@@ -259,72 +245,12 @@ async function single(
 }
 
 /** Subresources that are neither the object nor its status. */
-async function special(
-  resources: Resources,
-  request: IncomingMessage,
-  target: Target,
-  subresource: string,
-): Promise<Answer> {
-  if (!target.kind.subresources.includes(subresource as never)) throw unknownResource();
+async function special({ request, resources }: Call, target: Target, name: string): Promise<Answer> {
+  const found = Object.hasOwn(target.kind.subresources, name) ? target.kind.subresources[name] : undefined;
+  if (found === undefined) throw unknownResource();
   const body = parseBody(await readApiBody(request), contentTypeOf(request));
-  if (subresource === "finalize" && request.method === "PUT") {
-    return { status: 200, body: finalize(resources, target, body) };
-  }
-  if (request.method !== "POST") throw methodNotAllowed();
-  switch (subresource) {
-    case "binding":
-      resources.bind(target, textAt(body, "target", "name"));
-      return { status: 201, body: { kind: "Status", apiVersion: "v1", metadata: {}, status: "Success", code: 201 } };
-    case "eviction":
-      resources.delete(target, (at(body, "deleteOptions") ?? {}) as DeleteOptions);
-      return { status: 201, body: { kind: "Status", apiVersion: "v1", metadata: {}, status: "Success", code: 201 } };
-    case "token":
-      return { status: 201, body: tokenFor(resources, target, body) };
-    default:
-      throw unknownResource();
-  }
-}
-
-/** A namespace's own finalizers stand in its spec; when they are gone and it is being deleted, so is it. */
-function finalize(resources: Resources, target: Target, body: unknown): KubeObject {
-  const old = resources.get(target);
-  const finalizers = (at(body, "spec", "finalizers") ?? []) as string[];
-  const object = {
-    ...old,
-    spec: { ...(old.spec as object), ...(finalizers.length === 0 ? { finalizers: undefined } : { finalizers }) },
-  };
-  if (finalizers.length > 0 || old.metadata.deletionTimestamp === undefined) {
-    return resources.store.put("namespaces", object);
-  }
-  resources.store.remove("namespaces", object);
-  return object;
-}
-
-/** A token for a service account: opaque here, since nothing on this server accepts one. */
-function tokenFor(resources: Resources, target: Target, body: unknown): unknown {
-  const account = resources.get(target);
-  const spec = (at(body, "spec") ?? {}) as Record<string, unknown>;
-  const seconds = Math.max(600, Number(spec.expirationSeconds ?? 3600));
-  const now = Date.now();
-  const claims = {
-    aud: spec.audiences ?? ["https://kubernetes.default.svc.cluster.local"],
-    exp: Math.floor(now / 1000) + seconds,
-    iat: Math.floor(now / 1000),
-    iss: "https://kubernetes.default.svc.cluster.local",
-    sub: `system:serviceaccount:${target.namespace}:${target.name}`,
-    "kubernetes.io": { namespace: target.namespace, serviceaccount: { name: target.name, uid: account.metadata.uid } },
-  };
-  const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString("base64url");
-  return {
-    kind: "TokenRequest",
-    apiVersion: "authentication.k8s.io/v1",
-    metadata: { name: target.name, namespace: target.namespace, creationTimestamp: new Date(now).toISOString() },
-    spec: { ...spec, audiences: claims.aud, expirationSeconds: seconds },
-    status: {
-      token: `${encode({ alg: "none", typ: "JWT" })}.${encode(claims)}.unsigned`,
-      expirationTimestamp: secondsOf(now + seconds * 1000),
-    },
-  };
+  if (request.method !== found.method) throw methodNotAllowed();
+  return found.handle({ resources, target, body });
 }
 
 async function deleteOptions(request: IncomingMessage, query: URLSearchParams): Promise<DeleteOptions> {

@@ -3,10 +3,10 @@ import { Ajv, type ErrorObject, type ValidateFunction } from "ajv";
 import { at, type KubeObject, listAt, textAt } from "../../../protocol/apis/kube-object.ts";
 import { withoutBigInts } from "../../../protocol/json.ts";
 import type { Cause } from "../status.ts";
-import { required, unsupported, wrong } from "../status.ts";
+import { required, unknownResource, unsupported, wrong } from "../status.ts";
 import { ageColumn, ageOf, nameColumn } from "./columns.ts";
 import { customFields } from "./fields.ts";
-import { type Column, customVerbs, type Kind } from "./kind.ts";
+import { type Column, customVerbs, type Kind, type Subresource } from "./kind.ts";
 
 type Schema = Record<string, unknown>;
 
@@ -16,6 +16,16 @@ const ajv = new Ajv({
   validateFormats: false,
   verbose: true,
 });
+
+/** Scale of a custom resource: listed in discovery, and not served yet. */
+const scale: Subresource = {
+  method: "POST",
+  verbs: ["get", "patch", "update"],
+  answers: { group: "autoscaling", version: "v1", kind: "Scale" },
+  handle: () => {
+    throw unknownResource();
+  },
+};
 
 /** The kinds, one for each served version, that a definition makes. */
 export function kindsOf(crd: KubeObject): Kind[] {
@@ -41,7 +51,8 @@ function kindOf(crd: KubeObject, version: unknown): Kind {
     ...(shortNames.length === 0 ? {} : { shortNames }),
     ...(categories.length === 0 ? {} : { categories }),
     verbs: customVerbs,
-    subresources: [...(hasStatus ? ["status" as const] : []), ...(hasScale ? ["scale" as const] : [])],
+    hasStatus,
+    subresources: hasScale ? { scale } : {},
     columns: columnsOf(version),
     custom: true,
     fields: customFields(schema),

@@ -40,6 +40,35 @@ export interface Strategy {
   readonly generation?: boolean;
 }
 
+/** One request to a subresource. */
+export interface SubresourceCall {
+  readonly resources: ResourceAccess;
+  readonly target: { readonly kind: Kind; readonly namespace: string; readonly name: string };
+  readonly body: unknown;
+}
+
+/** What a subresource may do with the stored objects (`resources.ts`). */
+export interface ResourceAccess {
+  readonly store: {
+    put(table: string, object: KubeObject): KubeObject;
+    remove(table: string, last: KubeObject): unknown;
+  };
+  get(target: SubresourceCall["target"]): KubeObject;
+  bind(target: SubresourceCall["target"], node: string): void;
+  delete(target: SubresourceCall["target"], options: object): unknown;
+}
+
+/** A subresource that is neither the object nor its status. Throws ApiError. */
+export interface Subresource {
+  readonly method: "POST" | "PUT";
+  /** Its verbs in discovery. */
+  readonly verbs: readonly string[];
+  /** The kind that it takes and answers with. Default: its own kind. */
+  readonly answers?: { readonly group: string; readonly version: string; readonly kind: string };
+  handle(call: SubresourceCall): { readonly status: number; readonly body: unknown };
+}
+
+/** What distinguishes one kind from another. */
 export interface Kind {
   readonly group: string;
   readonly version: string;
@@ -51,7 +80,10 @@ export interface Kind {
   readonly shortNames?: readonly string[];
   readonly categories?: readonly string[];
   readonly verbs: readonly string[];
-  readonly subresources: readonly ("status" | "scale" | "binding" | "eviction" | "token" | "finalize")[];
+  /** Whether the status is a subresource. */
+  readonly hasStatus: boolean;
+  /** The other subresources, by name. */
+  readonly subresources: Readonly<Record<string, Subresource>>;
   readonly columns: readonly Column[];
   readonly strategy: Strategy;
   /** The fields of a custom kind; those of built-in ones stand in the table of types. */

@@ -2,7 +2,9 @@
 import { at, type KubeObject, listAt, textAt } from "../../../protocol/apis/kube-object.ts";
 import { deepEqual } from "../patch/json-patch.ts";
 import { type Cause, denied, duplicate, required, unsupported, wrong } from "../status.ts";
-import type { Strategy } from "./kind.ts";
+import { ageColumn, nameColumn, textColumn } from "./columns.ts";
+import { builtin } from "./define.ts";
+import type { Column, Strategy, SubresourceCall } from "./kind.ts";
 import { nameError } from "./names.ts";
 
 type Fields = Record<string, unknown>;
@@ -10,7 +12,7 @@ type Fields = Record<string, unknown>;
 /** Seconds a pod has to end unless it or its deletion says otherwise. */
 const DEFAULT_GRACE = 30;
 
-export const podStrategy: Strategy = {
+const podStrategy: Strategy = {
   deleteAnswersObject: true,
   prepareCreate(pod) {
     pod.status = { phase: "Pending", qosClass: qosOf(pod) };
@@ -166,3 +168,96 @@ function changeErrors(pod: KubeObject, old: KubeObject): Cause[] {
     "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)",
   )];
 }
+
+const podColumns: readonly Column[] = [
+  nameColumn,
+  {
+    name: "Ready",
+    type: "string",
+    cell: (pod) => {
+      const statuses = listAt(pod, "status", "containerStatuses");
+      return `${statuses.filter((s) => at(s, "ready") === true).length}/${listAt(pod, "spec", "containers").length}`;
+    },
+  },
+  { name: "Status", type: "string", cell: podStatus },
+  {
+    name: "Restarts",
+    type: "string",
+    cell: (pod) =>
+      String(
+        listAt(pod, "status", "containerStatuses").reduce<number>(
+          (sum, s) => sum + Number(at(s, "restartCount") ?? 0),
+          0,
+        ),
+      ),
+  },
+  ageColumn,
+  { ...textColumn("IP", "status", "podIP"), wide: true, cell: (pod) => textAt(pod, "status", "podIP") || "<none>" },
+  { ...textColumn("Node", "spec", "nodeName"), wide: true, cell: (pod) => textAt(pod, "spec", "nodeName") || "<none>" },
+  {
+    name: "Nominated Node",
+    type: "string",
+    wide: true,
+    cell: (pod) => textAt(pod, "status", "nominatedNodeName") || "<none>",
+  },
+  {
+    name: "Readiness Gates",
+    type: "string",
+    wide: true,
+    cell: (pod) =>
+      listAt(pod, "spec", "readinessGates").length === 0
+        ? "<none>"
+        : String(listAt(pod, "spec", "readinessGates").length),
+  },
+];
+
+/** The word in kubectl's STATUS column: the worst news about the pod, else its phase. */
+function podStatus(pod: KubeObject): string {
+  let reason = textAt(pod, "status", "reason") || textAt(pod, "status", "phase");
+  for (const status of listAt(pod, "status", "containerStatuses")) {
+    const waiting = textAt(status, "state", "waiting", "reason");
+    const terminated = textAt(status, "state", "terminated", "reason");
+    if (waiting !== "") reason = waiting;
+    else if (terminated !== "") reason = terminated;
+  }
+  if (pod.metadata.deletionTimestamp !== undefined) {
+    return textAt(pod, "status", "reason") === "NodeLost" ? "Unknown" : "Terminating";
+  }
+  return reason;
+}
+
+const done = { kind: "Status", apiVersion: "v1", metadata: {}, status: "Success", code: 201 };
+
+function bind({ body, resources, target }: SubresourceCall) {
+  resources.bind(target, textAt(body, "target", "name"));
+  return { status: 201, body: done };
+}
+
+function evict({ body, resources, target }: SubresourceCall) {
+  resources.delete(target, (at(body, "deleteOptions") ?? {}) as object);
+  return { status: 201, body: done };
+}
+
+export const pods = builtin({
+  kind: "Pod",
+  plural: "pods",
+  shortNames: ["po"],
+  categories: ["all"],
+  status: true,
+  subresources: {
+    binding: {
+      method: "POST",
+      verbs: ["create"],
+      answers: { group: "", version: "v1", kind: "Binding" },
+      handle: bind,
+    },
+    eviction: {
+      method: "POST",
+      verbs: ["create"],
+      answers: { group: "policy", version: "v1", kind: "Eviction" },
+      handle: evict,
+    },
+  },
+  columns: podColumns,
+  strategy: podStrategy,
+});

@@ -3,6 +3,7 @@ import { isIP } from "node:net";
 import { at, type KubeObject, listAt, textAt } from "../../../protocol/apis/kube-object.ts";
 import { badRequest, type Cause, required, unsupported, wrong } from "../status.ts";
 import { ageColumn, nameColumn } from "./columns.ts";
+import { builtin } from "./define.ts";
 import type { Column, Strategy } from "./kind.ts";
 
 type Fields = Record<string, unknown>;
@@ -19,7 +20,7 @@ const AFFINITY_SECONDS = 10_800;
 const types = ["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"] as const;
 const hasNodePorts = (type: string) => type === "NodePort" || type === "LoadBalancer";
 
-export const serviceStrategy: Strategy = {
+const serviceStrategy: Strategy = {
   deleteAnswersObject: true,
   nameForm: "dns1035",
   prepareCreate(service) {
@@ -200,7 +201,7 @@ function clusterIpError(field: string, address: string, why: string): Cause {
   };
 }
 
-export const serviceColumns: readonly Column[] = [
+const serviceColumns: readonly Column[] = [
   nameColumn,
   { name: "Type", type: "string", cell: (service) => textAt(service, "spec", "type") },
   { name: "Cluster-IP", type: "string", cell: (service) => textAt(service, "spec", "clusterIP") || "<none>" },
@@ -237,51 +238,12 @@ function externalAddresses(service: KubeObject): string {
   return listAt(service, "spec", "externalIPs").join(",") || "<none>";
 }
 
-/** Endpoints: the default protocol of ports is TCP. */
-export const endpointsStrategy: Strategy = {
-  prepareCreate: fillPorts,
-  prepareUpdate: fillPorts,
-  validate(endpoints) {
-    return listAt(endpoints, "subsets").flatMap((subset, i) =>
-      listAt(subset, "addresses").flatMap((address, j) =>
-        isIP(textAt(address, "ip")) !== 0 ? [] : [wrong(
-          `subsets[${i}].addresses[${j}].ip`,
-          textAt(address, "ip"),
-          "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)",
-        )]
-      )
-    );
-  },
-};
-
-function fillPorts(endpoints: KubeObject): void {
-  const subsets = listAt(endpoints, "subsets") as Fields[];
-  if (subsets.length === 0) return;
-  endpoints.subsets = subsets.map((subset) => ({
-    ...subset,
-    ...(subset.ports === undefined
-      ? {}
-      : { ports: (subset.ports as Fields[]).map((port) => ({ ...port, protocol: port.protocol ?? "TCP" })) }),
-  }));
-}
-
-/** Addresses that `kubectl get endpoints` shows before it says that there are more. */
-const SHOWN_ADDRESSES = 3;
-
-export const endpointsColumns: readonly Column[] = [
-  nameColumn,
-  {
-    name: "Endpoints",
-    type: "string",
-    cell(endpoints) {
-      const all = listAt(endpoints, "subsets").flatMap((subset) =>
-        listAt(subset, "ports").flatMap((port) =>
-          listAt(subset, "addresses").map((address) => `${textAt(address, "ip")}:${String(at(port, "port"))}`)
-        )
-      );
-      const more = all.length > SHOWN_ADDRESSES ? ` + ${all.length - SHOWN_ADDRESSES} more...` : "";
-      return `${all.slice(0, SHOWN_ADDRESSES).join(",")}${more}` || "<none>";
-    },
-  },
-  ageColumn,
-];
+export const services = builtin({
+  kind: "Service",
+  plural: "services",
+  shortNames: ["svc"],
+  categories: ["all"],
+  status: true,
+  columns: serviceColumns,
+  strategy: serviceStrategy,
+});

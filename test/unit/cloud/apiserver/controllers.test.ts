@@ -2,16 +2,25 @@ import { describe, expect, test } from "vitest";
 import { Random } from "../../../../base/random/random.ts";
 import { garbageCollector } from "../../../../cloud/apiserver/controllers/garbage-collector.ts";
 import { podGarbageCollector } from "../../../../cloud/apiserver/controllers/pod-garbage-collector.ts";
-import { schedulerAt } from "../../../../cloud/apiserver/controllers/scheduler.ts";
+import { scheduler } from "../../../../cloud/apiserver/controllers/scheduler.ts";
+import { silentLogger } from "../../../../base/log/logger.ts";
+import type { Clock } from "../../../../base/time/clock.ts";
 import { ManualClock } from "../../../../base/time/manual-clock.ts";
-import { followTaints } from "../../../../cloud/apiserver/controllers/taint-eviction.ts";
-import { expireEvents } from "../../../../cloud/apiserver/controllers/events.ts";
-import { followNodes } from "../../../../cloud/apiserver/controllers/node-lifecycle.ts";
+import { taintEviction } from "../../../../cloud/apiserver/controllers/taint-eviction.ts";
+import { eventExpiry } from "../../../../cloud/apiserver/controllers/events.ts";
+import { nodeLifecycle } from "../../../../cloud/apiserver/controllers/node-lifecycle.ts";
 import type { KubeObject } from "../../../../protocol/apis/kube-object.ts";
 import type { Kind } from "../../../../cloud/apiserver/kinds/kind.ts";
 import { Registry } from "../../../../cloud/apiserver/kinds/registry.ts";
 import { Resources } from "../../../../cloud/apiserver/resources.ts";
 import { Store } from "../../../../cloud/apiserver/storage/store.ts";
+
+const depsOf = (resources: Resources, clock: Clock = new ManualClock(0)) => ({
+  resources,
+  clock,
+  logger: silentLogger,
+  timeScale: 1,
+});
 
 function server() {
   const resources = new Resources(new Store(), new Registry(), () => 0, new Random(1));
@@ -33,10 +42,10 @@ describe("the garbage collector", () => {
     const owner = create("configmaps", { metadata: { name: "owner" } });
     create("configmaps", owned("child", owner.metadata.uid ?? ""));
     create("configmaps", { metadata: { name: "free" } });
-    garbageCollector.reconcile(resources);
+    garbageCollector.reconcile(depsOf(resources));
     expect(names("configmaps")).toEqual(["child", "free", "owner"]);
     resources.delete({ kind: kind("configmaps"), namespace: "default", name: "owner" }, {});
-    garbageCollector.reconcile(resources);
+    garbageCollector.reconcile(depsOf(resources));
     expect(names("configmaps")).toEqual(["free"]);
   });
 
@@ -49,8 +58,8 @@ describe("the garbage collector", () => {
         propagationPolicy: policy,
       });
       expect(gone).toBe(false);
-      garbageCollector.reconcile(resources);
-      garbageCollector.reconcile(resources);
+      garbageCollector.reconcile(depsOf(resources));
+      garbageCollector.reconcile(depsOf(resources));
       expect(names("configmaps")).toEqual(left);
     }
   });
@@ -62,8 +71,8 @@ describe("the garbage collector", () => {
     create("configmaps", { metadata: { name: "outside" } });
     resources.delete({ kind: kind("namespaces"), namespace: "", name: "ends" }, {});
     expect(names("namespaces")).toContain("ends");
-    garbageCollector.reconcile(resources);
-    garbageCollector.reconcile(resources);
+    garbageCollector.reconcile(depsOf(resources));
+    garbageCollector.reconcile(depsOf(resources));
     expect(names("configmaps")).toEqual(["outside"]);
     expect(names("namespaces")).not.toContain("ends");
   });
@@ -76,14 +85,12 @@ test("a pod that is deleted goes at once where its node is gone; else its node h
     const spec = { nodeName, containers: [{ name: "c", image: "i" }] };
     create("pods", { metadata: { name: `on-${nodeName}` }, spec });
   }
-  podGarbageCollector.reconcile(resources);
+  podGarbageCollector.reconcile(depsOf(resources));
   expect(names("pods")).toEqual(["on-gone", "on-there"]);
   for (const name of names("pods")) resources.delete({ kind: kind("pods"), namespace: "default", name }, {});
-  podGarbageCollector.reconcile(resources);
+  podGarbageCollector.reconcile(depsOf(resources));
   expect(names("pods")).toEqual(["on-there"]);
 });
-
-const scheduler = schedulerAt(() => 0);
 
 describe("the scheduler", () => {
   const node = (name: string, more: Record<string, unknown> = {}, ready = "True") => ({
@@ -107,7 +114,7 @@ describe("the scheduler", () => {
     create("nodes", node("down", {}, "False"));
     create("nodes", node("tainted", { spec: { taints: [{ key: "k", effect: "NoSchedule" }] } }));
     for (const name of ["p1", "p2", "p3", "p4", "p5"]) create("pods", pod(name));
-    scheduler.reconcile(resources);
+    scheduler.reconcile(depsOf(resources));
     expect(placed(resources)).toEqual({ p1: "a", p2: "b", p3: "a", p4: "b", p5: "" });
   });
 
@@ -121,7 +128,7 @@ describe("the scheduler", () => {
       pod("tolerant", { nodeSelector: { zone: "tainted" }, tolerations: [{ key: "k", operator: "Exists" }] }),
     );
     create("pods", pod("nowhere", { nodeSelector: { zone: "other" } }));
-    scheduler.reconcile(resources);
+    scheduler.reconcile(depsOf(resources));
     expect(placed(resources)).toEqual({ picky: "", tolerant: "tainted", nowhere: "" });
   });
 
@@ -154,7 +161,7 @@ describe("the scheduler", () => {
       resources.store.put("nodes", { ...n, status: { ...(n.status as object), allocatable: { pods: "10" } } });
     }
     for (const [name, [spec]] of Object.entries(pods)) create("pods", pod(name, spec));
-    scheduler.reconcile(resources);
+    scheduler.reconcile(depsOf(resources));
     expect(placed(resources)).toEqual(
       Object.fromEntries(Object.entries(pods).map(([name, [, where]]) => [name, where])),
     );
@@ -175,7 +182,7 @@ describe("the scheduler", () => {
     create("pods", pod("p3"));
     create("pods", pod("p4"));
     create("pods", pod("p5"));
-    scheduler.reconcile(resources);
+    scheduler.reconcile(depsOf(resources));
     expect(placed(resources)).toEqual({ p1: "c", p2: "c", p3: "b", p4: "b", p5: "avoided" });
   });
 
@@ -201,7 +208,7 @@ describe("the scheduler", () => {
         p8: port(80),
       })
     ) create("pods", pod(name, spec));
-    scheduler.reconcile(resources);
+    scheduler.reconcile(depsOf(resources));
     const { ended: _ended, ...found } = placed(resources);
     expect(found).toEqual({ p1: "a", p2: "", p3: "", p4: "a", p5: "", p6: "", p7: "a", p8: "" });
     const why = (name: string) =>
@@ -222,7 +229,7 @@ describe("the scheduler", () => {
     const events = resources.store.list("events").map((event) => [event.reason, event.message]);
     expect(events).toContainEqual(["FailedScheduling", why("p2")?.message]);
     // Nothing new to say: nothing is said again.
-    scheduler.reconcile(resources);
+    scheduler.reconcile(depsOf(resources));
     expect(resources.store.list("events")).toHaveLength(events.length);
   });
 
@@ -232,12 +239,12 @@ describe("the scheduler", () => {
     const why = () =>
       (resources.store.list("pods")[0] as unknown as { status: { conditions: { message: string }[] } }).status
         .conditions[0]?.message;
-    scheduler.reconcile(resources);
+    scheduler.reconcile(depsOf(resources));
     expect(why()).toBe("no nodes available to schedule pods");
     create("nodes", node("tainted", { spec: { taints: [{ key: "k", value: "v", effect: "NoSchedule" }] } }));
     create("nodes", node("cordoned", { spec: { unschedulable: true } }));
     create("nodes", node("silent", { status: {} }));
-    scheduler.reconcile(resources);
+    scheduler.reconcile(depsOf(resources));
     expect(why()).toBe(
       "0/3 nodes are available: 1 node(s) had untolerated taint {k: v}, 1 node(s) had untolerated taint {node.kubernetes.io/not-ready: }, 1 node(s) were unschedulable. preemption: 0/3 nodes are available: 3 Preemption is not helpful for scheduling.",
     );
@@ -254,7 +261,7 @@ describe("what pods ask and nodes have", () => {
     const { create, resources } = server();
     create("nodes", node(allocatable));
     for (const [i, spec] of pods.entries()) create("pods", { metadata: { name: `p${i}` }, spec });
-    scheduler.reconcile(resources);
+    scheduler.reconcile(depsOf(resources));
     return resources.store.list("pods").filter((p) => (p.spec as { nodeName?: string }).nodeName === "a").length;
   };
 
@@ -286,11 +293,11 @@ describe("Events", () => {
   test("of a pod that still fits nowhere are one that is counted up, and go an hour after the last", () => {
     const { create, resources } = server();
     const clock = new ManualClock();
-    const stop = expireEvents(resources, clock);
+    const stop = eventExpiry.start(depsOf(resources, clock));
     create("pods", { metadata: { name: "p" }, spec: { containers: [{ name: "c", image: "i" }] } });
     for (let i = 0; i < 5; i++) {
       create("nodes", { metadata: { name: `n${i}` }, spec: { unschedulable: true } });
-      scheduler.reconcile(resources);
+      scheduler.reconcile(depsOf(resources));
     }
     const [event, ...others] = resources.store.list("events");
     expect(others).toEqual([]);
@@ -343,7 +350,7 @@ describe("taint eviction", () => {
   const setUp = () => {
     const all = server();
     const clock = new ManualClock();
-    const stop = followTaints(all.resources, clock, 1);
+    const stop = taintEviction.start(depsOf(all.resources, clock));
     const node = all.create("nodes", { metadata: { name: "gw-0" } });
     const taint = (taints: unknown[]) =>
       all.resources.store.put("nodes", { ...node, spec: { taints } } as unknown as KubeObject);
@@ -412,7 +419,7 @@ describe("the node life cycle", () => {
   test("of a node that is silent longer than its grace nothing is known, until it speaks", () => {
     const { resources, create } = server();
     const clock = new ManualClock();
-    const stop = followNodes(resources, clock, 1);
+    const stop = nodeLifecycle.start(depsOf(resources, clock));
     create("nodes", { metadata: { name: "gw-0" } });
     const said = (at: number) => {
       const status = { conditions: [{ ...ready, lastHeartbeatTime: new Date(clock.now() + at).toISOString() }] };

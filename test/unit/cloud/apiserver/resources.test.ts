@@ -4,13 +4,15 @@ import { ageOf } from "../../../../cloud/apiserver/kinds/columns.ts";
 import { Registry } from "../../../../cloud/apiserver/kinds/registry.ts";
 import { Resources } from "../../../../cloud/apiserver/resources.ts";
 import { Store } from "../../../../cloud/apiserver/storage/store.ts";
-import { followDefinitions } from "../../../../cloud/apiserver/controllers/definitions.ts";
+import { silentLogger } from "../../../../base/log/logger.ts";
+import { ManualClock } from "../../../../base/time/manual-clock.ts";
+import { definitions } from "../../../../cloud/apiserver/controllers/definitions.ts";
 import { kubeedgeCrds } from "../../../../protocol/apis/crds.ts";
 import type { Kind } from "../../../../cloud/apiserver/kinds/kind.ts";
 
 function server() {
   const resources = new Resources(new Store(), new Registry(), () => Date.parse("2026-01-01T00:00:00Z"), new Random(1));
-  followDefinitions(resources, () => 0);
+  definitions.start({ resources, clock: new ManualClock(), logger: silentLogger, timeScale: 1 });
   const kind = (group: string, version: string, plural: string) =>
     resources.registry.find(group, version, plural) as Kind;
   resources.create(kind("", "v1", "namespaces"), "", { metadata: { name: "default" } }, false);
