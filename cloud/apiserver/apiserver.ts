@@ -7,6 +7,7 @@ import type { Logger } from "../../base/log/logger.ts";
 import { reasonOf } from "../../base/log/logger.ts";
 import type { Random } from "../../base/random/random.ts";
 import type { Clock } from "../../base/time/clock.ts";
+import { headerText } from "../../base/transport/header-text.ts";
 import { closeServer, listen, type ListenOptions } from "../../base/transport/listen.ts";
 import { keyOf, type KubeObject } from "../../protocol/apis/kube-object.ts";
 import { limits } from "../../protocol/limits.ts";
@@ -258,12 +259,7 @@ function warningHeaders(texts: readonly string[]): string[] {
   for (const text of cut) {
     length += text.length;
     if (length > WARNINGS_LENGTH) break;
-    // UTF-8, as Go writes it: Node takes the bytes of a header as letters.
-    headers.push(
-      Buffer.from(`299 - ${JSON.stringify(text.toWellFormed()).replaceAll("\x7f", "\\u007f")}`, "utf8").toString(
-        "latin1",
-      ),
-    );
+    headers.push(headerText(`299 - ${JSON.stringify(text).replaceAll("\x7f", "\\u007f")}`));
   }
   return headers;
 }
