@@ -12,7 +12,12 @@ export {
 export type { HopRecord } from "./base/hop/hop.ts";
 export type { InvariantResult } from "./scenarios/model/result.ts";
 export { StepFailure } from "./scenarios/model/step-failure.ts";
-export { ApiServer } from "./cloud/apiserver/apiserver.ts";
-export { CloudCore } from "./cloud/cloudcore.ts";
-export { Fleet } from "./edge-sim/fleet/fleet.ts";
+export { SkepError } from "./base/error/skep-error.ts";
+export type { ErrorCode } from "./base/error/codes.ts";
+export type { Fields, Logger } from "./base/log/logger.ts";
+export { startApiServer, type StartApiServerOptions, type StartedApiServer } from "./cloud/apiserver/start.ts";
+export { startCloudCore, type StartCloudCoreOptions, type StartedCloudCore } from "./cloud/start.ts";
+export { startFleet, type StartFleetOptions } from "./edge-sim/fleet/start.ts";
+export type { Cohort, Fleet, FleetTotals } from "./edge-sim/fleet/fleet.ts";
+export type { Edge } from "./edge-sim/edge.ts";
 export { version } from "./base/version.ts";

@@ -7,10 +7,10 @@ import type { ApiAccess } from "./apiserver.ts";
 /** The default file. */
 export const defaultKubeconfig = "skep-report/kubeconfig";
 
-/** Writes it, folder and all. */
-export async function writeKubeconfig(file: string, access: ApiAccess): Promise<void> {
+/** A kubeconfig as YAML. */
+export function kubeconfigText(access: ApiAccess): string {
   const name = "skep";
-  const text = stringify({
+  return stringify({
     apiVersion: "v1",
     kind: "Config",
     clusters: [{
@@ -21,6 +21,10 @@ export async function writeKubeconfig(file: string, access: ApiAccess): Promise<
     contexts: [{ name, context: { cluster: name, user: name, namespace: "default" } }],
     "current-context": name,
   });
+}
+
+/** Writes it, folder and all. */
+export async function writeKubeconfig(file: string, access: ApiAccess): Promise<void> {
   await mkdir(dirname(file), { recursive: true });
-  await writeFile(file, text, { mode: 0o600 });
+  await writeFile(file, kubeconfigText(access), { mode: 0o600 });
 }

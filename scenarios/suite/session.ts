@@ -127,6 +127,8 @@ export function scenarioFromCode({ body, name, options }: CodedScenario, file: s
 
 /** How an environment is started from a test. */
 export interface StartOptions extends Pick<ScenarioOptions, "cloudcore" | "fleet" | "seed"> {
+  /** How many edges, where `fleet` does not say. Default: 10, with two thermometers each. */
+  readonly edges?: number;
   /** Divides every protocol timer. Default: 10. */
   readonly timeScale?: number;
   /** The first of a block of ports. Default: free ones. */
@@ -143,7 +145,9 @@ export interface Started extends Session, AsyncDisposable {
 
 /** Starts an API, a cloudcore and a fleet, and resolves when every edge is Ready. `await using` stops them. */
 export async function start(options: StartOptions = {}): Promise<Started> {
-  const { cloudcore = {}, fleet = defaultFleet, port = 0, seed = 1, timeScale = 10 } = options;
+  const { cloudcore = {}, edges, port = 0, seed = 1, timeScale = 10 } = options;
+  const fleet = options.fleet ??
+    defaultFleet.map((cohort) => ({ ...cohort, ...(edges === undefined ? {} : { count: edges }) }));
   const target = localTarget({ logger: silentLogger, timeScale, bind: "127.0.0.1", port });
   const coded = scenarioFromCode(
     { name: "a test", options: { fleet, cloudcore }, body: () => Promise.resolve() },

@@ -43,6 +43,7 @@ const layers: Readonly<Record<string, Readonly<Record<string, readonly string[]>
     devicecontroller: ["beehive", "config", "kube", "nodes"],
     synccontroller: ["beehive", "config", "kube", "nodes"],
     "definitions.ts": ["kube"],
+    "start.ts": ["config", "kube", "cloudcore.ts"],
     "cloudcore.ts": [
       "beehive",
       "config",
