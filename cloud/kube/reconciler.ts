@@ -103,12 +103,10 @@ export class Reconciler<Sent extends LastSent> {
       const { uid = "" } = known.object.metadata;
       const isOther = object?.metadata.uid !== known.object.metadata.uid;
       if (isOther || object !== undefined && this.#hooks.isMoved?.(known, object) === true) {
+        const last = isOther ? this.#tombstones.get(key)?.get(uid) ?? known.object : known.object;
+        // Forgotten only when its deletion is on the way: a failure is retried.
+        await this.#hooks.remove(known, last, key);
         this.forget(key);
-        await this.#hooks.remove(
-          known,
-          isOther ? this.#tombstones.get(key)?.get(uid) ?? known.object : known.object,
-          key,
-        );
         if (isOther) this.#dropTombstone(key, uid);
       }
     }

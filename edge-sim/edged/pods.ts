@@ -6,23 +6,16 @@ import type { Random } from "../../base/random/random.ts";
 import { type Logger, reasonOf } from "../../base/log/logger.ts";
 import { at, type KubeObject, listAt, textAt } from "../../protocol/apis/kube-object.ts";
 import { resourceTypes } from "../../protocol/message/names.ts";
-import { CloudError, type MetaManager } from "../metamanager/metamanager.ts";
+import type { MetaManager } from "../metamanager/metamanager.ts";
 import type { EdgeStore } from "../metamanager/store.ts";
 import type { EdgeTimings } from "../timings/timings.ts";
 import type { PodReports } from "./pod-reports.ts";
-import {
-  hasStarted,
-  lostExit,
-  phaseOf,
-  type PodAddresses,
-  type PodPhase,
-  podStatus,
-  type PodView,
-} from "./pod-status.ts";
-import { type PodConfig, type PodEvent, readPodConfig } from "./pod-config.ts";
-import { needsOf, tokensOf } from "./pod-needs.ts";
-import { storageNeeds } from "./pod-storage.ts";
-import { StagedPod } from "./staged-pod.ts";
+import { hasStarted, lostExit, type PodPhase } from "./pod-status.ts";
+import { changedContainers, leaveStages, newPod, noLogs, type Pod, restarted } from "./pod.ts";
+import type { PodEvent } from "./pod-config.ts";
+import { PodRequirements } from "./pod-requirements.ts";
+import { beginStages } from "./pod-stages.ts";
+import type { StagedPod } from "./staged-pod.ts";
 import type { Stages } from "./stages.ts";
 import type { Status } from "./status-patch.ts";
 
@@ -46,43 +39,6 @@ export interface PodsDeps {
   readonly stages?: Stages;
 }
 
-interface Pod {
-  object: KubeObject;
-  phase: PodPhase;
-  /** The phase the cloud knows. */
-  reported: PodPhase | undefined;
-  startedAt: number;
-  readonly addresses: PodAddresses;
-  /** By container: how often it was started again. */
-  readonly restarts: Map<string, number>;
-  exit: PodView["exit"];
-  end: PodView["end"];
-  isEnding: boolean;
-  /** The cloud has been asked to delete the object. */
-  isReleased: boolean;
-  isBusy: boolean;
-  /** The cloud is being asked for what the pod needs. */
-  isAsking: boolean;
-  /** What the pod needs was there when it was asked for. */
-  hasNeeds: boolean;
-  /** Its way from stage to stage, once it has begun one. */
-  stages: StagedPod | undefined;
-  staged: Status | undefined;
-  /** Its status in the store when the edge started: what stages go on from, whatever was reported of it meanwhile. */
-  stored: Status | undefined;
-  /** Why containers can't be created, where its configuration can't be read. */
-  errors: ReadonlyMap<string, string>;
-  /** Events that were written of it, each once. */
-  readonly events: Set<string>;
-  /** What its stages have made it say, each line with its time. */
-  logs: readonly string[];
-}
-
-/** Lines kept of a pod. */
-const MAX_LOG_LINES = 1000;
-const noErrors: ReadonlyMap<string, string> = new Map();
-const noLogs: readonly string[] = [];
-
 /** What a pod can be made to do. */
 export type PodAction = "complete" | "fail" | "unready" | "ready";
 
@@ -93,13 +49,13 @@ export class EdgePods {
   readonly #timers = new Set<Timer>();
   /** Images that can't be had, for now. */
   readonly #missingImages = new Set<string>();
-  /** Service-account tokens that have been asked for since the start: a kubelet keeps them in memory only. */
-  readonly #tokens = new Set<string>();
+  readonly #requirements: PodRequirements;
   #sync: Timer | undefined;
   #addresses = 0;
 
   constructor(deps: PodsDeps) {
     this.#deps = deps;
+    this.#requirements = new PodRequirements({ ...deps, advance: (pod) => void this.#advance(pod) });
   }
 
   /** Pods that run, by phase. */
@@ -145,7 +101,7 @@ export class EdgePods {
     this.#timers.clear();
     for (const { stages } of this.#pods.values()) stages?.stop();
     this.#pods.clear();
-    this.#tokens.clear();
+    this.#requirements.clear();
   }
 
   /** An image can't be had from now on, or again can. Pods that wait for it are started at the next look. */
@@ -224,27 +180,7 @@ export class EdgePods {
     const uid = object.metadata.uid ?? "";
     const known = this.#pods.get(uid);
     if (known === undefined) {
-      const pod: Pod = {
-        object,
-        phase: "creating",
-        reported: undefined,
-        startedAt: this.#deps.clock.now(),
-        addresses: { host: this.#deps.address, pod: this.#nextAddress() },
-        restarts: new Map(),
-        exit: undefined,
-        end: undefined,
-        isEnding: false,
-        isReleased: false,
-        isBusy: false,
-        isAsking: false,
-        hasNeeds: false,
-        stages: undefined,
-        staged: undefined,
-        stored: undefined,
-        errors: noErrors,
-        events: new Set(),
-        logs: noLogs,
-      };
+      const pod = newPod(object, this.#deps.clock.now(), { host: this.#deps.address, pod: this.#nextAddress() });
       this.#pods.set(uid, pod);
       // A pod that had ended before this edge started again stays ended.
       const ended = textAt(object, "status", "phase");
@@ -322,15 +258,16 @@ export class EdgePods {
       return true;
     }
     if (!hasStarted(pod.phase)) {
-      if (pod.isEnding || !await this.#hasAllItNeeds(pod)) return false;
-      if (this.#deps.stages?.areFor(pod.object)) {
-        if (!pod.isEnding) pod.stages ??= this.#beginStages(pod);
+      if (pod.isEnding || !await this.#requirements.areThere(pod)) return false;
+      const { stages } = this.#deps;
+      if (stages?.areFor(pod.object)) {
+        if (!pod.isEnding) pod.stages ??= this.#beginStages(pod, stages);
         return false;
       }
       const isMissing = listAt(pod.object, "spec", "containers").some((c) =>
         this.#missingImages.has(textAt(c, "image"))
       );
-      const { errors } = this.#configOf(pod);
+      const { errors } = this.#requirements.configOf(pod);
       const next = isMissing ? "unpulled" : errors.size > 0 ? "unconfigured" : "running";
       const isSame = pod.phase === next && isDeepStrictEqual(pod.errors, errors);
       if (pod.isEnding || isSame || hasStarted(pod.phase)) return false;
@@ -356,110 +293,14 @@ export class EdgePods {
     if (pod.object === object || changedContainers(object, pod.object).length === 0) pod.reported = phase;
   }
 
-  /** From here on its status is what its stages make of it; it begins with the one it has. */
-  #beginStages(pod: Pod): StagedPod {
-    const { clock, logger, random, stages, timings } = this.#deps;
-    const { object } = pod;
-    const { namespace = "default", name } = object.metadata;
-    const now = clock.now();
-    const status = pod.stored ?? object.status as Status | undefined;
-    const hasPhase = ["Running", "Succeeded", "Failed"].includes(textAt(status, "phase"));
-    pod.staged = hasPhase ? status as Status : podStatus(object, pod, now);
-    if (hasPhase) pod.phase = phaseOf(pod.staged);
-    return new StagedPod({ ...object, status: pod.staged }, {
-      stages: stages as Stages,
-      clock,
-      random: random.stream(`stages/${namespace}/${name}`),
-      millisecond: timings.deviceMillisecond,
-      changed: (status) => {
-        pod.staged = status;
-        pod.phase = phaseOf(status);
-        pod.reported = undefined;
-        void this.#advance(pod);
-      },
-      logged: (lines) => {
-        const at = new Date(clock.now()).toISOString();
-        pod.logs = [...pod.logs, ...lines.map((line) => `${at} ${line}`)].slice(-MAX_LOG_LINES);
-      },
-      failed: (error) =>
-        logger.warn("a stage could not be worked out; its pod stays as it is", {
-          pod: `${namespace}/${name}`,
-          error: reasonOf(error),
-        }),
-    });
-  }
-
-  /** Whether all is there that a pod needs; asks the cloud for the rest. */
-  async #hasAllItNeeds(pod: Pod): Promise<boolean> {
-    if (!this.#deps.isV11) return await this.#fetchNeeds(pod);
-    const { object } = pod;
-    const hasClaims = listAt(object, "spec", "volumes").some((v) => at(v, "persistentVolumeClaim") !== undefined);
-    const { store } = this.#deps;
-    if (pod.hasNeeds || (!hasClaims && needsOf(object).every(({ path }) => store.get(path) !== undefined))) return true;
-    if (pod.isAsking) return false;
-    pod.isAsking = true;
-    this.#fetchNeeds(pod).then((has) => pod.hasNeeds = has, () => {}).finally(() => {
-      pod.isAsking = false;
-      if (pod.hasNeeds) void this.#advance(pod);
-    });
-    return false;
-  }
-
-  /** Asks the cloud for configmaps, secrets, volumes and tokens that aren't here yet. */
-  async #fetchNeeds(pod: Pod): Promise<boolean> {
-    const { meta, node, reports, store } = this.#deps;
-    for (const need of needsOf(pod.object)) {
-      if (store.get(need.path) !== undefined) continue;
-      try {
-        await meta.query(need.path);
-      } catch (error) {
-        if (!(error instanceof CloudError)) throw error;
-      }
-    }
-    if (this.#configOf(pod).unmounted !== undefined || !await storageNeeds(meta, node, pod.object)) return false;
-    for (const token of reports.hasTokens ? tokensOf(pod.object) : []) {
-      const { path, content } = token;
-      if (store.get(path) !== undefined && this.#tokens.has(path)) continue;
-      await meta.query(path, content);
-      this.#tokens.add(path);
-    }
-    return true;
-  }
-
-  /** What keeps the pod from starting; events say so, each once. */
-  #configOf(pod: Pod): PodConfig {
-    const { store, tell } = this.#deps;
-    const config = readPodConfig(pod.object, (path) => store.get(path));
-    for (const event of config.events) {
-      if (pod.events.has(event.message)) continue;
-      pod.events.add(event.message);
-      tell(pod.object, event);
-    }
-    return config;
+  #beginStages(pod: Pod, stages: Stages): StagedPod {
+    const { clock, logger, random, timings } = this.#deps;
+    const advance = () => void this.#advance(pod);
+    return beginStages(pod, { stages, clock, random, logger, millisecond: timings.deviceMillisecond, advance });
   }
 
   #nextAddress(): string {
     this.#addresses++;
     return `10.88.${(this.#addresses >> 8) & 255}.${this.#addresses & 255}`;
   }
-}
-
-/** From here on the pod is what its phase says. */
-function leaveStages(pod: Pod): void {
-  pod.stages?.stop();
-  pod.staged = undefined;
-}
-
-function restarted(pod: Pod, container: string): void {
-  pod.restarts.set(container, (pod.restarts.get(container) ?? 0) + 1);
-}
-
-/** The containers whose image is another one. */
-function changedContainers(old: KubeObject, pod: KubeObject): string[] {
-  const images = (of: KubeObject) =>
-    new Map(listAt(of, "spec", "containers").map((c) => [textAt(c, "name"), textAt(c, "image")]));
-  const before = images(old);
-  return [...images(pod)].filter(([name, image]) => before.has(name) && before.get(name) !== image).map(([name]) =>
-    name
-  );
 }
