@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { reasonOf } from "../base/log/logger.ts";
-import type { HubAddress } from "../edge-sim/edgehub/edgehub.ts";
+import type { HubAddress } from "../edge-sim/edgehub/hub-address.ts";
 import { textAt } from "../protocol/apis/kube-object.ts";
 import type { CertificateAuthority } from "../protocol/pki/ca.ts";
 import { UsageError } from "./failure.ts";

@@ -1,11 +1,11 @@
 // How an edge tells the cloud of its pods: today's patch them, those of v1.1 send whole statuses.
-import type { Clock } from "../../base/time/clock.ts";
-import { every, type Timer } from "../../base/time/clock.ts";
-import { type KubeObject } from "../../protocol/apis/kube-object.ts";
+import { type Clock, every, type Timer } from "../../base/time/clock.ts";
+import type { KubeObject } from "../../protocol/apis/kube-object.ts";
 import { newMessage } from "../../protocol/message/message.ts";
 import { edgeModules, groups, operations, resourceTypes } from "../../protocol/message/names.ts";
 import { wirePath } from "../../protocol/resource/path.ts";
-import { DisconnectedError, type EdgeHub } from "../edgehub/edgehub.ts";
+import { DisconnectedError } from "../edgehub/pending-requests.ts";
+import type { EdgeHub } from "../edgehub/edgehub.ts";
 import { CloudError, type MetaManager } from "../metamanager/metamanager.ts";
 import type { EdgeStore } from "../metamanager/store.ts";
 import type { EdgeTimings } from "../timings/timings.ts";

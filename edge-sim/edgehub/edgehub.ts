@@ -1,6 +1,4 @@
 // EdgeHub: the edge's connection. It dials, keeps alive, reconnects, and hands messages to whom they concern.
-import { SkepError } from "../../base/error/skep-error.ts";
-import { createSecureContext, type SecureContext } from "node:tls";
 import { Backoff, type BackoffOptions } from "../../base/backoff/backoff.ts";
 import { hopOf } from "../../protocol/message/hops.ts";
 import type { Tap } from "../../base/hop/hop.ts";
@@ -13,30 +11,14 @@ import { DialError, dialWebSocket } from "../../base/transport/websocket-client.
 import { TokenError } from "../../protocol/pki/token.ts";
 import { limits } from "../../protocol/limits.ts";
 import { decodeMessage, encodeMessage } from "../../protocol/message/codec.ts";
-import { validityOf } from "../../protocol/pki/ca.ts";
 import { type Message, newMessage } from "../../protocol/message/message.ts";
 import { defaultProjectId, edgeModules, groups, operations } from "../../protocol/message/names.ts";
 import type { EdgeTimings } from "../timings/timings.ts";
+import { EdgeCertificate } from "./edge-certificate.ts";
+import type { HubAddress, Transport } from "./hub-address.ts";
+import { DisconnectedError, PendingRequests } from "./pending-requests.ts";
 import { MessageLimit } from "./message-limit.ts";
-import { type EdgeCredentials, enrol, EnrolmentError, fetchCa, renew } from "./enrolment.ts";
-
-/** Where the cloud is and how to get in: with a token, or with a certificate at hand. */
-export interface HubAddress {
-  readonly host: string;
-  readonly websocketPort: number;
-  readonly httpsPort: number;
-  /** Where QUIC is served (UDP). */
-  readonly quicPort?: number;
-  readonly token?: string;
-  readonly credentials?: EdgeCredentials;
-  /** Makes a node's certificate, where we hold the CA ourselves. */
-  readonly issue?: (node: string) => EdgeCredentials;
-  /** The CA, where the caller has fetched and verified it already. PEM. */
-  readonly ca?: string;
-}
-
-/** How an edge reaches the hub. QUIC needs Node on Linux x64. */
-export type Transport = "websocket" | "quic";
+import { type EdgeCredentials, EnrolmentError } from "./enrolment.ts";
 
 /** Injected dependencies. */
 export interface EdgeHubDeps {
@@ -62,27 +44,9 @@ const FAREWELL_LOOKS = 20;
 /** Tries of one round of dialling. */
 const DIAL_ATTEMPTS = 5;
 
-/** There is no connection that would take it, or it broke before the answer came. */
-export class DisconnectedError extends SkepError {
-  readonly code = "SKEP_DISCONNECTED";
-}
-
-/** The cloud has not answered in the time that an edge waits for it. */
-export class UnansweredError extends SkepError {
-  readonly code = "SKEP_UNANSWERED";
-}
-
-interface Waiting {
-  resolve(answer: Message): void;
-  reject(error: Error): void;
-}
-
 export class EdgeHub {
   readonly #deps: EdgeHubDeps;
   #stop = new AbortController();
-  readonly #waiting = new Map<string, Waiting>();
-  #credentials: EdgeCredentials | undefined;
-  #secureContext: SecureContext | undefined;
   #socket: MessageSocket | undefined;
   #keepalive: Timer | undefined;
   #running: Promise<void> | undefined;
@@ -90,24 +54,24 @@ export class EdgeHub {
   #problem: string | undefined;
   #refusal: string | undefined;
   #wake: (() => void) | undefined;
-  #certificates = 0;
   #rounds = 0;
   #up = 0;
   #down = 0;
-  #rotation: Timer | undefined;
-  readonly #renewals: Backoff;
   readonly #pauses: Backoff;
   readonly #limit: MessageLimit;
+  readonly #certificate: EdgeCertificate;
+  readonly #requests: PendingRequests;
   readonly #firstRound = Promise.withResolvers<void>();
 
   constructor(deps: EdgeHubDeps) {
     this.#deps = deps;
-    this.#credentials = deps.address.credentials;
-    const { messageRefill, reconnectWait, renewRetry, renewRetryCap } = deps.timings;
+    const { answer, messageRefill, reconnectWait } = deps.timings;
     const steady = { initial: reconnectWait, factor: 1, cap: reconnectWait, jitter: 0 };
     this.#pauses = new Backoff(deps.reconnect ?? steady, deps.random.stream("pauses"));
     this.#limit = new MessageLimit({ ...deps, refill: messageRefill, write: (message) => this.#write(message) });
-    this.#renewals = new Backoff({ initial: renewRetry, factor: 2, cap: renewRetryCap, jitter: 0.1 }, deps.random);
+    // The hub connects anew after its usual pause, as edgecore does.
+    this.#certificate = new EdgeCertificate({ ...deps, onRenewed: () => this.#socket?.close() });
+    this.#requests = new PendingRequests(deps.clock, answer);
   }
 
   get isConnected(): boolean {
@@ -141,7 +105,7 @@ export class EdgeHub {
 
   /** How many certificates it has had. */
   get certificates(): number {
-    return this.#certificates;
+    return this.#certificate.count;
   }
 
   /** Why there is no connection, where there is none. */
@@ -156,7 +120,7 @@ export class EdgeHub {
 
   /** What the edge connects with, once it has enrolled. */
   get credentials(): EdgeCredentials | undefined {
-    return this.#credentials;
+    return this.#certificate.credentials;
   }
 
   /** Connects, and again after a `stop`. */
@@ -170,12 +134,11 @@ export class EdgeHub {
   async stop(): Promise<void> {
     this.#stop.abort();
     this.#firstRound.resolve();
-    this.#rotation?.cancel();
+    this.#certificate.cancelRotation();
     this.#wake?.();
     this.#socket?.close();
     await this.#running;
-    this.#rotation?.cancel();
-    this.#rotation = undefined;
+    this.#certificate.cancelRotation();
     this.#running = undefined;
   }
 
@@ -222,34 +185,12 @@ export class EdgeHub {
 
   /** Sends a request and waits for its answer. Rejects with DisconnectedError, or after the timings' `answer` with UnansweredError. */
   request(message: Message): Promise<Message> {
-    const { promise, resolve, reject } = Promise.withResolvers<Message>();
-    const id = message.header.msg_id;
     if (!this.send(message)) {
       const why = this.isConnected ? "too many messages wait for the edge's message limit" : "not connected";
       return Promise.reject(new DisconnectedError(why));
     }
-    const { timings, clock } = this.#deps;
-    const timer = clock.after(timings.answer, () => {
-      this.#waiting.delete(id);
-      // Still waiting for its turn, its answer would have no receiver.
-      this.#limit.forget(message);
-      reject(
-        new UnansweredError(
-          `no answer to ${message.route.operation} ${message.route.resource} within ${timings.answer} ms`,
-        ),
-      );
-    });
-    this.#waiting.set(id, {
-      resolve: (answer) => {
-        timer.cancel();
-        resolve(answer);
-      },
-      reject: (error) => {
-        timer.cancel();
-        reject(error);
-      },
-    });
-    return promise;
+    // Still waiting for its turn, its answer would have no receiver.
+    return this.#requests.add(message, () => this.#limit.forget(message));
   }
 
   async #run(): Promise<void> {
@@ -274,7 +215,7 @@ export class EdgeHub {
     for (let attempt = 1; attempt <= DIAL_ATTEMPTS && !this.#stop.signal.aborted; attempt++) {
       try {
         if (!link.isUp) throw new DialError("the link is cut");
-        await this.#ensureCredentials();
+        await this.#certificate.ensure(this.#stop.signal);
         return await this.#dial();
       } catch (error) {
         this.#problem = reasonOf(error);
@@ -289,63 +230,10 @@ export class EdgeHub {
     return undefined;
   }
 
-  async #ensureCredentials(): Promise<void> {
-    if (this.#credentials !== undefined) return;
-    const { address, node, timings } = this.#deps;
-    if (address.issue !== undefined) return this.#take(address.issue(node));
-    if (address.token === undefined) {
-      throw new EnrolmentError("there is neither a certificate nor a token to enrol with", false);
-    }
-    const options = {
-      server: `https://${address.host}:${address.httpsPort}`,
-      token: address.token,
-      timeout: Math.max(timings.answer / 2, 5000),
-      signal: this.#stop.signal,
-    };
-    const ca = address.ca ?? await fetchCa(options);
-    this.#take(await enrol(node, ca, options));
-  }
-
-  #take(credentials: EdgeCredentials): void {
-    this.#credentials = credentials;
-    this.#secureContext = undefined;
-    this.#certificates++;
-  }
-
-  /**
-   * Plans the certificate's renewal: when 70 to 90 % of its life are over. Once there is a new one the hub connects anew,
-   * after its usual pause, as edgecore does.
-   */
-  #planRotation(): void {
-    const { clock, random } = this.#deps;
-    if (this.#credentials === undefined || this.#rotation !== undefined) return;
-    const { from, to } = validityOf(this.#credentials.cert);
-    const due = from + (to - from) * (0.7 + 0.2 * random.next());
-    this.#rotation = clock.after(Math.max(0, due - clock.now()), () => void this.#rotate());
-  }
-
-  async #rotate(): Promise<void> {
-    const { address, clock, link, logger, node } = this.#deps;
-    const signal = this.#stop.signal;
-    const options = { server: `https://${address.host}:${address.httpsPort}`, timeout: 30_000, signal };
-    try {
-      if (!link.isUp) throw new DialError("the link is cut");
-      this.#take(await renew(node, this.#credentials as EdgeCredentials, options));
-      logger.debug("the certificate was renewed");
-      this.#rotation = undefined;
-      this.#renewals.reset();
-      this.#socket?.close();
-    } catch (error) {
-      if (signal.aborted) return;
-      logger.warn("the certificate could not be renewed; trying again", { error: reasonOf(error) });
-      this.#rotation = clock.after(this.#renewals.next(), () => void this.#rotate());
-    }
-  }
-
   async #dial(): Promise<MessageSocket> {
     const { address, clock, node, transport } = this.#deps;
-    const { ca, cert, key } = this.#credentials as EdgeCredentials;
     if (transport === "quic") {
+      const { ca, cert, key } = this.#certificate.credentials as EdgeCredentials;
       if (address.quicPort === undefined) {
         throw new DialError("the cloud serves no QUIC, or its port is not configured");
       }
@@ -353,10 +241,9 @@ export class EdgeHub {
       const where = { host: address.host, port: address.quicPort, signal: this.#stop.signal };
       return await dialHubByQuic(where, { ca, cert, key }, node, clock.now());
     }
-    this.#secureContext ??= createSecureContext({ ca, cert, key });
     return await dialWebSocket({
       url: `wss://${address.host}:${address.websocketPort}/${defaultProjectId}/${node}/events`,
-      secureContext: this.#secureContext,
+      secureContext: this.#certificate.secureContext,
       headers: { node_id: node, project_id: defaultProjectId, ConnectionUse: "msg" },
       handshakeTimeout: 30_000,
       maxMessage: limits.message,
@@ -377,17 +264,14 @@ export class EdgeHub {
     if (!link.isUp || this.#stop.signal.aborted) socket.close();
     this.#sendKeepalive();
     this.#keepalive = every(clock, timings.heartbeat, () => this.#sendKeepalive());
-    this.#planRotation();
+    this.#certificate.planRotation(this.#stop.signal);
     connected();
     this.#firstRound.resolve();
     const reason = await promise;
     this.#keepalive.cancel();
     this.#limit.drop();
     this.#socket = undefined;
-    for (const waiting of this.#waiting.values()) {
-      waiting.reject(new DisconnectedError(`the connection broke: ${reason}`));
-    }
-    this.#waiting.clear();
+    this.#requests.failAll(reason);
     disconnected();
     return reason;
   }
@@ -406,9 +290,7 @@ export class EdgeHub {
     const { group } = message.route;
     const parent = message.header.parent_msg_id;
     if (parent !== undefined) {
-      const waiting = this.#waiting.get(parent);
-      this.#waiting.delete(parent);
-      waiting?.resolve(message);
+      this.#requests.answer(message);
       // An answer of another group is handled by its module, too.
       if (group === groups.resource || group === "func") return;
     }

@@ -7,7 +7,7 @@ import { type Clock, sleep } from "../../base/time/clock.ts";
 import type { DeviceBehaviour } from "../device/device.ts";
 import type { MapperKind } from "../device/device-side.ts";
 import { Edge, type EdgeOptions, type EdgeVersion } from "../edge.ts";
-import type { HubAddress, Transport } from "../edgehub/edgehub.ts";
+import type { HubAddress, Transport } from "../edgehub/hub-address.ts";
 import { type EdgeCredentials, EnrolmentError, fetchCa } from "../edgehub/enrolment.ts";
 import type { Stages } from "../edged/stages.ts";
 import type { StoreRows } from "../metamanager/store-file.ts";

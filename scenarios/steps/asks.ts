@@ -6,7 +6,7 @@ import { at, textAt } from "../../protocol/apis/kube-object.ts";
 import { type Message, newMessage, responseTo } from "../../protocol/message/message.ts";
 import { edgeModules, groups, modules, ok, operations } from "../../protocol/message/names.ts";
 import { nodePath } from "../../protocol/resource/path.ts";
-import { UnansweredError } from "../../edge-sim/edgehub/edgehub.ts";
+import { UnansweredError } from "../../edge-sim/edgehub/pending-requests.ts";
 import { edgeNamed } from "../checks/place.ts";
 import type { StepContext } from "../model/context.ts";
 import { describeDifference, differences } from "../model/match.ts";

@@ -8,7 +8,7 @@ import type { KubeClient } from "../../cloud/kube/client.ts";
 import { resources } from "../../cloud/kube/resource.ts";
 import { writeKubeconfig } from "../../cloud/apiserver/kubeconfig.ts";
 import { textAt } from "../../protocol/apis/kube-object.ts";
-import type { HubAddress } from "../../edge-sim/edgehub/edgehub.ts";
+import type { HubAddress } from "../../edge-sim/edgehub/hub-address.ts";
 import { StepFailure } from "../model/step-failure.ts";
 
 /** What it is started with. */

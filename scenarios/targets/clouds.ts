@@ -14,7 +14,7 @@ import type { EdgeCredentials } from "../../edge-sim/edgehub/enrolment.ts";
 import { v11Rule } from "../../protocol/apis/cloudcore-config.ts";
 import { issueClient } from "../../protocol/pki/ca.ts";
 import { legacySubject } from "../../protocol/pki/legacy.ts";
-import type { HubAddress } from "../../edge-sim/edgehub/edgehub.ts";
+import type { HubAddress } from "../../edge-sim/edgehub/hub-address.ts";
 import { milliseconds } from "../files/duration.ts";
 import type { ScenarioCloudcore } from "../model/scenario.ts";
 import { StepFailure } from "../model/step-failure.ts";

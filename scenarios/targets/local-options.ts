@@ -1,6 +1,6 @@
 // How the local target is configured.
 import type { Logger } from "../../base/log/logger.ts";
-import type { HubAddress } from "../../edge-sim/edgehub/edgehub.ts";
+import type { HubAddress } from "../../edge-sim/edgehub/hub-address.ts";
 
 /** How scenarios are run here. */
 export interface LocalOptions {

@@ -8,7 +8,7 @@ import { CloudCore } from "../../cloud/cloudcore.ts";
 import { type CloudCoreConfig, defaultConfig, scaled } from "../../cloud/config/config.ts";
 import { KubeClient } from "../../cloud/kube/client.ts";
 import { tokenKubeConfig } from "../../cloud/kube/kubeconfig.ts";
-import type { HubAddress } from "../../edge-sim/edgehub/edgehub.ts";
+import type { HubAddress } from "../../edge-sim/edgehub/hub-address.ts";
 import { Fleet } from "../../edge-sim/fleet/fleet.ts";
 import { edgecoreTimings, scaledTimings } from "../../edge-sim/timings/timings.ts";
 import { kubeedgeCrds } from "../../protocol/apis/crds.ts";
