@@ -140,10 +140,13 @@ async function churn({ kube, random }: Started, signal: AbortSignal): Promise<nu
   return acts;
 }
 
+/** Kills that must have come between two steps, for each of the two pairs. */
+const HITS = 5;
+
 describe("SIGKILL", () => {
   test(
     `${KILLS} times, between send, acknowledgement and record: nothing is lost, every edge holds what the API says`,
-    { timeout: 60_000 + KILLS * 6000 },
+    { timeout: 60_000 + 3 * KILLS * 6000 },
     async () => {
       const environment = await start(LATENCY_MS);
       const { clock, core, fleet, hops, kube, messages, random } = environment;
@@ -151,7 +154,10 @@ describe("SIGKILL", () => {
       const stop = new AbortController();
       const churned = churn(environment, stop.signal);
       const tally = { betweenSendAndAck: 0, betweenAckAndRecord: 0 };
-      for (let kill = 0; kill < KILLS; kill++) {
+      // On a busy machine fewer kills hit the moments in question: then there are more of them.
+      const isEnough = () => Math.min(tally.betweenSendAndAck, tally.betweenAckAndRecord) >= HITS;
+      let kills = 0;
+      for (; kills < KILLS || !isEnough() && kills < 3 * KILLS; kills++) {
         await until("an edge is back", () => fleet.edges().some((edge) => edge.hub.isConnected), 20_000);
         await sleep(60 + moments.next() * 400);
         const before = (await readFile(messages, "utf8").catch(() => "")).length;
@@ -165,9 +171,9 @@ describe("SIGKILL", () => {
       }
       stop.abort();
       const acts = await churned;
-      console.log(`kills: ${JSON.stringify(tally)} of ${KILLS}, during ${acts} acts`);
-      expect(tally.betweenSendAndAck).toBeGreaterThanOrEqual(5);
-      expect(tally.betweenAckAndRecord).toBeGreaterThanOrEqual(5);
+      console.log(`kills: ${JSON.stringify(tally)} of ${kills}, during ${acts} acts`);
+      expect(tally.betweenSendAndAck).toBeGreaterThanOrEqual(HITS);
+      expect(tally.betweenAckAndRecord).toBeGreaterThanOrEqual(HITS);
       await until("all edges are back", () => fleet.edges().every((edge) => edge.hub.isConnected), 20_000);
       const judged: Partial<Environment> = {
         kube,
