@@ -1,18 +1,19 @@
 // DeviceTwin: which devices a node has, their twins and versions, what is published to mappers, and their reports to the cloud.
 import { SkepError } from "../../base/error/skep-error.ts";
-import { randomUUID } from "node:crypto";
 import { type Clock, every, type Timer } from "../../base/time/clock.ts";
-import { at, isPlainObject, type KubeObject, textAt } from "../../protocol/apis/kube-object.ts";
+import { at, type KubeObject, textAt } from "../../protocol/apis/kube-object.ts";
 import type { Message } from "../../protocol/message/message.ts";
 import { resourceTypes } from "../../protocol/message/names.ts";
 import { membersIn, refuseTwins, twinUpdateIn } from "../../protocol/twin/read.ts";
-import { deviceTopic, nodeTopic, readTopic } from "../../protocol/twin/topics.ts";
+import { readTopic } from "../../protocol/twin/topics.ts";
 import { type DeviceTwinUpdate, type MembershipDevice, type MsgAttr, type MsgTwin } from "../../protocol/twin/twin.ts";
 import type { EdgeHub } from "../edgehub/edgehub.ts";
 import type { EdgeStore } from "../metamanager/store.ts";
 import type { EdgeTimings } from "../timings/timings.ts";
 import { type Attributes, changedAttributes } from "./attributes.ts";
 import type { TwinEra } from "./eras.ts";
+import type { Member } from "./member.ts";
+import { jsonIn, newEvent, TwinPublications } from "./publications.ts";
 import { TwinReports } from "./reports.ts";
 import { type Twin, type TwinChanges, TwinError, TwinTable } from "./twin-table.ts";
 
@@ -37,15 +38,6 @@ export class DeviceError extends SkepError {
   readonly code = "SKEP_DEVICE";
 }
 
-interface Member {
-  readonly id: string;
-  name: string;
-  description: string;
-  state: string;
-  attributes: Attributes;
-  readonly twins: TwinTable;
-}
-
 /** A member as the store keeps it; its metadata's name is the id. */
 interface Row extends KubeObject {
   readonly name?: string;
@@ -62,11 +54,13 @@ export class DeviceTwin {
   readonly #deps: DeviceTwinDeps;
   readonly #members = new Map<string, Member>();
   readonly #reports: TwinReports;
+  readonly #publications: TwinPublications;
   #resend: Timer | undefined;
 
   constructor(deps: DeviceTwinDeps) {
     this.#deps = deps;
     this.#reports = new TwinReports(deps);
+    this.#publications = new TwinPublications(deps);
   }
 
   /** The devices the node has, by id. */
@@ -153,8 +147,8 @@ export class DeviceTwin {
     } else if (name !== undefined && what.join("/") === "twin/cloud_updated") {
       const member = this.#members.get(name);
       const update = twinUpdateIn(content);
-      if (typeof update === "string") this.#refuse("", "", 400, update);
-      else if (member === undefined) this.#refuse(name, update.event_id, 404, era.unknownDevice);
+      if (typeof update === "string") this.#publications.refusal("", "", 400, update);
+      else if (member === undefined) this.#publications.refusal(name, update.event_id, 404, era.unknownDevice);
       else this.#sync(member, update.twin, update.event_id);
     }
   }
@@ -166,17 +160,19 @@ export class DeviceTwin {
     if (asked === undefined) return;
     switch (asked.ask) {
       case "membership/get":
-        return this.#tellMembers(payload);
+        return this.#publications.members(this.#members.values(), payload);
       case "twin/get":
-        return this.#tellTwin(asked.id, payload);
+        return this.#publications.twin(asked.id, this.#members.get(asked.id), payload);
       case "twin/update":
       case "twin/cloud_updated": {
         const update = twinUpdateIn(jsonIn(payload));
         // Neither the device nor the event is named in this refusal.
-        if (typeof update === "string") return void this.#refuse("", "", 400, update);
+        if (typeof update === "string") return void this.#publications.refusal("", "", 400, update);
         if (asked.ask === "twin/update") return void this.#updatedByMapper(asked.id, update.twin, update.event_id);
         const member = this.#members.get(asked.id);
-        if (member === undefined) return void this.#refuse(asked.id, update.event_id, 404, era.unknownDevice);
+        if (member === undefined) {
+          return void this.#publications.refusal(asked.id, update.event_id, 404, era.unknownDevice);
+        }
         return this.#sync(member, update.twin, update.event_id);
       }
       case "state/update":
@@ -190,7 +186,7 @@ export class DeviceTwin {
    */
   reported(id: string, twin: Readonly<Record<string, MsgTwin | null>>): string | undefined {
     const refused = refuseTwins(twin);
-    if (refused !== undefined) return this.#refuse("", "", 400, refused);
+    if (refused !== undefined) return this.#publications.refusal("", "", 400, refused);
     return this.#updatedByMapper(id, twin, "");
   }
 
@@ -208,8 +204,8 @@ export class DeviceTwin {
     member.state = state;
     this.#keep(member);
     const now = clock.now();
-    const payload = JSON.stringify({ ...base(now), device: era.deviceOf(member.name, state, now) });
-    this.#deps.publish?.(deviceTopic(member.id, "state/update/result"), payload);
+    const payload = JSON.stringify({ ...newEvent(now), device: era.deviceOf(member.name, state, now) });
+    this.#publications.state(member.id, payload);
     this.#reports.report([`${member.id} state`], `device/${member.id}/${era.statePath}`, payload);
   }
 
@@ -231,7 +227,7 @@ export class DeviceTwin {
     // The cloud never confirms a report of a device it no longer has: it would be sent for ever.
     this.#reports.forget((subject) => subject.startsWith(`${id} `));
     onDelete(id);
-    this.#tellMembership([], [{ id }]);
+    this.#publications.membership([], [{ id }]);
   }
 
   /** That the node does not have a device; undefined where it does. */
@@ -253,9 +249,11 @@ export class DeviceTwin {
     if (!isNew) this.#setAttributes(member, attributes ?? {});
     if (twin !== undefined) this.#sync(member, twin, "");
     if (isNew && attributes !== undefined) this.#setAttributes(member, attributes);
-    if (isNew) this.#tellMembership([device], []);
+    if (isNew) this.#publications.membership([device], []);
     // What edgecore says of a device that comes a second time without twins, as today's cloud sends it.
-    else if (twin === undefined) this.#refuse(device.id, "", 400, "Update twin error, key:twin does not exist");
+    else if (twin === undefined) {
+      this.#publications.refusal(device.id, "", 400, "Update twin error, key:twin does not exist");
+    }
   }
 
   #setAttributes(member: Member, attributes: Readonly<Record<string, MsgAttr>>): void {
@@ -263,23 +261,19 @@ export class DeviceTwin {
     if (changed === undefined) return;
     member.attributes = attributes;
     this.#keep(member);
-    const { clock } = this.#deps;
-    this.#deps.publish?.(
-      deviceTopic(member.id, "updated"),
-      JSON.stringify({ event_id: "", timestamp: clock.now(), attributes: changed }),
-    );
+    this.#publications.attributes(member.id, changed);
   }
 
   /** Returns why it was refused, where it was. */
   #updatedByMapper(id: string, twin: Readonly<Record<string, MsgTwin | null>>, event: string): string | undefined {
     const member = this.#members.get(id);
-    if (member === undefined) return this.#refuse(id, event, 404, this.#deps.era.unknownDevice);
+    if (member === undefined) return this.#publications.refusal(id, event, 404, this.#deps.era.unknownDevice);
     try {
       this.#update(member, twin, event);
       return undefined;
     } catch (error) {
       if (!(error instanceof TwinError)) throw error;
-      return this.#refuse(id, event, 400, error.message);
+      return this.#publications.refusal(id, event, 400, error.message);
     }
   }
 
@@ -288,10 +282,7 @@ export class DeviceTwin {
     const now = this.#deps.clock.now();
     const changes = member.twins.update(twin, "edge", now);
     this.#keep(member);
-    this.#deps.publish?.(
-      deviceTopic(member.id, "twin/update/result"),
-      JSON.stringify({ event_id: event, timestamp: now, twin: changes.result }),
-    );
+    this.#publications.updated(member.id, changes.result, event, now);
     this.#tell(member, changes, event, now);
   }
 
@@ -306,81 +297,15 @@ export class DeviceTwin {
 
   /** In edgecore's order: the document, what is not as wanted, and then the cloud. */
   #tell(member: Member, { document, sync }: TwinChanges, event: string, now: number): void {
-    const publish = this.#deps.publish;
-    if (publish !== undefined) {
-      if (Object.keys(document).length > 0) {
-        const payload = JSON.stringify({ event_id: event, timestamp: now, twin: document });
-        publish(deviceTopic(member.id, "twin/update/document"), payload);
-      }
-      const delta = member.twins.delta(this.#deps.era.isV11);
-      if (delta !== undefined) {
-        publish(deviceTopic(member.id, "twin/update/delta"), JSON.stringify({ ...base(now), ...delta }));
-      }
-    }
+    this.#publications.changes(member, document, event, now);
     const properties = Object.entries(sync);
     if (properties.length === 0) return;
-    const content: DeviceTwinUpdate = { ...base(now), twin: sync };
+    const content: DeviceTwinUpdate = { ...newEvent(now), twin: sync };
     // What is insisted on and what is measured are said again each for itself.
     const subjects = properties.map(([property, { actual }]) =>
       `${member.id} ${property} ${actual === undefined ? "expected" : "actual"}`
     );
     this.#reports.report(subjects, `device/${member.id}/twin/edge_updated`, content);
-  }
-
-  #tellMembers(payload: string): void {
-    const { clock, node } = this.#deps;
-    const asked = jsonIn(payload);
-    const topic = nodeTopic(node, "membership/get/result");
-    const now = clock.now();
-    const devices = [...this.#members.values()].map(({ attributes, description, id, name, state }) => ({
-      id,
-      name,
-      ...(description === "" ? {} : { description }),
-      ...(state === "" ? {} : { state }),
-      ...(Object.keys(attributes).length === 0 ? {} : { attributes }),
-    }));
-    this.#deps.publish?.(
-      topic,
-      JSON.stringify(
-        asked === undefined
-          ? failure("", now, 400, `Unmarshal get membership info ${payload} failed`)
-          : { event_id: textAt(asked, "event_id"), timestamp: now, devices },
-      ),
-    );
-  }
-
-  #tellTwin(id: string, payload: string): void {
-    const { clock } = this.#deps;
-    const asked = jsonIn(payload);
-    const event = textAt(asked, "event_id");
-    const now = clock.now();
-    const member = this.#members.get(id);
-    const answer = asked === undefined
-      ? failure("", now, 400, `Unmarshal twin info ${payload} failed`)
-      : member === undefined
-      ? failure(event, now, 404, `Device ${id} not found while getting twin`)
-      : { event_id: event, timestamp: now, twin: member.twins.visible() };
-    this.#deps.publish?.(deviceTopic(id, "twin/get/result"), JSON.stringify(answer));
-  }
-
-  #tellMembership(added: readonly MembershipDevice[], removed: readonly { readonly id: string }[]): void {
-    const { clock, node } = this.#deps;
-    this.#deps.publish?.(
-      nodeTopic(node, "membership/updated"),
-      JSON.stringify({
-        ...base(clock.now()),
-        added_devices: added.length === 0 ? null : added.map(membershipOf),
-        removed_devices: removed.length === 0 ? null : removed,
-      }),
-    );
-  }
-
-  #refuse(id: string, event: string, code: number, reason: string): string {
-    this.#deps.publish?.(
-      deviceTopic(id, "twin/update/result"),
-      JSON.stringify(failure(event, this.#deps.clock.now(), code, reason)),
-    );
-    return reason;
   }
 
   #keep({ attributes, description, id, name, state, twins }: Member): void {
@@ -404,23 +329,6 @@ function rowPath(id: string): string {
   return `edge/${ROWS}/${id.replace("/", ":")}`;
 }
 
-function base(now: number) {
-  return { event_id: randomUUID(), timestamp: now };
-}
-
-function failure(event: string, now: number, code: number, reason: string) {
-  return { event_id: event, timestamp: now, code, reason };
-}
-
-/** A device as it is published to mappers: without versions, and with null for what was deleted. */
-function membershipOf({ twin, ...device }: MembershipDevice) {
-  if (twin === undefined) return device;
-  const plain = Object.entries(twin).map(([name, { actual_version: _a, expected_version: _e, ...given }]) =>
-    [name, given.metadata?.type === "deleted" ? null : given] as const
-  );
-  return { ...device, twin: Object.fromEntries(plain) };
-}
-
 function expectedOf(twins: TwinTable): Record<string, string | undefined> {
   return Object.fromEntries(Object.entries(twins.visible()).map(([name, { expected }]) => [name, expected?.value]));
 }
@@ -433,14 +341,4 @@ function withoutActualTimes(twins: Readonly<Record<string, Twin>>): Record<strin
       ...(actual?.value === undefined ? {} : { actual: { value: actual.value } }),
     }]),
   );
-}
-
-/** An object in JSON; undefined for anything else. */
-function jsonIn(payload: string): Readonly<Record<string, unknown>> | undefined {
-  try {
-    const read: unknown = JSON.parse(payload);
-    return isPlainObject(read) ? read : undefined;
-  } catch {
-    return undefined;
-  }
 }
