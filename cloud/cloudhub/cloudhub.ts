@@ -1,15 +1,12 @@
 // CloudHub: the module that edges connect to. It enrols them, keeps their sessions, and moves messages both ways.
 import type { Monitored } from "../monitor/monitor.ts";
-import { hopOf } from "../../protocol/message/hops.ts";
 import type { Tap } from "../../base/hop/hop.ts";
 import { type Logger, reasonOf } from "../../base/log/logger.ts";
 import { type Clock, every, type Timer } from "../../base/time/clock.ts";
 import type { ListenOptions } from "../../base/transport/listen.ts";
 import type { Refusal } from "../../base/transport/websocket-server.ts";
 import type { MessageSocket } from "../../base/transport/message-socket.ts";
-import { decodeMessage } from "../../protocol/message/codec.ts";
-import { limits } from "../../protocol/limits.ts";
-import { modules, operations } from "../../protocol/message/names.ts";
+import { modules } from "../../protocol/message/names.ts";
 import { type Message, withResource } from "../../protocol/message/message.ts";
 import { nodeOf, trimNode } from "../../protocol/resource/path.ts";
 import type { Bus, BusMessage } from "../beehive/bus.ts";
@@ -22,13 +19,15 @@ import type { SyncIndex } from "../nodes/sync-index.ts";
 import { NodeAuthoriser } from "./authoriser/authoriser.ts";
 import { type HubCertificates, prepareCertificates, refreshToken } from "./certificates.ts";
 import { dispatchDownstream } from "./dispatcher/downstream.ts";
-import { connectionMessage, dispatchUpstream } from "./dispatcher/upstream.ts";
+import { connectionMessage } from "./dispatcher/upstream.ts";
+import { monitoredHub, scenarioMetrics } from "./hub-metrics.ts";
+import { readMessages } from "./intake.ts";
 import { serveEnrolment } from "./servers/https.ts";
 import { serveEdges } from "./servers/websocket.ts";
 import { serveCsi } from "./servers/uds.ts";
 import { DeliveryTotals, NodeSession } from "./session/session.ts";
 import { Sessions } from "./session/sessions.ts";
-import { isRegistration, resetRecords } from "./session/resync.ts";
+import { resetRecords } from "./session/resync.ts";
 import { SyncRecords } from "./session/sync-records.ts";
 import { VolumeError, VolumeRequests } from "./volumes.ts";
 
@@ -170,72 +169,16 @@ export class CloudHub implements Module {
 
   /** What the monitor shows of the hub. */
   get monitored(): Monitored {
-    return {
-      gauges: () => {
-        const { waiting, fullest, unacknowledged, oldest } = this.#laneGauges();
-        const depths = [modules.edgecontroller, modules.devicecontroller, modules.cloudhub].map((name) =>
-          this.#deps.bus.depth(name)
-        );
-        return {
-          KubeEdge_CloudHub_connected_nodes: this.sessions.size,
-          skep_hub_lane_messages: waiting,
-          skep_hub_lane_depth_max: fullest,
-          skep_hub_unacked_messages: unacknowledged,
-          skep_hub_unacked_age_seconds_max: oldest / 1000,
-          skep_bus_depth: Math.max(...depths),
-        };
-      },
-      counters: () => {
-        const { sent, acked, resent, drops, refusals, bytesDown, bytesUp } = this.totals;
-        return {
-          skep_hub_sent_total: sent,
-          skep_hub_acked_total: acked,
-          skep_hub_resends_total: resent,
-          skep_hub_drops_total: { label: "reason", values: drops },
-          skep_hub_refusals_total: { label: "reason", values: refusals },
-          skep_hub_bytes_down_total: bytesDown,
-          skep_hub_bytes_up_total: bytesUp,
-        };
-      },
-      notReady: () => {
-        if (this.#isStopping) return "it is stopping";
-        return this.#ports.https === 0 ? "it has not started yet" : undefined;
-      },
+    const notReady = () => {
+      if (this.#isStopping) return "it is stopping";
+      return this.#ports.https === 0 ? "it has not started yet" : undefined;
     };
-  }
-
-  #laneGauges() {
-    let waiting = 0;
-    let fullest = 0;
-    let unacknowledged = 0;
-    let oldest = 0;
-    for (const session of this.sessions.all()) {
-      const gauges = session.gauges();
-      waiting += gauges.waiting;
-      fullest = Math.max(fullest, gauges.waiting);
-      unacknowledged += gauges.inFlight;
-      oldest = Math.max(oldest, gauges.oldest);
-    }
-    return { waiting, fullest, unacknowledged, oldest };
+    return monitoredHub({ bus: this.#deps.bus, sessions: this.sessions, totals: this.totals, notReady });
   }
 
   /** Counters and gauges, by their names in scenarios. */
   metrics(): Record<string, number> {
-    const { waiting, unacknowledged, oldest } = this.#laneGauges();
-    const { sent, acked, resent, dropped } = this.totals;
-    return {
-      connected_nodes: this.sessions.size,
-      messages_sent: sent,
-      messages_acked: acked,
-      messages_resent: resent,
-      messages_dropped: dropped,
-      lane_waiting: waiting,
-      lane_unacknowledged: unacknowledged,
-      lane_oldest_unacked_ms: oldest,
-      bus_edgecontroller_depth: this.#deps.bus.depth(modules.edgecontroller),
-      bus_devicecontroller_depth: this.#deps.bus.depth(modules.devicecontroller),
-      bus_cloudhub_depth: this.#deps.bus.depth(modules.cloudhub),
-    };
+    return scenarioMetrics({ bus: this.#deps.bus, sessions: this.sessions, totals: this.totals });
   }
 
   async stop(): Promise<void> {
@@ -301,39 +244,8 @@ export class CloudHub implements Module {
       answerVolume: (answer: Message) => this.#volumes.take(node, answer),
       refusal: this.#authoriser === undefined ? undefined : (m: Message) => this.#refused(node, m),
     };
-
-    // One edge's requests are its own affair: when it has enough under way, it is read no further, and no other waits.
-    const pending = { messages: 0, bytes: 0 };
-    const isTooMuch = () => pending.messages >= limits.upstreamMessages || pending.bytes > limits.upstreamBytes;
-    let tail = Promise.resolve();
-    socket.onMessage((text) => {
-      if (session.hasEnded) return;
-      let message: BusMessage;
-      try {
-        message = decodeMessage(text);
-      } catch (error) {
-        return session.end(`it sent what is no message: ${reasonOf(error)}`);
-      }
-      const id = message.header.msg_id;
-      if (message.route.operation !== operations.keepalive) session.received();
-      if (isRegistration(message)) void this.#resync(session);
-      tap?.(hopOf(message, { time: clock.now(), hop: "hub.read", direction: "up", node, size: text.length }));
-      const { length } = text;
-      this.totals.bytesUp += length;
-      pending.messages++;
-      pending.bytes += length;
-      if (isTooMuch()) socket.pause();
-      const settled = () => {
-        const was = isTooMuch();
-        pending.messages--;
-        pending.bytes -= length;
-        if (was && !isTooMuch()) socket.resume();
-      };
-      tail = tail.then(() => dispatchUpstream(upstream, session, { ...message, settled })).catch((error) => {
-        settled();
-        logger.error("an edge's message could not be handed on", { node, id, error: reasonOf(error) });
-      });
-    });
+    const onRegistration = () => void this.#resync(session);
+    readMessages(session, socket, { upstream, clock, logger, tap, totals: this.totals, onRegistration });
   }
 
   /** An edge whose process has started may have lost its store: what its records say of it is forgotten, and all of it sent. */

@@ -1,0 +1,62 @@
+// Reads what an edge sends, no faster than it is processed.
+import type { Tap } from "../../base/hop/hop.ts";
+import { type Logger, reasonOf } from "../../base/log/logger.ts";
+import type { Clock } from "../../base/time/clock.ts";
+import type { MessageSocket } from "../../base/transport/message-socket.ts";
+import { limits } from "../../protocol/limits.ts";
+import { decodeMessage } from "../../protocol/message/codec.ts";
+import { hopOf } from "../../protocol/message/hops.ts";
+import { operations } from "../../protocol/message/names.ts";
+import type { BusMessage } from "../beehive/bus.ts";
+import { dispatchUpstream, type UpstreamDeps } from "./dispatcher/upstream.ts";
+import { isRegistration } from "./session/resync.ts";
+import type { DeliveryTotals, NodeSession } from "./session/session.ts";
+
+/** Injected dependencies. */
+export interface IntakeDeps {
+  readonly upstream: UpstreamDeps;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly tap: Tap | undefined;
+  readonly totals: DeliveryTotals;
+  /** The edge has registered its Node, as a process does that has just started. */
+  readonly onRegistration: () => void;
+}
+
+/** Hands every message of a connection to the modules, in order. What is no message ends the session. */
+export function readMessages(session: NodeSession, socket: MessageSocket, deps: IntakeDeps): void {
+  const { clock, logger, onRegistration, tap, totals, upstream } = deps;
+  const { node } = session;
+  // One edge's requests are its own affair: when it has enough under way, it is read no further, and no other waits.
+  const pending = { messages: 0, bytes: 0 };
+  const isTooMuch = () => pending.messages >= limits.upstreamMessages || pending.bytes > limits.upstreamBytes;
+  let tail = Promise.resolve();
+  socket.onMessage((text) => {
+    if (session.hasEnded) return;
+    let message: BusMessage;
+    try {
+      message = decodeMessage(text);
+    } catch (error) {
+      return session.end(`it sent what is no message: ${reasonOf(error)}`);
+    }
+    const id = message.header.msg_id;
+    if (message.route.operation !== operations.keepalive) session.received();
+    if (isRegistration(message)) onRegistration();
+    tap?.(hopOf(message, { time: clock.now(), hop: "hub.read", direction: "up", node, size: text.length }));
+    const { length } = text;
+    totals.bytesUp += length;
+    pending.messages++;
+    pending.bytes += length;
+    if (isTooMuch()) socket.pause();
+    const settled = () => {
+      const was = isTooMuch();
+      pending.messages--;
+      pending.bytes -= length;
+      if (was && !isTooMuch()) socket.resume();
+    };
+    tail = tail.then(() => dispatchUpstream(upstream, session, { ...message, settled })).catch((error) => {
+      settled();
+      logger.error("an edge's message could not be handed on", { node, id, error: reasonOf(error) });
+    });
+  });
+}
