@@ -1,5 +1,5 @@
 // `skep fleet`: simulated edges against a cloudcore that runs elsewhere, in this process or spread over several.
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import type { Logger } from "../base/log/logger.ts";
 import { pinoLogger } from "../base/log/pino-logger.ts";
 import { selfCommand } from "../base/process/self-command.ts";
@@ -7,33 +7,20 @@ import { Random } from "../base/random/random.ts";
 import { type Clock, every } from "../base/time/clock.ts";
 import { TimerWheel } from "../base/time/timer-wheel.ts";
 import type { KubeClient } from "../cloud/kube/client.ts";
-import { type Cohort, Fleet, fleetLabel, type Shard } from "../edge-sim/fleet/fleet.ts";
-import { edgesPerProcess, type Machine, machineOf, processesFor } from "../edge-sim/fleet/machine.ts";
+import { type Cohort, Fleet } from "../edge-sim/fleet/fleet.ts";
+import { machineOf, processesFor } from "../edge-sim/fleet/machine.ts";
 import { type FleetReport, FleetWorkers } from "../edge-sim/fleet/workers.ts";
 import type { StoreFile } from "../edge-sim/metamanager/store-file.ts";
 import { edgecoreTimings, scaledTimings } from "../edge-sim/timings/timings.ts";
 import type { ScenarioCohort } from "../scenarios/cohorts/cohort.ts";
 import { UsageError } from "./failure.ts";
+import { makeObjects, refuseCohorts, writtenCohorts } from "./fleet-cohorts.ts";
+import type { FleetFlags } from "./fleet-flags.ts";
+import { refuseSpread, spreadLine } from "./fleet-spread.ts";
+import { lagOf } from "./timer-lag.ts";
 import { FleetLine } from "./fleet-line.ts";
-import { hubAddressOf, type HubFlags } from "./hub-address.ts";
+import { hubAddressOf } from "./hub-address.ts";
 import { interrupted, interruption } from "./interrupt.ts";
-
-export interface FleetFlags extends HubFlags {
-  readonly kubeconfig?: string;
-  readonly edges?: number;
-  readonly prefix?: string;
-  readonly label?: Readonly<Record<string, string>>;
-  readonly cohorts?: string;
-  readonly processes?: number;
-  readonly shard?: Shard;
-  readonly rate?: number;
-  readonly data?: string;
-  readonly seed?: number;
-  readonly timeScale?: number;
-  readonly json?: boolean;
-  readonly quiet?: boolean;
-  readonly verbose?: boolean;
-}
 
 /** Edges that run, here or in other processes. */
 interface RunningFleet extends AsyncDisposable {
@@ -42,14 +29,8 @@ interface RunningFleet extends AsyncDisposable {
   report(): FleetReport | undefined;
 }
 
-const DEFAULT_EDGES = 10;
-const DEFAULT_PREFIX = "edge";
-/** Where devices are made. */
-const NAMESPACE = "default";
 /** Milliseconds between two lines of totals. */
 const LINE_EVERY_MS = 1000;
-/** How often it is looked how late timers are. */
-const LAG_EVERY_MS = 50;
 /** How long no edge at all may get in before it is called a failure. */
 const FIRST_CONNECTION_MS = 30_000;
 
@@ -213,98 +194,10 @@ function handedOn(flags: FleetFlags): string[] {
   return [...valued, ...labels, ...(flags.quiet ? ["--quiet"] : []), ...(flags.verbose ? ["--verbose"] : [])];
 }
 
-/** The cohorts as they are written, each with the label by which `skep clean` finds what they make. */
-async function writtenCohorts(
-  { cohorts: file, edges, label, prefix, quicPort }: FleetFlags,
-): Promise<ScenarioCohort[]> {
-  const labelled = (cohort: ScenarioCohort) => ({
-    ...cohort,
-    labels: { ...label, ...cohort.labels, [fleetLabel]: "" },
-  });
-  if (file === undefined) {
-    return [labelled({
-      cohort: prefix ?? DEFAULT_PREFIX,
-      count: edges ?? DEFAULT_EDGES,
-      transport: quicPort === undefined ? "websocket" : "quic",
-    })];
-  }
-  if (edges !== undefined || prefix !== undefined) {
-    throw new UsageError("--cohorts names and counts the edges: leave --edges and --prefix out");
-  }
-  const { loadCohorts } = await import("../scenarios/cohorts/read.ts");
-  return (await loadCohorts(file)).map(labelled);
-}
-
-/** Throws UsageError where they ask for what can't be had with these flags. */
-function refuseCohorts(written: readonly ScenarioCohort[], flags: FleetFlags): void {
-  for (const { cohort, devices = [], transport } of written) {
-    const where = `${basename(flags.cohorts ?? "")}: cohort ${cohort}`;
-    if (transport === "quic" && flags.quicPort === undefined) {
-      throw new UsageError(`${where} comes by QUIC: say the hub's port, --quic-port N`);
-    }
-    if (flags.kubeconfig === undefined && devices.some((d) => d.perEdge !== undefined || d.reports !== undefined)) {
-      throw new UsageError(
-        `${where}: its devices (perEdge, reports) are made in the cluster: say --kubeconfig FILE, or leave both out and make them yourself`,
-      );
-    }
-  }
-}
-
-/** Throws UsageError where a process would have more edges than it may have descriptors for. */
-function refuseSpread(edges: number, processes: number, machine: Machine): void {
-  const each = Math.ceil(edges / processes);
-  if (each <= edgesPerProcess(machine)) return;
-  throw new UsageError(
-    `${each} edges in a process are too many here, where it may have ${machine.descriptors} descriptors (ulimit -n): say --processes ${
-      Math.ceil(edges / edgesPerProcess(machine))
-    } or more`,
-  );
-}
-
-function spreadLine(edges: number, processes: number, machine: Machine): string {
-  const { descriptors, ports, processors } = machine;
-  const known = [
-    descriptors === undefined ? undefined : `${descriptors} descriptors a process`,
-    ports === undefined ? undefined : `${ports} local ports to one hub`,
-    `${processors} processors`,
-  ].filter((fact) => fact !== undefined);
-  const tooMany = ports !== undefined && edges > ports
-    ? `; more than ${ports} edges can't be connected from one address: widen net.ipv4.ip_local_port_range, or use another machine too`
-    : "";
-  return `${edges} edges in ${processes} ${processes === 1 ? "process" : "processes"}; this machine has ${
-    known.join(", ")
-  }${tooMany}`;
-}
-
 async function openCluster(file: string, cleanup: AsyncDisposableStack): Promise<KubeClient> {
   const { KubeClient } = await import("../cloud/kube/client.ts");
   const { loadKubeConfig } = await import("../cloud/kube/kubeconfig.ts");
   const kube = new KubeClient(loadKubeConfig(file));
   cleanup.defer(() => kube.close());
   return kube;
-}
-
-/** What edges can't make themselves: the Nodes of those of v1.1, device models and devices. */
-async function makeObjects(kube: KubeClient, written: readonly ScenarioCohort[], file: string): Promise<void> {
-  const { createDevices } = await import("../scenarios/cohorts/devices.ts");
-  const { makeNodesOfV11 } = await import("../scenarios/cohorts/fleet-cohort.ts");
-  await makeNodesOfV11(kube, written, "");
-  const position = { file, line: 1, column: 1 };
-  await createDevices(kube, NAMESPACE, { fleet: written, position }, { [fleetLabel]: "" });
-}
-
-/** How late this process's own timers are, in milliseconds, at most, since it was last asked. */
-function lagOf(clock: Clock): () => number {
-  let lag = 0;
-  let due = performance.now() + LAG_EVERY_MS;
-  every(clock, LAG_EVERY_MS, () => {
-    const now = performance.now();
-    lag = Math.max(lag, now - due);
-    due = now + LAG_EVERY_MS;
-  });
-  return () => {
-    const last = Math.round(lag);
-    lag = 0;
-    return last;
-  };
 }

@@ -6,7 +6,7 @@ import type { CloudcoreFlags } from "./cloudcore.ts";
 import { describeFailure, exitCodes } from "./failure.ts";
 import { bytes, integer, label, nodePrefix, positive, shard, withFlags } from "./flags.ts";
 import type { CleanFlags } from "./clean.ts";
-import type { FleetFlags } from "./fleet.ts";
+import type { FleetFlags } from "./fleet-flags.ts";
 import { goArguments, withKlogFlags } from "./klog-flags.ts";
 import type { ResyncFlags } from "./resync.ts";
 import type { RunFlags } from "./run.ts";

@@ -1,12 +1,11 @@
 // The target of this machine: our edges, with our cloudcore or another, over the embedded API or a cluster.
-import { SkepError } from "../../base/error/skep-error.ts";
 import { HopRing } from "../../base/hop/ring.ts";
 import { Random } from "../../base/random/random.ts";
 import { quicProblem } from "../../base/transport/quic.ts";
-import { type Clock, sleep } from "../../base/time/clock.ts";
+import type { Clock } from "../../base/time/clock.ts";
 import { TimerWheel } from "../../base/time/timer-wheel.ts";
 import { ApiServer } from "../../cloud/apiserver/apiserver.ts";
-import { hasCode, KubeClient } from "../../cloud/kube/client.ts";
+import { KubeClient } from "../../cloud/kube/client.ts";
 import { Informer, type InformerDeps } from "../../cloud/kube/informer.ts";
 import { loadKubeConfig, tokenKubeConfig } from "../../cloud/kube/kubeconfig.ts";
 import { resources } from "../../cloud/kube/resource.ts";
@@ -23,6 +22,8 @@ import { foreignCloud, localCloud, processCloud } from "./clouds.ts";
 import { cohortOf, makeNodesOfV11 } from "../cohorts/fleet-cohort.ts";
 import { createDevices } from "../cohorts/devices.ts";
 import { EdgeNames, newSuffix } from "./own-names.ts";
+import { namespaceOf, removeNamespace, removeNodes, untilFilled } from "./shared-cluster.ts";
+import { READY_MS, untilReady } from "./readiness.ts";
 import { holdBlock } from "./ports.ts";
 import { capabilities, type Capability, type Target } from "../model/target.ts";
 import type { Environment, StartTimes } from "../model/environment.ts";
@@ -41,38 +42,6 @@ const ourCloudOnly: readonly Capability[] = [
 /** Patience with other people's programs (design: a real cluster 5, the Go cloudcore 15). */
 const CLUSTER_PATIENCE = 5;
 const FOREIGN_CLOUD_PATIENCE = 15;
-/** Milliseconds, times the patience, for all edges and their devices to be there. */
-const READY_MS = 30_000;
-
-/** Milliseconds in which at least one edge must have got in; after that it is an address that is wrong. */
-const FIRST_CONNECTION_MS = 30_000;
-
-/** Milliseconds, times the target's patience: until a new namespace has its own objects, and until one that is deleted is gone. */
-const NAMESPACE_READY_MS = 2000;
-const NAMESPACE_END_MS = 12_000;
-const LOOK_MS = 100;
-
-/** A fleet that did not get Ready in time. */
-export class NotReadyError extends SkepError {
-  readonly code = "SKEP_NOT_READY";
-}
-
-/** A cloudcore that no edge can get at. */
-export class UnreachableError extends SkepError {
-  readonly code = "SKEP_CLOUDCORE_UNREACHABLE";
-  constructor(reason: string) {
-    super(`no edge could connect to the cloudcore within ${FIRST_CONNECTION_MS / 1000} s: ${reason}`);
-  }
-}
-
-/** A cloudcore that refuses every edge: with this token or these certificates nothing can be run. */
-export class RefusedError extends SkepError {
-  readonly code = "SKEP_CLOUDCORE_REFUSES";
-  constructor(reason: string) {
-    super(`the cloudcore refuses the edges: ${reason}`);
-  }
-}
-
 export function localTarget(options: LocalOptions): Target {
   const isForeign = options.cloudcore !== undefined;
   const isCluster = options.kubeconfig !== undefined;
@@ -253,87 +222,6 @@ function startApi(
   });
 }
 
-/** The name of a scenario's own namespace. */
-function namespaceOf(scenario: Scenario, suffix: string): string {
-  // No dash before a digit: what looks like the name of an edge would be renamed in texts.
-  const slug = scenario.name.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/-(?=\d)/g, "").replace(/^-|-$/g, "")
-    .slice(0, 30).replace(
-      /-$/,
-      "",
-    );
-  return `skep-${slug}${suffix}`;
-}
-
-/** Waits for what every cluster puts into a new namespace: pods can be created once that is there. */
-async function untilFilled(
-  kube: KubeClient,
-  name: string,
-  clock: Clock,
-  patience: number,
-  signal: AbortSignal,
-): Promise<void> {
-  const ofEvery = [
-    { resource: resources.serviceaccounts, name: "default" },
-    { resource: resources.configmaps, name: "kube-root-ca.crt" },
-  ];
-  const lacking = async (namespace: string) => {
-    const found = await Promise.all(ofEvery.map((ref) => kube.find({ ...ref, namespace })));
-    return ofEvery.filter((_, i) => found[i] === undefined);
-  };
-  // What the namespace `default` lacks this cluster does not make; there nothing waits for it either.
-  const never = await lacking("default");
-  const deadline = clock.now() + NAMESPACE_READY_MS * patience;
-  while (clock.now() < deadline && (await lacking(name)).length > never.length) {
-    await sleep(clock, LOOK_MS, signal);
-  }
-}
-
-/** Deletes it and waits until it is gone; what is left in it after a while is deleted by force. Throws where it stays all the same. */
-async function removeNamespace(kube: KubeClient, name: string, clock: Clock, patience: number): Promise<void> {
-  const ref = { resource: resources.namespaces, name };
-  await ignoringMissing(kube.delete(ref));
-  const began = clock.now();
-  let isForced = false;
-  while (await kube.find(ref) !== undefined) {
-    const waited = clock.now() - began;
-    if (waited > NAMESPACE_END_MS * patience && !isForced) {
-      isForced = true;
-      await forceEmpty(kube, name);
-    }
-    if (waited > 2 * NAMESPACE_END_MS * patience) {
-      throw new Error(`the namespace ${name} is still there; kubectl get all -n ${name} shows what holds it`);
-    }
-    await sleep(clock, LOOK_MS);
-  }
-}
-
-async function forceEmpty(kube: KubeClient, namespace: string): Promise<void> {
-  for (const resource of [resources.pods, resources.devices, resources.devicemodels]) {
-    for (const { metadata: { finalizers, name } } of (await kube.list(resource, { namespace })).items) {
-      const ref = { resource, namespace, name };
-      if (finalizers !== undefined) await ignoringMissing(kube.patch(ref, "merge", { metadata: { finalizers: null } }));
-      await ignoringMissing(kube.delete(ref, { gracePeriodSeconds: 0 }));
-    }
-  }
-}
-
-/** The next scenario may have nodes of the same names: they must be gone. */
-async function removeNodes(kube: KubeClient, names: Iterable<string>, clock: Clock, patience: number): Promise<void> {
-  const refs = [...names].map((name) => ({ resource: resources.nodes, name }));
-  await Promise.all(refs.map((ref) => ignoringMissing(kube.delete(ref))));
-  const deadline = clock.now() + NAMESPACE_END_MS * patience;
-  while ((await Promise.all(refs.map((ref) => kube.find(ref)))).some((node) => node !== undefined)) {
-    if (clock.now() > deadline) throw new Error("Nodes of this scenario are still there");
-    await sleep(clock, LOOK_MS);
-  }
-}
-
-async function ignoringMissing(call: Promise<unknown>): Promise<void> {
-  await call.catch((error) => {
-    if (!hasCode(error, 404)) throw error;
-  });
-}
-
 /** Every node a pod or device has ever been bound to. */
 async function followOwners(
   kube: KubeClient,
@@ -352,33 +240,4 @@ async function followOwners(
   }
   await Promise.all(informers.map((informer) => informer.start()));
   return owners;
-}
-
-async function untilReady(
-  fleet: Fleet,
-  devices: ReadonlyMap<string, number>,
-  clock: Clock,
-  ms: number,
-  signal: AbortSignal,
-): Promise<void> {
-  const began = clock.now();
-  const deadline = began + ms;
-  for (;;) {
-    const late = fleet.edges().filter((edge) => !edge.isReady || edge.devices.size < (devices.get(edge.name) ?? 0));
-    if (late.length === 0) return;
-    signal.throwIfAborted();
-    const refusal = fleet.refusal();
-    if (refusal !== undefined) throw new RefusedError(refusal);
-    const { problem } = fleet;
-    const isUnreachable = fleet.totals().connections === 0 && clock.now() - began > FIRST_CONNECTION_MS;
-    if (isUnreachable && problem !== undefined) throw new UnreachableError(problem);
-    if (clock.now() > deadline) {
-      const [edge] = late;
-      const why = edge?.hub.problem ?? (edge?.isReady ? "its devices have not arrived" : "its Node is not registered");
-      throw new NotReadyError(
-        `${late.length} of ${fleet.edges().length} edges were not ready within ${ms} ms; ${edge?.name}: ${why}`,
-      );
-    }
-    await sleep(clock, 5, signal);
-  }
 }

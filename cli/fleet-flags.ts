@@ -1,0 +1,20 @@
+// The flags of `skep fleet`, as commander gives them.
+import type { Shard } from "../edge-sim/fleet/fleet.ts";
+import type { HubFlags } from "./hub-address.ts";
+
+export interface FleetFlags extends HubFlags {
+  readonly kubeconfig?: string;
+  readonly edges?: number;
+  readonly prefix?: string;
+  readonly label?: Readonly<Record<string, string>>;
+  readonly cohorts?: string;
+  readonly processes?: number;
+  readonly shard?: Shard;
+  readonly rate?: number;
+  readonly data?: string;
+  readonly seed?: number;
+  readonly timeScale?: number;
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+  readonly verbose?: boolean;
+}

@@ -1,0 +1,61 @@
+// Waits until the edges of a scenario are Ready, and says why they are not.
+import { SkepError } from "../../base/error/skep-error.ts";
+import { type Clock, sleep } from "../../base/time/clock.ts";
+import type { Fleet } from "../../edge-sim/fleet/fleet.ts";
+
+/** Milliseconds, times the patience, for all edges and their devices to be there. */
+export const READY_MS = 30_000;
+
+/** Milliseconds in which at least one edge must have got in; after that it is an address that is wrong. */
+const FIRST_CONNECTION_MS = 30_000;
+
+/** A fleet that did not get Ready in time. */
+export class NotReadyError extends SkepError {
+  readonly code = "SKEP_NOT_READY";
+}
+
+/** A cloudcore that no edge can get at. */
+export class UnreachableError extends SkepError {
+  readonly code = "SKEP_CLOUDCORE_UNREACHABLE";
+  constructor(reason: string) {
+    super(`no edge could connect to the cloudcore within ${FIRST_CONNECTION_MS / 1000} s: ${reason}`);
+  }
+}
+
+/** A cloudcore that refuses every edge: with this token or these certificates nothing can be run. */
+export class RefusedError extends SkepError {
+  readonly code = "SKEP_CLOUDCORE_REFUSES";
+  constructor(reason: string) {
+    super(`the cloudcore refuses the edges: ${reason}`);
+  }
+}
+
+/** Settles when all edges are Ready and have their devices. Rejects with NotReadyError, UnreachableError or RefusedError. */
+export async function untilReady(
+  fleet: Fleet,
+  devices: ReadonlyMap<string, number>,
+  clock: Clock,
+  ms: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const began = clock.now();
+  const deadline = began + ms;
+  for (;;) {
+    const late = fleet.edges().filter((edge) => !edge.isReady || edge.devices.size < (devices.get(edge.name) ?? 0));
+    if (late.length === 0) return;
+    signal.throwIfAborted();
+    const refusal = fleet.refusal();
+    if (refusal !== undefined) throw new RefusedError(refusal);
+    const { problem } = fleet;
+    const isUnreachable = fleet.totals().connections === 0 && clock.now() - began > FIRST_CONNECTION_MS;
+    if (isUnreachable && problem !== undefined) throw new UnreachableError(problem);
+    if (clock.now() > deadline) {
+      const [edge] = late;
+      const why = edge?.hub.problem ?? (edge?.isReady ? "its devices have not arrived" : "its Node is not registered");
+      throw new NotReadyError(
+        `${late.length} of ${fleet.edges().length} edges were not ready within ${ms} ms; ${edge?.name}: ${why}`,
+      );
+    }
+    await sleep(clock, 5, signal);
+  }
+}
