@@ -368,7 +368,7 @@ test("every sample is tried or listed as not there yet, and the table of results
         /^mqtt-/,
         "between mappers and edges, not on the hub: EventBus and DeviceTwin have tests of their own (test/wire/eventbus.test.ts)",
       ],
-      [/^dmi-/, "edges have no DMI door yet"],
+      [/^dmi-/, "a mapper calls the edge by gRPC here; test/wire/dmi.test.ts plays it"],
       [/^router-/, "there is no router yet"],
     ],
   });
