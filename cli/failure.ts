@@ -15,8 +15,13 @@ export class UsageError extends SkepError {
 export function describeFailure(error: unknown): string {
   // What to do about wrong arguments differs from one to the next: the message says it.
   if (error instanceof CommanderError || error instanceof UsageError) return error.message;
+  if (error instanceof SuppressedError) {
+    return `${describeFailure(error.suppressed)}\n  cleaning up failed, too: ${reasonOf(error.error)}`;
+  }
   if (error instanceof SkepError && factsOf(error)?.isInternal === undefined) {
-    const { advice, code, details, message } = error;
+    const { details, message } = error;
+    // What to do is known of the reason, not of the module that could not start.
+    const { advice, code } = error.cause instanceof SkepError ? error.cause : error;
     return [message, ...details, `${advice} (${code})`].join("\n  ");
   }
   return `this is a bug of skep: ${error instanceof Error ? error.stack ?? error.message : reasonOf(error)}`;

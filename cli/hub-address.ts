@@ -2,14 +2,10 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { reasonOf } from "../base/log/logger.ts";
-import type { HubAddress } from "../edge-sim/edgehub/hub-address.ts";
+import { type HubAddress, HubAddressError, parseHubAddress } from "../edge-sim/edgehub/hub-address.ts";
 import { textAt } from "../protocol/apis/kube-object.ts";
 import type { CertificateAuthority } from "../protocol/pki/ca.ts";
 import { UsageError } from "./failure.ts";
-
-/** KubeEdge's WebSocket port, and how far its enrolment port is from it. */
-const WEBSOCKET_PORT = 10000;
-const ENROLMENT_DISTANCE = 2;
 
 /** The flags as commander gives them. */
 export interface HubFlags {
@@ -28,20 +24,10 @@ export async function hubAddressOf(
   flags: HubFlags & { readonly cloudcore: string },
   cluster?: string,
 ): Promise<HubAddress> {
-  const match = /^(\[[^\]]+\]|[^:]+)(?::(\d{1,5}))?$/.exec(flags.cloudcore);
-  if (match === null) throw new UsageError(`--cloudcore ${flags.cloudcore}: HOST or HOST:PORT is needed`);
-  const host = match[1] as string;
-  const websocketPort = Number(match[2] ?? WEBSOCKET_PORT);
   const address = {
-    host,
-    websocketPort,
-    httpsPort: flags.enrolmentPort ?? websocketPort + ENROLMENT_DISTANCE,
+    ...hubOf(flags),
     ...(flags.quicPort === undefined ? {} : { quicPort: flags.quicPort }),
   };
-  for (const port of [address.websocketPort, address.httpsPort]) {
-    if (port >= 1 && port <= 65_535) continue;
-    throw new UsageError(`--cloudcore ${flags.cloudcore}: ${port} is no port; they go from 1 to 65535`);
-  }
   if (flags.token !== undefined) return { ...address, token: flags.token };
   if (flags.certs !== undefined) return { ...address, issue: await issuerFrom(flags.certs) };
   const { SKEP_TOKEN: token = "" } = process.env;
@@ -57,6 +43,14 @@ export async function hubAddressOf(
   throw new UsageError(
     "edges need credentials: SKEP_TOKEN or --token T (kubectl get secret -n kubeedge tokensecret -o jsonpath='{.data.tokendata}' | base64 -d), or --certs DIR, or --kubeconfig FILE of the cloudcore's cluster",
   );
+}
+
+function hubOf({ cloudcore, enrolmentPort }: HubFlags & { readonly cloudcore: string }) {
+  try {
+    return parseHubAddress(cloudcore, enrolmentPort);
+  } catch (error) {
+    throw error instanceof HubAddressError ? new UsageError(`--cloudcore ${error.message}`) : error;
+  }
 }
 
 /** Certificates made with the CA that a cloudcore keeps in its cluster. */

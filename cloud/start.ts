@@ -42,7 +42,7 @@ export interface StartedCloudCore extends AsyncDisposable {
 }
 
 /**
- * Starts a cloudcore on a cluster. Rejects with KubeConfigError, KubeUnreachableError, DefinitionsError or ListenError; nothing is
+ * Starts a cloudcore on a cluster. Rejects with KubeConfigError, KubeUnreachableError, DefinitionsError, or ModuleStartError whose cause is a ListenError; nothing is
  * left running then.
  *
  * @example

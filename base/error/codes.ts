@@ -94,6 +94,10 @@ export const errorCodes = {
     advice: "check the address and port of cloudcore's HTTPS server and the token",
     endsRun: true,
   },
+  SKEP_HUB_ADDRESS: {
+    meaning: "A text does not name the address of a cloudcore.",
+    advice: "write HOST or HOST:PORT, such as cloudcore.example:10000",
+  },
   SKEP_CLOUDCORE_REFUSES: {
     meaning: "The cloudcore refuses the connections of all edges.",
     advice: "use a token or certificates that this cloudcore accepts; the message has its reason",

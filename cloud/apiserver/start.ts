@@ -38,7 +38,8 @@ export interface StartedApiServer extends AsyncDisposable {
 }
 
 /**
- * Starts the embedded Kubernetes API: real HTTPS, KubeEdge's kinds defined. Rejects with ListenError.
+ * Starts the embedded Kubernetes API: real HTTPS, KubeEdge's kinds defined. Rejects with ListenError, or where the
+ * kubeconfig can't be written; nothing is left running then.
  *
  * @example
  * await using api = await startApiServer({ writeKubeconfig: "kubeconfig" });
@@ -56,8 +57,13 @@ export async function startApiServer(options: StartApiServerOptions = {}): Promi
     timeScale,
     ...(history === undefined ? {} : { history }),
   });
-  if (options.writeKubeconfig !== undefined) await writeKubeconfig(options.writeKubeconfig, api.access);
   const stop = () => api.stop();
+  try {
+    if (options.writeKubeconfig !== undefined) await writeKubeconfig(options.writeKubeconfig, api.access);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
   const { access } = api;
   return { url: access.url, access, kubeconfig: kubeconfigText(access), stop, [Symbol.asyncDispose]: stop };
 }

@@ -138,7 +138,8 @@ export class Informer {
     this.#backoff.reset();
     this.#objects.set(key, object);
     for (const index of this.#indices.values()) {
-      if (previous !== undefined) takeFrom(index, key, previous);
+      // A place that stays the same keeps its order.
+      if (previous !== undefined && index.valueOf(previous) !== index.valueOf(object)) takeFrom(index, key, previous);
       putInto(index, key, object);
     }
     if (previous === undefined) this.#tell({ type: "added", object });

@@ -17,24 +17,35 @@ interface Unconfirmed {
   message: Message;
   /** What it is about and no newer message is. */
   readonly subjects: Set<string>;
-  /** Older ones that hold an older value of one of its subjects and are still to be said again for others. */
+  /** Older ones that hold an older value of one of its subjects and are still to be sent again for others. */
   readonly follows: Set<Unconfirmed>;
   /** Newer ones that have this one in `follows`. */
   readonly followers: Set<Unconfirmed>;
+  /** Ids of its copies, oldest first, with the turns in which they were first sent. */
+  readonly copies: Map<string, number>;
+  /** The turn of its last copy. */
+  lastTurn: number;
+  /** Copies up to this turn may have arrived before an older message that they follow: their answers mean nothing. */
+  settledAfter: number;
   isConfirmed: boolean;
   sentAt: number;
 }
 
+/** Copies of one report whose answers are recognised. */
+const MAX_COPIES = 16;
+
 /**
- * Reports that wait for their confirmation. One about several subjects may be overtaken in part; the newer one is said again
+ * Reports that wait for their confirmation. One about several subjects may be overtaken in part; the newer one is sent again
  * after it until both are confirmed, since otherwise the older one would bring the old value back.
  */
 export class TwinReports {
   readonly #deps: ReportsDeps;
-  /** By id, oldest first. */
-  readonly #unconfirmed = new Map<string, Unconfirmed>();
+  /** Oldest first. */
+  readonly #unconfirmed = new Set<Unconfirmed>();
+  readonly #byId = new Map<string, Unconfirmed>();
   /** By subject: the newest message about it. */
   readonly #newest = new Map<string, Unconfirmed>();
+  #turn = 0;
 
   constructor(deps: ReportsDeps) {
     this.#deps = deps;
@@ -59,11 +70,15 @@ export class TwinReports {
     for (const each of older) (each.subjects.isSubsetOf(said) ? needless : overtaken).push(each);
     // Where an older one stays, the new one goes after it.
     if (!hub.send(message, needless.map((each) => each.message), overtaken.length === 0)) return;
+    const turn = ++this.#turn;
     const added: Unconfirmed = {
       message,
       subjects: said,
       follows: new Set(overtaken),
       followers: new Set(),
+      copies: new Map([[message.header.msg_id, turn]]),
+      lastTurn: turn,
+      settledAfter: 0,
       isConfirmed: false,
       sentAt: clock.now(),
     };
@@ -79,26 +94,32 @@ export class TwinReports {
       this.#overtake(subject);
       this.#newest.set(subject, added);
     }
-    this.#unconfirmed.set(message.header.msg_id, added);
+    this.#unconfirmed.add(added);
+    this.#byId.set(message.header.msg_id, added);
   }
 
   /** The cloud has confirmed the message with this id. */
   confirmed(id: string): void {
-    const known = this.#unconfirmed.get(id);
+    const known = this.#byId.get(id);
     if (known === undefined) return;
+    const turn = known.copies.get(id) ?? 0;
+    const isLast = turn > known.settledAfter && [...known.follows].every((first) => first.lastTurn < turn);
+    // An older message may arrive after this copy: a later copy's answer will tell.
+    if (!isLast) return;
     known.isConfirmed = true;
     // A copy of it that waits need not go.
     this.#deps.hub.forget(known.message);
     if (known.follows.size === 0) this.#done(known);
   }
 
-  /** Nothing is said again; what still waits for the message limit goes. */
+  /** Nothing is sent again; what still waits for the message limit goes. */
   clear(): void {
     this.#unconfirmed.clear();
+    this.#byId.clear();
     this.#newest.clear();
   }
 
-  /** What is about these subjects, and nothing else, is not said any more. */
+  /** What is about these subjects, and nothing else, is not sent any more. */
   forget(isAbout: (subject: string) => boolean): void {
     for (const subject of [...this.#newest.keys()]) {
       const message = isAbout(subject) ? this.#overtake(subject) : undefined;
@@ -116,22 +137,15 @@ export class TwinReports {
     return older.message;
   }
 
-  /** Gives it another id. */
-  #renew(unconfirmed: Unconfirmed): void {
-    const { header } = unconfirmed.message;
-    this.#unconfirmed.delete(header.msg_id);
-    const msg_id = randomUUID();
-    unconfirmed.message = { ...unconfirmed.message, header: { ...header, msg_id } };
-    this.#unconfirmed.set(msg_id, unconfirmed);
-  }
-
   #done(known: Unconfirmed): void {
-    this.#unconfirmed.delete(known.message.header.msg_id);
+    this.#unconfirmed.delete(known);
+    for (const id of known.copies.keys()) this.#byId.delete(id);
     for (const subject of known.subjects) this.#newest.delete(subject);
     for (const first of known.follows) first.followers.delete(known);
-    // Who followed it follows what it followed: that may still be said again.
+    // Who followed it follows what it followed: that may still be sent again.
     for (const follower of known.followers) {
       follower.follows.delete(known);
+      follower.settledAfter = Math.max(follower.settledAfter, known.lastTurn, known.settledAfter);
       for (const first of known.follows) {
         follower.follows.add(first);
         first.followers.add(follower);
@@ -141,14 +155,14 @@ export class TwinReports {
   }
 
   /**
-   * Says again what was not confirmed in time, in the same order and with the same ids. Only what overtakes or is overtaken in part
-   * gets a new id: the answer to an earlier copy would not tell in which order the later ones arrived.
+   * Sends again what was not confirmed in time, in the same order and with the same ids. Only where the order with another message
+   * counts a copy gets a new id, by which its answer is told from those of earlier copies.
    */
   again(): void {
     const { clock, hub, timings } = this.#deps;
     const now = clock.now();
     const said = new Set<Unconfirmed>();
-    for (const unconfirmed of [...this.#unconfirmed.values()]) {
+    for (const unconfirmed of this.#unconfirmed) {
       // The wait for a confirmation begins when the message leaves.
       if (hub.holds(unconfirmed.message)) unconfirmed.sentAt = now;
       const isLate = !unconfirmed.isConfirmed && now - unconfirmed.sentAt >= timings.confirm;
@@ -157,8 +171,24 @@ export class TwinReports {
       said.add(unconfirmed);
       // One that waits already waits behind what it follows from now on.
       hub.forget(unconfirmed.message);
-      if (unconfirmed.follows.size + unconfirmed.followers.size > 0) this.#renew(unconfirmed);
+      this.#copy(unconfirmed);
       if (hub.send(unconfirmed.message)) unconfirmed.sentAt = now;
     }
+  }
+
+  #copy(unconfirmed: Unconfirmed): void {
+    const { copies, followers, follows, message, settledAfter } = unconfirmed;
+    const { header } = message;
+    unconfirmed.lastTurn = ++this.#turn;
+    const isOrdered = follows.size + followers.size > 0 || (copies.get(header.msg_id) ?? 0) <= settledAfter;
+    if (!isOrdered) return;
+    const msg_id = randomUUID();
+    unconfirmed.message = { ...message, header: { ...header, msg_id } };
+    copies.set(msg_id, unconfirmed.lastTurn);
+    this.#byId.set(msg_id, unconfirmed);
+    const [oldest] = copies.keys();
+    if (copies.size <= MAX_COPIES || oldest === undefined) return;
+    copies.delete(oldest);
+    this.#byId.delete(oldest);
   }
 }

@@ -5,6 +5,7 @@ import { Random } from "../../base/random/random.ts";
 import { sleep } from "../../base/time/clock.ts";
 import { TimerWheel } from "../../base/time/timer-wheel.ts";
 import { edgecoreTimings, scaledTimings } from "../timings/timings.ts";
+import { parseHubAddress } from "../edgehub/hub-address.ts";
 import { type Cohort, Fleet } from "./fleet.ts";
 
 /** Options of `startFleet`, named as the flags of `skep fleet`. */
@@ -42,11 +43,10 @@ export class FleetNotReadyError extends SkepError {
   readonly code = "SKEP_NOT_READY";
 }
 
-const WEBSOCKET_PORT = 10000;
 const LOOK_MS = 20;
 
 /**
- * Starts edges and resolves when all of them are Ready. Rejects with EnrolmentError, TokenError or FleetNotReadyError; nothing is
+ * Starts edges and resolves when all of them are Ready. Rejects with HubAddressError, EnrolmentError, TokenError or FleetNotReadyError; nothing is
  * left running then.
  *
  * @example
@@ -57,7 +57,10 @@ export async function startFleet(options: StartFleetOptions): Promise<Fleet> {
   const { edges = 10, logger = silentLogger, prefix = "edge", rate, seed = 1, timeScale = 1, within = 60_000 } =
     options;
   const clock = new TimerWheel();
-  const { host, httpsPort, token, websocketPort } = addressOf(options.cloudcore);
+  const { cloudcore } = options;
+  const { host, httpsPort, token, websocketPort } = typeof cloudcore === "string"
+    ? { ...parseHubAddress(cloudcore), token: undefined }
+    : cloudcore;
   const bootstrap = options.token ?? token ?? process.env.SKEP_TOKEN;
   const fleet = new Fleet({
     cohorts: options.cohorts ?? [{ cohort: prefix, count: edges }],
@@ -68,15 +71,17 @@ export async function startFleet(options: StartFleetOptions): Promise<Fleet> {
     logger,
     ...(rate === undefined ? {} : { rate }),
   });
+  const began = clock.now();
   try {
     await fleet.start();
-    const deadline = clock.now() + within;
     while (within > 0 && fleet.totals().ready < fleet.totals().edges) {
       const { edges: all, ready } = fleet.totals();
       const problem = fleet.refusal() ?? fleet.problem;
-      if (fleet.refusal() !== undefined || clock.now() > deadline) {
+      if (fleet.refusal() !== undefined || clock.now() - began > within) {
         const why = problem === undefined ? "" : `: ${problem}`;
-        throw new FleetNotReadyError(`${all - ready} of ${all} edges are not Ready after ${within} ms${why}`);
+        throw new FleetNotReadyError(
+          `${all - ready} of ${all} edges are not Ready after ${clock.now() - began} ms${why}`,
+        );
       }
       await sleep(clock, LOOK_MS);
     }
@@ -85,11 +90,4 @@ export async function startFleet(options: StartFleetOptions): Promise<Fleet> {
     await fleet.stop();
     throw error;
   }
-}
-
-function addressOf(cloudcore: StartFleetOptions["cloudcore"]): Exclude<StartFleetOptions["cloudcore"], string> {
-  if (typeof cloudcore !== "string") return cloudcore;
-  const [, host = cloudcore, port] = /^(\[[^\]]+\]|[^:]+)(?::(\d{1,5}))?$/.exec(cloudcore) ?? [];
-  const websocketPort = Number(port ?? WEBSOCKET_PORT);
-  return { host, websocketPort, httpsPort: websocketPort + 2 };
 }

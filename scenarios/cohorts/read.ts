@@ -21,8 +21,9 @@ export async function loadCohorts(file: string): Promise<readonly ScenarioCohort
 /** The cohorts in a text; `file` is for positions. Throws ScenarioError. */
 export function parseCohorts(text: string, file: string): CohortsFile {
   const position = { file, line: 1, column: 1 };
-  const [document] = documentsIn(text, file);
+  const [document, second] = documentsIn(text, file);
   if (document === undefined) throw new ScenarioError(position, "the file holds no cohorts: `fleet` is missing");
+  if (second !== undefined) throw new ScenarioError(second.where([]), "a file of cohorts is one YAML document");
   const value = withoutBigInts(document.value());
   const check = new Ajv({ allErrors: true, strict: false, verbose: true }).compile(cohortsSchema);
   if (!check(value)) throw document.refusal(check.errors ?? [], []);

@@ -381,5 +381,6 @@ function isTrue(expression: string, variables: Variables): boolean {
 }
 
 function detailsOf(error: unknown): string[] {
+  if (error instanceof SuppressedError) return detailsOf(error.suppressed);
   return error instanceof SkepError ? [...error.details] : [];
 }

@@ -9,7 +9,6 @@ export function newSuffix(): string {
 
 /** Keys under which a text alone is the name of an edge or its Node. */
 const nameKeys: ReadonlySet<string> = new Set([
-  "join",
   "start",
   "stop",
   "restart",
@@ -18,6 +17,7 @@ const nameKeys: ReadonlySet<string> = new Set([
   "nodeName",
   "name",
   "certificateOf",
+  "kubernetes.io/hostname",
 ]);
 /** Keys under which a text is the name of a cohort, which may look like an edge of another one. */
 const cohortKeys: ReadonlySet<string> = new Set(["cohort", "each"]);
@@ -38,7 +38,8 @@ export class EdgeNames {
     for (const step of [...scenario.steps, ...scenario.catch, ...scenario.finally]) {
       for (const name of joiningIn(step)) {
         const cohort = new RegExp(`^(.+)-${NUMBER}$`).exec(name)?.[1];
-        if (cohort === undefined) this.#words.add(name);
+        if (cohort === undefined && !name.includes("$")) this.#words.add(name);
+        else if (cohort === undefined) continue;
         else cohorts.add(cohort);
       }
     }
@@ -51,10 +52,22 @@ export class EdgeNames {
 
   /**
    * A value with these names in its texts: `gw-0`, `edge/gw-0`, the device `gw-0-thermometer-0`. A name without a number, such as
-   * `late`, counts only where an edge is meant: alone under a key such as `edge` or `name`, in `edge/late`, in `node == "late"`.
+   * `late`, counts only where an edge is meant: alone under a key such as `edge` or `name`, as a part of a path (`edge/late`), as a literal in CEL (`node == "late"`).
    */
   named<T>(value: T): T {
-    return this.#suffix === "" ? value : this.#renamed(value, "") as T;
+    if (this.#suffix === "") return value;
+    const { join } = (value ?? {}) as { readonly join?: unknown };
+    if (typeof join !== "string" || Array.isArray(value)) return this.#renamed(value, "") as T;
+    // What the step `edge` takes. A name made of an edge's, as `$EDGE-twin`, is a run's own already.
+    return { ...this.#renamed(value, "") as T, join: this.#joining(join) };
+  }
+
+  #joining(name: string): string {
+    const renamed = this.#numbers(name);
+    if (renamed !== name || name.includes("$") || name.endsWith(this.#suffix)) return renamed;
+    // One that a scenario in code brings is known from now on.
+    this.#words.add(name);
+    return `${name}${this.#suffix}`;
   }
 
   #renamed(value: unknown, key: string): unknown {
@@ -68,16 +81,11 @@ export class EdgeNames {
 
   #text(text: string, key: string): string {
     if (cohortKeys.has(key)) return text;
-    if (key === "join" && !text.endsWith(this.#suffix)) {
-      // One that a scenario in code brings is known from now on.
-      if (!this.#numbered.test(text)) this.#words.add(text);
-      this.#numbered.lastIndex = 0;
-      return `${text}${this.#suffix}`;
-    }
     if (nameKeys.has(key) && this.#words.has(text)) return `${text}${this.#suffix}`;
+    // A segment of a path or topic, or a literal of CEL that is not compared with a field of other words.
     return this.#numbers(text).replace(
-      /(\b(?:edge|mqtt)\/|\b(?:node|name|nodeName) == ["'])([a-z0-9-]+)(?=$|["'/])/g,
-      (all, before: string, name: string) => this.#words.has(name) ? `${before}${name}${this.#suffix}` : all,
+      /(?<=\/|(?<!(?:direction|hop|operation|outcome|source|group) *(?:==|!=) *)["'])[a-z0-9-]+(?=["'/]|$)/g,
+      (name) => this.#words.has(name) ? `${name}${this.#suffix}` : name,
     );
   }
 

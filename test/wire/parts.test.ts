@@ -36,10 +36,24 @@ test("what can't be started rejects with a code and what to do", async () => {
   const failure = await startCloudCore({ kubeconfig: "/nowhere/kubeconfig" }).catch((error) => error);
   expect(failure).toBeInstanceOf(SkepError);
   expect(failure).toMatchObject({ code: "SKEP_KUBECONFIG", advice: expect.stringContaining("--kubeconfig") });
+  await expect(startFleet({ cloudcore: "https://host:10000" })).rejects.toMatchObject({ code: "SKEP_HUB_ADDRESS" });
   await using api = await startApiServer();
   await using cloudcore = await startCloudCore({ kubeconfig: api });
+  const taken = await startCloudCore({ kubeconfig: api, port: cloudcore.websocketPort - 1 }).catch((e) => e);
+  expect(taken.cause).toMatchObject({ code: "SKEP_LISTEN" });
   const late = await startFleet({ cloudcore, token: "not.a.real.token", edges: 1, within: 500 }).catch((e) => e);
   expect(late).toBeInstanceOf(SkepError);
+});
+
+test("an API whose kubeconfig can't be written is stopped", async () => {
+  const port = await (async () => {
+    await using api = await startApiServer();
+    return Number(new URL(api.url).port);
+  })();
+  await expect(startApiServer({ port, writeKubeconfig: "/dev/null/kubeconfig" })).rejects.toThrow();
+  // The port is free again.
+  await using again = await startApiServer({ port });
+  expect(new URL(again.url).port).toBe(String(port));
 });
 
 test("start takes a number of edges for a whole environment", async () => {

@@ -115,6 +115,26 @@ describe("names of edges", () => {
     });
   });
 
+  test("without a number are renamed in every form of a condition or a path", () => {
+    const names = namesIn("[{ cohort: gw }]", "[{ edge: { join: copy } }, { edge: { join: $EDGE-twin } }]");
+    const renamed = [
+      'node != "copy"',
+      'node in ["copy", "gw-0"]',
+      '"copy" == node',
+      'node=="copy"',
+      'resource == "node/copy/membership"',
+      'resource.endsWith("/copy")',
+      "$hw/events/node/copy/membership/updated",
+      "edge/copy",
+    ].map((text) => names.named(text));
+    expect(renamed.filter((text) => !text.includes("copy-abcde"))).toEqual([]);
+    const said = { "kubernetes.io/hostname": "copy", data: { join: "kubeadm join", copy: "copy" } };
+    expect(names.named(said)).toEqual({ ...said, "kubernetes.io/hostname": "copy-abcde" });
+    // `$EDGE` has the suffix already.
+    expect(names.named({ join: "$EDGE-twin" })).toEqual({ join: "$EDGE-twin" });
+    expect(names.named("edge/$EDGE-twin")).toBe("edge/$EDGE-twin");
+  });
+
   test("stay where a cohort of the same name is meant, and where they are real already", () => {
     const names = namesIn("[{ cohort: gw }, { cohort: gw-1 }]", "[{ wait: 1ms }]");
     expect(names.named({ cohort: "gw-1", at: "edge/gw-1", edge: "gw-1-0" })).toEqual({

@@ -132,6 +132,27 @@ describe("a report that is said again brings no older value back", () => {
   });
 });
 
+test("reports that share a subject are confirmed by answers that take longer than a resend", () => {
+  const { answer, clock, cloud, report, reports, written } = reportsOf();
+  const period = edgecoreTimings.confirm;
+  report({ a: 1, b: 1 });
+  report({ a: 2 });
+  // Answers are half a period late, each time.
+  for (let i = 0; i < 20; i++) {
+    clock.advance(period);
+    reports.again();
+    clock.advance(period / 2);
+    answer();
+    clock.advance(period / 2);
+  }
+  expect(cloud).toEqual({ a: 2, b: 1 });
+  expect(written.length).toBeLessThanOrEqual(8);
+  const before = written.length;
+  clock.advance(10 * period);
+  reports.again();
+  expect(written.length, "nothing is sent any more").toBe(before);
+});
+
 test("whatever is lost on the way, the newest values arrive in the end", () => {
   for (let seed = 0; seed < 300; seed++) {
     const random = new Random(seed);

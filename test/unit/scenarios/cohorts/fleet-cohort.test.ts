@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
-import { loadCohorts } from "../../../../scenarios/cohorts/read.ts";
+import { loadCohorts, parseCohorts } from "../../../../scenarios/cohorts/read.ts";
 import { cohortOf } from "../../../../scenarios/cohorts/fleet-cohort.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "skep-cohorts-"));
@@ -126,4 +126,9 @@ describe("cohorts", () => {
   ])("with %s are refused", async (_, text, expected) => {
     await expect(read(text)).rejects.toThrow(expected);
   });
+});
+
+test("a file of cohorts is one document: a second one is refused, not passed over", () => {
+  const text = "fleet: [{ cohort: a }]\n---\nfleet: [{ cohort: b }]\n";
+  expect(() => parseCohorts(text, "f.yaml")).toThrow("f.yaml:3:1: a file of cohorts is one YAML document");
 });
