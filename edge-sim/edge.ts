@@ -1,4 +1,6 @@
 // One simulated edge: its parts wired together, and what a scenario may do to it.
+import type { EdgeEra } from "./era/edge-era.ts";
+import { type EdgeVersion, eraOf } from "./era/era.ts";
 import type { BackoffOptions } from "../base/backoff/backoff.ts";
 import type { Tap } from "../base/hop/hop.ts";
 import { Link } from "../base/link/link.ts";
@@ -55,7 +57,6 @@ export interface EdgeOptions extends DeviceSideOptions {
 }
 
 /** Versions of KubeEdge that edges can speak. */
-export type EdgeVersion = "v1.1" | "v1.23";
 
 export class Edge {
   readonly name: string;
@@ -65,8 +66,8 @@ export class Edge {
   readonly node: NodeAgent;
   readonly pods: EdgePods;
   readonly volumes: EdgeVolumes;
-  /** Whether it speaks KubeEdge v1.1. */
-  readonly isV11: boolean;
+  /** What differs by the KubeEdge it speaks. */
+  readonly era: EdgeEra;
   readonly #meta: MetaManager;
   readonly #devices: DeviceSide;
   readonly #logger: Logger;
@@ -101,40 +102,41 @@ export class Edge {
     });
     this.store = new EdgeStore(name, options.rows);
     const { hub, store } = this;
-    const isV11 = options.version === "v1.1";
-    this.isV11 = isV11;
+    const era = eraOf(options.version);
+    this.era = era;
     const meta = new MetaManager({
       node: name,
       hub,
       store,
       clock,
       tap,
-      isV11,
+      era,
       changed: (change) => this.#changed(change),
     });
     this.#meta = meta;
     const identity = { name, labels: options.labels ?? {}, address, pods: options.pods ?? 110 };
-    this.node = isV11
-      ? new EdgeNodeV11({ identity, meta, timings, clock, logger })
-      : new EdgeNode({ identity, meta, store, timings, clock, logger });
+    this.node = era.patchesObjects
+      ? new EdgeNode({ identity, meta, store, timings, clock, logger })
+      : new EdgeNodeV11({ identity, meta, timings, clock, logger });
     this.pods = new EdgePods({
       node: name,
       address,
-      reports: isV11 ? new PodStatuses({ hub, store, timings, clock }) : new PodPatches({ meta, store, clock }),
+      reports: era.patchesObjects
+        ? new PodPatches({ meta, store, clock })
+        : new PodStatuses({ hub, store, timings, clock }),
       meta,
       store,
       timings,
       clock,
       logger,
-      isV11,
+      era,
       random,
       ...(options.stages === undefined ? {} : { stages: options.stages }),
       isConnected: () => hub.isConnected,
-      // A cloud of v1.1 knows no events.
-      tell: (pod, event) => isV11 || sendPodEvent({ node: name, hub, clock }, pod, event),
+      tell: (pod, event) => era.writesEvents && sendPodEvent({ node: name, hub, clock }, pod, event),
     });
     this.volumes = new EdgeVolumes({ hub, clock });
-    this.#devices = new DeviceSide({ ...options, hub, store, logger, random });
+    this.#devices = new DeviceSide({ ...options, era, hub, store, logger, random });
   }
 
   get isRunning(): boolean {

@@ -12,7 +12,7 @@ import { EdgeDevices } from "./devices.ts";
 import { SimulatedMapper } from "./mapper.ts";
 import type { SocketMapper } from "./socket-mapper.ts";
 import { DeviceTwin } from "../devicetwin/devicetwin.ts";
-import { today, v11 } from "../devicetwin/eras.ts";
+import type { EdgeEra } from "../era/edge-era.ts";
 import { type DeviceManager, Dmi } from "../dmi/dmi.ts";
 import type { DmiServer } from "../dmi/server.ts";
 import type { EdgeHub } from "../edgehub/edgehub.ts";
@@ -46,7 +46,7 @@ export interface DeviceSideOptions {
 /** Injected dependencies. */
 export interface DeviceSideDeps extends DeviceSideOptions {
   readonly name: string;
-  readonly version?: "v1.1" | "v1.23";
+  readonly era: EdgeEra;
   readonly hub: EdgeHub;
   readonly store: EdgeStore;
   readonly timings: EdgeTimings;
@@ -62,7 +62,7 @@ export class DeviceSide {
   readonly bus: EventBus | undefined;
   readonly serviceBus: ServiceBus | undefined;
   readonly #deps: DeviceSideDeps;
-  readonly #isV11: boolean;
+  readonly #era: EdgeEra;
   readonly #kind: MapperKind;
   readonly #mapper: SimulatedMapper;
   readonly #dmi: Dmi;
@@ -74,9 +74,8 @@ export class DeviceSide {
     const { behaviours = {}, clock, logger, mapper: kind = "inside", mqtt, name, serviceBus, store, timings } = deps;
     this.#deps = deps;
     this.#kind = kind;
-    const isV11 = deps.version === "v1.1";
-    this.#isV11 = isV11;
-    const era = isV11 ? v11 : today;
+    const { era } = deps;
+    this.#era = era;
     const mapper = new SimulatedMapper({
       clock,
       random: deps.random,
@@ -85,11 +84,11 @@ export class DeviceSide {
       isActive: kind !== "passive",
       report: (id, report) => this.#said(id, report),
       state: (id, state) =>
-        isV11 ? this.twin.takeState(id, state) : this.#manager.reportDeviceStates(...splitId(id), state),
+        era.hasDmi ? this.#manager.reportDeviceStates(...splitId(id), state) : this.twin.takeState(id, state),
       onApplied: (id, property, value) => this.#onApplied(id, property, value),
     });
     this.#mapper = mapper;
-    const around = { ...deps, node: name, era, isV11 };
+    const around = { ...deps, node: name };
     this.bus = mqtt &&
       new EventBus({ ...around, mqtt, onPublish: (topic, payload) => this.twin.onPublish(topic, payload) });
     this.serviceBus = serviceBus && new ServiceBus({ ...around, listen: serviceBus });
@@ -97,8 +96,8 @@ export class DeviceSide {
     this.twin = new DeviceTwin({
       ...around,
       publish: bus && ((topic, payload) => bus.publish(topic, payload)),
-      onDelete: (id) => isV11 && mapper.remove(id),
-      onDesired: (id, expected) => isV11 && mapper.want(id, expected),
+      onDelete: (id) => era.hasDmi || mapper.remove(id),
+      onDesired: (id, expected) => era.hasDmi || mapper.want(id, expected),
     });
     this.#dmi = new Dmi({
       store,
@@ -175,7 +174,7 @@ export class DeviceSide {
       case routerSources.eventbus:
         return this.bus?.receive(message);
       default:
-        if (this.#isV11) return this.bus?.receive(message);
+        if (!this.#era.hasServiceServer) return this.bus?.receive(message);
     }
   }
 
@@ -203,11 +202,11 @@ export class DeviceSide {
 
   /** A simulated device reports: by DMI where its mapper is active, else as an application would by MQTT. */
   #said(id: string, { desired = "", property, type, value }: Report): string | undefined {
-    if (this.#kind !== "passive" && !this.#isV11) {
+    if (this.#kind !== "passive" && this.#era.hasDmi) {
       const twins = [{ property, observedDesired: desired, reported: value }];
       return this.#manager.reportDeviceStatus(...splitId(id), twins);
     }
-    const metadata = this.#isV11 ? {} : { metadata: { type } };
+    const metadata = this.#era.hasDmi ? { metadata: { type } } : {};
     return this.twin.reported(id, { [property]: { actual: { value }, ...metadata } });
   }
 
@@ -216,7 +215,7 @@ export class DeviceSide {
     const about = { header: { msg_id: "" }, route: { operation: "apply", resource: `device/${id}/${property}` } };
     tap?.(hopOf(about, { time: clock.now(), hop: "device.apply", direction: "down", node, outcome }));
     // A device of v1.1 has no cycles in which it would say so.
-    if (this.#isV11) this.#mapper.get(id)?.set(property, outcome);
+    if (!this.#era.hasDmi) this.#mapper.get(id)?.set(property, outcome);
   }
 }
 

@@ -1,7 +1,7 @@
 // The devices of one edge as tests and scenarios operate them: their state, and reports on command.
 import { refuseTwin } from "../../protocol/twin/twin.ts";
 import { DeviceError, type DeviceTwin } from "../devicetwin/devicetwin.ts";
-import type { TwinEra } from "../devicetwin/eras.ts";
+import type { EdgeEra } from "../era/edge-era.ts";
 import type { SimulatedMapper } from "./mapper.ts";
 
 /** A property as seen at the edge: desired and reported value. */
@@ -13,9 +13,9 @@ export interface PropertyState {
 export class EdgeDevices {
   readonly #twin: DeviceTwin;
   readonly #mapper: SimulatedMapper;
-  readonly #era: TwinEra;
+  readonly #era: EdgeEra;
 
-  constructor(twin: DeviceTwin, mapper: SimulatedMapper, era: TwinEra) {
+  constructor(twin: DeviceTwin, mapper: SimulatedMapper, era: EdgeEra) {
     this.#twin = twin;
     this.#mapper = mapper;
     this.#era = era;
@@ -37,7 +37,7 @@ export class EdgeDevices {
   /** A device's state and properties: as the device has them where it is a simulated one, else as its twin does. */
   stateOf(id: string): { readonly state: string; readonly twin: Record<string, PropertyState> } | undefined {
     const known = this.#twin.stateOf(id);
-    if (known === undefined || this.#era.isV11) return known;
+    if (known === undefined || !this.#era.hasDmi) return known;
     const simulated = this.#mapper.get(id)?.state();
     if (simulated === undefined) return known;
     // The twin remembers properties that the device has no longer.
@@ -59,7 +59,7 @@ export class EdgeDevices {
   /** A device has this value from now on, without reporting it by itself. Throws as `report` does. */
   measure(id: string, property: string, value: string): void {
     this.#check(id, property, value);
-    if (this.#era.isV11) {
+    if (!this.#era.hasDmi) {
       throw new DeviceError(`${id}: devices of v1.1 say only what they are made to report: use \`report\``);
     }
     const device = this.#mapper.get(id);

@@ -11,7 +11,7 @@ import type { EdgeHub } from "../edgehub/edgehub.ts";
 import type { EdgeStore } from "../metamanager/store.ts";
 import type { EdgeTimings } from "../timings/timings.ts";
 import { type Attributes, changedAttributes } from "./attributes.ts";
-import type { TwinEra } from "./eras.ts";
+import type { EdgeEra } from "../era/edge-era.ts";
 import type { Member } from "./member.ts";
 import { jsonIn, newEvent, TwinPublications } from "./publications.ts";
 import { TwinReports } from "./reports.ts";
@@ -20,7 +20,7 @@ import { type Twin, type TwinChanges, TwinError, TwinTable } from "./twin-table.
 /** Injected dependencies. */
 export interface DeviceTwinDeps {
   readonly node: string;
-  readonly era: TwinEra;
+  readonly era: EdgeEra;
   readonly hub: EdgeHub;
   readonly store: EdgeStore;
   readonly timings: EdgeTimings;
@@ -101,7 +101,7 @@ export class DeviceTwin {
         description,
         state,
         attributes,
-        twins: new TwinTable(era.isV11 ? withoutActualTimes(twins) : twins),
+        twins: new TwinTable(era.keepsReportedTimes ? twins : withoutActualTimes(twins)),
       };
       this.#members.set(id, member);
       onDesired(id, expectedOf(member.twins));
@@ -134,7 +134,7 @@ export class DeviceTwin {
     const { era } = this.#deps;
     const parent = message.header.parent_msg_id;
     if (parent !== undefined) this.#reports.confirmed(parent);
-    if (parent !== undefined && !era.isV11) return;
+    if (parent !== undefined && !era.answersCarryDevices) return;
     const { content, route: { resource = "" } } = message;
     const [, name, ...what] = resource.split("/");
     if (resource === `${resourceTypes.membership}/detail`) {

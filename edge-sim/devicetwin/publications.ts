@@ -5,13 +5,13 @@ import { isPlainObject, textAt } from "../../protocol/apis/kube-object.ts";
 import { deviceTopic, nodeTopic } from "../../protocol/twin/topics.ts";
 import type { MembershipDevice, MsgAttr } from "../../protocol/twin/twin.ts";
 import type { Member } from "./member.ts";
-import type { TwinEra } from "./eras.ts";
+import type { EdgeEra } from "../era/edge-era.ts";
 import type { TwinChanges } from "./twin-table.ts";
 
 /** Injected dependencies. */
 export interface TwinPublicationsDeps {
   readonly node: string;
-  readonly era: TwinEra;
+  readonly era: EdgeEra;
   readonly clock: Clock;
   /** To the mappers, by MQTT; undefined without a broker: payloads are not built then. */
   readonly publish: ((topic: string, payload: string) => void) | undefined;
@@ -103,7 +103,7 @@ export class TwinPublications {
       const payload = JSON.stringify({ event_id: event, timestamp: now, twin: document });
       publish(deviceTopic(id, "twin/update/document"), payload);
     }
-    const delta = twins.delta(era.isV11);
+    const delta = twins.delta(era.deltaHasAllTwins);
     if (delta !== undefined) {
       publish(deviceTopic(id, "twin/update/delta"), JSON.stringify({ ...newEvent(now), ...delta }));
     }

@@ -209,9 +209,9 @@ export class TwinTable {
    * Mappers of v1.1 are also sent twins without a desired value.
    */
   delta(
-    isV11: boolean,
+    hasAll: boolean,
   ): { readonly twin: Record<string, MsgTwin>; readonly delta: Record<string, string> } | undefined {
-    const wanted = this.#present().filter(([, { expected }]) => isV11 || Boolean(expected?.value));
+    const wanted = this.#present().filter(([, { expected }]) => hasAll || Boolean(expected?.value));
     const differing = wanted.filter(([, { actual, expected }]) =>
       Boolean(expected?.value) && expected?.value !== (actual?.value ?? "")
     );

@@ -1,4 +1,5 @@
 // What pods need before they start: configmaps, secrets, volumes and tokens, fetched from the cloud where the edge lacks them.
+import type { EdgeEra } from "../era/edge-era.ts";
 import { at, type KubeObject, listAt } from "../../protocol/apis/kube-object.ts";
 import { CloudError, type MetaManager } from "../metamanager/metamanager.ts";
 import type { EdgeStore } from "../metamanager/store.ts";
@@ -14,8 +15,7 @@ export interface PodRequirementsDeps {
   readonly meta: MetaManager;
   readonly reports: PodReports;
   readonly store: EdgeStore;
-  /** A cloud of v1.1 does not answer where something is missing: nothing must wait for it. */
-  readonly isV11: boolean;
+  readonly era: EdgeEra;
   /** Writes an event about a pod, where the cloud can be had. */
   readonly tell: (pod: KubeObject, event: PodEvent) => void;
   /** What a pod waited for is there. */
@@ -38,7 +38,8 @@ export class PodRequirements {
 
   /** Whether all is there that a pod needs; asks the cloud for the rest. */
   async areThere(pod: Pod): Promise<boolean> {
-    if (!this.#deps.isV11) return await this.#fetchNeeds(pod);
+    if (this.#deps.era.isAnsweredWhenMissing) return await this.#fetchNeeds(pod);
+    // Nothing must wait for an answer that may never come.
     const { object } = pod;
     const hasClaims = listAt(object, "spec", "volumes").some((v) => at(v, "persistentVolumeClaim") !== undefined);
     const { store } = this.#deps;

@@ -1,4 +1,5 @@
 // The edge's pods: started when what they mount is there, reported, stopped within their grace.
+import type { EdgeEra } from "../era/edge-era.ts";
 import { isDeepStrictEqual } from "node:util";
 import type { Clock, Timer } from "../../base/time/clock.ts";
 import { every } from "../../base/time/clock.ts";
@@ -30,8 +31,7 @@ export interface PodsDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly isConnected: () => boolean;
-  /** A cloud of v1.1 does not answer where something is missing: nothing must wait for it. */
-  readonly isV11: boolean;
+  readonly era: EdgeEra;
   readonly random: Random;
   /** Writes an event about a pod, where the cloud can be had. */
   readonly tell: (pod: KubeObject, event: PodEvent) => void;

@@ -3,9 +3,9 @@ import type { Clock } from "../../base/time/clock.ts";
 import { type Logger, reasonOf } from "../../base/log/logger.ts";
 import { limits } from "../../protocol/limits.ts";
 import { type Message, newMessage } from "../../protocol/message/message.ts";
-import { edgeModules, groups, operations } from "../../protocol/message/names.ts";
+import { edgeModules, groups } from "../../protocol/message/names.ts";
 import { isForTwin, nodeTopic, standingTopics } from "../../protocol/twin/topics.ts";
-import type { TwinEra } from "../devicetwin/eras.ts";
+import type { EdgeEra } from "../era/edge-era.ts";
 import type { EdgeHub } from "../edgehub/edgehub.ts";
 import type { EdgeStore } from "../metamanager/store.ts";
 import { type Broker, externalBroker, internalBroker } from "./broker.ts";
@@ -23,7 +23,7 @@ export interface MqttSettings {
 /** Injected dependencies. */
 export interface EventBusDeps {
   readonly node: string;
-  readonly era: TwinEra;
+  readonly era: EdgeEra;
   readonly mqtt: MqttSettings;
   readonly hub: EdgeHub;
   readonly store: EdgeStore;
@@ -40,18 +40,12 @@ const MAX_LAST = 1000;
 const MAX_LAST_LENGTH = 65_536;
 /** Topics the cloud may subscribe to at one edge. */
 const MAX_TOPICS = 1000;
-const UPLOAD_RECORDS = "SYS/dis/upload_records";
 
 /** A topic filter: `#` only at its end, both wildcards only as whole levels (MQTT 3.1.1 §4.7). */
 function isFilter(topic: string): boolean {
   const levels = topic.split("/");
   return topic !== "" && topic.length <= limits.messageField && !topic.includes("\u0000") &&
     levels.every((level, i) => level === "+" || (level === "#" && i === levels.length - 1) || !/[+#]/.test(level));
-}
-
-/** For URLs, as Go writes it: padded. */
-function base64Of(text: string): string {
-  return Buffer.from(text).toString("base64").replaceAll("+", "-").replaceAll("/", "_");
 }
 
 export class EventBus {
@@ -149,7 +143,9 @@ export class EventBus {
 
   /** In v1.1 mappers are notified whether the cloud is connected. */
   connected(isConnected: boolean): void {
-    if (this.#deps.era.isV11) this.publish("node/connection", isConnected ? "cloud_connected" : "cloud_disconnected");
+    if (this.#deps.era.announcesConnection) {
+      this.publish("node/connection", isConnected ? "cloud_connected" : "cloud_disconnected");
+    }
   }
 
   /** A message of the cloud for applications at the edge. What can't be interpreted is dropped. */
@@ -159,7 +155,7 @@ export class EventBus {
       case "subscribe":
         return this.#subscribe(resource);
       case "unsubscribe":
-        return era.isV11 ? undefined : this.#unsubscribe(resource);
+        return era.canUnsubscribe ? this.#unsubscribe(resource) : undefined;
       case "publish":
         return this.publish(resource, typeof content === "string" ? content : JSON.stringify(content));
       case "get_result":
@@ -212,7 +208,7 @@ export class EventBus {
         return logger.error("a mapper's message could not be dealt with", { topic, error: reasonOf(error) });
       }
     }
-    const resource = !era.isV11 || topic === UPLOAD_RECORDS ? topic : base64Of(topic);
+    const resource = era.resourceOf(topic);
     // A cloud would close the connection of who says more; and applications must not crowd out the edge's own messages.
     if (resource.length > limits.messageField || hub.held >= limits.edgeMessages / 2) {
       return logger.debug("an application's message was dropped", { topic: topic.slice(0, 100), held: hub.held });
@@ -220,7 +216,7 @@ export class EventBus {
     hub.send(newMessage(clock.now(), {
       source: edgeModules.bus,
       group: groups.user,
-      operation: era.isV11 ? operations.response : operations.upload,
+      operation: era.uploadOperation,
       resource,
       content: payload,
     }));

@@ -1,4 +1,5 @@
 // MetaManager: stores what the cloud sends, acknowledges it, tells the others, and asks the cloud for what is missing.
+import type { EdgeEra } from "../era/edge-era.ts";
 import { SkepError } from "../../base/error/skep-error.ts";
 import { hopOf } from "../../protocol/message/hops.ts";
 import type { Tap } from "../../base/hop/hop.ts";
@@ -39,7 +40,7 @@ export interface MetaManagerDeps {
   readonly tap: Tap | undefined;
   readonly changed: (change: StoreChange) => void;
   /** MetaManager of KubeEdge v1.1: it takes lists, passes over inserts of what it has, and acknowledges no answer. */
-  readonly isV11: boolean;
+  readonly era: EdgeEra;
 }
 
 /** Cloud modules whose updates are acknowledged; those of others are stored in silence. */
@@ -86,9 +87,9 @@ export class MetaManager {
    * is an error, as edgecore does for what MetaManager itself asks.
    */
   async call(operation: string, path: string, content: unknown): Promise<KubeObject> {
-    const { clock, hub, isV11, store } = this.#deps;
+    const { clock, era, hub, store } = this.#deps;
     const answer = await this.#request(operation, path, content);
-    if (!isV11) hub.send(responseTo(clock.now(), answer, ok));
+    if (era.acknowledgesAnswers) hub.send(responseTo(clock.now(), answer, ok));
     const object = objectIn(answer);
     store.put(path, object);
     return object;
@@ -113,9 +114,11 @@ export class MetaManager {
 
   #put(message: Message): void {
     const path = message.route.resource ?? "";
-    const { isV11, store } = this.#deps;
-    if (isV11 && Array.isArray(message.content)) return this.#putList(message, message.content as KubeObject[]);
-    if (isV11 && message.route.operation === operations.insert && store.get(path) !== undefined) {
+    const { era, store } = this.#deps;
+    if (era.takesLists && Array.isArray(message.content)) {
+      return this.#putList(message, message.content as KubeObject[]);
+    }
+    if (era.takesLists && message.route.operation === operations.insert && store.get(path) !== undefined) {
       return this.#acknowledge(message);
     }
     const object = message.content as KubeObject | null;

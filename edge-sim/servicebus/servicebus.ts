@@ -1,4 +1,5 @@
 // ServiceBus: what the cloud asks of HTTP services beside the edge, and what they ask of the cloud (KubeEdge v1.23 `edge/pkg/servicebus/servicebus.go`).
+import type { EdgeEra } from "../era/edge-era.ts";
 import { SkepError } from "../../base/error/skep-error.ts";
 import http, { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
@@ -21,7 +22,7 @@ export interface ServiceBusDeps {
   readonly store: EdgeStore;
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly isV11: boolean;
+  readonly era: EdgeEra;
 }
 
 /** Where the store keeps the URLs that rules of the cloud allow. */
@@ -81,12 +82,12 @@ export class ServiceBus {
   /** A message of the cloud's router. */
   receive(message: Message): void {
     const { operation, resource = "" } = message.route;
-    const { isV11 } = this.#deps;
-    if (!isV11 && operation === "start") {
+    const { hasServiceServer } = this.#deps.era;
+    if (hasServiceServer && operation === "start") {
       const urls = this.#urls();
       if (!urls.includes(resource) && urls.length < MAX_URLS) this.#keep([...urls, resource]);
       this.#open();
-    } else if (!isV11 && operation === "stop") {
+    } else if (hasServiceServer && operation === "stop") {
       this.#keep(this.#urls().filter((url) => url !== resource));
       this.#opening = this.#opening.then(() => this.#urls().length === 0 ? this.#close() : undefined);
     } else void this.#serve(message);
@@ -94,7 +95,7 @@ export class ServiceBus {
 
   /** Calls the service, and says what it answered. edgecore's refusals carry no operation, so they reach no caller. */
   async #serve(message: Message): Promise<void> {
-    const { clock, hub, isV11, logger } = this.#deps;
+    const { clock, era, hub, logger } = this.#deps;
     const answer = (content: Answer, operation?: string) =>
       hub.send(newMessage(clock.now(), {
         source: edgeModules.servicebus,
@@ -104,7 +105,7 @@ export class ServiceBus {
         parent: message.header.msg_id,
       }));
     try {
-      answer(await this.#call(message), isV11 ? undefined : operations.upload);
+      answer(await this.#call(message), era.serviceAnswerOperation);
     } catch (error) {
       const status = error instanceof CallError ? error.status : 404;
       logger.debug("a service could not be called", { resource: message.route.resource, error: reasonOf(error) });
@@ -118,7 +119,7 @@ export class ServiceBus {
 
   /** Rejects with CallError, or where the service can't be reached. */
   async #call({ content, route: { operation = "", resource = "" } }: Message): Promise<Answer> {
-    const { isV11 } = this.#deps;
+    const { methodIsOperation } = this.#deps.era;
     const [port = "", path = "", ...more] = resource.split(":");
     // The port must be one: anything else could name another machine.
     if (more.length > 0 || !/^\d{1,5}$/.test(port) || Number(port) > 65_535) {
@@ -132,7 +133,7 @@ export class ServiceBus {
         [name, values],
       ) => [name, Array.isArray(values) ? values : [values]]),
     );
-    const method = (isV11 ? operation : textAt(asked, "method")) || "GET";
+    const method = (methodIsOperation ? operation : textAt(asked, "method")) || "GET";
     // Without a slash Go would join path and port to something else.
     const target = { host: "127.0.0.1", port: Number(port), path: path.startsWith("/") ? path : `/${path}` };
     if (this.#calls >= limits.serviceCalls) throw new CallError(404, "error to call service: too many calls at once");

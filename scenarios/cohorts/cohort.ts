@@ -1,7 +1,7 @@
 // What a file says of a cohort of edges: how many, of which version, with which devices.
 import type { Misbehaviour } from "../../edge-sim/device/misbehaviour.ts";
 import type { ValueSpec } from "../../edge-sim/device/values.ts";
-import type { EdgeVersion } from "../../edge-sim/edge.ts";
+import type { EdgeVersion } from "../../edge-sim/era/era.ts";
 
 /** Devices each edge of a cohort gets: `{edge}-{model}-{i}`. */
 export interface CohortDevices {

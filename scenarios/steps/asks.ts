@@ -60,7 +60,9 @@ export const askStep = {
     });
     const answer = await answerTo(context, edge.hub.request(request), args, what);
     // As MetaManager does with whatever it has asked for: else the cloud says it again.
-    if (answer?.route.group === groups.resource && !edge.isV11) edge.hub.send(responseTo(clock.now(), answer, ok));
+    if (answer?.route.group === groups.resource && edge.era.acknowledgesAnswers) {
+      edge.hub.send(responseTo(clock.now(), answer, ok));
+    }
     if (args.answered === false) {
       if (answer === undefined) return undefined;
       throw new StepFailure(`${what}: there is an answer`, [JSON.stringify(answer.content)], args.resource);

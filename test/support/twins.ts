@@ -5,7 +5,7 @@ import type { Report } from "../../edge-sim/device/device.ts";
 import { EdgeDevices } from "../../edge-sim/device/devices.ts";
 import { SimulatedMapper } from "../../edge-sim/device/mapper.ts";
 import { DeviceTwin } from "../../edge-sim/devicetwin/devicetwin.ts";
-import { today, v11 } from "../../edge-sim/devicetwin/eras.ts";
+import { eraOf } from "../../edge-sim/era/era.ts";
 import type { EdgeHub } from "../../edge-sim/edgehub/edgehub.ts";
 import { EdgeStore } from "../../edge-sim/metamanager/store.ts";
 import { edgecoreTimings } from "../../edge-sim/timings/timings.ts";
@@ -26,7 +26,7 @@ export function twinsOf(
     holds: () => false,
   } as unknown as EdgeHub;
   const store = options.store ?? new EdgeStore();
-  const era = isV11 ? v11 : today;
+  const era = eraOf(isV11 ? "v1.1" : "v1.23");
   const mapper = new SimulatedMapper({
     clock,
     random: new Random(1),
