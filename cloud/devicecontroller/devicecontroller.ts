@@ -18,10 +18,10 @@ import type { Eras } from "../nodes/eras.ts";
 import type { SyncIndex } from "../nodes/sync-index.ts";
 import type { WorkQueueDeps } from "../kube/work-queue.ts";
 import { DeviceFollower } from "./downstream/devices.ts";
-import { DeviceV1alpha1Follower } from "./downstream/devices-v1alpha1.ts";
+import { DeviceV1alpha1Follower } from "./v1alpha1/devices.ts";
 import { type DeviceStatusChange, DeviceStatuses } from "./statuses.ts";
 import { mergeTwins, stateOf } from "./upstream/reports.ts";
-import { storeReportV1alpha1 } from "./upstream/reports-v1alpha1.ts";
+import { V1alpha1Receiver } from "./v1alpha1/receiver.ts";
 
 /** Injected dependencies. */
 export interface DeviceControllerDeps extends WorkQueueDeps {
@@ -36,11 +36,6 @@ export interface DeviceControllerDeps extends WorkQueueDeps {
   /** Whether the API has devices of v1alpha1 too. */
   readonly servesV1alpha1: boolean;
 }
-
-/** `node/{node}/device/{name}/twin/edge_updated`: nodes of v1.1 know devices by their bare names. */
-const reportPathOfV11 = /^node\/[^/]+\/device\/([^/]+)\/twin\/edge_updated$/;
-/** What a node of v1.1 says of its devices' states: that era's cloud keeps none. */
-const statePathOfV11 = /^node\/[^/]+\/device\/[^/]+\/state$/;
 
 /** `node/{node}/device/{namespace}/{name}/{what}`. */
 const reportPath = /^node\/([^/]+)\/device\/([^/]+)\/([^/]+)\/(twin\/edge_updated|state\/update)$/;
@@ -65,6 +60,7 @@ export class DeviceController implements Module {
   readonly #follower: DeviceFollower;
   /** Absent where no node is of v1.1, or the API does not serve that era's devices. */
   readonly #followerOfV11: DeviceV1alpha1Follower | undefined;
+  readonly #receiver: V1alpha1Receiver;
   readonly #upstream = new KeyedWorker(limits.upstreamJobs);
   /** By device: reports whose turn has not come. The hub reads no more than `limits.upstreamMessages` of each edge. */
   readonly #waiting = new Map<string, WaitingReport[]>();
@@ -73,6 +69,13 @@ export class DeviceController implements Module {
     this.#deps = deps;
     this.#statuses = new DeviceStatuses(deps.caches);
     this.#followerOfV11 = deps.servesV1alpha1 ? new DeviceV1alpha1Follower(deps) : undefined;
+    const tapReport = (message: Message, node: string) => this.#tapReport(message, node);
+    this.#receiver = new V1alpha1Receiver({
+      ...deps,
+      follower: this.#followerOfV11,
+      upstream: this.#upstream,
+      tapReport,
+    });
     const isV1alpha1 = async (namespace: string, name: string) =>
       await this.#followerOfV11?.isOurs(namespace, name) === true;
     this.#follower = new DeviceFollower({ ...deps, statuses: this.#statuses, isV1alpha1 });
@@ -88,7 +91,7 @@ export class DeviceController implements Module {
     const settled = message.settled ?? (() => {});
     const node = nodeOf(message.route.resource ?? "");
     if (this.#deps.eras.isV11(node) && message.route.source === edgeModules.twin) {
-      return await this.#receiveOfV11(node, message, settled);
+      return await this.#receiver.receive(node, message, settled);
     }
     const report = this.#reportIn(message);
     if (report === undefined) return settled();
@@ -109,41 +112,6 @@ export class DeviceController implements Module {
     this.#follower.stop();
     this.#followerOfV11?.stop();
     await this.#upstream.idle();
-  }
-
-  /** What a node of v1.1 says. Nothing of it is confirmed: that era's edges repeat their reports for ever, and expect no answer. */
-  async #receiveOfV11(node: string, message: BusMessage, settled: () => void): Promise<void> {
-    const { logger, strictGo } = this.#deps;
-    const { resource = "" } = message.route;
-    const { msg_id: id } = message.header;
-    const follower = this.#followerOfV11;
-    if (resource.endsWith("/membership/detail")) {
-      if (!strictGo.has("membership-on-connect")) await follower?.answerDetail(node, id);
-      return settled();
-    }
-    const [, name] = reportPathOfV11.exec(resource) ?? [];
-    if (name === undefined) {
-      if (!statePathOfV11.test(resource)) {
-        logger.warn("an edge's device message has an unknown resource", { resource, id });
-      }
-      return settled();
-    }
-    this.#tapReport(message, node);
-    await this.#upstream.submit(`${node}/${name}`, () => this.#reportOfV11(message, node, name).finally(settled));
-  }
-
-  async #reportOfV11(message: Message, node: string, name: string): Promise<void> {
-    const { caches, logger } = this.#deps;
-    const about = { node, device: name, id: message.header.msg_id };
-    const device = this.#followerOfV11?.deviceOn(node, name);
-    if (device === undefined) {
-      return logger.warn("a report of a device that the node does not have was refused", about);
-    }
-    try {
-      await storeReportV1alpha1(caches.client, device, contentJson(message));
-    } catch (error) {
-      logger.warn("a report could not be stored", { ...about, error: reasonOf(error) });
-    }
   }
 
   #tapReport(message: Message, node: string): void {

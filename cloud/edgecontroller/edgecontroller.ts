@@ -17,12 +17,8 @@ import type { DownstreamDeps, Follower } from "./downstream/downstream.ts";
 import { LocationCache } from "./downstream/location.ts";
 import { NodeFollower } from "./downstream/node.ts";
 import { PodFollower } from "./downstream/pod.ts";
-import { EndpointsFollower } from "./downstream/endpoints.ts";
 import { ruleFollowers } from "./downstream/rule.ts";
 import { secretFollower } from "./downstream/secret.ts";
-import { ServiceIndex } from "./downstream/service-index.ts";
-import { serviceFollower } from "./downstream/service.ts";
-import { ServiceListsFollower } from "./downstream/service-lists.ts";
 import { queryLease, writeLease } from "./upstream/lease.ts";
 import { queryNode, registerNode, updateNode } from "./upstream/node.ts";
 import { nodeStatus, patchNode } from "./upstream/node-status.ts";
@@ -37,7 +33,8 @@ import {
   requestToken,
 } from "./upstream/query.ts";
 import { ruleStatus } from "./upstream/rule-status.ts";
-import { tableOfV11 } from "./upstream/v1.1.ts";
+import { followersOfV11 } from "./v1.1/followers.ts";
+import { tableOfV11 } from "./v1.1/requests.ts";
 import { signingRequest } from "./upstream/signing.ts";
 import { answerMessage, type EdgeRequest, type Handler } from "./upstream/request.ts";
 
@@ -184,12 +181,6 @@ export class EdgeController implements Module {
       logger.warn("an edge's request could not be carried out", { ...about, error: reasonOf(error) });
     }
   }
-}
-
-/** What only nodes of v1.1 are sent. */
-function followersOfV11(deps: DownstreamDeps): Follower[] {
-  const index = new ServiceIndex(deps.caches);
-  return [serviceFollower(deps), new EndpointsFollower(deps, index), new ServiceListsFollower(deps, index)];
 }
 
 function aboutOf({ message, node, operation, path }: EdgeRequest) {

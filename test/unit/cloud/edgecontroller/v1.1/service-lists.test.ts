@@ -1,10 +1,10 @@
 // Which pods stand behind endpoints, and when endpoints have changed.
 import { describe, expect, test } from "vitest";
-import { isEndpointsUpdated } from "../../../../cloud/edgecontroller/downstream/endpoints.ts";
-import { ServiceIndex } from "../../../../cloud/edgecontroller/downstream/service-index.ts";
-import type { Caches } from "../../../../cloud/kube/caches.ts";
-import type { CacheEvent } from "../../../../cloud/kube/informer.ts";
-import { keyOf, type KubeObject } from "../../../../protocol/apis/kube-object.ts";
+import { isEndpointsUpdated } from "../../../../../cloud/edgecontroller/v1.1/endpoints.ts";
+import { ServiceIndex } from "../../../../../cloud/edgecontroller/v1.1/service-index.ts";
+import type { Caches } from "../../../../../cloud/kube/caches.ts";
+import type { CacheEvent } from "../../../../../cloud/kube/informer.ts";
+import { keyOf, type KubeObject } from "../../../../../protocol/apis/kube-object.ts";
 
 /** Caches by hand: what subscribers are told, and what is there. */
 function worldOf(spec: object | undefined) {

@@ -1,8 +1,8 @@
 // Services to every connected node of v1.1; today's edges ask a metaserver for them.
 import { operations, resourceTypes } from "../../../protocol/message/names.ts";
 import { resources } from "../../kube/resource.ts";
-import type { DownstreamDeps } from "./downstream.ts";
-import { ObjectFollower } from "./object.ts";
+import type { DownstreamDeps } from "../downstream/downstream.ts";
+import { ObjectFollower } from "../downstream/object.ts";
 import { connectedOfV11 } from "./service-lists.ts";
 
 export function serviceFollower(deps: DownstreamDeps): ObjectFollower {

@@ -5,7 +5,7 @@ import { at } from "../../../protocol/apis/kube-object.ts";
 import type { MsgTwin } from "../../../protocol/twin/twin.ts";
 import { hasCode, type KubeClient } from "../../kube/client.ts";
 import { resources } from "../../kube/resource.ts";
-import { reportedTwins, valueOf } from "./reports.ts";
+import { reportedTwins, valueOf } from "../upstream/reports.ts";
 
 /** Attempts in case of conflicting writes of the same Device. */
 const TRIES = 5;

@@ -5,7 +5,7 @@ import { groups, modules, operations, resourceTypes } from "../../../protocol/me
 import { nodePath } from "../../../protocol/resource/path.ts";
 import { resources } from "../../kube/resource.ts";
 import { WorkQueue } from "../../kube/work-queue.ts";
-import type { DownstreamDeps, Follower } from "./downstream.ts";
+import type { DownstreamDeps, Follower } from "../downstream/downstream.ts";
 import type { ServiceIndex } from "./service-index.ts";
 
 /** KubeEdge's own word where the namespace stands in the paths of these lists. */

@@ -3,8 +3,8 @@ import { keyOf, type KubeObject } from "../../../protocol/apis/kube-object.ts";
 import { operations, resourceTypes } from "../../../protocol/message/names.ts";
 import { resources } from "../../kube/resource.ts";
 import { WorkQueue } from "../../kube/work-queue.ts";
-import type { DownstreamDeps, Follower } from "./downstream.ts";
-import { ObjectFollower } from "./object.ts";
+import type { DownstreamDeps, Follower } from "../downstream/downstream.ts";
+import { ObjectFollower } from "../downstream/object.ts";
 import type { ServiceIndex } from "./service-index.ts";
 import { connectedOfV11, sendPodList } from "./service-lists.ts";
 

@@ -20,7 +20,7 @@ import type { Informer } from "../../kube/informer.ts";
 import { type LastSent, Reconciler } from "../../kube/reconciler.ts";
 import { resources } from "../../kube/resource.ts";
 import type { WorkQueueDeps } from "../../kube/work-queue.ts";
-import { membershipMessage } from "./messages.ts";
+import { membershipMessage } from "../downstream/messages.ts";
 import { DeviceProfiles } from "./profiles.ts";
 
 /** Injected dependencies. */

@@ -3,9 +3,9 @@ import type { UpstreamChannel } from "../../../protocol/apis/cloudcore-config.ts
 import { at } from "../../../protocol/apis/kube-object.ts";
 import { resourceTypes } from "../../../protocol/message/names.ts";
 import { resources } from "../../kube/resource.ts";
-import { annotateNode, queryNode } from "./node.ts";
-import { nodeStatus } from "./node-status.ts";
-import { podStatusOfV11 } from "./pod.ts";
+import { annotateNode, queryNode } from "../upstream/node.ts";
+import { nodeStatus } from "../upstream/node-status.ts";
+import { podStatusOfV11 } from "../upstream/pod.ts";
 import {
   liveQuerier,
   queryConfigMap,
@@ -13,8 +13,8 @@ import {
   queryVolume,
   queryVolumeAttachment,
   queryVolumeClaim,
-} from "./query.ts";
-import type { EdgeAnswer, Handler } from "./request.ts";
+} from "../upstream/query.ts";
+import type { EdgeAnswer, Handler } from "../upstream/request.ts";
 
 type Row = readonly [handler: Handler, channel: UpstreamChannel];
 
