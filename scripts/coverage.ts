@@ -1,8 +1,9 @@
 // The page that holds statements of KubeEdge's behaviour against the tests that prove ours: every row has one, or the build fails.
 import { readFile } from "node:fs/promises";
+import { basename } from "node:path";
 
 interface Statement {
-  /** Document of the protocol notes, section, running number: `1-3.6.4`. */
+  /** Part, section, running number: `1-3.6.4`. */
   readonly id: string;
   readonly statement: string;
   /** What docs/deviations.md tells: ours differs on purpose. */
@@ -60,7 +61,7 @@ export async function coveragePage(files: readonly string[]): Promise<string> {
     "# What cloudcore and the edges do, and which test proves it",
     "",
     `${statements.length} statements about what can be seen of a cloudcore, or of an edge, from outside, each with the tests that fail where it does not hold (${tests.size} tests, many of them tables).`,
-    "Numbers are those of the protocol notes that the source cites. ≠ marks where skep differs from KubeEdge on purpose; [deviations.md](deviations.md) says why.",
+    "Numbers put them in order, and nothing else. (table) marks a test that is run for a table of cases. ≠ marks where skep differs from KubeEdge on purpose; [deviations.md](deviations.md) says why.",
   ];
   let part = "";
   for (const { deviates, id, statement, tests } of statements) {
@@ -68,7 +69,7 @@ export async function coveragePage(files: readonly string[]): Promise<string> {
     const of = `${document} §${rest.split(".")[0]}`;
     if (of !== part) lines.push("", `## ${titles[of] ?? of}`, "", "| | statement | tests |", "|---|---|---|");
     part = of;
-    const cells = tests.map(({ file, name }) => `[${escaped(name)}](../${file})`).join("<br>");
+    const cells = tests.map(({ file, name }) => `[${escaped(labelOf(name, file))}](../${file})`).join("<br>");
     lines.push(`| ${document} §${rest} | ${deviates ? "≠ " : ""}${escaped(statement)} | ${cells} |`);
   }
   return `${lines.join("\n")}\n`;
@@ -78,6 +79,13 @@ export async function coveragePage(files: readonly string[]): Promise<string> {
 function has(source: string, file: string, name: string): boolean {
   if (file.endsWith(".yaml")) return source.split("\n").includes(`name: ${name}`);
   return ['"', "`", "'"].some((quote) => source.includes(`${quote}${name.replaceAll(quote, `\\${quote}`)}${quote}`));
+}
+
+/** The name of a test; of one with a table of cases, without the places where each case puts its words. */
+function labelOf(name: string, file: string): string {
+  const label = name.replace(/%[sdijf]|\$[a-z]\w*/g, "…").replace(/…(?:[ ,]*…)+/g, "…").trim();
+  if (label === name) return name;
+  return /[a-z]{2}/i.test(label) ? `${label} (table)` : `the table of ${basename(file, ".test.ts")}`;
 }
 
 function escaped(text: string): string {

@@ -38,3 +38,16 @@ test("an empty cell, a test that is not there and a number that is there twice a
     /1-3\.1\.1 has no test; 1-3\.1\.2: there is no test .nobody wrote this. in .*; 1-3\.1\.2 is there twice/,
   );
 });
+
+test("a test with a table of cases is named without the places of their words", async () => {
+  const found = await page({
+    id: "1-3.1.1",
+    statement: "s",
+    tests: [
+      { file: "test/wire/upstream.test.ts", name: "%s %s gets no answer" },
+      { file: "test/wire/samples.test.ts", name: "%s" },
+    ],
+  });
+  expect(found).toContain("[… gets no answer (table)](../test/wire/upstream.test.ts)");
+  expect(found).toContain("[the table of samples](../test/wire/samples.test.ts)");
+});
