@@ -41,7 +41,7 @@ export async function fleetCommand(flags: FleetFlags): Promise<number> {
   const { signal, code } = interruption();
   const clock = new TimerWheel();
   const written = await writtenCohorts(flags);
-  // Who was started by another process of skep leaves to it what is looked at once, and what is made in the cluster.
+  // A worker process leaves one-time checks and the objects in the cluster to its parent.
   const isPart = process.env.SKEP_PARENT !== undefined;
   if (!isPart) refuseCohorts(written, flags);
   const { cohorts: file = "", processes, shard } = flags;
@@ -51,7 +51,7 @@ export async function fleetCommand(flags: FleetFlags): Promise<number> {
   const spread = shard === undefined ? Math.min(edges, processes ?? processesFor(edges, machine)) : 1;
   refuseSpread(mine, spread, machine);
   await using cleanup = new AsyncDisposableStack();
-  // Of shards on several machines the first one makes them.
+  // Of shards on several machines the first one creates the objects.
   const makesObjects = !isPart && (shard?.index ?? 0) === 0;
   const kube = flags.kubeconfig === undefined || !makesObjects
     ? undefined

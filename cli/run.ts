@@ -1,4 +1,4 @@
-// `skep run`: reads scenarios, runs them one after another, reports.
+// `skep run`: reads scenarios, runs up to four at a time, and reports.
 import { stepTable } from "../scenarios/steps/table.ts";
 import { wrongFiles } from "../scenarios/suite/named-files.ts";
 import { access, constants, mkdir, rm, writeFile } from "node:fs/promises";

@@ -1,12 +1,12 @@
-// The seam between the protocol and the socket: whole text messages, in order, until it closes.
+// The interface between protocol and socket: whole text messages, in order, until it closes.
 
-/** A connection that carries text messages. Implementations: WebSocket client and server, and a Link around either. */
+/** A connection that carries text messages. Implementations: WebSocket client and server, QUIC client and server, and a Link around any. */
 export interface MessageSocket {
   /** Queues one message for sending; does nothing once the socket is closed. */
   send(text: string): void;
   /**
-   * Ends the connection without a close frame, as KubeEdge's two ends do; with `farewell`, which the peer's person can read,
-   * after what was sent has left.
+   * Ends the connection without a close frame, as KubeEdge's two ends do; with `farewell`, a reason in a close
+   * frame, once everything queued has been sent.
    */
   close(farewell?: string): void;
   /** Stops reading, so that the peer's sending comes to a halt, until `resume`. */

@@ -44,7 +44,7 @@ export interface CloudHubDeps {
   readonly tap: Tap | undefined;
 }
 
-/** Where the hub listens; a server that isn't there is switched off. */
+/** Where the hub listens; an absent server is switched off. */
 export interface HubServers {
   readonly websocket?: ListenOptions;
   readonly https: ListenOptions;
@@ -53,10 +53,10 @@ export interface HubServers {
   readonly unixsocket?: string;
 }
 
-/** Stopping waits for what edges still have to acknowledge: this part of the time after which it would be sent again, 2 s. */
+/** Stopping waits for outstanding acknowledgements: this fraction of the resend interval (2 s by default). */
 const DRAIN_RETRIES = 0.4;
 const DRAIN_LOOK_MS = 20;
-/** Milliseconds more for writing down what they have acknowledged. */
+/** Further milliseconds to write acknowledged versions to sync records. */
 const RECORDS_MS = 1000;
 
 export class CloudHub implements Module {
@@ -153,11 +153,11 @@ export class CloudHub implements Module {
       });
       this.#stops.push(csi.stop);
     }
-    // A node that is called one of another era is spoken to otherwise, from its next connection on.
+    // A node whose label changes its era is disconnected; the next connection uses the other era's messages.
     caches.of(resources.nodes).subscribe(({ object, type }) => {
       const session = this.sessions.of(object.metadata.name);
       if (session === undefined || type === "deleted" || this.#deps.eras.isV11Node(object) === session.isV11) return;
-      session.end("its Node is of another era now");
+      session.end("its Node was relabelled to another era");
     });
     this.#refresh = every(clock, config.tokenLifetime / 2, () => void this.#refreshToken());
   }
@@ -189,7 +189,7 @@ export class CloudHub implements Module {
     await Promise.all(this.#stops.splice(0).map((stop) => stop()));
   }
 
-  /** Lets what is on its way arrive and be recorded; what an edge doesn't acknowledge in time is sent by the next cloudcore. */
+  /** Waits for outstanding acknowledgements and their records; what stays unacknowledged is sent by the next cloudcore. */
   async #drain(): Promise<void> {
     const until = performance.now() + this.#deps.config.ackRetry * DRAIN_RETRIES;
     const isDrained = () => [...this.sessions.all()].every((session) => session.isDrained);
@@ -200,7 +200,7 @@ export class CloudHub implements Module {
   #refusal(node: string): Refusal | undefined {
     const { nodeLimit } = this.#deps.config;
     if (this.#isStopping) return { status: 503, reason: "cloudcore is stopping" };
-    // A known node that comes back takes its own place, also at the limit.
+    // A node that reconnects replaces its own session, also at the limit.
     if (this.sessions.size < nodeLimit || this.sessions.of(node) !== undefined) return undefined;
     return { status: 503, reason: `the limit of ${nodeLimit} connected nodes is reached` };
   }
@@ -248,11 +248,11 @@ export class CloudHub implements Module {
     readMessages(session, socket, { upstream, clock, logger, tap, totals: this.totals, onRegistration });
   }
 
-  /** An edge whose process has started may have lost its store: what its records say of it is forgotten, and all of it sent. */
+  /** An edge whose process has just started may have lost its store: its records are reset and everything is sent again. */
   async #resync(session: NodeSession): Promise<void> {
     const { config, index, logger } = this.#deps;
     const { isV11, node } = session;
-    // A process starts before it connects: once a connection is enough, and an edge that says so again and again costs nothing.
+    // Once per connection is enough: an edge that registers repeatedly costs nothing.
     if (this.#resynced.has(session)) return;
     this.#resynced.add(session);
     if (isV11 || config.strictGo.has("sync-on-connect")) return;
@@ -262,7 +262,7 @@ export class CloudHub implements Module {
     this.#announce(node, "connected");
   }
 
-  /** Whether a message is not carried out, because its node may not ask that. */
+  /** Whether a message is refused because its node is not authorised for it. */
   async #refused(node: string, message: Message): Promise<boolean> {
     const { config, logger } = this.#deps;
     let why: string | undefined;
@@ -280,7 +280,7 @@ export class CloudHub implements Module {
     return isOn;
   }
 
-  /** Tells the controllers; they look at what the node lacks. */
+  /** Notifies the controllers, which send what the node lacks. */
   #announce(node: string, event: "connected" | "disconnected"): void {
     const { bus, clock } = this.#deps;
     const message = connectionMessage(clock.now(), node, event);
@@ -301,7 +301,7 @@ export class CloudHub implements Module {
   }
 }
 
-/** Stopping waits by the wall clock: a scaled or a hand-driven one may stand still meanwhile. */
+/** Stopping waits by the wall clock: a manual clock may stand still meanwhile. */
 function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }

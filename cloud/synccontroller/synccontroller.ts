@@ -92,7 +92,7 @@ export class SyncController implements Module {
   }
 
   async #lookAt(node: string): Promise<void> {
-    // What a node has acknowledged in a life as one of today says nothing of one of v1.1.
+    // Records from before the node was relabelled to v1.1 do not apply to it: nodes of v1.1 have no records.
     if (this.#deps.eras.isV11(node)) return await this.#collect(node);
     for (const held of this.#deps.index.of(node)) {
       const informer = this.#informerOf(held);

@@ -1,4 +1,4 @@
-// What an edge has to do with devices, their mappers and applications beside it: DeviceTwin, DMI, EventBus, ServiceBus, wired together.
+// Wires the modules of an edge that deal with devices, mappers and applications: DeviceTwin, DMI, EventBus, ServiceBus.
 import { hopOf } from "../../protocol/message/hops.ts";
 import type { Tap } from "../../base/hop/hop.ts";
 import type { Logger } from "../../base/log/logger.ts";
@@ -23,17 +23,16 @@ import { ServiceBus } from "../servicebus/servicebus.ts";
 import type { EdgeTimings } from "../timings/timings.ts";
 
 /**
- * Whose an edge's devices are: a simulated mapper's in this process (`inside`), or one's that comes by the DMI socket as any
- * other would (`socket`), or simulated ones that only do what they are made to (`passive`), or none until an external mapper
- * attaches (`none`).
+ * Which mapper operates an edge's devices: a simulated one in this process (`inside`), a simulated one that registers on the DMI
+ * socket as any other would (`socket`), a simulated one that acts only on command (`passive`), or an external one (`none`).
  */
 export type MapperKind = "inside" | "socket" | "passive" | "none";
 
-/** What may be chosen of it. */
+/** Options of an edge's devices. */
 export interface DeviceSideOptions {
   /** Which mapper has its devices. Default: `inside`. */
   readonly mapper?: MapperKind;
-  /** By the name of a model: how its devices behave. Those of v1.1 have no mapper and do what they are made to. */
+  /** By the name of a model: how its devices behave. Devices of v1.1 have no mapper and act only on command. */
   readonly behaviours?: Readonly<Record<string, DeviceBehaviour>>;
   /** Path of its DMI socket, and the protocols that a simulated mapper registers for there. Default: no socket. */
   readonly dmi?: { readonly socket: string; readonly protocols: readonly string[] };
@@ -163,7 +162,7 @@ export class DeviceSide {
     await this.#socketMapper.start();
   }
 
-  /** A message of group `user`. With v1.1 all that isn't the router's REST goes to the MQTT side. */
+  /** A message of group `user`. In v1.1 everything but REST calls of the router goes to MQTT. */
   receiveForApplications(message: Message): void {
     // Answers have reached their callers already.
     if (message.header.parent_msg_id !== undefined) return;
@@ -178,7 +177,7 @@ export class DeviceSide {
     }
   }
 
-  /** A device or a model was stored or deleted. What comes from others, as SyncController's copies may, no mapper hears of. */
+  /** A device or a model was stored or deleted. Only DeviceController's are sent to mappers, not SyncController's copies. */
   changed({ object, operation, source, type }: StoreChange): void {
     if (source !== modules.devicecontroller) return;
     if (type === resourceTypes.devicemodel) {
@@ -195,7 +194,7 @@ export class DeviceSide {
     }
   }
 
-  /** Whom a simulated mapper reports to. */
+  /** The receiver of a simulated mapper's reports. */
   get #manager(): DeviceManager {
     return this.#socketMapper ?? this.#dmi;
   }
@@ -214,7 +213,7 @@ export class DeviceSide {
     const { clock, name: node, tap } = this.#deps;
     const about = { header: { msg_id: "" }, route: { operation: "apply", resource: `device/${id}/${property}` } };
     tap?.(hopOf(about, { time: clock.now(), hop: "device.apply", direction: "down", node, outcome }));
-    // A device of v1.1 has no cycles in which it would say so.
+    // A device of v1.1 does not report by itself.
     if (!this.#era.hasDmi) this.#mapper.get(id)?.set(property, outcome);
   }
 }

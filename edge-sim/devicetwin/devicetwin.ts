@@ -301,7 +301,7 @@ export class DeviceTwin {
     const properties = Object.entries(sync);
     if (properties.length === 0) return;
     const content: DeviceTwinUpdate = { ...newEvent(now), twin: sync };
-    // What is insisted on and what is measured are said again each for itself.
+    // Desired and reported values are resent independently of each other.
     const subjects = properties.map(([property, { actual }]) =>
       `${member.id} ${property} ${actual === undefined ? "expected" : "actual"}`
     );
@@ -333,7 +333,7 @@ function expectedOf(twins: TwinTable): Record<string, string | undefined> {
   return Object.fromEntries(Object.entries(twins.visible()).map(([name, { expected }]) => [name, expected?.value]));
 }
 
-/** That edgecore forgot when what it has was measured, in its restart. */
+/** edgecore of v1.1 loses the times of reported values at a restart. */
 function withoutActualTimes(twins: Readonly<Record<string, Twin>>): Record<string, Twin> {
   return Object.fromEntries(
     Object.entries(twins).map(([name, { actual, ...twin }]) => [name, {

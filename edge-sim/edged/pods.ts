@@ -1,4 +1,4 @@
-// The edge's pods: started when what they mount is there, reported, stopped within their grace.
+// The pods of an edge: started when their configmaps, secrets and volumes are there, reported, and stopped within their grace period.
 import type { EdgeEra } from "../era/edge-era.ts";
 import { isDeepStrictEqual } from "node:util";
 import type { Clock, Timer } from "../../base/time/clock.ts";
@@ -33,13 +33,13 @@ export interface PodsDeps {
   readonly isConnected: () => boolean;
   readonly era: EdgeEra;
   readonly random: Random;
-  /** Writes an event about a pod, where the cloud can be had. */
+  /** Sends an Event about a pod; without a connection it is lost. */
   readonly tell: (pod: KubeObject, event: PodEvent) => void;
-  /** Pods that these are for live by them until they are to go. */
+  /** Stages: pods they select go through them until they are deleted. */
   readonly stages?: Stages;
 }
 
-/** What a pod can be made to do. */
+/** How a running pod can be changed. */
 export type PodAction = "complete" | "fail" | "unready" | "ready";
 
 /** A simulated kubelet: no containers, but everything the cloud can see of them. */
@@ -47,7 +47,7 @@ export class EdgePods {
   readonly #deps: PodsDeps;
   readonly #pods = new Map<string, Pod>();
   readonly #timers = new Set<Timer>();
-  /** Images that can't be had, for now. */
+  /** Images that can't be pulled for now. */
   readonly #missingImages = new Set<string>();
   readonly #requirements: PodRequirements;
   #sync: Timer | undefined;
@@ -63,7 +63,7 @@ export class EdgePods {
     return [...this.#pods.values()].filter((pod) => pod.phase === phase).length;
   }
 
-  /** The edge starts: pods from the store run again, and what could not be reported is tried from time to time. */
+  /** The edge starts: pods from the store run again, and what could not be reported is retried periodically. */
   start(): void {
     const { clock, reports, store, timings } = this.#deps;
     reports.start();
@@ -89,7 +89,7 @@ export class EdgePods {
     this.#advanceAll();
   }
 
-  /** Something has come that pods may wait for. */
+  /** An object that pods may wait for has arrived. */
   wake(): void {
     this.#advanceAll();
   }
@@ -104,7 +104,7 @@ export class EdgePods {
     this.#requirements.clear();
   }
 
-  /** An image can't be had from now on, or again can. Pods that wait for it are started at the next look. */
+  /** Sets whether an image can be pulled. Pods that wait for it are started. */
   setImage(image: string, isThere: boolean): void {
     if (isThere) this.#missingImages.delete(image);
     else this.#missingImages.add(image);
@@ -112,7 +112,7 @@ export class EdgePods {
   }
 
   /**
-   * Makes a running pod do something: its containers `complete` or `fail`, and are started again as its restartPolicy says;
+   * Changes a running pod: its containers `complete` or `fail`, and are restarted as its restartPolicy says;
    * it becomes `unready` or `ready`. False where there is no such pod running.
    */
   make(namespace: string, name: string, action: PodAction, exitCode = action === "fail" ? 1 : 0): boolean {
@@ -125,12 +125,12 @@ export class EdgePods {
     return true;
   }
 
-  /** What a pod's stages have made its containers say: lines, each with its time before it (RFC 3339), the last thousand. */
+  /** The log of a pod, as its stages have written it: the last thousand lines, each after its time (RFC 3339). */
   logs(namespace: string, name: string): readonly string[] {
     return this.#named(namespace, name)?.logs ?? noLogs;
   }
 
-  /** Of all pods that have said something, by `namespace/name`. */
+  /** The logs of all pods that have one, by `namespace/name`. */
   allLogs(): Record<string, string> {
     const said = [...this.#pods.values()].filter(({ logs }) => logs.length > 0);
     return Object.fromEntries(
@@ -146,7 +146,7 @@ export class EdgePods {
     );
   }
 
-  /** All containers have ended by themselves. What was started again and ends again waits for its turn. */
+  /** All containers have ended by themselves; they are restarted after the back-off, as the restartPolicy says. */
   #exit(pod: Pod, code: number): void {
     const { clock, timings } = this.#deps;
     const policy = textAt(pod.object, "spec", "restartPolicy") || "Always";
@@ -218,7 +218,7 @@ export class EdgePods {
     for (const pod of [...this.#pods.values()]) void this.#advance(pod);
   }
 
-  /** Containers get their grace to stop; simulated ones take a moment at most. */
+  /** Stops the containers within the grace period; simulated ones take a moment at most. */
   #end(pod: Pod): void {
     if (pod.isEnding) return;
     pod.isEnding = true;
@@ -231,7 +231,7 @@ export class EdgePods {
     });
   }
 
-  /** Moves a pod on as far as it goes now; one step at a time, so that reports keep their order. */
+  /** Advances a pod as far as possible, one step at a time, so that reports keep their order. */
   async #advance(pod: Pod): Promise<void> {
     if (pod.isBusy || !this.#deps.isConnected()) return;
     pod.isBusy = true;
@@ -245,13 +245,13 @@ export class EdgePods {
   }
 
   #notMoved({ object: { metadata } }: Pod, error: unknown): void {
-    this.#deps.logger.debug("a pod could not be moved on; if it is still there, it is tried again", {
+    this.#deps.logger.debug("a pod could not be advanced; if it still exists, it is retried", {
       pod: `${metadata.namespace}/${metadata.name}`,
       error: reasonOf(error),
     });
   }
 
-  /** Does the next thing there is to do; false where there is none for now. */
+  /** Takes the next step; false where there is none for now. */
   async #step(pod: Pod): Promise<boolean> {
     if (pod.reported !== pod.phase) {
       await this.#report(pod);

@@ -32,7 +32,7 @@ export const today: EdgeEra = {
       ? undefined
       : `an edge takes the states ${deviceStates.join(", ")}`,
   statePath: "state/update",
-  // Nothing is said where a time is empty.
+  // edgecore leaves out an empty time.
   deviceOf: (name, state, now) => ({ name, state, ...(isOnline(state) ? { lastOnlineTime: secondsOf(now) } : {}) }),
   unknownDevice: "update rejected due to the device is not existed",
 };

@@ -1,10 +1,10 @@
-// What an edge of KubeEdge v1.1 (2019) does otherwise than today's.
+// How an edge of KubeEdge v1.1 (2019) behaves.
 import { operations } from "../../protocol/message/names.ts";
 import type { EdgeEra } from "./edge-era.ts";
 
 const UPLOAD_RECORDS = "SYS/dis/upload_records";
 
-/** For URLs, as Go writes it: padded. */
+/** Base64 for URLs, with padding, as Go encodes it. */
 function base64Of(text: string): string {
   return Buffer.from(text).toString("base64").replaceAll("+", "-").replaceAll("/", "_");
 }

@@ -138,15 +138,15 @@ export class Fleet {
   }
 
   /**
-   * One more edge, started at once. It uses the fleet's credentials, or those given; `node` is what it
-   * says it is. Default: its name.
+   * Adds an edge and starts it. It uses the fleet's credentials, or those given. `node` is the node name it connects with. Default:
+   * its name.
    */
   add(name: string, hub: Partial<HubAddress> = {}, node = name): Edge {
     // An edge with a token of its own trusts the CA that it names, and enrols by itself.
     const { ca, issue, ...own } = this.#hub;
-    const ways = { ...(ca === undefined ? {} : { ca }), ...(issue === undefined ? {} : { issue }) };
+    const shared = { ...(ca === undefined ? {} : { ca }), ...(issue === undefined ? {} : { issue }) };
     this.#index++;
-    const edge = this.#make(name, { ...own, ...(hub.token === undefined ? ways : {}), ...hub }, {}, node);
+    const edge = this.#make(name, { ...own, ...(hub.token === undefined ? shared : {}), ...hub }, {}, node);
     const { suffix = "" } = this.#options;
     const bare = suffix !== "" && name.endsWith(suffix) ? name.slice(0, -suffix.length) : name;
     this.#joins(bare.replace(/-\d+$/, ""), edge);

@@ -1,37 +1,37 @@
 // The timers of an edge, as edgecore has them. Milliseconds.
 
-/** Every protocol timer of an edge; a fleet may run them all faster, together with its cloud's. */
+/** Every protocol timer of an edge. A time scale divides them all, and the cloud's with them. */
 export interface EdgeTimings {
-  /** Between two keepalives (`edgeHub.heartbeat`). */
+  /** Interval of keepalives (`edgeHub.heartbeat`). */
   readonly heartbeat: number;
-  /** After a connection is lost, or cannot be made (twice the heartbeat). */
+  /** Pause before dialling again after a connection is lost or fails (twice the heartbeat). */
   readonly reconnectWait: number;
-  /** Between the five tries of one round of dialling. */
+  /** Pause between the five attempts of one round of dialling. */
   readonly dialRetry: number;
-  /** Between two renewals of the node's lease: a quarter of its 40 s. */
+  /** Interval of lease renewals: a quarter of the lease's 40 s. */
   readonly lease: number;
-  /** Between two reports of an unchanged node status. */
+  /** Interval of reports of an unchanged node status. */
   readonly nodeStatus: number;
-  /** Between two statuses of a node of v1.1 (`node-status-update-frequency`). */
+  /** Interval of node statuses in v1.1 (`node-status-update-frequency`). */
   readonly nodeStatusV11: number;
-  /** After which an edge of v1.1 says again how all its pods are (`meta.sync.podstatus.interval`). */
+  /** Interval at which an edge of v1.1 reports all its pods again (`meta.sync.podstatus.interval`). */
   readonly podStatusSyncV11: number;
-  /** Between two looks at pods whose status could not be reported, or whose configmap is missing. */
+  /** Interval of retries for pods whose status could not be reported, or whose configmap is missing. */
   readonly podSync: number;
-  /** What containers take to stop, at most; a pod's grace if that is shorter. */
+  /** Time containers take to stop; the pod's grace period if that is shorter. */
   readonly podStop: number;
-  /** After which a container that ended is started again (a kubelet's first back-off). */
+  /** Delay before a container that ended is restarted (a kubelet's first back-off). */
   readonly crashBackoff: number;
-  /** After which the renewal of a certificate that failed is tried again; doubled each time, up to the second. */
+  /** Delay before a failed certificate renewal is retried; doubled each time, up to the second value. */
   readonly renewRetry: number;
   readonly renewRetryCap: number;
-  /** What an answer of the cloud may take (`remoteQueryTimeout`). */
+  /** Timeout of requests to the cloud (`remoteQueryTimeout`). */
   readonly answer: number;
-  /** After which a report that was not confirmed is sent again. */
+  /** Delay before an unconfirmed report is resent. */
   readonly confirm: number;
-  /** After which a message more may go to the cloud (`edgeHub.messageQPS`, 30); heartbeats may always. */
+  /** Time after which the message limit permits one more message (`edgeHub.messageQPS`, 30); keepalives are exempt. */
   readonly messageRefill: number;
-  /** After which a mapper may report once more over DMI. */
+  /** Time after which a mapper may report once more over DMI. */
   readonly dmiRefill: number;
   /** One millisecond of a device's own cycles (`reportCycle`). */
   readonly deviceMillisecond: number;
@@ -57,7 +57,7 @@ export const edgecoreTimings: EdgeTimings = {
   deviceMillisecond: 1,
 };
 
-/** All of them divided by the same number. */
+/** All timings divided by the same number. */
 export function scaledTimings(timings: EdgeTimings, timeScale: number): EdgeTimings {
   return Object.fromEntries(
     Object.entries(timings).map(([name, ms]) => [name, ms / timeScale]),

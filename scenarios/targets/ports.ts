@@ -7,19 +7,19 @@ import { StepFailure } from "../model/step-failure.ts";
 /** Ports of a block: API, hub, enrolment, console, metrics. */
 const BLOCK = 5;
 /**
- * Blocks begin here and end below the ports that connections going out get (32768 on Linux): one of these would take a
- * port while its cloudcore or API server is away.
+ * Blocks lie between this port and the range of outgoing connections (32768 on Linux): an outgoing connection could otherwise take
+ * a port while its cloudcore or API server restarts.
  */
 const LOWEST_PORT = 20_000;
 const BLOCKS = 2_400;
 const TRIES = 50;
 
-/** Blocks of the environments that stand in this process. From those of other processes chance keeps it: one in 2,400. */
+/** Blocks in use by this process. Another process picks the same one with a probability of 1 in 2,400. */
 const held = new Set<number>();
 
 /**
- * The first port of a block that is free now. KubeEdge's own ports are no use here: of two runs on one machine each would
- * take what the other one's cloudcore has left for the moment of its restart.
+ * The first port of a block that is free now. KubeEdge's own ports are not used: of two runs on one machine one would take the port of
+ * the other's cloudcore while that restarts.
  */
 export async function holdBlock(host: string, cleanup: AsyncDisposableStack): Promise<number> {
   for (let tries = 0; tries < TRIES; tries++) {

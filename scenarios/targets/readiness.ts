@@ -3,18 +3,18 @@ import { SkepError } from "../../base/error/skep-error.ts";
 import { type Clock, sleep } from "../../base/time/clock.ts";
 import type { Fleet } from "../../edge-sim/fleet/fleet.ts";
 
-/** Milliseconds, times the patience, for all edges and their devices to be there. */
+/** Milliseconds, times the target's patience, for all edges to be Ready and have their devices. */
 export const READY_MS = 30_000;
 
-/** Milliseconds in which at least one edge must have got in; after that it is an address that is wrong. */
+/** Milliseconds for the first edge to connect; after that the address is taken for wrong. */
 const FIRST_CONNECTION_MS = 30_000;
 
-/** A fleet that did not get Ready in time. */
+/** Edges that were not Ready in time. */
 export class NotReadyError extends SkepError {
   readonly code = "SKEP_NOT_READY";
 }
 
-/** A cloudcore that no edge can get at. */
+/** A cloudcore that no edge can reach. */
 export class UnreachableError extends SkepError {
   readonly code = "SKEP_CLOUDCORE_UNREACHABLE";
   constructor(reason: string) {
@@ -22,7 +22,7 @@ export class UnreachableError extends SkepError {
   }
 }
 
-/** A cloudcore that refuses every edge: with this token or these certificates nothing can be run. */
+/** A cloudcore that refuses every edge: the token or the certificates are wrong. */
 export class RefusedError extends SkepError {
   readonly code = "SKEP_CLOUDCORE_REFUSES";
   constructor(reason: string) {

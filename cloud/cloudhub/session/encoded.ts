@@ -12,8 +12,8 @@ export function encodedContent(content: unknown): string {
 }
 
 /**
- * A message as KubeEdge v1.1 writes it: without version, and objects without the kind that today's clouds put on them. An edge
- * of that age keeps of one message what the next does not say, so that what answers nothing says so (notes 1, §2.2).
+ * A message as KubeEdge v1.1 writes it: without resourceversion, and objects without kind and apiVersion. An edge of v1.1 decodes
+ * every message into the same struct, where a missing field keeps its former value: an empty parent_msg_id must be written.
  */
 export function encodeV11(message: Message): string {
   const { resourceversion: _version, ...header } = message.header;

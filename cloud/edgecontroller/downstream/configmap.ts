@@ -1,4 +1,4 @@
-// ConfigMaps: a new one comes as `insert`.
+// ConfigMaps to the nodes whose pods use them. A new one is sent as `insert`.
 import { operations, resourceTypes } from "../../../protocol/message/names.ts";
 import { resources } from "../../kube/resource.ts";
 import type { DownstreamDeps, Follower } from "./downstream.ts";
