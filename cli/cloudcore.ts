@@ -139,7 +139,7 @@ function hopFile(path: string, logger: Logger): Tap {
 
 type Servers = Pick<CloudCoreOptions, "websocket" | "https" | "quic" | "unixsocket" | "monitor">;
 
-/** A file's servers listen where it says, and nowhere else; `--bind` and `--port` say otherwise. */
+/** A file's servers listen only where the file says, unless `--bind` or `--port` are given. */
 function serversOf(flags: CloudcoreFlags, file: CloudCoreFile | undefined): Servers {
   const at = (offset: number, own: number, address?: Address): ListenOptions => {
     const host = flags.bind ?? address?.host ?? LOCAL;

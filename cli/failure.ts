@@ -6,7 +6,7 @@ import { reasonOf } from "../base/log/logger.ts";
 /** Exit codes, the same for every command. */
 export const exitCodes = { passed: 0, failed: 1, couldNotRun: 2, interrupted: 130, terminated: 143 } as const;
 
-/** Something the user can mend; its message says what. */
+/** An error the user can correct; its message says what. */
 export class UsageError extends SkepError {
   readonly code = "SKEP_USAGE";
 }

@@ -30,7 +30,7 @@ export function positive(text: string): number {
   return value;
 }
 
-/** What Nodes may be called: part of a DNS name, as Kubernetes wants it. */
+/** Valid names of Nodes: part of a DNS name, as Kubernetes requires. */
 export function nodePrefix(text: string): string {
   if (!/^[a-z0-9]([-a-z0-9]{0,200}[a-z0-9])?$/.test(text)) {
     throw new InvalidArgumentError("small letters, digits and - are needed, such as edge");

@@ -33,12 +33,12 @@ export async function writtenCohorts(
   return (await loadCohorts(file)).map(labelled);
 }
 
-/** Throws UsageError where they ask for what can't be had with these flags. */
+/** Throws UsageError where the cohorts need what these flags don't give. */
 export function refuseCohorts(written: readonly ScenarioCohort[], flags: FleetFlags): void {
   for (const { cohort, devices = [], transport } of written) {
     const where = `${basename(flags.cohorts ?? "")}: cohort ${cohort}`;
     if (transport === "quic" && flags.quicPort === undefined) {
-      throw new UsageError(`${where} comes by QUIC: say the hub's port, --quic-port N`);
+      throw new UsageError(`${where} connects over QUIC: give the hub's port, --quic-port N`);
     }
     if (flags.kubeconfig === undefined && devices.some((d) => d.perEdge !== undefined || d.reports !== undefined)) {
       throw new UsageError(

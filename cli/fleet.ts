@@ -24,7 +24,7 @@ import { interrupted, interruption } from "./interrupt.ts";
 
 /** Edges that run, here or in other processes. */
 interface RunningFleet extends AsyncDisposable {
-  /** Rejects where they can't be had; does not settle otherwise. */
+  /** Rejects where they can't be started; does not settle otherwise. */
   readonly failed: Promise<never>;
   report(): FleetReport | undefined;
 }
@@ -61,7 +61,7 @@ export async function fleetCommand(flags: FleetFlags): Promise<number> {
   await using fleet = spread === 1 ? await fleetHere(flags, written, clock, line) : fleetElsewhere(flags, spread, line);
   const judged = Promise.withResolvers<never>();
   const began = performance.now();
-  const look = () => {
+  const update = () => {
     const report = fleet.report();
     line.show(report);
     // A worker reports its totals; the parent process judges them.
@@ -70,7 +70,7 @@ export async function fleetCommand(flags: FleetFlags): Promise<number> {
       : hopeless(report, performance.now() - began, flags.cloudcore as string);
     if (why !== undefined) judged.reject(new UsageError(why));
   };
-  const timer = every(clock, LINE_EVERY_MS, look);
+  const timer = every(clock, LINE_EVERY_MS, update);
   try {
     const made = kube === undefined ? Promise.resolve() : makeObjects(kube, written, file);
     await Promise.race([interrupted(signal), fleet.failed, judged.promise, failureOf(made)]);
@@ -158,7 +158,7 @@ function fleetElsewhere(flags: FleetFlags, count: number, line: FleetLine): Runn
     command: (index) => [...selfCommand(), "fleet", "--shard", `${index}/${count}`, "--json", ...handedOn(flags)],
     // Other users of this machine see arguments.
     env: token === undefined ? {} : { SKEP_TOKEN: token },
-    said: (said) => line.say(said),
+    onLine: (text) => line.say(text),
   });
   workers.start();
   return {

@@ -5,7 +5,7 @@ import { exitCodes } from "./failure.ts";
 const STOP_DEADLINE_MS = 5000;
 
 /**
- * Milliseconds in which a second signal is the first one heard twice: a terminal's Ctrl-C reaches npm, the launcher and us,
+ * Milliseconds in which a second signal counts as the first one again: a terminal's Ctrl-C reaches npm, the launcher and us,
  * and both of them pass it on.
  */
 const ECHO_MS = 500;
@@ -29,7 +29,7 @@ export function interruption(): { readonly signal: AbortSignal; code(): number |
   on("SIGINT", exitCodes.interrupted);
   on("SIGTERM", exitCodes.terminated);
   on("SIGHUP", exitCodes.terminated);
-  // npm passes a SIGTERM to the shell between it and us, which dies of it and says nothing. Processes of a fleet end with the
+  // npm passes a SIGTERM to the shell between it and us, which exits on it without a message. Processes of a fleet end with the
   // one that started them, however that ended.
   const parent = Number(process.env.SKEP_PARENT ?? process.ppid);
   if (process.env.npm_lifecycle_event !== undefined || process.env.SKEP_PARENT !== undefined) {

@@ -12,7 +12,7 @@ export interface KlogFlags {
   readonly featureGates?: string;
 }
 
-/** The KubeEdge that cloudcore speaks as. */
+/** The version of KubeEdge that `--version` prints. */
 export const kubeEdgeVersion = "v1.23.1";
 const VERBOSE = 4;
 
@@ -41,7 +41,7 @@ const withValue = [
 /** Adds them to a command; the help leaves out those without effect. */
 export function withKlogFlags(command: Command): void {
   command.option("-v, --v <level>", "number for the log level verbosity; from 4 on as --verbose", level)
-    .option("--version", "print the version of KubeEdge that it speaks, and its own")
+    .option("--version", "print the version of KubeEdge whose protocol it speaks, and its own")
     .option("--feature-gates <gates>", "KubeEdge's, NAME=true|false,…; they have no effect here");
   for (const name of booleans) command.addOption(new Option(`--${name}`).hideHelp());
   for (const name of withValue) command.addOption(new Option(`--${name} <value>`).hideHelp());

@@ -79,7 +79,10 @@ cloudcore.option("--config <file>", "KubeEdge's own cloudcore.yaml, with our swi
   .option("--defaultconfig", "print one with every key at its default")
   .option("--minconfig", "print one with the keys people change")
   .option("--crds [version]", "print the definitions of KubeEdge's kinds; with v1.1 those of that age's devices, too")
-  .option("--seed-conf <dir>", "print the one that means what the conf folder of a cloudcore of KubeEdge v1.1 says");
+  .option(
+    "--seed-conf <dir>",
+    "print the cloudcore.yaml that is equivalent to the conf folder of a cloudcore of KubeEdge v1.1",
+  );
 withKlogFlags(cloudcore);
 withFlags(cloudcore, ["kubeconfig", "timeScale", "json", "bind", "port", "quiet", "verbose"])
   .option("--messages <file>", "append what happens to every message, at every hop, as lines of JSON")
@@ -122,7 +125,7 @@ withFlags(fleet, ["cloudcore", "edges", "seed", "timeScale", "json", "quiet", "v
   .option("--rate <n>", "edges that join a second, at most", positive)
   .option(
     "--processes <n>",
-    "spread the edges over so many processes (as many as this machine is good for)",
+    "number of processes that the edges are spread over (Default: as many as this machine can use)",
     integer(1, 256),
   )
   .option(

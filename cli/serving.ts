@@ -1,7 +1,7 @@
 // What the commands that stay have in common: say how to reach it, say `ready`, wait, stop.
 import { interrupted } from "./interrupt.ts";
 
-/** What a command that stays says once everything it started answers. */
+/** The output of a command that keeps running, printed once everything it started answers. */
 export interface Serving {
   /** Facts for people and for `--json`, in the order they are shown. */
   readonly facts: Readonly<Record<string, string | number>>;

@@ -15,7 +15,7 @@ export class DefinitionsError extends SkepError {
 export const deviceKindsOfV11: readonly Resource[] = [resources.devicesV1alpha1, resources.devicemodelsV1alpha1];
 
 /**
- * Makes what is missing. Gives whether devices of v1alpha1 are wanted and can be had; a cluster of today has none. Rejects with
+ * Creates what is missing. Returns whether devices of v1alpha1 are configured and served; a cluster of today has none. Rejects with
  * DefinitionsError where a kind is there in other versions only.
  */
 export async function ensureDefinitions(

@@ -39,7 +39,7 @@ export interface EdgeOptions extends DeviceSideOptions {
   readonly hub: HubAddress;
   /** Default: WebSocket. */
   readonly transport?: Transport;
-  /** The KubeEdge it speaks. Default: v1.23. A Node of v1.1 must be there before its edge. */
+  /** The version of KubeEdge it simulates. Default: v1.23. A Node of v1.1 must exist before its edge starts. */
   readonly version?: EdgeVersion;
   readonly timings: EdgeTimings;
   /** How long it waits before it dials again, after a lost connection and after a round in vain; as edgecore does by default. */
@@ -56,7 +56,7 @@ export interface EdgeOptions extends DeviceSideOptions {
   readonly rows?: StoreRows;
 }
 
-/** Versions of KubeEdge that edges can speak. */
+/** Versions of KubeEdge that edges can simulate. */
 
 export class Edge {
   readonly name: string;
@@ -66,7 +66,7 @@ export class Edge {
   readonly node: NodeAgent;
   readonly pods: EdgePods;
   readonly volumes: EdgeVolumes;
-  /** What differs by the KubeEdge it speaks. */
+  /** What differs by the version of KubeEdge. */
   readonly era: EdgeEra;
   readonly #meta: MetaManager;
   readonly #devices: DeviceSide;
@@ -143,7 +143,7 @@ export class Edge {
     return this.#isRunning;
   }
 
-  /** Whether it is connected, and has registered its Node since it started: a kubelet says so once. */
+  /** Whether it is connected, and has registered its Node since it started: a kubelet registers once. */
   get isReady(): boolean {
     return this.hub.isConnected && this.node.isRegistered;
   }
@@ -191,7 +191,7 @@ export class Edge {
   }
 
   /**
-   * Stops without a word to the cloud, or with `farewell` as edgecore on SIGTERM. The store stays unless `forget`: then the
+   * Stops without a message to the cloud, or with `farewell` as edgecore on SIGTERM. The store stays unless `forget`: then the
    * edge comes back as after a new disk.
    */
   async stop(options: { readonly forget?: boolean; readonly farewell?: boolean } = {}): Promise<void> {

@@ -1,6 +1,6 @@
 // JSON as it is read and written between us and others: whole numbers beyond 2⁵³ keep every digit.
 
-/** Fewer digits are always exact, so texts without so many in a row are read without a closer look. */
+/** Numbers of fewer digits are always exact, so texts without this many digits in a row are parsed without a closer look. */
 const LONG = 16;
 const whole = /^-?\d+$/;
 
@@ -30,7 +30,7 @@ export function parseJson(text: string): unknown {
   }
 }
 
-/** Whether so many digits stand in a row: then one of every sixteenth letters is among them, and only these are looked at. */
+/** Whether the text has this many digits in a row: then every sixteenth character hits one, and only these are read. */
 function hasLong(text: string): boolean {
   for (let i = LONG - 1; i < text.length; i += LONG) {
     if (!isDigit(text, i)) continue;

@@ -8,7 +8,7 @@ export const limits = {
   quicPayload: 32 * 1024 * 1024,
   /** Fragments of one WebSocket message. A Go client cuts at 4 KiB, so 32 MiB would be 8,192; objects end at about 1.5 MiB. */
   fragments: 8_320,
-  /** Characters of an id or of a word of the route: a URL at most. They are logged and kept in hop records. */
+  /** Characters of an id or of a field of the route: a URL at most. They are logged and kept in hop records. */
   messageField: 2048,
   /** Nesting of a JSON document; a recursive walk of more could overflow the stack. */
   jsonDepth: 64,
@@ -28,7 +28,7 @@ export const limits = {
   mqttPacket: 1024 * 1024,
   /** Characters of an MQTT client's id (MQTT 3.1.1 asks for 23 at least; tools use more). */
   mqttClientId: 128,
-  /** Properties of one device, and what a mapper may say of it at once over DMI; devices have some tens. */
+  /** Properties of one device, and reports of a mapper about it in one call over DMI; devices have some tens. */
   twinsOfDevice: 1000,
   twinsOfReport: 100,
   /** Calls of services beside an edge at once. */
@@ -60,7 +60,7 @@ export const limits = {
   pacedMessages: 16_384,
   /** Bytes in such a node's socket above which the rest waits. */
   pacedBuffered: 1024 * 1024,
-  /** Upstream messages of one edge under way, from read to dealt with, before its socket is no longer read. */
+  /** Upstream messages of one edge in progress, from read to processed, before its socket is no longer read. */
   upstreamMessages: 64,
   /** Bytes of these. */
   upstreamBytes: 8 * 1024 * 1024,

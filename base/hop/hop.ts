@@ -17,7 +17,7 @@ export interface HopRecord {
   readonly group: string;
   /** resourceVersion of the object inside. */
   readonly version: string;
-  /** Length of the JSON text, 0 where it was not encoded at this hop. (`bytes` is a word of CEL itself.) */
+  /** Length of the JSON text, 0 where it was not encoded at this hop. (`bytes` is a reserved word of CEL.) */
   readonly size: number;
   /** Milliseconds in the lane before the first write. */
   readonly wait: number;

@@ -35,7 +35,7 @@ export class HopRing {
     }
   }
 
-  /** Calls back for each record to come; returns the way to stop it. */
+  /** Calls back for each record to come; returns a function that stops this. */
   listen(listener: (record: HopRecord) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);

@@ -1,4 +1,4 @@
-// What a module may say: one structured line, a sentence and its fields.
+// The logger of all modules: one structured line, a message and its fields.
 
 /** Facts beside the sentence. Never secrets, tokens or message bodies. */
 export type Fields = Readonly<Record<string, unknown>>;
@@ -22,7 +22,7 @@ export const silentLogger: Logger = {
   with: () => silentLogger,
 };
 
-/** What an unknown thrown value says, for a log line or a message to a person. */
+/** The message of a thrown value of any type, for a log line or a message to a person. */
 export function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   // Something failed, and then its cleaning up: the first is what a person needs.

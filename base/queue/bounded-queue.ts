@@ -43,7 +43,7 @@ export class BoundedQueue<T> {
     return this.#closed;
   }
 
-  /** Puts the item in and says true, or says false when the queue is full or closed. */
+  /** Adds the item and returns true, or returns false when the queue is full or closed. */
   trySend(item: T): boolean {
     if (this.#closed) return false;
     const receiver = this.#receivers.shift();

@@ -1,4 +1,4 @@
-// So many at once, so many more that wait: the workers and the channel of one kind of work.
+// Limits how many calls run at once and how many more wait: the workers and the channel of one kind of work.
 
 /** Lets `workers` in at a time; `room` is what bounds those that wait. */
 export class Gate {

@@ -1,4 +1,4 @@
-// A token bucket: so many at once, and one more every so often.
+// A token bucket: a burst, and then a rate.
 import type { Clock } from "../time/clock.ts";
 
 export class Limiter {

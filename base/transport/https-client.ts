@@ -23,7 +23,7 @@ export interface HttpsResponse {
   readonly body: Uint8Array;
 }
 
-/** Rejects when the server can't be reached, isn't trusted, is too slow, or says too much. */
+/** Rejects when the server can't be reached, isn't trusted, is too slow, or answers too much. */
 export function requestHttps(options: HttpsRequest): Promise<HttpsResponse> {
   const { promise, resolve, reject } = Promise.withResolvers<HttpsResponse>();
   const request = https.request(options.url, {

@@ -21,7 +21,7 @@ export function portOfBlock(first: number | undefined, offset: number, own: numb
 /** How many ports are tried after the first. */
 const STEPS = 200;
 
-/** A port that could not be had; the message says which and why. */
+/** A port that could not be listened on; the message says which and why. */
 export class ListenError extends SkepError {
   readonly code = "SKEP_LISTEN";
   /** Whether the address is to blame, and not the port. */

@@ -5,10 +5,10 @@ export interface MessageSocket {
   /** Queues one message for sending; does nothing once the socket is closed. */
   send(text: string): void;
   /**
-   * Ends the connection without a close frame, as KubeEdge's two ends do; with `farewell`, a reason in a close
+   * Ends the connection without a close frame, as KubeEdge's two ends do; with `reason`, a reason in a close
    * frame, once everything queued has been sent.
    */
-  close(farewell?: string): void;
+  close(reason?: string): void;
   /** Stops reading, so that the peer's sending comes to a halt, until `resume`. */
   pause(): void;
   resume(): void;

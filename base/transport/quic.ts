@@ -33,7 +33,7 @@ export class QuicMissingError extends SkepError {
   readonly code = "SKEP_QUIC_MISSING";
   constructor(why: string) {
     super(
-      `QUIC can't be had here: ${why}; it needs Node on Linux x64 and the package @matrixai/quic (leave it switched off, and use WebSocket)`,
+      `QUIC is not available here: ${why}; it needs Node on Linux x64 and the package @matrixai/quic (leave it switched off, and use WebSocket)`,
     );
   }
 }
@@ -53,7 +53,7 @@ const HANDSHAKE_MS = 10_000;
 /** How many ports are tried after the first. */
 const STEPS = 200;
 
-/** Why there is no QUIC; undefined where there is, as far as can be told without loading it. */
+/** Why there is no QUIC; undefined where there is, as far as is known without loading it. */
 export function quicProblem(): string | undefined {
   if ("Deno" in globalThis) return "this is Deno";
   if (process.platform !== "linux" || process.arch !== "x64") return `this is ${process.platform} ${process.arch}`;
@@ -66,7 +66,7 @@ export function quicProblem(): string | undefined {
 }
 
 async function load() {
-  // On Deno the package loads, and then no stream of a client ever arrives.
+  // On Deno the package loads, but then streams of clients don't arrive.
   const problem = quicProblem();
   if (problem !== undefined) throw new QuicMissingError(problem);
   try {
@@ -105,7 +105,7 @@ export async function serveQuic(
     server.addEventListener(events.EventQUICServerConnection.name, (event) => {
       accept(connectionOf((event as unknown as { detail: Native }).detail, events));
     });
-    // A connection that breaks is its own affair, and says so itself.
+    // Only the broken connection ends; its owner is notified by the connection itself.
     server.addEventListener(events.EventQUICServerError.name, () => {});
     try {
       await server.start({ host: where.host, port });
@@ -263,7 +263,7 @@ function whyClosed(detail: unknown): string {
 }
 
 function streamOf(native: NativeStream, events: Events): QuicStream {
-  // A stream that breaks rejects its reads and writes; that is where it is heard.
+  // A broken stream rejects its reads and writes; they are handled there.
   native.addEventListener(events.EventQUICStreamError.name, () => {});
   const writer = native.writable.getWriter();
   writer.closed.catch(() => {});

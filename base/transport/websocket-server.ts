@@ -58,7 +58,7 @@ export function acceptWebSockets(
         }\r\nConnection: close\r\nContent-Type: text/plain\r\n` +
           `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
       );
-      // A peer that does not close its half would keep the socket for ever.
+      // A peer that does not close its half would keep the socket open without end.
       socket.resume();
       const linger = setTimeout(() => socket.destroy(), LINGER_MS);
       socket.once("close", () => clearTimeout(linger));

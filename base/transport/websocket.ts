@@ -13,7 +13,7 @@ const SERVER_STREAM_FROM = 8192;
 /** RFC 6455 §7.4.1: an endpoint that goes away; and what fits into a close frame beside the code. */
 const GOING_AWAY = 1001;
 const CLOSE_REASON_BYTES = 123;
-/** Milliseconds a peer has to take the farewell. */
+/** Milliseconds a peer has to read the close frame. */
 const FAREWELL_MS = 500;
 
 /**
@@ -63,10 +63,10 @@ export function messageSocketOf(socket: WebSocket, role: WebSocketRole): Message
       const last = pieces.length - 1;
       pieces.forEach((piece, i) => socket.send(piece, { binary: false, fin: i === last }, ignoreSendError));
     },
-    close(farewell) {
+    close(reason) {
       ended("closed here");
-      if (farewell === undefined || socket.readyState !== WebSocket.OPEN) return socket.terminate();
-      socket.close(GOING_AWAY, Buffer.from(farewell, "utf8").subarray(0, CLOSE_REASON_BYTES));
+      if (reason === undefined || socket.readyState !== WebSocket.OPEN) return socket.terminate();
+      socket.close(GOING_AWAY, Buffer.from(reason, "utf8").subarray(0, CLOSE_REASON_BYTES));
       // A peer that does not answer would keep it open for half a minute.
       const linger = setTimeout(() => socket.terminate(), FAREWELL_MS);
       socket.once("close", () => clearTimeout(linger));

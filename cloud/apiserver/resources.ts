@@ -1,4 +1,4 @@
-// Reading and writing objects as the Kubernetes API does it; knows nothing of HTTP.
+// Reads and writes objects as the Kubernetes API does; independent of HTTP.
 import { withCondition } from "./conditions.ts";
 import { secondsOf } from "../../protocol/apis/time.ts";
 import { randomUUID } from "node:crypto";
@@ -175,10 +175,10 @@ export class Resources {
   }
 
   /**
-   * Deletes, or begins to: a pod on a node gets its grace, finalizers hold an object until they are gone.
-   * Returns the object as it now is, and whether it is gone.
+   * Deletes, or begins to: a pod on a node gets its grace period, finalizers keep an object until they are removed.
+   * Returns the object as it now is, and whether it has been removed.
    */
-  delete(target: Target, options: DeleteOptions): { readonly object: KubeObject; readonly gone: boolean } {
+  delete(target: Target, options: DeleteOptions): { readonly object: KubeObject; readonly removed: boolean } {
     const { kind } = target;
     const old = this.get(target);
     refusePreconditions(kind, old, options);
@@ -189,29 +189,33 @@ export class Resources {
     const ending = old.metadata.deletionTimestamp !== undefined;
     const finalizers = finalizersOf(old, options.propagationPolicy);
     if (grace === undefined) {
-      if (finalizers.length === 0) return { object: dryRun ? old : this.#remove(kind, old), gone: true };
-      if (ending) return { object: old, gone: false };
+      if (finalizers.length === 0) return { object: dryRun ? old : this.#remove(kind, old), removed: true };
+      if (ending) return { object: old, removed: false };
       const marked = this.#marked(old, 0, finalizers);
-      return { object: dryRun ? marked : this.store.put(tableOf(kind), marked), gone: false };
+      return { object: dryRun ? marked : this.store.put(tableOf(kind), marked), removed: false };
     }
     if (ending && asked !== undefined && asked >= (old.metadata.deletionGracePeriodSeconds ?? 0) && asked > 0) {
-      return { object: old, gone: false };
+      return { object: old, removed: false };
     }
-    if (ending && asked === undefined) return { object: old, gone: false };
+    if (ending && asked === undefined) return { object: old, removed: false };
     const marked = this.#marked(old, grace, finalizers);
-    if (dryRun) return { object: marked, gone: grace === 0 };
+    if (dryRun) return { object: marked, removed: grace === 0 };
     // The real server writes the shortened grace first, then removes: watchers see both.
     const stored = this.store.put(tableOf(kind), marked);
-    if (grace > 0 || finalizers.length > 0) return { object: stored, gone: false };
-    return { object: this.#remove(kind, stored), gone: true };
+    if (grace > 0 || finalizers.length > 0) return { object: stored, removed: false };
+    return { object: this.#remove(kind, stored), removed: true };
   }
 
-  /** Begins a namespace's end: it is Terminating until it is empty and its own finalizers (in its spec) are gone. */
-  #endNamespace(kind: Kind, old: KubeObject, dryRun: boolean): { readonly object: KubeObject; readonly gone: boolean } {
-    if (old.metadata.deletionTimestamp !== undefined) return { object: old, gone: false };
+  /** Begins a namespace's deletion: it is Terminating until it is empty and its own finalizers (in its spec) are removed. */
+  #endNamespace(
+    kind: Kind,
+    old: KubeObject,
+    dryRun: boolean,
+  ): { readonly object: KubeObject; readonly removed: boolean } {
+    if (old.metadata.deletionTimestamp !== undefined) return { object: old, removed: false };
     const { deletionGracePeriodSeconds: _grace, ...metadata } = this.#marked(old, 0, []).metadata;
     const ending = { ...old, metadata, status: { ...(old.status as object), phase: "Terminating" } };
-    return { object: dryRun ? ending : this.store.put(tableOf(kind), ending), gone: false };
+    return { object: dryRun ? ending : this.store.put(tableOf(kind), ending), removed: false };
   }
 
   /** The binding of a pod to a node. */
@@ -235,7 +239,7 @@ export class Resources {
     this.store.put(tableOf(target.kind), { ...bound, spec: { ...(old.spec as object), nodeName: node } });
   }
 
-  /** Removes an object whose finalizers are gone, or keeps it where it isn't being deleted. */
+  /** Removes an object without finalizers that is being deleted; keeps any other. */
   #settle(kind: Kind, object: KubeObject): KubeObject {
     const { deletionTimestamp, deletionGracePeriodSeconds = 0, finalizers = [] } = object.metadata;
     if (deletionTimestamp === undefined || finalizers.length > 0 || deletionGracePeriodSeconds > 0) {
@@ -244,7 +248,7 @@ export class Resources {
     return this.#remove(kind, object);
   }
 
-  /** Removes it; returns it as it was last. Only watchers are told the version of the deletion. */
+  /** Removes it; returns its last state. Only watchers see the version of the deletion. */
   #remove(kind: Kind, object: KubeObject): KubeObject {
     this.store.remove(tableOf(kind), object);
     return object;

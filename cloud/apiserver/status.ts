@@ -1,4 +1,4 @@
-// How the API says no: metav1.Status objects with Kubernetes' own words, which clients match on.
+// Errors of the API: metav1.Status objects with Kubernetes' own messages, which clients match on.
 import { SkepError } from "../../base/error/skep-error.ts";
 import type { KubeStatus } from "../../protocol/apis/kube-object.ts";
 

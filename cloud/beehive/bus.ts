@@ -12,7 +12,7 @@ import type { Message } from "../../protocol/message/message.ts";
  */
 export interface BusMessage extends Message {
   readonly receivers?: readonly string[];
-  /** To be called once when the message has been dealt with, so that its sender can bound what is under way. */
+  /** The receiver calls it once when it has processed the message, so that the sender can limit what is in progress. */
   readonly settled?: () => void;
 }
 
@@ -59,7 +59,7 @@ export class Bus {
     return this.#channels.get(name)?.size ?? 0;
   }
 
-  /** Settles when the message is in the channel. A module that was never there, or is gone, loses it without an error. */
+  /** Settles when the message is in the channel. A message to a module that isn't registered is dropped without an error. */
   async send(module: string, message: BusMessage): Promise<void> {
     const channel = this.#channels.get(module);
     // No module will process it: its sender must not wait for that.

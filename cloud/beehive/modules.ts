@@ -29,7 +29,7 @@ export class ModuleStartError extends SkepError {
   }
 }
 
-/** Starts modules and hands them their messages. One that fails is stopped too, and those before it. Returns the way to stop them all. */
+/** Starts modules and hands them their messages. One that fails is stopped too, and those before it. Returns a function that stops all of them. */
 export async function startModules(
   bus: Bus,
   modules: readonly Module[],

@@ -219,9 +219,9 @@ export class CloudHub implements Module {
   #connect(node: string, socket: MessageSocket): void {
     const { bus, clock, config, logger, tap } = this.#deps;
     const records = this.#records;
-    const ended = (gone: NodeSession, reason: string) => {
-      logger.debug("an edge has gone", { node, reason });
-      if (!this.sessions.remove(gone)) return;
+    const ended = (session: NodeSession, reason: string) => {
+      logger.debug("an edge has disconnected", { node, reason });
+      if (!this.sessions.remove(session)) return;
       this.#volumes.disconnected(node);
       this.#announce(node, "disconnected");
     };
@@ -258,7 +258,7 @@ export class CloudHub implements Module {
     if (isV11 || config.strictGo.has("sync-on-connect")) return;
     const count = await resetRecords(node, index, this.#records, logger);
     if (count === 0 || session.hasEnded) return;
-    logger.debug("an edge has started anew and is sent everything", { node, objects: count });
+    logger.debug("an edge has restarted and is sent everything", { node, objects: count });
     this.#announce(node, "connected");
   }
 

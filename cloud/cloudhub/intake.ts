@@ -27,7 +27,7 @@ export interface IntakeDeps {
 export function readMessages(session: NodeSession, socket: MessageSocket, deps: IntakeDeps): void {
   const { clock, logger, onRegistration, tap, totals, upstream } = deps;
   const { node } = session;
-  // One edge's requests are its own affair: when it has enough under way, it is read no further, and no other waits.
+  // Each edge has its own limit of requests in progress: at the limit its socket is not read, and no other edge waits.
   const pending = { messages: 0, bytes: 0 };
   const isTooMuch = () => pending.messages >= limits.upstreamMessages || pending.bytes > limits.upstreamBytes;
   let tail = Promise.resolve();

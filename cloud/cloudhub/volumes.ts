@@ -26,7 +26,7 @@ export class VolumeRequests {
   }
 
   /**
-   * Waits for the answer to `id` from `node`. Rejects with VolumeError when it is late, or the edge has gone; throws one where
+   * Waits for the answer to `id` from `node`. Rejects with VolumeError when it is late, or the edge has disconnected; throws one where
    * another request waits for that answer already, before anything is sent.
    */
   answerTo(id: string, node: string): Promise<Message> {

@@ -42,7 +42,7 @@ export interface CloudCoreConfig {
   readonly upstream: UpstreamLimits;
   /** The controllers that run. */
   readonly controllers: ReadonlySet<"edgeController" | "deviceController" | "syncController">;
-  /** Certificates from files, in place of the cluster's secrets. Files that aren't there are passed over. */
+  /** Certificates from files, in place of the cluster's secrets. Missing files are ignored. */
   readonly certificateFiles: CertificateFiles | undefined;
 }
 

@@ -39,7 +39,7 @@ export interface Address {
   readonly port: number;
 }
 
-/** What a file says, ready to start with. */
+/** The parsed configuration of a file. */
 export interface CloudCoreFile {
   readonly config: CloudCoreConfig;
   /** The kubeconfig's path and the API server's address; both empty inside a cluster. */
@@ -78,7 +78,7 @@ export async function loadCloudCoreFile(file: string): Promise<CloudCoreFile> {
   return parseCloudCoreFile(text, file);
 }
 
-/** A file's text, its length looked at first. Rejects with ConfigFileError: that it is too long, or what `unreadable` says. */
+/** Reads a file, its length checked first. Rejects with ConfigFileError: that it is too long, or the message of `unreadable`. */
 export async function readLimited(file: string, unreadable: (reason: string) => string): Promise<string> {
   try {
     const { size } = await stat(file);
@@ -90,7 +90,7 @@ export async function readLimited(file: string, unreadable: (reason: string) => 
   }
 }
 
-/** What a text says; `file` is for the messages. Throws ConfigFileError. */
+/** Parses a text; `file` is for the messages. Throws ConfigFileError. */
 export function parseCloudCoreFile(text: string, file: string): CloudCoreFile {
   const lines = new LineCounter();
   // Go's reader knows YAML 1.1 (`yes`, `on`, 010), takes the last of two equal keys, and the first of several documents.
@@ -111,7 +111,7 @@ export function parseCloudCoreFile(text: string, file: string): CloudCoreFile {
   try {
     JSON.stringify(document.toJS());
   } catch (error) {
-    // An alias without its anchor, one that stands for too much, or for what it is in.
+    // An alias without its anchor, one that expands to too much, or to a node that contains it.
     throw new ConfigFileError(`${at(aliasOffset(document))}: not usable: ${reasonOf(error).split("\n")[0]}`);
   }
   const reader = new Reader(document);
@@ -226,7 +226,7 @@ class Reader {
     }
   }
 
-  /** What an alias stands for. */
+  /** The node that an alias refers to. */
   #resolved(node: unknown): unknown {
     return isAlias(node) ? node.resolve(this.#document) : node;
   }
@@ -272,7 +272,7 @@ class Reader {
   }
 }
 
-/** Whatever it says is taken; what is none of the expected words is warned about. */
+/** Any value is accepted; one that isn't expected gets a warning. */
 function headKey(value: string, expected: readonly string[]): ConfigKey & { readonly expected: readonly string[] } {
   const schema = { type: "string", enum: expected, description: expected.join(" or ") };
   return { schema, default: value, hasEffect: true, about: "", expected };
@@ -281,7 +281,7 @@ function headKey(value: string, expected: readonly string[]): ConfigKey & { read
 /**
  * A value as Go's readers (sigs.k8s.io/yaml over encoding/json) put it into a field: a null leaves the default, in a list of texts
  * it is an empty one, and where a text is wanted a number or a boolean is taken for its text. Empty texts name nothing, so they
- * are left out of lists. Undefined stands for the default.
+ * are left out of lists. Undefined means the default.
  */
 function asGoReads({ schema }: ConfigKey, value: unknown): unknown {
   if (value === null || value === undefined) return undefined;
@@ -396,8 +396,8 @@ function settingsOf(values: Values, { inert, odd, repeated, unknown }: Reader): 
       monitor: hostAndPort(commonConfig.monitorServer.bindAddress),
     },
     warnings: [
-      ...(inert.length === 0 ? [] : [isOrAre(inert, "no effect here, and passed over")]),
-      ...(unknown.length === 0 ? [] : [isOrAre(unknown, "not known, and passed over")]),
+      ...(inert.length === 0 ? [] : [isOrAre(inert, "no effect here, and ignored")]),
+      ...(unknown.length === 0 ? [] : [isOrAre(unknown, "not known, and ignored")]),
       ...(odd.length === 0 ? [] : [isOrAre(odd, "not what KubeEdge writes there, and without effect here")]),
       ...(repeated.length === 0 ? [] : [isOrAre(repeated, "there more than once; the last one counts")]),
     ],

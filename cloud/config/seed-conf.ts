@@ -77,14 +77,14 @@ const modules: Paths = { edgecontroller: "edgeController", devicecontroller: "de
 const remarks: readonly (readonly [RegExp, string])[] = [
   [/^cloudhub\.(cert|key)$/, "the hub makes an EC certificate of its own; edges of v1.1 do not look at it"],
   [/^cloudhub\.protocol_websocket$/, "WebSocket is the only transport, and always on"],
-  [/^cloudhub\.protocol_quic$/, "no edge speaks that version of QUIC any more: edges use WebSocket"],
+  [/^cloudhub\.protocol_quic$/, "no current edge has that version of QUIC: edges use WebSocket"],
   [/^devicecontroller\.kube\./, "there is one client for all controllers: controller.kube decides"],
   [/-(service|endpoints)(-|$)|^controller\.buffer\.(service|endpoints)-/, "asked for together with configmaps"],
   [/^metamanager\.edgesite$/, "a cloud and an edge in one program are no more"],
   [/\.(context\.|message-layer$)/, "modules find each other by themselves"],
 ];
 
-/** A value with the file that it stands in. */
+/** A value with the file that it comes from. */
 interface Setting {
   readonly value: unknown;
   readonly file: string;
@@ -178,7 +178,7 @@ async function readMapping(file: string): Promise<unknown> {
   }
 }
 
-/** A key may hold anything, and stands in a comment. */
+/** A key may contain anything, and is written into a comment. */
 function oneLine(key: string): string {
   return /[\r\n]/.test(key) ? JSON.stringify(key) : key;
 }

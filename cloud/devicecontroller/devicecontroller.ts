@@ -62,7 +62,7 @@ export class DeviceController implements Module {
   readonly #followerOfV11: DeviceV1alpha1Follower | undefined;
   readonly #receiver: V1alpha1Receiver;
   readonly #upstream = new KeyedWorker(limits.upstreamJobs);
-  /** By device: reports whose turn has not come. The hub reads no more than `limits.upstreamMessages` of each edge. */
+  /** By device: reports that wait. The hub reads no more than `limits.upstreamMessages` of each edge. */
   readonly #waiting = new Map<string, WaitingReport[]>();
 
   constructor(deps: DeviceControllerDeps) {
@@ -124,8 +124,8 @@ export class DeviceController implements Module {
   #reportIn(message: BusMessage): ReportPath | undefined {
     const { logger } = this.#deps;
     const { operation = "", resource = "" } = message.route;
-    const isToldAgain = !this.#deps.strictGo.has("membership-on-connect");
-    if (operation === operations.connected && isToldAgain) this.#follower.connected(nodeOf(resource));
+    const sendsMemberships = !this.#deps.strictGo.has("membership-on-connect");
+    if (operation === operations.connected && sendsMemberships) this.#follower.connected(nodeOf(resource));
     if (operation === operations.connected || operation === operations.disconnected) return undefined;
     // A node asks for its memberships at every connect; it has got them unasked.
     if (resource.endsWith("/membership/detail")) return undefined;

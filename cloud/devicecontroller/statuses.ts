@@ -23,12 +23,12 @@ export class DeviceStatuses {
       const key = `${object.metadata.namespace}/${object.metadata.name}`;
       const written = this.#written.get(key);
       if (written === undefined) return;
-      const behind = isNewerVersion(written.metadata.resourceVersion, object.metadata.resourceVersion);
-      if (type === "deleted" || !behind) this.#written.delete(key);
+      const isBehind = isNewerVersion(written.metadata.resourceVersion, object.metadata.resourceVersion);
+      if (type === "deleted" || !isBehind) this.#written.delete(key);
     });
   }
 
-  /** The status of a device; created where there is none, or where the one there is belongs to a device of the same name that is gone. */
+  /** The status of a device; created where there is none, or where the existing one belongs to a deleted device of the same name. */
   async ensure(device: Device): Promise<DeviceStatus> {
     const { namespace = "default", name } = device.metadata;
     const known = this.#written.get(`${namespace}/${name}`) ??

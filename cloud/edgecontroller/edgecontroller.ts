@@ -76,7 +76,7 @@ const table: Readonly<Record<string, Readonly<Record<string, Row>>>> = {
   [resourceTypes.configmap]: { "*": [queryConfigMap, "configMap"] },
   [resourceTypes.secret]: { "*": [querySecret, "secret"] },
   [resourceTypes.serviceaccounttoken]: { "*": [requestToken, "serviceAccountToken"] },
-  // Of the router; what an edge says of rules the hub does not hand on. KubeEdge has it in the channel of node statuses too.
+  // From the router; the hub does not forward edges' messages about rules. KubeEdge has it in the channel of node statuses too.
   [resourceTypes.rulestatus]: { update: [ruleStatus, "nodeStatus"] },
 };
 

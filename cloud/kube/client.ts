@@ -178,7 +178,7 @@ export class KubeClient {
     if (known !== undefined) return known;
     const { apiVersion = "", kind = "" } = object;
     const served = await this.#discover(apiVersion).catch((error) => {
-      // A group or version that isn't served is told by its kind, too.
+      // The message for a group or version that isn't served names the kind, too.
       if (hasCode(error, 404)) return [];
       throw error;
     });

@@ -1,5 +1,5 @@
 // Makes undici's fetch notice on Deno that a stream has ended: imported first, before anything that loads undici.
-// Deno's `stream.isReadable(webStream)` answers null, so a watch that is aborted or reset would hang for ever.
+// Deno's `stream.isReadable(webStream)` answers null, so a watch that is aborted or reset would hang.
 import stream from "node:stream";
 
 type Probe = (subject: never) => boolean | null;

@@ -49,7 +49,7 @@ export class Informer {
     this.#synced.promise.catch(() => {});
     const list = async () => {
       const found = await client.list(resource, labelSelector === undefined ? {} : { labelSelector });
-      // The cache is filled once client-node has gone through the list, which is right after this returns.
+      // The cache is filled once client-node has handled the list, which is right after this returns.
       setImmediate(() => {
         this.#isSynced = true;
         this.#synced.resolve();

@@ -4,14 +4,14 @@ import { HttpMethod, RequestContext, Watch } from "@kubernetes/client-node";
 import { type Dispatcher, request } from "undici";
 import { parseJson } from "../../protocol/json.ts";
 
-/** Milliseconds without a byte after which a watch is begun anew, as client-node has it. */
+/** Milliseconds without a byte after which a watch is restarted, as in client-node. */
 const SILENCE_MS = 30_000;
 
 type Callback = Parameters<Watch["watch"]>[2];
 type Done = Parameters<Watch["watch"]>[3];
 
 export class JsonWatch extends Watch {
-  /** Every failure comes by `done`: client-node's own ListWatch leaves a rejection unhandled. */
+  /** Every failure is given to `done`: client-node's own ListWatch leaves a rejection unhandled. */
   override async watch(path: string, query: object, callback: Callback, done: Done): Promise<AbortController> {
     const controller = new AbortController();
     let isDone = false;
@@ -74,7 +74,7 @@ function tell(line: string, callback: Callback): void {
   try {
     data = parseJson(line) as typeof data;
   } catch {
-    // As client-node does: what is no JSON says nothing.
+    // As client-node does: lines that are no JSON are ignored.
     return;
   }
   callback(data.type, data.object, data);

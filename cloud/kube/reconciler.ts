@@ -1,4 +1,4 @@
-// Reconciles the objects of one kind with what was last sent of them: deletes what is gone or another, sends what is new or changed.
+// Reconciles the objects of one kind with what was last sent of them: sends the deletion of what was deleted or recreated, and what is new or changed.
 import { keyOf, type KubeObject } from "../../protocol/apis/kube-object.ts";
 import type { Informer } from "./informer.ts";
 import { WorkQueue, type WorkQueueDeps } from "./work-queue.ts";
@@ -78,7 +78,7 @@ export class Reconciler<Sent extends LastSent> {
     }
   }
 
-  /** Nothing has been sent of it any more: the node that had it is gone, say. */
+  /** Forgets what was last sent of it, when the node that had it was deleted, for example. */
   forget(key: string): void {
     const known = this.#lastSent.get(key);
     if (known === undefined) return;

@@ -91,7 +91,7 @@ export const resources = {
   },
 } as const satisfies Record<string, Resource>;
 
-/** A name that can't stand in a path of the API. */
+/** A name that is invalid in a path of the API. */
 export class PathSegmentError extends SkepError {
   readonly code = "SKEP_OBJECT_NAME";
   constructor(segment: string) {

@@ -15,23 +15,23 @@ export interface WorkQueueDeps {
 
 /**
  * A work queue as client-go's: it is bounded by the number of objects there are, since a key that waits already is not
- * added again. `look` gets the key and reads the state itself; while it waits (for room on the bus, for the API) changes
- * of the same key collapse into one further look.
+ * added again. `reconcile` gets the key and reads the state itself; while it waits (for room on the bus, for the API) changes
+ * of the same key collapse into one further call.
  */
 export class WorkQueue {
   readonly #name: string;
   readonly #deps: WorkQueueDeps;
-  readonly #look: (key: string) => Promise<void>;
+  readonly #reconcile: (key: string) => Promise<void>;
   readonly #keys = new Set<string>();
   readonly #failed = new Map<string, Backoff>();
   readonly #timers = new Set<Timer>();
   #running = false;
   #stopped = false;
 
-  constructor(name: string, deps: WorkQueueDeps, look: (key: string) => Promise<void>) {
+  constructor(name: string, deps: WorkQueueDeps, reconcile: (key: string) => Promise<void>) {
     this.#name = name;
     this.#deps = deps;
-    this.#look = look;
+    this.#reconcile = reconcile;
   }
 
   /** Keys that wait: the gauge. */
@@ -58,7 +58,7 @@ export class WorkQueue {
     for (const key of this.#keys) {
       this.#keys.delete(key);
       try {
-        await this.#look(key);
+        await this.#reconcile(key);
         this.#failed.delete(key);
       } catch (error) {
         this.#again(key, error);

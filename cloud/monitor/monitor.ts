@@ -20,7 +20,7 @@ export interface Monitored {
   notReady(): string | undefined;
 }
 
-/** What each metric says; a metric without a sentence would not be shown. */
+/** The help text of each metric; a metric without one would not be shown. */
 export const metricsAbout: Readonly<Record<string, string>> = {
   KubeEdge_CloudHub_connected_nodes: "Edges connected now (KubeEdge's own name)",
   skep_hub_lane_messages: "Messages waiting in all lanes",
@@ -39,7 +39,7 @@ export const metricsAbout: Readonly<Record<string, string>> = {
   process_cpu_seconds_total: "Processor time, user and system",
 };
 
-/** Starts it; resolves with the port and the way to stop. Rejects with ListenError. */
+/** Starts it; resolves with the port and a function that stops it. Rejects with ListenError. */
 export async function serveMonitor(
   where: ListenOptions,
   monitored: Monitored,

@@ -25,7 +25,7 @@ export class Eras {
     return this.hasV11 && this.isV11Node(this.#nodes.get("", node));
   }
 
-  /** As isV11, for a Node at hand. */
+  /** As isV11, for a Node object. */
   isV11Node(node: KubeObject | undefined): boolean {
     const labels = node?.metadata.labels;
     return labels !== undefined &&

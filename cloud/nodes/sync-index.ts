@@ -24,7 +24,7 @@ const FORMER_OBJECTS = 4096;
 export class SyncIndex {
   readonly #byNode = new Map<string, Map<string, Held>>();
   readonly #byUid = new Map<string, Map<string, Held>>();
-  /** By uid: nodes whose records are gone, the latest of them. */
+  /** By uid: nodes whose records have been deleted, only the latest of them. */
   readonly #former = new Map<string, Set<string>>();
 
   constructor(caches: Caches) {
@@ -49,7 +49,7 @@ export class SyncIndex {
 
   /**
    * The nodes that had an object when its record was there last. A namespace that is deleted takes the records with it, maybe before
-   * the objects: then these are the nodes that must be told of their end.
+   * the objects: then these are the nodes that must be sent the deletions.
    */
   formerHolders(uid: string): string[] {
     return [...this.#former.get(uid) ?? []];

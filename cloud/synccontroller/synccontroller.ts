@@ -30,7 +30,7 @@ export interface SyncControllerDeps {
   readonly strictGo: CloudCoreConfig["strictGo"];
 }
 
-/** Device kinds are sent as DeviceController sends them, so that the edge's twin and mapper hear of them. */
+/** Device kinds are sent as DeviceController sends them, so that the edge's twin and mapper get them. */
 const deviceKinds: ReadonlySet<string> = new Set(["Device", "DeviceModel"]);
 
 /** KubeEdge tries five times, from a second on. */
@@ -69,7 +69,7 @@ export class SyncController implements Module {
     nodes.subscribe((event) => {
       if (event.type === "deleted") void this.#collect(event.object.metadata.name);
     });
-    this.#timer = every(clock, interval, () => void this.#lookAtAll());
+    this.#timer = every(clock, interval, () => void this.#syncAll());
     return Promise.resolve();
   }
 
@@ -78,7 +78,7 @@ export class SyncController implements Module {
     if (message.route.operation === operations.disconnected) this.#connected.delete(node);
     if (message.route.operation !== operations.connected) return;
     this.#connected.add(node);
-    if (!this.#deps.strictGo.has("sync-on-connect")) await this.#lookAt(node);
+    if (!this.#deps.strictGo.has("sync-on-connect")) await this.#sync(node);
   }
 
   stop(): Promise<void> {
@@ -87,11 +87,11 @@ export class SyncController implements Module {
     return Promise.resolve();
   }
 
-  async #lookAtAll(): Promise<void> {
-    for (const node of [...this.#connected]) await this.#lookAt(node);
+  async #syncAll(): Promise<void> {
+    for (const node of [...this.#connected]) await this.#sync(node);
   }
 
-  async #lookAt(node: string): Promise<void> {
+  async #sync(node: string): Promise<void> {
     // Records from before the node was relabelled to v1.1 do not apply to it: nodes of v1.1 have no records.
     if (this.#deps.eras.isV11(node)) return await this.#collect(node);
     for (const held of this.#deps.index.of(node)) {
@@ -105,16 +105,16 @@ export class SyncController implements Module {
         else await this.#send(node, held, operations.update, object);
         continue;
       }
-      const isGone = object === undefined || object.metadata.uid !== held.uid || isElsewhere(object, node) ||
+      const isDeleted = object === undefined || object.metadata.uid !== held.uid || isElsewhere(object, node) ||
         this.#isUnusedModel(object, node);
-      if (isGone) await this.#send(node, held, operations.delete, stubOf(held));
+      if (isDeleted) await this.#send(node, held, operations.delete, stubOf(held));
       else if (isNewerVersion(object.metadata.resourceVersion, held.version)) {
         await this.#send(node, held, operations.update, object);
       }
     }
   }
 
-  /** A model goes with the last of its devices; where the end of that was not recorded any more, it is told again. */
+  /** A model is deleted with the last of its devices; where that deletion was not recorded, it is sent again. */
   #isUnusedModel(object: KubeObject, node: string): boolean {
     return object.kind === "DeviceModel" && !this.#models.has(node, object);
   }
@@ -189,7 +189,7 @@ function isElsewhere(object: KubeObject, node: string): boolean {
   return textAt(object, "spec", "nodeName") !== node;
 }
 
-/** What names the object to the edge when it is gone: KubeEdge sends the same stub, without kind. */
+/** Names a deleted object to the edge: KubeEdge sends the same stub, without kind. */
 function stubOf({ namespace, name, uid }: Held): KubeObject {
   return { metadata: { name, ...(namespace === "" ? {} : { namespace }), uid } };
 }

@@ -81,7 +81,7 @@ export class DeviceSide {
       millisecond: timings.deviceMillisecond,
       behaviours,
       isActive: kind !== "passive",
-      report: (id, report) => this.#said(id, report),
+      report: (id, report) => this.#publish(id, report),
       state: (id, state) =>
         era.hasDmi ? this.#manager.reportDeviceStates(...splitId(id), state) : this.twin.takeState(id, state),
       onApplied: (id, property, value) => this.#onApplied(id, property, value),
@@ -200,7 +200,7 @@ export class DeviceSide {
   }
 
   /** A simulated device reports: by DMI where its mapper is active, else as an application would by MQTT. */
-  #said(id: string, { desired = "", property, type, value }: Report): string | undefined {
+  #publish(id: string, { desired = "", property, type, value }: Report): string | undefined {
     if (this.#kind !== "passive" && this.#era.hasDmi) {
       const twins = [{ property, observedDesired: desired, reported: value }];
       return this.#manager.reportDeviceStatus(...splitId(id), twins);

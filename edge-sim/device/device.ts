@@ -12,7 +12,7 @@ export interface DeviceBehaviour {
   readonly misbehaves?: Misbehaviour;
 }
 
-/** What a device says of one property. */
+/** A device's report of one property. */
 export interface Report {
   readonly property: string;
   /** The last desired value the device was given. */
@@ -42,7 +42,7 @@ interface Property {
   /** The desired value that the device has taken; it holds it. */
   held: string | undefined;
   value: string | undefined;
-  /** What `measure` has set, which stays until it is set anew. */
+  /** What `measure` has set, which stays until it is set again. */
   measured: string | undefined;
   readonly type: string;
   readonly isWritable: boolean;
@@ -186,7 +186,7 @@ export class SimulatedDevice {
     this.#late.delete(name);
   }
 
-  /** A value is wanted of the device. Whether, and when, it takes it is its own affair. */
+  /** The desired value of a property. The device decides whether and when it takes it. */
   #ask(name: string, property: Property, desired: string): void {
     const { lags = 0 } = this.#misbehaviour;
     const { clock, millisecond } = this.#deps;
@@ -216,7 +216,7 @@ export class SimulatedDevice {
     if (property.reportsToCloud) this.set(name, desired);
   }
 
-  /** Goes offline and comes back, for ever, where that is how it behaves. */
+  /** Goes offline and comes back again and again, where its misbehaviour says so. */
   #takeTurns(): void {
     const { offline } = this.#misbehaviour;
     if (offline === undefined) return;
@@ -243,6 +243,6 @@ export class SimulatedDevice {
     if (property === undefined || this.#isOffline) return;
     // What has been asked for is held; everything else is measured.
     const value = property.held ?? property.measured ?? property.source();
-    this.set(name, property.faults.said(value, property.type));
+    this.set(name, property.faults.reported(value, property.type));
   }
 }

@@ -16,7 +16,7 @@ export interface MapperDeps {
   readonly behaviours: Readonly<Record<string, DeviceBehaviour>>;
   /** Whether devices take what is desired and report by themselves, or only do what they are made to. */
   readonly isActive: boolean;
-  /** Says what a device says; returns why it was refused, where it was. */
+  /** Reports a device's values; returns why they were refused, if they were. */
   readonly report: (id: string, report: Report) => string | undefined;
   readonly state: (id: string, state: string) => void;
   /** A desired value has reached a device. */

@@ -34,8 +34,8 @@ export class Faults {
     return this.#happens(this.#misbehaviour.refuses);
   }
 
-  /** What is said in place of `value`. */
-  said(value: string, type: string): string {
+  /** What is reported in place of `value`. */
+  reported(value: string, type: string): string {
     if (this.#happens(this.#misbehaviour.rubbish)) {
       return invalidValues[this.#random.integer(0, invalidValues.length - 1)] as string;
     }

@@ -11,7 +11,7 @@ export type Scalar = string | number | boolean;
 
 /**
  * How a property's values come about; exactly one key. They follow one another report by report, not by the clock: so a
- * fleet says the same things whatever the machine's pace.
+ * fleet reports the same values at any pace of the machine.
  */
 export interface ValueSpec {
   /** Always this. */
@@ -69,9 +69,9 @@ function specified(spec: ValueSpec, { type }: ModelProperty, random: Random): Va
     const { high, low, step } = randomWalk;
     let value = (low + high) / 2;
     return () => {
-      const said = number(value);
+      const current = number(value);
       value = Math.min(high, Math.max(low, value + step * (2 * random.next() - 1)));
-      return said;
+      return current;
     };
   }
   if (enumerated !== undefined) return () => String(enumerated[random.integer(0, enumerated.length - 1)]);
@@ -80,7 +80,7 @@ function specified(spec: ValueSpec, { type }: ModelProperty, random: Random): Va
 }
 
 function anyValue(property: ModelProperty, random: Random): ValueSource {
-  // One faker for all (the package with every language costs a tenth of a second to load): seeded anew for each value.
+  // One faker for all (the package with every language costs a tenth of a second to load): seeded again for each value.
   const seeded = () => {
     faker.seed(random.integer(0, 2 ** 31 - 1));
     return faker;

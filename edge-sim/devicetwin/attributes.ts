@@ -1,10 +1,10 @@
-// What a device is made of, as the cloud says it, and what of it has changed (KubeEdge v1.23 `edge/pkg/devicetwin/dtmanager/device.go`).
+// The attributes of a device as the cloud sends them, and what of them has changed (KubeEdge v1.23 `edge/pkg/devicetwin/dtmanager/device.go`).
 import type { MsgAttr } from "../../protocol/twin/twin.ts";
 
 /** By name. */
 export type Attributes = Readonly<Record<string, MsgAttr>>;
 
-/** What is new or other in `after`, and null for what is gone; undefined where all is as it was. */
+/** What `after` adds or changes, and null for what it lacks; undefined where nothing changed. */
 export function changedAttributes(before: Attributes, after: Attributes): Record<string, MsgAttr | null> | undefined {
   const changed: Record<string, MsgAttr | null> = {};
   for (const [name, attribute] of Object.entries(after)) {

@@ -33,7 +33,7 @@ export interface DeviceTwinDeps {
   readonly onDesired: (id: string, expected: Readonly<Record<string, string | undefined>>) => void;
 }
 
-/** A device this node cannot speak of, or a value it must not send. */
+/** A device this node doesn't have, or a value it must not send. */
 export class DeviceError extends SkepError {
   readonly code = "SKEP_DEVICE";
 }
@@ -129,7 +129,7 @@ export class DeviceTwin {
     this.#reports.report(["detail"], "membership/detail", content, "get");
   }
 
-  /** A message of group `twin`: a confirmation, which devices were won and lost, or what the cloud wants of one. */
+  /** A message of group `twin`: a confirmation, the devices added and removed, or the desired values of one. */
   receive(message: Message): void {
     const { era } = this.#deps;
     const parent = message.header.parent_msg_id;
@@ -190,7 +190,7 @@ export class DeviceTwin {
     return this.#updatedByMapper(id, twin, "");
   }
 
-  /** A mapper says how a device is; states that an edge doesn't take, and devices it doesn't have, are passed over. */
+  /** A mapper reports the state of a device; unknown states, and devices the edge doesn't have, are ignored. */
   takeState(id: string, state: string): void {
     if (this.#members.has(id) && this.#deps.era.refuseState(state) === undefined) this.reportState(id, state);
   }
@@ -224,7 +224,7 @@ export class DeviceTwin {
     if (!this.#members.delete(id)) return;
     const { onDelete, store } = this.#deps;
     store.delete(rowPath(id));
-    // The cloud never confirms a report of a device it no longer has: it would be sent for ever.
+    // The cloud never confirms a report of a device it no longer has: it would be sent without end.
     this.#reports.forget((subject) => subject.startsWith(`${id} `));
     onDelete(id);
     this.#publications.membership([], [{ id }]);
@@ -250,7 +250,7 @@ export class DeviceTwin {
     if (twin !== undefined) this.#sync(member, twin, "");
     if (isNew && attributes !== undefined) this.#setAttributes(member, attributes);
     if (isNew) this.#publications.membership([device], []);
-    // What edgecore says of a device that comes a second time without twins, as today's cloud sends it.
+    // edgecore's answer to a device that comes a second time without twins, as today's cloud sends it.
     else if (twin === undefined) {
       this.#publications.refusal(device.id, "", 400, "Update twin error, key:twin does not exist");
     }
@@ -286,7 +286,7 @@ export class DeviceTwin {
     this.#tell(member, changes, event, now);
   }
 
-  /** What the cloud wants, where it has seen all that this edge did; else the edge says what it has itself. */
+  /** The cloud's value, where the cloud has processed all of this edge's changes; else the edge sends its own. */
   #sync(member: Member, twin: Readonly<Record<string, MsgTwin | null>>, event: string): void {
     const now = this.#deps.clock.now();
     const changes = member.twins.update(twin, "cloud", now);

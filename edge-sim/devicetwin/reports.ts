@@ -1,4 +1,4 @@
-// What a twin says to the cloud: sent at once, and again from time to time until it is confirmed.
+// A twin's reports to the cloud: sent at once, and again from time to time until they are confirmed.
 import { randomUUID } from "node:crypto";
 import type { Clock } from "../../base/time/clock.ts";
 import { type Message, newMessage } from "../../protocol/message/message.ts";
@@ -65,15 +65,15 @@ export class TwinReports {
       content,
     });
     const older = new Set(subjects.flatMap((subject) => this.#newest.get(subject) ?? []));
-    const said = new Set(subjects);
+    const own = new Set(subjects);
     const [needless, overtaken] = [[] as Unconfirmed[], [] as Unconfirmed[]];
-    for (const each of older) (each.subjects.isSubsetOf(said) ? needless : overtaken).push(each);
+    for (const each of older) (each.subjects.isSubsetOf(own) ? needless : overtaken).push(each);
     // Where an older one stays, the new one goes after it.
     if (!hub.send(message, needless.map((each) => each.message), overtaken.length === 0)) return;
     const turn = ++this.#turn;
     const added: Unconfirmed = {
       message,
-      subjects: said,
+      subjects: own,
       follows: new Set(overtaken),
       followers: new Set(),
       copies: new Map([[message.header.msg_id, turn]]),
@@ -156,19 +156,19 @@ export class TwinReports {
 
   /**
    * Sends again what was not confirmed in time, in the same order and with the same ids. Only where the order with another message
-   * counts a copy gets a new id, by which its answer is told from those of earlier copies.
+   * counts a copy gets a new id, which tells its answer from those of earlier copies.
    */
   again(): void {
     const { clock, hub, timings } = this.#deps;
     const now = clock.now();
-    const said = new Set<Unconfirmed>();
+    const repeated = new Set<Unconfirmed>();
     for (const unconfirmed of this.#unconfirmed) {
       // The wait for a confirmation begins when the message leaves.
       if (hub.holds(unconfirmed.message)) unconfirmed.sentAt = now;
       const isLate = !unconfirmed.isConfirmed && now - unconfirmed.sentAt >= timings.confirm;
-      if (!isLate && unconfirmed.follows.isDisjointFrom(said)) continue;
+      if (!isLate && unconfirmed.follows.isDisjointFrom(repeated)) continue;
       unconfirmed.isConfirmed = false;
-      said.add(unconfirmed);
+      repeated.add(unconfirmed);
       // One that waits already waits behind what it follows from now on.
       hub.forget(unconfirmed.message);
       this.#copy(unconfirmed);

@@ -1,4 +1,4 @@
-// The twins of one device, and KubeEdge's rules for who may change them and what is said then (KubeEdge v1.23 `edge/pkg/devicetwin/dtmanager/twin.go`).
+// The twins of one device, and KubeEdge's rules for who may change them and what is published then (KubeEdge v1.23 `edge/pkg/devicetwin/dtmanager/twin.go`).
 import { SkepError } from "../../base/error/skep-error.ts";
 import { limits } from "../../protocol/limits.ts";
 import {
@@ -69,11 +69,11 @@ export class TwinTable {
         const known = this.#twins.get(name);
         before.set(name, known);
         if (known === undefined && wanted === null) {
-          // Go's update ends here, without a word, and what came before stays.
+          // Go's update ends here, without an error, and what came before stays.
           changes.document[name] = { last: null, current: null };
           break;
         }
-        // Go's program crashes on what the cloud never sends; it is passed over here.
+        // Go's program crashes on what the cloud never sends; it is ignored here.
         if (by === "cloud" && wanted?.metadata === undefined) continue;
         if (known === undefined) this.#add(changes, name, wanted as MsgTwin, by, now);
         else if (wanted === null || (by === "cloud" && wanted.metadata?.type === GONE)) {
@@ -91,10 +91,10 @@ export class TwinTable {
   }
 
   #change(changes: TwinChanges, name: string, twin: Twin, wanted: MsgTwin, by: Writer, now: number): void {
-    const isGone = twin.type === GONE;
-    const type = isGone ? wanted.metadata?.type ?? "string" : twin.type;
+    const isDeleted = twin.type === GONE;
+    const type = isDeleted ? wanted.metadata?.type ?? "string" : twin.type;
     let next = twin;
-    let said: MsgTwin = {};
+    let sync: MsgTwin = {};
     let isRefused = false;
     for (const side of sides) {
       const value = wanted[side]?.value;
@@ -107,29 +107,29 @@ export class TwinTable {
       const version = nextTwinVersion(versionOf(twin, side) ?? zero, originOf(by, wanted, side));
       if (version === undefined) {
         isRefused = true;
-        if (twin[side] !== undefined) said = { ...said, ...sideOf(twin, side), ...kindOf(twin) };
+        if (twin[side] !== undefined) sync = { ...sync, ...sideOf(twin, side), ...kindOf(twin) };
         continue;
       }
       next = withSide(next, side, { value, metadata: { timestamp: now } }, version);
-      if (by === "edge") said = { ...said, ...sideOf(next, side), ...kindOf(twin) };
+      if (by === "edge") sync = { ...sync, ...sideOf(next, side), ...kindOf(twin) };
     }
     if (!isRefused) {
       if (twin.optional && wanted.optional === false) {
         next = { ...next, optional: false };
-        said = { ...said, optional: false };
+        sync = { ...sync, optional: false };
       }
       const isOther = wanted.metadata !== undefined && wanted.metadata.type !== twin.type;
-      if (isGone && (isOther || wanted.metadata === undefined)) {
+      if (isDeleted && (isOther || wanted.metadata === undefined)) {
         next = { ...next, type };
-        said = { ...said, metadata: { type } };
+        sync = { ...sync, metadata: { type } };
       } else if (isOther && next === twin) next = { ...twin };
     }
     if (next !== twin) {
       this.#twins.set(name, next);
-      changes.document[name] = { last: isGone ? null : plain(twin), current: plain(next) };
-      if (by === "edge") changes.result[name] = withoutVersions(said);
+      changes.document[name] = { last: isDeleted ? null : plain(twin), current: plain(next) };
+      if (by === "edge") changes.result[name] = withoutVersions(sync);
     }
-    if (by === "edge" ? next !== twin : Object.keys(said).length > 0 && isRefused) changes.sync[name] = said;
+    if (by === "edge" ? next !== twin : Object.keys(sync).length > 0 && isRefused) changes.sync[name] = sync;
   }
 
   #add(changes: TwinChanges, name: string, wanted: MsgTwin, by: Writer, now: number): void {
@@ -152,7 +152,7 @@ export class TwinTable {
       if (value === undefined) continue;
       const version = nextTwinVersion(zero, originOf(by, wanted, side));
       if (version === undefined) {
-        // Refused, yet edgecore says something empty about it, both here and to the cloud.
+        // Refused, yet edgecore publishes an empty update, both here and to the cloud.
         changes.document[name] = { last: null, current: null };
         changes.sync[name] = {};
         return;

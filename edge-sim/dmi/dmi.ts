@@ -17,7 +17,7 @@ export interface DeviceMapper {
   removeDeviceModel(namespace: string, name: string): Promise<void> | void;
 }
 
-/** What a mapper says of one property: the desired value it was given last, empty for none, and the value it has. */
+/** A mapper's report of one property: the desired value it was given last, empty for none, and the value it has. */
 export interface TwinReport {
   readonly property: string;
   readonly observedDesired: string;
@@ -26,7 +26,7 @@ export interface TwinReport {
 
 /** What a mapper tells its edge (`DeviceManagerService`). */
 export interface DeviceManager {
-  /** Returns why something of it was refused, where it was; a mapper elsewhere isn't told. */
+  /** Returns why something of it was refused, where it was; a mapper in another process isn't notified. */
   reportDeviceStatus(namespace: string, name: string, twins: readonly TwinReport[]): string | undefined;
   reportDeviceStates(namespace: string, name: string, state: string): void;
 }
@@ -35,7 +35,7 @@ export interface DeviceManager {
 export interface DmiDeps {
   readonly store: EdgeStore;
   readonly logger: Logger;
-  /** The twin takes what a mapper says, as if it had come by MQTT. */
+  /** The twin takes a mapper's report, as if it had come over MQTT. */
   readonly onReport: (id: string, twin: Readonly<Record<string, MsgTwin>>) => string | undefined;
   readonly onState: (id: string, state: string) => void;
   /** Takes the devices of all protocols without a registered mapper. */
@@ -69,7 +69,7 @@ export class Dmi implements DeviceManager {
 
   /**
    * A mapper takes a protocol over; returns its devices, but for those whose model isn't there. A mapper that came before for
-   * the same protocol hears no more.
+   * the same protocol is sent nothing any more.
    */
   register(protocol: string, mapper: DeviceMapper): Device[] {
     this.#mappers.set(protocol, mapper);
@@ -130,7 +130,7 @@ export class Dmi implements DeviceManager {
     for (const mapper of this.#all()) this.#tell(mapper.removeDeviceModel(namespace, name));
   }
 
-  /** Each property becomes an update of its own. What the mapper says of type and time is not kept. */
+  /** Each property becomes an update of its own. The mapper's type and time are not kept. */
   reportDeviceStatus(namespace: string, name: string, twins: readonly TwinReport[]): string | undefined {
     const refusals = twins.map(({ observedDesired, property, reported }) =>
       this.#deps.onReport(`${namespace}/${name}`, {

@@ -6,7 +6,7 @@ import { decodeDmi, encodeDmi, type ServiceName, services } from "../../protocol
 /** A message as an object; what it does not have is absent. */
 export type DmiMessage = Readonly<Record<string, unknown>>;
 
-/** One call of a service. What it throws or rejects with is told to the caller. */
+/** One call of a service. The caller is sent what it throws or rejects with. */
 export type Handler = (request: DmiMessage) => DmiMessage | Promise<DmiMessage>;
 
 /** Milliseconds an answer may take (edgecore's). */

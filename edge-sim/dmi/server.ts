@@ -24,7 +24,7 @@ export interface DmiServerDeps {
   readonly logger: Logger;
 }
 
-/** A socket that can't be had. */
+/** A socket that can't be listened on. */
 export class DmiError extends SkepError {
   readonly code = "SKEP_DMI";
 }
@@ -61,7 +61,7 @@ export class DmiServer {
     return this.#deps.socket;
   }
 
-  /** Rejects with DmiError where it can't be had. */
+  /** Rejects with DmiError where the socket can't be listened on. */
   async start(): Promise<void> {
     const { socket } = this.#deps;
     if (Buffer.byteLength(socket) > MAX_PATH) {

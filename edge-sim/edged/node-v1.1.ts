@@ -1,4 +1,4 @@
-// The Node of an edge of KubeEdge v1.1, which its operator has made: the edge only says every ten seconds how it is.
+// The Node of an edge of KubeEdge v1.1, which its operator has created: the edge only reports its status every ten seconds.
 import { type Logger, reasonOf } from "../../base/log/logger.ts";
 import { type Clock, every, type Timer } from "../../base/time/clock.ts";
 import { secondsOf } from "../../protocol/apis/time.ts";
@@ -19,7 +19,7 @@ export interface NodeV11Deps {
 
 /** The uid that every edge of that age gives for its Node. */
 const NODE_UID = "38796d14-1df3-11e8-8e5a-286ed488f209";
-/** The namespace in which those edges speak of their Nodes. */
+/** The namespace in the paths of those edges' messages about their Nodes. */
 const NAMESPACE = "default";
 const KUBELET_VERSION = "v1.15.3-kubeedge-v1.1.0";
 
@@ -67,7 +67,7 @@ export class EdgeNodeV11 implements NodeAgent {
       await meta.pass(operations.update, path, content);
       this.#isRegistered = true;
     } catch (error) {
-      logger.debug("the node could not speak to the cloud", { what: "status", error: reasonOf(error) });
+      logger.debug("the node could not report to the cloud", { what: "status", error: reasonOf(error) });
     }
   }
 

@@ -41,10 +41,10 @@ export interface NodeDeps {
   readonly logger: Logger;
 }
 
-/** Namespace of the leases that say nodes are alive, and how long one says so (seconds). */
+/** Namespace of the leases of nodes, and how long one is valid (seconds). */
 const LEASE_NAMESPACE = "kube-node-lease";
 const LEASE_SECONDS = 40;
-/** The version a v1.23 edgecore says it is. */
+/** The version that an edgecore v1.23 reports. */
 const KUBELET_VERSION = "v1.32.10-kubeedge-v1.23.1";
 
 export class EdgeNode implements NodeAgent {
@@ -80,7 +80,7 @@ export class EdgeNode implements NodeAgent {
     this.#status = every(clock, timings.nodeStatus, () => void this.#attempt("status", () => this.#report()));
   }
 
-  /** The edge stops: the next start registers anew. */
+  /** The edge stops: the next start registers again. */
   stop(): void {
     this.#wasRegistered = false;
   }
@@ -138,7 +138,7 @@ export class EdgeNode implements NodeAgent {
   async #renewLease(): Promise<void> {
     if (!this.#isRegistered || this.#isBusy) return;
     this.#isBusy = true;
-    // As a kubelet at each of its looks: what the cloud says otherwise of the node is put right.
+    // As a kubelet in each of its loops: corrects what differs in the cloud's Node.
     if (this.#isDoubted()) await this.#attempt("status", () => this.#report());
     await this.#attempt("lease", async () => {
       const { clock, identity, meta, store } = this.#deps;
@@ -186,7 +186,7 @@ export class EdgeNode implements NodeAgent {
     try {
       await run();
     } catch (error) {
-      this.#deps.logger.debug("the node could not speak to the cloud", { what, error: reasonOf(error) });
+      this.#deps.logger.debug("the node could not report to the cloud", { what, error: reasonOf(error) });
       if (what === "register") this.#retryRegistration();
     }
   }
@@ -248,7 +248,7 @@ function nodeOf({ name, labels, address, pods }: NodeIdentity, now: number): Kub
   };
 }
 
-/** What a Node's status says of the machine, whichever era's kubelet speaks. */
+/** What a Node's status says of the machine, in both eras. */
 export function nodeInfoOf(kubeletVersion: string) {
   return {
     machineID: "",

@@ -101,7 +101,7 @@ function environmentProblem(container: unknown, namespace: string, look: Lookup)
       const object = look(kind, name);
       if (object === undefined) return `${kind} "${name}" not found`;
       const key = textAt(reference, "key");
-      // A variable is text: what stands in binaryData is no value for one.
+      // A variable is text: entries of binaryData are no values for one.
       const isThere = kind === "secret" ? hasKey(object, key) : hasOwn(object.data, key);
       if (!isThere) return `couldn't find key ${key} in ${kindNames[kind]} ${namespace}/${name}`;
     }
@@ -109,7 +109,7 @@ function environmentProblem(container: unknown, namespace: string, look: Lookup)
   return undefined;
 }
 
-/** Keys that are no names of variables are passed over, with an event: empty ones, and those with `=` or unprintable letters. */
+/** Keys that are no names of variables are ignored, with an event: empty ones, and those with `=` or unprintable letters. */
 function invalidNames(source: unknown, namespace: string, look: Lookup): string | undefined {
   for (const [kind, field] of [["configmap", "configMapRef"], ["secret", "secretRef"]] as const) {
     const name = textAt(source, field, "name");

@@ -17,7 +17,7 @@ export interface PodReports {
   readonly hasTokens: boolean;
   start(): void;
   stop(): void;
-  /** Tells how a pod is. Rejects where it can't be told now; a pod that is gone, or made anew, has nothing to tell. */
+  /** Reports a pod's status. Rejects where it can't be reported now; a pod that was deleted or recreated has nothing to report. */
   report(pod: KubeObject, view: PodView): Promise<void>;
   /** The containers have ended for good: the object may go too. */
   release(pod: KubeObject): Promise<void>;
@@ -58,7 +58,7 @@ export class PodPatches implements PodReports {
         store.put(path, { apiVersion: "v1", kind: "Pod", ...stored });
       }
     } catch (error) {
-      // The pod is gone, or another one has its name: nothing left to report; its deletion is on the way.
+      // The pod was deleted or recreated: nothing left to report; its deletion is on the way.
       if (!(error instanceof CloudError) || (error.status.code !== 404 && error.status.code !== 422)) throw error;
     }
   }
@@ -84,13 +84,13 @@ const META_MANAGER = "metaManager";
 
 /**
  * Whole statuses, which are not answered, and periodically all of them again. A real edge of that age sends them all under
- * the first pod's namespace, so that the others are taken for gone; here each namespace has its own message.
+ * the first pod's namespace, so that the others count as deleted; here each namespace has its own message.
  */
 export class PodStatuses implements PodReports {
   readonly hasTokens = false;
   readonly #deps: PodStatusesDeps;
-  /** By namespace and name: what was last said. */
-  readonly #said = new Map<string, Map<string, unknown>>();
+  /** By namespace and name: what was last sent. */
+  readonly #lastSent = new Map<string, Map<string, unknown>>();
   #timer: Timer | undefined;
 
   constructor(deps: PodStatusesDeps) {
@@ -104,7 +104,7 @@ export class PodStatuses implements PodReports {
 
   stop(): void {
     this.#timer?.cancel();
-    this.#said.clear();
+    this.#lastSent.clear();
   }
 
   report(pod: KubeObject, view: PodView): Promise<void> {
@@ -114,11 +114,11 @@ export class PodStatuses implements PodReports {
     const known = store.get(path);
     const isKnown = known !== undefined && known.metadata.uid === uid;
     const status = podStatus(isKnown ? known : pod, view, clock.now());
-    // The cloud does not answer: what was said is what stands, also after a restart of the edge.
+    // The cloud does not answer: what was sent counts, also after a restart of the edge.
     if (isKnown) store.put(path, { ...known, status });
     const content = { UID: uid, Name: name, Status: status };
-    const said = this.#said.get(namespace) ?? new Map<string, unknown>();
-    this.#said.set(namespace, said.set(name, content));
+    const sent = this.#lastSent.get(namespace) ?? new Map<string, unknown>();
+    this.#lastSent.set(namespace, sent.set(name, content));
     const isSent = this.#send(
       edgeModules.edged,
       groups.meta,
@@ -134,13 +134,13 @@ export class PodStatuses implements PodReports {
   }
 
   forget({ metadata: { name, namespace = "default" } }: KubeObject): void {
-    this.#said.get(namespace)?.delete(name);
+    this.#lastSent.get(namespace)?.delete(name);
   }
 
   #sayAll(): void {
-    for (const [namespace, said] of this.#said) {
-      if (said.size === 0) continue;
-      this.#send(META_MANAGER, groups.resource, wirePath(namespace, resourceTypes.podstatus), [...said.values()]);
+    for (const [namespace, sent] of this.#lastSent) {
+      if (sent.size === 0) continue;
+      this.#send(META_MANAGER, groups.resource, wirePath(namespace, resourceTypes.podstatus), [...sent.values()]);
     }
   }
 

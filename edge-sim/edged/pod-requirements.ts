@@ -16,7 +16,7 @@ export interface PodRequirementsDeps {
   readonly reports: PodReports;
   readonly store: EdgeStore;
   readonly era: EdgeEra;
-  /** Writes an event about a pod, where the cloud can be had. */
+  /** Writes an event about a pod, where the cloud can be reached. */
   readonly tell: (pod: KubeObject, event: PodEvent) => void;
   /** What a pod waited for is there. */
   readonly advance: (pod: Pod) => void;

@@ -4,7 +4,7 @@ import { type KubeObject, listAt, textAt } from "../../protocol/apis/kube-object
 import { type Condition, sortedJson, type Status, statusPatch, withTransitions } from "./status-patch.ts";
 
 /**
- * Where a pod is in its life here. `unpulled`: its image can't be had; `unconfigured`: a container's configuration can't be read,
+ * Where a pod is in its life here. `unpulled`: its image can't be pulled; `unconfigured`: a container's configuration can't be read,
  * so that it isn't created, and the others run; `unready`: it runs and its probe fails; `backoff`: a
  * container ended and waits to be started again; `stopped` and `failed` are the end.
  */
@@ -56,7 +56,7 @@ export function hasStarted(phase: PodPhase): boolean {
   return phase !== "creating" && phase !== "unpulled" && phase !== "unconfigured";
 }
 
-/** Where a pod is whose status says this phase. */
+/** The stage of life of a pod with this phase. */
 export function phaseOf(status: Status): PodPhase {
   const found = (["running", "stopped", "failed"] as const).find((phase) => phases[phase] === status.phase);
   return found ?? "creating";
@@ -75,7 +75,7 @@ const phases: Readonly<Record<PodPhase, string>> = {
 
 /**
  * The patch from the status the cloud has to the one the pod has now, as a JSON text; `metadata.uid` makes the API refuse
- * it for a pod made anew.
+ * it for a recreated pod.
  */
 export function podPatch(pod: KubeObject, view: PodView, now: number): string {
   const before = (pod.status ?? {}) as Status;

@@ -30,7 +30,7 @@ async function isMountable(meta: MetaManager, node: string, namespace: string, n
   return at(attached, "status", "attached") === true;
 }
 
-/** The object, or undefined where the cloud says that there is none. */
+/** The object, or undefined where the cloud answers that there is none. */
 async function found(meta: MetaManager, path: string): Promise<KubeObject | undefined> {
   try {
     return await meta.query(path);

@@ -73,7 +73,7 @@ export function log(pod: Pod, lines: readonly string[], now: number): void {
   pod.logs = [...pod.logs, ...lines.map((line) => `${time} ${line}`)].slice(-MAX_LOG_LINES);
 }
 
-/** From here on the pod is what its phase says. */
+/** From here on the pod's phase decides. */
 export function leaveStages(pod: Pod): void {
   pod.stages?.stop();
   pod.staged = undefined;

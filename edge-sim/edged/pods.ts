@@ -132,9 +132,9 @@ export class EdgePods {
 
   /** The logs of all pods that have one, by `namespace/name`. */
   allLogs(): Record<string, string> {
-    const said = [...this.#pods.values()].filter(({ logs }) => logs.length > 0);
+    const withLogs = [...this.#pods.values()].filter(({ logs }) => logs.length > 0);
     return Object.fromEntries(
-      said.map((
+      withLogs.map((
         { logs, object: { metadata } },
       ) => [`${metadata.namespace ?? "default"}/${metadata.name}`, logs.join("\n")]),
     );

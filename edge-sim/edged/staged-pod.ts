@@ -31,13 +31,13 @@ export class StagedPod {
   constructor(pod: KubeObject, deps: StagedDeps) {
     this.#pod = pod;
     this.#deps = deps;
-    this.#look();
+    this.#schedule();
   }
 
   /** The pod is another version of itself now; its status stays what the stages made of it. */
   replace(pod: KubeObject): void {
     this.#pod = { ...pod, status: this.#pod.status ?? {} };
-    this.#look();
+    this.#schedule();
   }
 
   stop(): void {
@@ -46,7 +46,7 @@ export class StagedPod {
   }
 
   /** Takes up the stage that fits now; the one that is on its way stays, as long as it fits. */
-  #look(): void {
+  #schedule(): void {
     const { clock, millisecond, random, stages } = this.#deps;
     const fitting = stages.fitting(this.#pod);
     if (this.#next !== undefined && fitting.includes(this.#next.stage)) return;
@@ -73,7 +73,7 @@ export class StagedPod {
     if (isDeepStrictEqual(status, this.#pod.status ?? {})) return;
     this.#pod = { ...this.#pod, status: status as Status };
     changed(status as Status);
-    this.#look();
+    this.#schedule();
   }
 }
 

@@ -51,7 +51,7 @@ export class StageError extends SkepError {
 /** One that can be used. */
 export interface Stage {
   readonly spec: StageSpec;
-  /** Whether it may ever be this pod's: labels and annotations don't change with stages. */
+  /** Whether it can apply to this pod: labels and annotations don't change with stages. */
   readonly isFor: (pod: KubeObject) => boolean;
   readonly fits: (pod: KubeObject) => boolean;
   readonly statusOf: (pod: KubeObject, now: number) => Json;
@@ -93,7 +93,7 @@ function compile(spec: StageSpec): Stage {
   };
 }
 
-/** Conditions are told apart by their type, as kubelets' are; all else merges as RFC 7386 has it. */
+/** Conditions are identified by their type, as kubelets' are; all else merges as RFC 7386 has it. */
 function merged(status: Json | undefined, patch: Json): Json {
   const whole = applyMergePatch(status, patch);
   const before = at(status, "conditions");

@@ -2,7 +2,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { isPlainObject } from "../../protocol/apis/kube-object.ts";
 
-/** A status as plain JSON; conditions are told apart by their type. */
+/** A status as plain JSON; conditions are identified by their type. */
 export type Status = Readonly<Record<string, unknown>>;
 
 /** One of the conditions of a status. */

@@ -87,7 +87,7 @@ export class EdgeCertificate {
   }
 
   /**
-   * Plans the certificate's renewal: when 70 to 90 % of its life are over. Once there is a new one the hub connects anew,
+   * Plans the certificate's renewal: when 70 to 90 % of its life are over. Once there is a new one the hub reconnects,
    * after its usual pause, as edgecore does.
    */
   planRotation(signal: AbortSignal): void {

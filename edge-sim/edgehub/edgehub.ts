@@ -39,7 +39,7 @@ export interface EdgeHubDeps {
   readonly disconnected: () => void;
 }
 
-/** Looks, five milliseconds apart, at whether the farewell has left. */
+/** How often it checks, five milliseconds apart, whether the last message was written. */
 const FAREWELL_LOOKS = 20;
 /** Tries of one round of dialling. */
 const DIAL_ATTEMPTS = 5;
@@ -69,7 +69,7 @@ export class EdgeHub {
     const steady = { initial: reconnectWait, factor: 1, cap: reconnectWait, jitter: 0 };
     this.#pauses = new Backoff(deps.reconnect ?? steady, deps.random.stream("pauses"));
     this.#limit = new MessageLimit({ ...deps, refill: messageRefill, write: (message) => this.#write(message) });
-    // The hub connects anew after its usual pause, as edgecore does.
+    // The hub reconnects after its usual pause, as edgecore does.
     this.#certificate = new EdgeCertificate({ ...deps, onRenewed: () => this.#socket?.close() });
     this.#requests = new PendingRequests(deps.clock, answer);
   }
@@ -130,7 +130,7 @@ export class EdgeHub {
     this.#running = this.#run();
   }
 
-  /** Closes without a farewell, as a node that loses its power. */
+  /** Closes without a last message, as a node that loses its power. */
   async stop(): Promise<void> {
     this.#stop.abort();
     this.#firstRound.resolve();
@@ -147,7 +147,7 @@ export class EdgeHub {
     if (!this.isConnected) return;
     this.#limit.flush();
     for (let i = 0; i < 2; i++) this.#write({ header: { msg_id: "", timestamp: 0 }, route: {}, content: null });
-    // They must have left before the connection is gone, if it carries anything at all.
+    // They must be written before the connection closes, if it carries anything at all.
     for (let i = 0; i < FAREWELL_LOOKS && (this.#socket?.buffered ?? 0) > 0; i++) await sleep(this.#deps.clock, 5);
   }
 
@@ -299,7 +299,7 @@ export class EdgeHub {
     } catch (error) {
       // Whatever is wrong with it, the edge goes on.
       const { operation, resource } = message.route;
-      logger.error("a message of the cloud could not be dealt with", { operation, resource, error: reasonOf(error) });
+      logger.error("a message of the cloud could not be processed", { operation, resource, error: reasonOf(error) });
     }
   }
 
@@ -323,7 +323,7 @@ export class EdgeHub {
   }
 }
 
-/** A hub that says no by HTTP (but not that it is full), or that this end or that one's certificate is not to be trusted. */
+/** A hub that refuses by HTTP (except for being full), or a certificate of either end that isn't trusted. */
 function isRefusal(error: unknown): boolean {
   if (error instanceof EnrolmentError) return !error.isTransient;
   if (!(error instanceof DialError)) return false;

@@ -97,7 +97,7 @@ export class MessageLimit {
     return true;
   }
 
-  /** It need not go any more, where it hasn't gone. */
+  /** It need not be sent any more, if it hasn't been. */
   forget(message: Message): void {
     const place = this.#places.get(message);
     if (place === undefined) return;

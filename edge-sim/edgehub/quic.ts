@@ -1,4 +1,4 @@
-// How an edge comes in by QUIC: a connection with its certificate, and the header frame that says who it is.
+// Connects an edge over QUIC: a connection with its certificate, and the header frame that names it.
 import type { MessageSocket } from "../../base/transport/message-socket.ts";
 import { dialQuic, type QuicCredentials, type QuicDial } from "../../base/transport/quic.ts";
 import { DialError } from "../../base/transport/websocket-client.ts";

@@ -3,7 +3,7 @@ import { today } from "./today.ts";
 import type { EdgeEra } from "./edge-era.ts";
 import { v11 } from "./v1.1.ts";
 
-/** The KubeEdge an edge speaks. */
+/** The version of KubeEdge an edge simulates. */
 export type EdgeVersion = "v1.1" | "v1.23";
 
 /** What an edge of a version does. */

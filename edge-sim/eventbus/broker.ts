@@ -51,7 +51,7 @@ export async function internalBroker(
       done(null);
     },
   });
-  // A client that breaks the protocol is disconnected; that is its own affair.
+  // A client that breaks the protocol is disconnected; nothing else to do.
   aedes.on("clientError", () => {});
   aedes.on("connectionError", () => {});
   const server = createServer((socket) => {
@@ -89,8 +89,8 @@ export async function internalBroker(
 const CONNECT_MS = 10_000;
 
 /**
- * A broker that runs elsewhere, such as mosquitto: QoS 1, nothing retained, a clean session; a lost connection is made anew, for
- * ever. Where the edge has had it before (`isKnown`) it is not waited for; else rejects with BrokerError where it doesn't answer.
+ * A broker that runs elsewhere, such as mosquitto: QoS 1, nothing retained, a clean session; a lost connection
+ * is retried without end. Where the edge has had it before (`isKnown`) it is not waited for; else rejects with BrokerError where it doesn't answer.
  */
 export async function externalBroker(
   url: string,

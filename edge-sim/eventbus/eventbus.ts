@@ -72,7 +72,7 @@ export class EventBus {
     return this.#brokers.map(({ url }) => url);
   }
 
-  /** Settles when its brokers are there, after the last `start`; rejects with BrokerError where they can't be had. */
+  /** Settles when its brokers are there, after the last `start`; rejects with BrokerError where they can't be reached or started. */
   get opened(): Promise<void> {
     return this.#opening;
   }
@@ -170,7 +170,7 @@ export class EventBus {
     const topics = this.#topics();
     if (topics.includes(topic)) return;
     if (topics.length >= MAX_TOPICS || !isFilter(topic)) {
-      this.#deps.logger.warn("the cloud subscribes to a topic that can't be had", { topic: topic.slice(0, 100) });
+      this.#deps.logger.warn("the cloud subscribes to an invalid topic", { topic: topic.slice(0, 100) });
       return;
     }
     this.#keep([...topics, topic]);
@@ -205,11 +205,11 @@ export class EventBus {
         return onPublish(topic, payload);
       } catch (error) {
         // Whatever is wrong with it, the edge goes on.
-        return logger.error("a mapper's message could not be dealt with", { topic, error: reasonOf(error) });
+        return logger.error("a mapper's message could not be processed", { topic, error: reasonOf(error) });
       }
     }
     const resource = era.resourceOf(topic);
-    // A cloud would close the connection of who says more; and applications must not crowd out the edge's own messages.
+    // A cloud would close the connection of an edge that sends more; and applications must not crowd out the edge's own messages.
     if (resource.length > limits.messageField || hub.held >= limits.edgeMessages / 2) {
       return logger.debug("an application's message was dropped", { topic: topic.slice(0, 100), held: hub.held });
     }

@@ -2,7 +2,7 @@
 import type { Socket } from "node:net";
 
 /**
- * Watches what comes in on a socket and destroys it where a packet says that it is longer than `bytes`. Only the lengths of
+ * Watches what comes in on a socket and destroys it where a packet announces more than `bytes`. Only the lengths of
  * packets are read (MQTT 3.1.1 §2.2.3: up to four bytes, seven bits each, least first).
  */
 export function packetLimit(socket: Socket, bytes: number): void {

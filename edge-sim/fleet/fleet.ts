@@ -26,7 +26,7 @@ export interface Cohort {
   readonly pods?: number;
   /** How its edges reach the hub. */
   readonly transport?: Transport;
-  /** The KubeEdge they speak. Nodes of v1.1 must be there before their edges. */
+  /** The version of KubeEdge they simulate. Nodes of v1.1 must exist before their edges start. */
   readonly version?: EdgeVersion;
   /** The certificate that all of them show, where they don't enrol one by one. */
   readonly credentials?: EdgeCredentials;
@@ -202,7 +202,7 @@ export class Fleet {
     return [...this.#edges.values()];
   }
 
-  /** Why the cloud wants none of these edges, where it has refused every one of them for good. */
+  /** Why the cloud refused these edges, where it has refused every one of them for good. */
   refusal(): string | undefined {
     const edges = this.#edges.values();
     return edges.some(({ hub }) => hub.refusal === undefined) ? undefined : this.#first?.hub.refusal;

@@ -36,7 +36,7 @@ export function edgesPerProcess({ descriptors }: Machine): number {
   return descriptors === undefined ? Infinity : Math.max(1, descriptors - RESERVE);
 }
 
-/** Over how many processes so many edges are spread: as many as descriptors ask for, and processors are worth. */
+/** How many processes a number of edges is spread over: as many as their descriptors need, and as processors can use. */
 export function processesFor(edges: number, machine: Machine): number {
   const worth = Math.min(machine.processors, Math.ceil(edges / EDGES_PER_PROCESS));
   return Math.max(1, worth, Math.ceil(edges / edgesPerProcess(machine)));

@@ -7,7 +7,7 @@ import type { FleetTotals } from "./fleet.ts";
 export interface FleetReport extends FleetTotals {
   /** Milliseconds by which its timers were late, at most, since the last report. */
   readonly lag: number;
-  /** Why the cloud wants none of its edges, for good. */
+  /** Why the cloud refused all its edges for good. */
   readonly refusal?: string;
   /** Why the first of them isn't connected. */
   readonly problem?: string;
@@ -22,7 +22,7 @@ export interface WorkersOptions {
   /** In the environment, beside this process's own. */
   readonly env: Readonly<Record<string, string>>;
   /** What they say on standard error, line by line. */
-  readonly said: (line: string) => void;
+  readonly onLine: (line: string) => void;
 }
 
 /** A process of the fleet that ended by itself; the message is its last word. */
@@ -51,7 +51,7 @@ export class FleetWorkers {
 
   /** Starts them all. `failed` rejects with WorkerError as soon as one of them ends by itself. */
   start(): void {
-    const { command, count, env, said } = this.#options;
+    const { command, count, env, onLine } = this.#options;
     for (let index = 0; index < count; index++) {
       const [program = "", ...args] = command(index);
       const child = spawn(program, args, {
@@ -66,7 +66,7 @@ export class FleetWorkers {
       });
       eachLine(child.stderr, (line) => {
         if (line.startsWith(LAST_WORD)) lastWord = line.slice(LAST_WORD.length);
-        else said(line);
+        else onLine(line);
       });
       const ended = (why: string) => {
         if (!this.#isStopping) this.#failed.reject(new WorkerError(lastWord === "" ? why : lastWord));
@@ -93,10 +93,10 @@ export class FleetWorkers {
     return reports.length === 0 ? undefined : merged(reports);
   }
 
-  /** Ends them; settles when they are gone. */
+  /** Ends them; settles when their processes have exited. */
   async stop(): Promise<void> {
     this.#isStopping = true;
-    const gone = this.#children.filter(({ exitCode, signalCode }) => exitCode === null && signalCode === null).map(
+    const exits = this.#children.filter(({ exitCode, signalCode }) => exitCode === null && signalCode === null).map(
       (child) => {
         const closed = new Promise<void>((resolve) => child.once("close", () => resolve()));
         child.kill("SIGTERM");
@@ -104,7 +104,7 @@ export class FleetWorkers {
         return closed.finally(() => clearTimeout(late));
       },
     );
-    await Promise.all(gone);
+    await Promise.all(exits);
     process.off("exit", this.#kill);
   }
 

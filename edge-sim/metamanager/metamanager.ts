@@ -39,7 +39,7 @@ export interface MetaManagerDeps {
   readonly clock: Clock;
   readonly tap: Tap | undefined;
   readonly changed: (change: StoreChange) => void;
-  /** MetaManager of KubeEdge v1.1: it takes lists, passes over inserts of what it has, and acknowledges no answer. */
+  /** MetaManager of KubeEdge v1.1: it stores lists, ignores inserts of what it has, and acknowledges no answer. */
   readonly era: EdgeEra;
 }
 

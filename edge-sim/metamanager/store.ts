@@ -4,7 +4,7 @@ import type { StoreRows } from "./store-file.ts";
 
 /**
  * The store of one edge. It lives in memory as long as the edge's object does, also while the edge is stopped; with rows in a
- * file it begins with what was there, and each change is in the file before anybody hears of it.
+ * file it begins with what was there, and each change is in the file before listeners are called.
  */
 export class EdgeStore {
   readonly #objects: Map<string, KubeObject>;

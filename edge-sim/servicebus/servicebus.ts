@@ -93,7 +93,7 @@ export class ServiceBus {
     } else void this.#serve(message);
   }
 
-  /** Calls the service, and says what it answered. edgecore's refusals carry no operation, so they reach no caller. */
+  /** Calls the service, and sends its answer to the cloud. edgecore's refusals carry no operation, so they reach no caller. */
   async #serve(message: Message): Promise<void> {
     const { clock, era, hub, logger } = this.#deps;
     const answer = (content: Answer, operation?: string) =>

@@ -1,7 +1,7 @@
 // KubeEdge's configuration of a cloudcore (`cloudcore.config.kubeedge.io/v1alpha1`, kind CloudCore): every key, its default and
 // what it may hold (KubeEdge v1.23 `componentconfig/cloudcore/v1alpha1/types.go`), and beside them our own under `skep`.
 
-/** A JSON schema; `description` says to people what is allowed. */
+/** A JSON schema; `description` tells people what is allowed. */
 export type ValueSchema = Readonly<Record<string, unknown>> & { readonly description: string };
 
 /** One key that holds a value. */
@@ -142,7 +142,7 @@ export function upstreamLimitsIn(
   });
 }
 
-/** The same limits for so many nodes: none lower than they need (KubeEdge `AdjustCloudCoreConfig`). */
+/** The same limits for a number of nodes: none lower than they need (KubeEdge `AdjustCloudCoreConfig`). */
 export function upstreamLimitsFor(nodeLimit: number, set: UpstreamLimits = upstreamLimitsIn()): UpstreamLimits {
   const least: Partial<UpstreamLimits> = {
     patchNode: { workers: 100 + Math.floor(nodeLimit / 50), buffer: 1024 + Math.floor(nodeLimit / 2) },
@@ -204,7 +204,7 @@ export function cloudcoreKeys(localAddress: string): ConfigSection {
             description: "a list of addresses and names, without ports",
           },
           [localAddress],
-          "addresses edges reach the hub by: they stand in its certificate",
+          "addresses edges reach the hub by: its certificate names them",
         ),
         dnsNames: key(texts, [""], "names edges reach the hub by, likewise"),
         edgeCertSigningDuration: key(above0, 365, "days an edge's certificate is good for"),
@@ -313,7 +313,7 @@ export function cloudcoreKeys(localAddress: string): ConfigSection {
   };
 }
 
-/** Ways of Go that can be had back, by name, and what each means (docs/deviations.md). */
+/** Behaviours of the Go program that can be switched on, by name, and what each means (docs/deviations.md). */
 export const strictGoWays = {
   "membership-on-connect": "memberships are not sent again to a node that connects",
   "sync-on-connect": "what a node missed waits for the next round of the sync loop",

@@ -8,7 +8,7 @@ export interface TwinPropertyV1alpha1 {
   readonly metadata?: Readonly<Record<string, string>>;
 }
 
-/** What is wanted of a property, and what its device says. People write `desired` here, into the status. */
+/** The desired and the reported value of a property. Users write `desired` here, into the status. */
 export interface TwinV1alpha1 {
   readonly propertyName: string;
   readonly desired?: TwinPropertyV1alpha1;
@@ -91,10 +91,10 @@ export function msgTwinsOf(device: DeviceV1alpha1, now: number, former?: DeviceV
     expected_version: version,
   });
   const present = twinsOf(device);
-  const gone = twinsOf(former).filter(({ propertyName }) => !present.some((t) => t.propertyName === propertyName));
+  const removed = twinsOf(former).filter(({ propertyName }) => !present.some((t) => t.propertyName === propertyName));
   return Object.fromEntries([
     ...present.map((t) => [t.propertyName, twin(t, typeOf(t.desired))] as const),
-    ...gone.map((t) => [t.propertyName, twin(t, "deleted")] as const),
+    ...removed.map((t) => [t.propertyName, twin(t, "deleted")] as const),
   ]);
 }
 

@@ -8,7 +8,7 @@ export interface EventFacts {
   readonly type: "Normal" | "Warning";
   readonly reason: string;
   readonly message: string;
-  /** Who says so, as in `default-scheduler`. */
+  /** The component that reports it, such as `default-scheduler`. */
   readonly component: string;
   /** The node on which it was seen; left out by controllers. */
   readonly host?: string;

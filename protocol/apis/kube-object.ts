@@ -54,7 +54,7 @@ export interface KubeList {
   readonly items: KubeObject[];
 }
 
-/** `metav1.Status`: how Kubernetes says that something failed. */
+/** `metav1.Status`: Kubernetes' description of a failure. */
 export interface KubeStatus {
   readonly kind?: string;
   readonly apiVersion?: string;

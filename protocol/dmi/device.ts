@@ -6,7 +6,7 @@ import { fromAny, toAny } from "./messages.ts";
 type Json = Readonly<Record<string, unknown>>;
 
 /**
- * A Device with what its model says by default: protocol and visitor data of the model, each key overlaid by the device's own.
+ * A Device with the defaults of its model: protocol and visitor data of the model, each key overlaid by the device's own.
  * Throws TypeError where such data hold a list or an object: edgecore then tells no mapper of the device.
  */
 export function deviceMessage(device: Device, model: DeviceModel | undefined): object {

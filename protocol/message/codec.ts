@@ -25,13 +25,13 @@ export function encodeContent(content: unknown): string {
 }
 
 /**
- * The wire form around a content that has already been encoded by `encodeContent`. With `saysParent` the parent's key is there
+ * The wire form around a content that has already been encoded by `encodeContent`. With `writesParent` the parent's key is there
  * even where there is none, for peers that would take the last message's.
  */
-export function encodeWith(message: Message, content: string, saysParent = false): string {
+export function encodeWith(message: Message, content: string, writesParent = false): string {
   const { header: h, route: r } = message;
   const header: Record<string, unknown> = { msg_id: h.msg_id };
-  if (saysParent) header.parent_msg_id = h.parent_msg_id ?? "";
+  if (writesParent) header.parent_msg_id = h.parent_msg_id ?? "";
   if (h.parent_msg_id) header.parent_msg_id = h.parent_msg_id;
   header.timestamp = h.timestamp;
   if (h.resourceversion) header.resourceversion = h.resourceversion;

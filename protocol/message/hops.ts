@@ -2,14 +2,14 @@
 import type { HopRecord } from "../../base/hop/hop.ts";
 import type { Message } from "./message.ts";
 
-/** Where a message can be seen on its way. The first word says in which part, the second what happened there. */
+/** Where a message is recorded on its way. The first word names the part, the second what happened there. */
 export type HopName =
   | "controller.send" // a controller hands a message to the hub
   | "hub.enqueue" // it waits in the node's lane
   | "hub.drop" // it was not sent; `outcome` says why
   | "hub.write" // it was written to the socket (again, when `attempt` > 1)
   | "hub.ack" // the edge acknowledged it
-  | "hub.record" // what it acknowledged stands in its sync record
+  | "hub.record" // what it acknowledged is in its sync record
   | "hub.read" // a message from an edge was read and decoded
   | "controller.receive" // a controller took it from the bus
   | "edge.read" // the edge read it
@@ -23,7 +23,7 @@ export type TappedMessage = {
   readonly route: Message["route"];
 };
 
-/** What a record says beside the place. */
+/** Fields of a record beside the place. */
 export type HopFacts = Partial<Omit<HopRecord, "hop">>;
 
 /** The record of a message at a hop. `resource` overrides the message's own (the hub trims it). Absent facts are "" or 0. */

@@ -32,7 +32,7 @@ export interface Message {
   readonly content: unknown;
 }
 
-/** What a new message says. `now` is Unix milliseconds. */
+/** Fields of a new message. `now` is Unix milliseconds. */
 export interface NewMessage {
   readonly source: string;
   readonly group: string;

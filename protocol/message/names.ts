@@ -67,7 +67,7 @@ export const resourceTypes = {
   servicelist: "servicelist",
   endpoints: "endpoints",
   endpointslist: "endpointslist",
-  /** Inside the cloud only: what the router says of a rule. */
+  /** Inside the cloud only: the router's report about a rule. */
   rulestatus: "rulestatus",
   device: "device",
   devicemodel: "devicemodel",

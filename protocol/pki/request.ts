@@ -30,5 +30,5 @@ export async function createNodeRequest(node: string): Promise<{ readonly csr: U
   return { csr: new Uint8Array(request.rawData), keyPem: key.export({ format: "pem", type: "sec1" }).toString() };
 }
 
-/** What stands in the one certificate that cloud and edges of KubeEdge v1.1 share. */
+/** The subject of the one certificate that cloud and edges of KubeEdge v1.1 share. */
 export const legacySubject = { organization: "KubeEdge", commonName: "kubeedge.io" } as const;

@@ -93,8 +93,8 @@ function twinOf(given: Readonly<Record<string, unknown>>): MsgTwin | undefined {
     expected_version: isAbsent(expected_version) ? undefined : versionOf(expected_version),
     actual_version: isAbsent(actual_version) ? undefined : versionOf(actual_version),
   };
-  const said = Object.entries(fields).filter(([, field]) => field !== undefined);
-  return said.some(([, field]) => field === wrong) ? undefined : Object.fromEntries(said);
+  const present = Object.entries(fields).filter(([, field]) => field !== undefined);
+  return present.some(([, field]) => field === wrong) ? undefined : Object.fromEntries(present);
 }
 
 function sideOf(side: unknown) {

@@ -83,7 +83,7 @@ export type TwinOrigin = { readonly by: "edge" } | { readonly by: "cloud"; reado
 
 /**
  * The version rule (`dealVersion`): an edge's own write counts its side up; a cloud's write is taken only if it names a
- * version, and has seen everything this edge did — otherwise the edge wins. Undefined means refused.
+ * version, and has processed every change of this edge; otherwise the edge wins. Undefined means refused.
  */
 export function nextTwinVersion(local: TwinVersion, origin: TwinOrigin): TwinVersion | undefined {
   if (origin.by === "edge") return { cloud: local.cloud, edge: local.edge + 1 };

@@ -7,7 +7,7 @@ import { encodeMessage } from "../message/codec.ts";
 import { type Message, newMessage, responseTo } from "../message/message.ts";
 import { decodePayload, encodeFrame, FrameError, FrameReader } from "./frame.ts";
 
-/** What an edge says of itself: the headers of its upgrade, under the names Go gives them. */
+/** What an edge reports of itself: the headers of its upgrade request, under the names Go gives them. */
 export interface ViaductHeaders {
   readonly node: string;
   readonly project: string;
@@ -46,7 +46,7 @@ export async function* messagesOf(stream: QuicStream): AsyncGenerator<Message> {
   }
 }
 
-/** Milliseconds a peer has to take what was sent before a farewell. */
+/** Milliseconds a peer has to read what was sent before the connection closes with a reason. */
 const FAREWELL_MS = 500;
 
 /**
@@ -148,11 +148,11 @@ export function viaductSocket(connection: QuicConnection): MessageSocket {
       tail = tail.then(() => write(bytes)).catch((error) => fail((error as Error)?.message ?? "the connection broke"))
         .finally(() => buffered -= bytes.length);
     },
-    close(farewell) {
+    close(reason) {
       ended("closed here");
-      if (farewell === undefined) return connection.close("");
+      if (reason === undefined) return connection.close("");
       const late = new Promise<void>((resolve) => setTimeout(resolve, FAREWELL_MS));
-      void Promise.race([tail, late]).finally(() => connection.close(farewell));
+      void Promise.race([tail, late]).finally(() => connection.close(reason));
     },
     pause() {
       if (closed !== undefined || isPaused) return;

@@ -1,4 +1,4 @@
-// Waits for something to become true, and says what was missing when it did not.
+// Waits for a condition, and reports what was missing when it did not become true.
 import { sleep } from "../../base/time/clock.ts";
 import type { StepContext } from "../model/context.ts";
 import { StepFailure } from "../model/step-failure.ts";

@@ -36,7 +36,7 @@ export async function behavioursOf(
   return found;
 }
 
-/** What one entry of a cohort's devices says. */
+/** One entry of a cohort's devices. */
 async function behaviourOf(
   { misbehaves, values = {} }: CohortDevices,
   model: DeviceModel,
@@ -49,7 +49,7 @@ async function behaviourOf(
         throw new CohortError(`the model ${model.metadata.name} has no ${property}; it has ${known.join(", ")}`);
       }
       const source = await sourceOf(spec, scenarioFile);
-      for (const value of saidBy(source)) {
+      for (const value of literalsOf(source)) {
         const refused = refuseTwin(property, String(value));
         if (refused !== undefined) throw new CohortError(refused);
       }
@@ -93,8 +93,8 @@ async function readColumn(file: string, column: string): Promise<string[]> {
   return rows.map((row) => row[column] as string);
 }
 
-/** The values that are said as they are written. */
-function saidBy({ constant, enumerated, step }: ValueSpec): readonly Scalar[] {
+/** The values that are reported as they are written. */
+function literalsOf({ constant, enumerated, step }: ValueSpec): readonly Scalar[] {
   return constant !== undefined ? [constant] : enumerated ?? step?.values ?? [];
 }
 

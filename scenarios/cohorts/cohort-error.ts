@@ -1,4 +1,4 @@
-// The error of a cohort that can't be what its file says.
+// The error of a cohort whose file asks for something impossible.
 import { SkepError } from "../../base/error/skep-error.ts";
 
 export class CohortError extends SkepError {

@@ -1,4 +1,4 @@
-// What a file says of a cohort of edges: how many, of which version, with which devices.
+// A cohort of edges as a file describes it: how many, of which version, with which devices.
 import type { Misbehaviour } from "../../edge-sim/device/misbehaviour.ts";
 import type { ValueSpec } from "../../edge-sim/device/values.ts";
 import type { EdgeVersion } from "../../edge-sim/era/era.ts";
@@ -28,7 +28,7 @@ export type CohortMisbehaviour = Omit<Misbehaviour, "lags" | "offline"> & {
 export interface ScenarioCohort {
   readonly cohort: string;
   readonly count?: number;
-  /** The KubeEdge its edges speak. Default: v1.23. */
+  /** The version of KubeEdge its edges simulate. Default: v1.23. */
   readonly version?: EdgeVersion;
   readonly transport?: "websocket" | "quic";
   readonly labels?: Readonly<Record<string, string>>;
@@ -54,12 +54,12 @@ export interface ScenarioCohort {
   readonly mapper?: "inside" | "dmi" | "none";
 }
 
-/** Whether any edge of a scenario speaks KubeEdge v1.1. */
+/** Whether any edge of a scenario simulates KubeEdge v1.1. */
 export function usesV11({ fleet }: { readonly fleet: readonly ScenarioCohort[] }): boolean {
   return fleet.some(({ version }) => version === "v1.1");
 }
 
-/** Whether any edge of a scenario comes by QUIC. */
+/** Whether any edge of a scenario connects over QUIC. */
 export function usesQuic({ fleet }: { readonly fleet: readonly ScenarioCohort[] }): boolean {
   return fleet.some(({ transport }) => transport === "quic");
 }

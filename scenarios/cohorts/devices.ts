@@ -59,7 +59,7 @@ export async function readModel(name: string, scenarioFile: string): Promise<Dev
   return model as DeviceModel;
 }
 
-/** The protocol that devices of a model speak. */
+/** The protocol of the devices of a model. */
 export function protocolOf({ spec }: DeviceModel): string {
   return spec?.protocol ?? "skep";
 }

@@ -72,7 +72,7 @@ function refuseEndpoints({ cohort, count = 1, dmi, mapper, mqtt, version }: Scen
   if (version === "v1.1" && dmi !== undefined) throw new CohortError(`cohort ${cohort}: edges of v1.1 have no DMI`);
 }
 
-/** The protocols of its devices, which a mapper that comes by DMI registers for. */
+/** The protocols of its devices, which a mapper over DMI registers for. */
 async function protocolsOf({ devices = [], mapper }: ScenarioCohort, file: string): Promise<readonly string[]> {
   if (mapper !== "dmi") return [];
   const models = await Promise.all(devices.map(({ model }) => readModel(model, file)));

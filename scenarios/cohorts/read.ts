@@ -6,7 +6,7 @@ import { documentsIn, readText } from "../files/yaml-document.ts";
 import type { ScenarioCohort } from "./cohort.ts";
 import { cohortsSchema } from "./schema.ts";
 
-/** What a file says, and where each part of it stands. */
+/** The content of a file, and the position of each part. */
 export interface CohortsFile {
   readonly fleet: readonly ScenarioCohort[];
   readonly position: Position;

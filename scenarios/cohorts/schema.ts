@@ -63,7 +63,7 @@ const misbehaves: Schema = {
     offline: object(
       { every: schemas.duration, for: schemas.duration },
       ["every", "for"],
-      "says and takes nothing for that long, time and again; its state says so",
+      "reports nothing and takes no values for that long, again and again; its state says so",
     ),
   },
 };
@@ -81,7 +81,7 @@ const cohort: Schema = {
     count: { ...count, description: "edges. Default: 1" },
     version: {
       enum: ["v1.1", "v1.23"],
-      description: "the KubeEdge version its edges speak. Default: v1.23 (docs/v1.1.md)",
+      description: "the KubeEdge version its edges simulate. Default: v1.23 (docs/v1.1.md)",
     },
     transport: {
       enum: ["websocket", "quic"],

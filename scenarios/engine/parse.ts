@@ -33,7 +33,7 @@ class Parser {
     checkScenario ??= ajv.compile({ ...scenarioSchema, $defs: parserDefs });
     const checked = withoutBigInts(value) as Record<string, unknown>;
     if (!checkScenario(checked)) throw this.#document.refusal(checkScenario.errors ?? [], []);
-    // Steps keep long numbers digit for digit: they stand in objects.
+    // Steps keep long numbers digit for digit: objects contain them.
     const fields = value as Record<string, unknown>;
     return {
       name: fields.name as string,

@@ -39,8 +39,8 @@ export async function runAll(scenarios: readonly Scenario[], options: RunAllOpti
   let firstMessage: FirstMessage | undefined;
   let impossible: unknown;
   let next = 0;
-  // The first environment has the machine for itself until it stands: its start is what a user waits for, and is told.
-  const { promise: firstStands, resolve: stands } = Promise.withResolvers<void>();
+  // The first environment has the machine for itself until it is open: its start is what a user waits for, and is printed.
+  const { promise: firstIsOpen, resolve: firstOpened } = Promise.withResolvers<void>();
   const isOver = () =>
     signal.aborted || impossible !== undefined || (bail && results.some((result) => result?.verdict === "failed"));
   const worker = async () => {
@@ -51,20 +51,20 @@ export async function runAll(scenarios: readonly Scenario[], options: RunAllOpti
       const beforeOpening = Date.now();
       const opened = (environment: Environment) => {
         if (index === 0) firstMessage ??= firstMessageOf(environment, beforeOpening);
-        stands();
+        firstOpened();
       };
       try {
         const result = await runWithRetries(scenario, options, opened);
         results[index] = result;
         progress.ended?.(result, index, scenarios.length);
       } catch (error) {
-        // What can't be had for one scenario can't be had for the others; what has run is reported all the same.
+        // A target that can't be opened for one scenario can't be for the others; what has run is reported all the same.
         impossible ??= error;
       }
-      stands();
+      firstOpened();
     }
   };
-  const others = Array.from({ length: Math.min(parallel, scenarios.length) - 1 }, () => firstStands.then(worker));
+  const others = Array.from({ length: Math.min(parallel, scenarios.length) - 1 }, () => firstIsOpen.then(worker));
   await Promise.all([worker(), ...others]);
   await target.close();
   const done = results.filter((result) => result !== undefined);
@@ -94,7 +94,7 @@ function runtime(): string {
   return deno === undefined ? `Node ${process.versions.node}` : `Deno ${deno.version.deno}`;
 }
 
-/** A scenario that holds on a later try is flaky: it passes, and says so. */
+/** A scenario that passes on a later try is flaky: it counts as passed, and is marked. */
 async function runWithRetries(
   scenario: Scenario,
   options: RunAllOptions,
@@ -108,7 +108,7 @@ async function runWithRetries(
       if (last === undefined) throw error;
       return undefined;
     });
-    // No environment for another try: what the last one found stands.
+    // No environment for another try: the result of the last one counts.
     if (found === undefined) return last as ScenarioResult;
     const flaky = tried > 1 && found.verdict === "passed";
     const result = { ...found, tries: tried, flaky, earlier: [...earlier] };

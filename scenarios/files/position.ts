@@ -1,7 +1,7 @@
-// Where something stands in a file that a person wrote, and the error that tells it.
+// Positions in files that a person wrote, and the error that names one.
 import { SkepError } from "../../base/error/skep-error.ts";
 
-/** Where something stands in a file; line and column count from 1. */
+/** A position in a file; line and column count from 1. */
 export interface Position {
   readonly file: string;
   readonly line: number;

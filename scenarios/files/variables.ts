@@ -1,6 +1,6 @@
 // `$name` and `${name}` in the texts of a scenario.
 
-/** Values that `$name` stands for. */
+/** Values of `$name`. */
 export type Variables = Readonly<Record<string, unknown>>;
 
 /** Replaces variables in every text of a value. A text that is one variable alone becomes its value; unknown names stay. */

@@ -40,7 +40,7 @@ export class YamlDocument {
     this.#file = file;
   }
 
-  /** The document as plain values. Aliases may stand for a lot, but not for what they are in. */
+  /** The document as plain values. An alias may expand to a lot, but not to a node that contains it. */
   value(): Record<string, unknown> | null {
     const [error] = this.#document.errors;
     if (error !== undefined) {

@@ -18,7 +18,7 @@ export interface JoinOptions {
   /** The edge whose certificate it shows. */
   readonly certificateOf?: string;
   readonly token?: string;
-  /** The node it says it is, where that isn't its name. */
+  /** The node name it connects with. Default: its own. */
   readonly node?: string;
 }
 
@@ -42,7 +42,7 @@ export interface Environment {
   owners(path: string): ReadonlySet<string> | undefined;
   /** Counters and gauges of the cloud, as far as it is ours. */
   metrics(): Record<string, number>;
-  /** Stops cloudcore, or kills it (SIGKILL) where it has a process of its own; settles when it is gone. */
+  /** Stops cloudcore, or kills it (SIGKILL) where it has a process of its own; settles when it has stopped. */
   stopCloudcore(kill?: boolean): Promise<void>;
   /** Starts it again at the same ports. */
   startCloudcore(): Promise<void>;

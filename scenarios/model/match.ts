@@ -8,7 +8,7 @@ export interface Difference {
   readonly found: unknown;
 }
 
-/** Keys by which the items of a list are told apart, in the order they are tried. */
+/** Keys that identify the items of a list, in the order they are tried. */
 const itemKeys = ["propertyName", "name", "type"] as const;
 
 /**

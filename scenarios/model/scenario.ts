@@ -1,4 +1,4 @@
-// A scenario as its file says it, once it has been read and checked.
+// A scenario, as read from its file and checked.
 import type { ScenarioCohort } from "../cohorts/cohort.ts";
 import type { Position } from "../files/position.ts";
 import type { Environment } from "./environment.ts";
@@ -58,7 +58,7 @@ export interface Scenario {
   readonly body?: (run: StepRunner, environment: Environment) => Promise<void>;
 }
 
-/** What a scenario may say of itself beside its name and its steps. */
+/** Options of a scenario beside its name and its steps. */
 export type ScenarioFields = Partial<Pick<Scenario, "tags" | "needs" | "seed" | "timeout" | "fleet" | "cloudcore">>;
 
 /** The fields, with their defaults. */

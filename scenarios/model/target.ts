@@ -38,7 +38,7 @@ export interface Target {
   readonly capabilities: ReadonlySet<Capability>;
   readonly timeScale: number;
   readonly patience: number;
-  /** An environment for one scenario. Rejects where it can't be had: then nothing is left running. */
+  /** An environment for one scenario. Rejects where it can't be opened: then nothing is left running. */
   open(scenario: Scenario, seed: number, signal: AbortSignal): Promise<Environment>;
   close(): Promise<void>;
 }

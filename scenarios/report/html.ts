@@ -10,7 +10,7 @@ import { totalsLine } from "./terminal.ts";
 
 /** Steps that disturb: they are marked on the time line. */
 const faults: ReadonlySet<string> = new Set(["fault", "restart", "edge", "pods"]);
-/** Flows the plot draws: those with most messages. More lines than that can't be told apart. */
+/** Flows the plot draws: those with most messages. More lines than that can't be distinguished. */
 const PLOTTED = 8;
 
 /** The whole page. `command` is how skep is called, for the line that repeats a failure. */

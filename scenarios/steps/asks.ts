@@ -59,7 +59,7 @@ export const askStep = {
       content: args.content,
     });
     const answer = await answerTo(context, edge.hub.request(request), args, what);
-    // As MetaManager does with whatever it has asked for: else the cloud says it again.
+    // As MetaManager does with whatever it has asked for: else the cloud sends it again.
     if (answer?.route.group === groups.resource && edge.era.acknowledgesAnswers) {
       edge.hub.send(responseTo(clock.now(), answer, ok));
     }

@@ -28,7 +28,7 @@ export const edgeStep = {
     type: "object",
     additionalProperties: false,
     properties: {
-      stop: { type: "string", description: "the edge's name; it goes without a word" },
+      stop: { type: "string", description: "the edge's name; it disconnects without a close frame" },
       start: { type: "string" },
       restart: { type: "string" },
       join: { type: "string", description: "a name that is not there yet" },
@@ -38,8 +38,11 @@ export const edgeStep = {
       },
       certificateOf: { type: "string", description: "with join: the edge whose certificate the new one shows" },
       token: { type: "string", description: "with join: the bootstrap token it uses instead of the right one" },
-      node: { type: "string", description: "with join: the node it says it is. Default: its name" },
-      farewell: { type: "boolean", description: "with stop: it ends as edgecore on SIGTERM, not as without power" },
+      node: { type: "string", description: "with join: the node name it connects with. Default: its own" },
+      farewell: {
+        type: "boolean",
+        description: "with stop: it ends as edgecore on SIGTERM, not as at a power failure",
+      },
     },
     oneOf: [{ required: ["stop"] }, { required: ["start"] }, { required: ["restart"] }, { required: ["join"] }],
   },

@@ -123,7 +123,7 @@ export interface NamedDeletion {
 
 export const deleteStep = {
   name: "delete",
-  summary: "Deletes objects; those that are gone already are no failure.",
+  summary: "Deletes objects; one that doesn't exist is no failure.",
   schema: {
     anyOf: [
       schemas.manifest,

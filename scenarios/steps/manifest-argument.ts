@@ -5,7 +5,7 @@ import { positionText } from "../files/position.ts";
 import type { StepContext } from "../model/context.ts";
 import type { Manifest } from "../model/scenario.ts";
 
-/** The objects, in order. Files are looked for beside the scenario; `$variables` in them stand for their values. */
+/** The objects, in order. Files are looked for beside the scenario; `$variables` in them are replaced by their values. */
 export async function loadManifest(
   manifest: Manifest,
   context: Pick<StepContext, "scenario" | "variables" | "environment">,

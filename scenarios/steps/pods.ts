@@ -1,4 +1,4 @@
-// Steps at pods: what their containers do, and which images can be had.
+// Steps at pods: what their containers do, and which images can be pulled.
 import type { PodAction } from "../../edge-sim/edged/pods.ts";
 import { edgeNamed } from "../checks/place.ts";
 import type { StepContext } from "../model/context.ts";
@@ -18,7 +18,7 @@ export interface PodsArgs {
 export const podsStep = {
   name: "pods",
   summary:
-    "Makes a running pod end, fail, or lose and find its readiness; or an image that can't be had, or again can.",
+    "Makes a running pod end, fail, lose or regain its readiness; or makes an image unpullable, or pullable again.",
   schema: {
     type: "object",
     additionalProperties: false,
@@ -30,7 +30,7 @@ export const podsStep = {
       },
       exitCode: { type: "integer", minimum: 0, maximum: 255, description: "with fail. Default: 1" },
       image: { type: "string", description: "an image, as containers name it" },
-      pullable: { type: "boolean", description: "whether it can be had from now on" },
+      pullable: { type: "boolean", description: "whether it can be pulled from now on" },
       edge: { type: "string", description: "with image: on this edge only" },
     },
     oneOf: [{ required: ["pod", "do"] }, { required: ["image", "pullable"] }],

@@ -20,7 +20,7 @@ const manifestSteps: ReadonlySet<string> = new Set(["apply", "delete"]);
  */
 export async function wrongFiles(named: Named): Promise<string[]> {
   const wrong: string[] = [];
-  const look = async (position: Position, read: () => Promise<unknown>) => {
+  const check = async (position: Position, read: () => Promise<unknown>) => {
     try {
       await read();
     } catch (error) {
@@ -38,16 +38,16 @@ export async function wrongFiles(named: Named): Promise<string[]> {
     const good: CohortDevices[] = [];
     for (const [d, device] of devices.entries()) {
       const before = wrong.length;
-      await look(where(["devices", d, "model"]), () => readModel(device.model, file));
+      await check(where(["devices", d, "model"]), () => readModel(device.model, file));
       if (wrong.length === before) good.push(device);
     }
     for (const [s, stage] of stages.entries()) {
-      await look(where(["stages", s]), async () => (await import("../cohorts/stages.ts")).readStages([stage], file));
+      await check(where(["stages", s]), async () => (await import("../cohorts/stages.ts")).readStages([stage], file));
     }
-    await look(where(["devices"]), () => cohortOf({ ...rest, devices: good }, file, { timeScale: 1 }));
+    await check(where(["devices"]), () => cohortOf({ ...rest, devices: good }, file, { timeScale: 1 }));
   }
   const steps = [...named.steps ?? [], ...named.catch ?? [], ...named.finally ?? []];
-  for (const step of allSteps(steps)) await look(step.position, () => readFilesOf(step, named));
+  for (const step of allSteps(steps)) await check(step.position, () => readFilesOf(step, named));
   return [...new Set(wrong)];
 }
 

@@ -85,7 +85,7 @@ function refuse(name: string, args: unknown, position: Position): void {
   throw new ScenarioError(position, `${name}: ${ajv.errorsText(check.errors, { dataVar: name })}`);
 }
 
-/** What a scenario says of itself, as in a file. */
+/** Options of a scenario, as in a file. */
 export type ScenarioOptions = Omit<ScenarioFields, "seed"> & { readonly seed?: number };
 
 /** A scenario in code: what `export default scenario(…)` of a module that `skep run` is given exports. */

@@ -55,7 +55,7 @@ export class CloudProcess {
     return { host: "127.0.0.1", websocketPort: port + 1, httpsPort: port + 2, token };
   }
 
-  /** Settles when it is ready. Rejects with what it said where it ends instead. */
+  /** Settles when it is ready. Rejects with its output where it ends instead. */
   async start(): Promise<void> {
     if (this.#child !== undefined) return;
     const { bind, flags, port, timeScale } = this.#options;
@@ -84,23 +84,23 @@ export class CloudProcess {
       if (this.#child === child) this.#child = undefined;
     });
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    let said = "";
-    child.stderr?.on("data", (chunk) => said += String(chunk));
+    let output = "";
+    child.stderr?.on("data", (chunk) => output += String(chunk));
     child.stdout?.on("data", (chunk) => String(chunk).includes('"ready":true') && resolve());
     child.once("error", reject);
-    child.once("exit", (code) => reject(new StepFailure(`the cloudcore ended with code ${code}`, said.split("\n"))));
+    child.once("exit", (code) => reject(new StepFailure(`the cloudcore ended with code ${code}`, output.split("\n"))));
     const late = setTimeout(() => reject(new StepFailure("the cloudcore was not ready in time")), READY_MS);
     await promise.finally(() => clearTimeout(late));
   }
 
-  /** Ends it: with a word, or by SIGKILL. Settles when it is gone. */
+  /** Ends it: by a request, or by SIGKILL. Settles when it has exited. */
   async stop(kill: boolean): Promise<void> {
     const child = this.#child;
     this.#child = undefined;
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
-    const gone = new Promise((resolve) => child.once("exit", resolve));
+    const exited = new Promise((resolve) => child.once("exit", resolve));
     child.kill(kill ? "SIGKILL" : "SIGTERM");
-    await gone;
+    await exited;
   }
 
   /** Ends it and removes its files. */

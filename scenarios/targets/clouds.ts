@@ -25,7 +25,7 @@ export interface Cloud {
   start(): Promise<void>;
   stop(kill: boolean): Promise<void>;
   address(kube: KubeClient): Promise<HubAddress>;
-  /** Milliseconds that its certificates took at the last start, as far as that can be told. */
+  /** Milliseconds that its certificates took at the last start, where that is known. */
   readonly certificatesTook: number;
   metrics(): Record<string, number>;
   /** The certificate that edges of v1.1 share; undefined where its CA is not ours: then they enrol as today's do. */

@@ -222,7 +222,7 @@ function startApi(
   });
 }
 
-/** Every node a pod or device has ever been bound to. */
+/** Every node that a pod or device has been bound to. */
 async function followOwners(
   kube: KubeClient,
   environment: InformerDeps,

@@ -24,7 +24,7 @@ const cohortKeys: ReadonlySet<string> = new Set(["cohort", "each"]);
 /** A number of an edge, or the variable that a scenario counts with. */
 const NUMBER = String.raw`(?:\d+|\$\w+|\$\{\w+\})`;
 
-/** Appends the run's suffix to the names of a scenario's edges, wherever they stand in what the scenario says. */
+/** Appends the run's suffix to the names of a scenario's edges, in all fields of the scenario. */
 export class EdgeNames {
   readonly #suffix: string;
   /** Names of edges that join, without a number: words that may mean something else. */

@@ -1,4 +1,4 @@
-// Waits until the edges of a scenario are Ready, and says why they are not.
+// Waits until the edges of a scenario are Ready, and reports why they are not.
 import { SkepError } from "../../base/error/skep-error.ts";
 import { type Clock, sleep } from "../../base/time/clock.ts";
 import type { Fleet } from "../../edge-sim/fleet/fleet.ts";

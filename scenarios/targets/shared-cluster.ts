@@ -4,7 +4,7 @@ import { hasCode, type KubeClient } from "../../cloud/kube/client.ts";
 import { resources } from "../../cloud/kube/resource.ts";
 import type { Scenario } from "../model/scenario.ts";
 
-/** Milliseconds, times the target's patience: until a new namespace has its own objects, and until one that is deleted is gone. */
+/** Milliseconds, times the target's patience: until a new namespace has its own objects, and until a deleted one no longer exists. */
 const NAMESPACE_READY_MS = 2000;
 const NAMESPACE_END_MS = 12_000;
 const LOOK_MS = 100;
@@ -44,7 +44,7 @@ export async function untilFilled(
   }
 }
 
-/** Deletes it and waits until it is gone; what is left in it after a while is deleted by force. Throws where it stays all the same. */
+/** Deletes it and waits until it no longer exists; what is left in it after a while is deleted by force. Throws where it stays all the same. */
 export async function removeNamespace(kube: KubeClient, name: string, clock: Clock, patience: number): Promise<void> {
   const ref = { resource: resources.namespaces, name };
   await ignoringMissing(kube.delete(ref));
@@ -73,7 +73,7 @@ async function forceEmpty(kube: KubeClient, namespace: string): Promise<void> {
   }
 }
 
-/** The next scenario may have nodes of the same names: they must be gone. */
+/** The next scenario may have nodes of the same names: they must have been deleted. */
 export async function removeNodes(
   kube: KubeClient,
   names: Iterable<string>,

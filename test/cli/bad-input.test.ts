@@ -1,4 +1,4 @@
-// Wrong files, wrong flags, places that can't be had: one clear message each, code 2, nothing left behind.
+// Wrong files, wrong flags, addresses and paths that can't be used: one clear message each, code 2, nothing left behind.
 import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
@@ -106,7 +106,7 @@ describe("one clear message and code 2 for", () => {
     expect(err).not.toContain("    at ");
   });
 
-  test("a port that was asked for and can't be had", async () => {
+  test("a requested port that is taken", async () => {
     const taken = createServer();
     const port = await listen(taken, anyPort);
     for (const command of [["run", scenario], ["up"], ["apiserver"]]) {

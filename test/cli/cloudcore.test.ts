@@ -159,7 +159,7 @@ describe("skep cloudcore --config", () => {
       enrolment: `https://127.0.0.1:${at.https}`,
       metrics: `http://127.0.0.1:${at.monitor}/metrics`,
     });
-    expect(command.err).toContain("modules.dynamicController.enable: no effect here, and passed over");
+    expect(command.err).toContain("modules.dynamicController.enable: no effect here, and ignored");
     expect(existsSync(join(folder.path, "serves.sock"))).toBe(true);
     const fleet = edges(at, await token());
     await fleet.start();
@@ -273,7 +273,7 @@ describe("skep cloudcore --config", () => {
         /there is no PEM block for it/,
       ],
       [
-        "a socket that can't be had",
+        "a socket path that can't be used",
         (hub) => void (hub.unixsocket = { address: "unix:///dev/null/x/y.sock" }),
         /can't listen on unix:\/\/\/dev\/null/,
       ],

@@ -170,7 +170,7 @@ test("edges that were killed find again what they had stored", async () => {
   expect((await again.interrupt()).code).toBe(130);
 });
 
-describe("what can't be had is refused with code 2", () => {
+describe("what can't be started is refused with code 2", () => {
   test.each<[string, string, string[], RegExp]>([
     ["edges said twice", "fleet: [{ cohort: a }]", ["--edges", "3"], /--cohorts names and counts the edges/],
     [
@@ -189,7 +189,7 @@ describe("what can't be had is refused with code 2", () => {
       "QUIC without a port",
       "fleet: [{ cohort: a, transport: quic }]",
       [],
-      /cohort a comes by QUIC: say the hub's port, --quic-port N/,
+      /cohort a connects over QUIC: give the hub's port, --quic-port N/,
     ],
     [
       "one broker for two edges",

@@ -82,7 +82,7 @@ describe.skipIf(!hasKubectl)(title, () => {
     expect(await kubectl("describe node edge-0")).toMatch(/Ready +True .* EdgeReady/);
   });
 
-  test("is told what is wrong", async () => {
+  test("is answered what is wrong", async () => {
     writeFileSync(
       join(folder.path, "wrong.yaml"),
       "apiVersion: v1\nkind: Pod\nmetadata: { name: BAD }\nspec: { containers: [{ name: c, image: i }] }\n",

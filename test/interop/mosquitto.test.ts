@@ -82,7 +82,7 @@ async function mapperAt(url: string, restart: () => Promise<void>): Promise<void
 }
 
 describe.skipIf(program === undefined)(`mosquitto as a process${missing("mosquitto", program !== undefined)}`, () => {
-  test("a mapper at it is told of its device and reports, also after the broker was away", async () => {
+  test("a mapper at it is sent its device and reports, also after the broker was away", async () => {
     const folder = workFolder();
     onTestFinished(() => folder.remove());
     const port = await freePort();
@@ -112,7 +112,7 @@ const needs = hasDocker ? missing("mosquitto, to make an image of", program !== 
 
 describe.skipIf(!canContain)(`mosquitto in a container${needs}`, () => {
   test(
-    "a mapper at it is told of its device and reports, also after the broker was away",
+    "a mapper at it is sent its device and reports, also after the broker was away",
     { timeout: 120_000 },
     async () => {
       process.env.TESTCONTAINERS_RYUK_DISABLED = "true";

@@ -21,6 +21,20 @@ export function linesOf(file: string): Line[] {
   return text.trimEnd().split("\n").map((line) => JSON.parse(line) as Line);
 }
 
+/** A line of the captures of clients that misbehave. */
+export interface BehaviourLine extends Line {
+  /** What the recorder saw of it in the end. */
+  readonly note?: string;
+  readonly conn?: number;
+  readonly payload_b64?: string;
+  readonly frames?: readonly { readonly fin: boolean; readonly op: number }[];
+}
+
+/** What Go's cloudcore did when a client misbehaved, step by step (`a1` to `z1`). */
+export function behaviourLines(): BehaviourLine[] {
+  return linesOf("captured-behaviours.jsonl") as BehaviourLine[];
+}
+
 interface Effects {
   readonly steps: readonly {
     readonly step: string;

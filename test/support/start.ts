@@ -17,7 +17,7 @@ export const anyPort = { host: "127.0.0.1", port: 0, exact: false } as const;
 
 /** The API alone. */
 export async function startApi(options: Partial<ApiServerOptions> = {}) {
-  const clock = new TimerWheel();
+  const clock = options.clock ?? new TimerWheel();
   const api = await ApiServer.start({
     listen: anyPort,
     clock,
@@ -29,13 +29,14 @@ export async function startApi(options: Partial<ApiServerOptions> = {}) {
   return { api, clock };
 }
 
-/** API, cloudcore and a way to make edges. Timers run ten times as fast unless `config` says otherwise. */
+/** API, cloudcore and a function that makes edges. Timers run ten times as fast unless `config` says otherwise. */
 export async function startCloud(
   options: {
     readonly config?: Partial<CloudCoreConfig>;
     readonly logger?: Logger;
+    /** `clock`: of all of it, such as a clock that the test moves. Default: the real time. */
     readonly api?: Partial<ApiServerOptions>;
-    /** With a QUIC door too. */
+    /** With a listener for QUIC too. */
     readonly quic?: boolean;
     /** Path of a CSI socket. */
     readonly unixsocket?: string;

@@ -3,6 +3,7 @@ import { resources } from "../../cloud/kube/resource.ts";
 import type { CloudCoreConfig } from "../../cloud/config/config.ts";
 import { kubeedgeCrdsOfBothEras } from "../../protocol/apis/crds.ts";
 import { legacySubject } from "../../protocol/pki/legacy.ts";
+import { addNode, edgeLabels } from "./nodes.ts";
 import { type RawEdge, rawEdge } from "./raw-edge.ts";
 import { type Cloud, startCloud } from "./start.ts";
 
@@ -20,8 +21,7 @@ export function startCloudOfBothEras(config: Partial<CloudCoreConfig> = {}): Pro
 
 /** Makes the Node of an edge of v1.1, as its operator does. */
 export async function makeNodeOfV11({ kube }: Cloud, name: string): Promise<void> {
-  const labels = { "node-role.kubernetes.io/edge": "", ...eraLabel };
-  await kube.create(resources.nodes, { apiVersion: "v1", kind: "Node", metadata: { name, labels } });
+  await addNode(kube, name, { labels: { ...edgeLabels, ...eraLabel } });
 }
 
 /** Connects with the certificate that all edges of v1.1 share. The Node must be there, and known to the cloud. */

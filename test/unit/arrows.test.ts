@@ -138,7 +138,7 @@ describe("imports", () => {
     expect(wrong).toEqual([]);
   });
 
-  test("the embedded API knows nothing of KubeEdge, and nobody in the cloud knows it", () => {
+  test("the embedded API imports nothing of KubeEdge, and no module of the cloud imports it", () => {
     const outward = importsOf("cloud").filter(({ from, to }) =>
       from.startsWith("cloud/apiserver/") && to.startsWith("cloud/") && !to.startsWith("cloud/apiserver/")
     );

@@ -9,16 +9,16 @@ import { pemOf } from "../../protocol/pki/ca.ts";
 import { createNodeRequest } from "../../protocol/pki/request.ts";
 import { type RawEdge, rawEdge } from "../support/raw-edge.ts";
 import { until } from "../support/until.ts";
+import { edgeLabels } from "../support/nodes.ts";
 import { type Cloud, startCloud } from "../support/start.ts";
 
-const labels = { "node-role.kubernetes.io/edge": "" };
 const mirror = { "kubernetes.io/config.mirror": "x" };
 
 /** What there is of either node: `mine` and `theirs`, and things nobody uses. */
 async function furnish({ kube }: Cloud) {
   const create = (resource: Resource, name: string, rest: Record<string, unknown> = {}) => {
     const { apiVersion, kind, namespaced } = resource;
-    const metadata = { name, ...(namespaced ? { namespace: "default" } : { labels }) };
+    const metadata = { name, ...(namespaced ? { namespace: "default" } : { labels: edgeLabels }) };
     return kube.create(resource, { apiVersion, kind, metadata, ...rest });
   };
   const pods: Record<string, KubeObject> = {};
@@ -254,12 +254,12 @@ describe("a Node that was left without its reserved labels", () => {
       const insert = edge.send({
         operation: "insert",
         resource: "null/node/halved",
-        content: { metadata: { name: "halved", labels } },
+        content: { metadata: { name: "halved", labels: edgeLabels } },
       });
       const answer = await edge.expect("the answer", ({ header }) => header.parent_msg_id === insert.header.msg_id);
       expect(answer.content).toMatchObject({ Err: { ErrStatus: { code: 409 } } });
       expect((await cloud.kube.get({ resource: resources.nodes, name: "halved" })).metadata.labels).toMatchObject(
-        labels,
+        edgeLabels,
       );
       // Once it has some, no further ones: they are the administrator's to give, and to take.
       const greedy = { "node-restriction.kubernetes.io/tenant": "b", "node-role.kubernetes.io/edge": null };
@@ -269,7 +269,7 @@ describe("a Node that was left without its reserved labels", () => {
         content: { metadata: { name: "halved", labels: greedy } },
       });
       await edge.expect("the answer", ({ header }) => header.parent_msg_id === again.header.msg_id);
-      expect((await cloud.kube.get({ resource: resources.nodes, name: "halved" })).metadata.labels).toEqual(labels);
+      expect((await cloud.kube.get({ resource: resources.nodes, name: "halved" })).metadata.labels).toEqual(edgeLabels);
       edge.close();
     } finally {
       await cloud.stop();
@@ -298,7 +298,7 @@ describe("calls for an edge", () => {
         );
         const edge = await rawEdge(cloud, "speaks");
         const node = {
-          metadata: { name: "speaks", labels: { ...labels, "kubernetes.io/hostname": "speaks", free: "yes" } },
+          metadata: { name: "speaks", labels: { ...edgeLabels, "kubernetes.io/hostname": "speaks", free: "yes" } },
         };
         const insert = edge.send({ operation: "insert", resource: "null/node/speaks", content: node });
         const answer = await edge.expect("the answer", ({ header }) => header.parent_msg_id === insert.header.msg_id);

@@ -53,7 +53,7 @@ const desire = (enable: string | undefined, temperature: string) => ({
   },
 });
 
-test("an edge of v1.1 is told by our cloud what Go's cloud of 2019 told it, and nothing else", async () => {
+test("an edge of v1.1 is sent by our cloud what Go's cloud of 2019 sent it, and nothing else", async () => {
   const cloud = await startCloudOfBothEras({ strictGo: new Set(strictGoNames) });
   onTestFinished(() => cloud.stop());
   const { create, merge, remove } = hands(cloud);

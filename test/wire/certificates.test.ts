@@ -322,7 +322,7 @@ describe("the enrolment server", () => {
     }
   });
 
-  test("nobody gets a certificate for servers in the hub's name, or in any", async () => {
+  test("no edge gets a certificate for servers, in the hub's name or any other", async () => {
     const own = await startCloud({
       config: { advertiseAddress: ["192.0.2.1", "hub.example", "2001:db8::5", "127.0.0.1"] },
     });
@@ -344,7 +344,7 @@ describe("the enrolment server", () => {
         const { status, text } = await sign([name], "[1,2]");
         expect([status, text], name.value).toEqual([
           500,
-          expect.stringContaining("is a name of the hub, or may stand for one"),
+          expect.stringContaining("is a name of the hub, or a pattern that matches one"),
         ]);
         expect((await sign([name], "[0]")).status).toBe(500);
       }

@@ -4,6 +4,7 @@ import { Informer } from "../../cloud/kube/informer.ts";
 import { resources } from "../../cloud/kube/resource.ts";
 import { deviceApi } from "../../protocol/apis/device.ts";
 import type { KubeObject } from "../../protocol/apis/kube-object.ts";
+import { edgeLabels } from "../support/nodes.ts";
 import { rawEdge } from "../support/raw-edge.ts";
 import { until } from "../support/until.ts";
 import { startCloud } from "../support/start.ts";
@@ -21,7 +22,7 @@ function objectsOf(i: number): [table: string, object: KubeObject][] {
     ["nodes", {
       apiVersion: "v1",
       kind: "Node",
-      metadata: { name: nodeName_, uid: `uid-of-${nodeName_}`, labels: { "node-role.kubernetes.io/edge": "" } },
+      metadata: { name: nodeName_, uid: `uid-of-${nodeName_}`, labels: edgeLabels },
     }],
     ...Array.from({ length: PODS }, (_, p): [string, KubeObject] => ["pods", {
       apiVersion: "v1",

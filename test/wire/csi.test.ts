@@ -110,7 +110,7 @@ describe("the four operations", () => {
     edge.close();
   });
 
-  test("another edge can't answer for it; an answer nobody waits for is dropped", async () => {
+  test("another edge can't answer for it; an answer without a waiting request is dropped", async () => {
     const [edge, other] = [await rawEdge(cloud, "csi-a"), await rawEdge(cloud, "csi-b")];
     const id = crypto.randomUUID();
     const asked = ask(request("csi-a", "createvolume", "v3", {}, id));
@@ -132,7 +132,7 @@ describe("the four operations", () => {
     other.close();
   });
 
-  test("a node that is not connected, and one that goes before it has answered, are told at once", async () => {
+  test("a node that is not connected, and one that disconnects before it has answered, are errors at once", async () => {
     const id = crypto.randomUUID();
     const answer = parsed(await ask(request("nowhere", "createvolume", "v4", {}, id)));
     expect(answer).toMatchObject({
@@ -201,7 +201,7 @@ describe("a driver that breaks the rules", () => {
     expect(String(answer.content)).toContain(reason);
   });
 
-  test("silence holds nobody else up, and a peer that closes without a word gets none", async () => {
+  test("a silent peer delays no other, and one that closes without a request gets no answer", async () => {
     const silent = connect(socketPath);
     await new Promise((resolve) => silent.once("connect", resolve));
     expect(parsed(await ask(request("nowhere", "createvolume", "v", {}))).route.operation).toBe("error");
@@ -214,7 +214,7 @@ describe("a driver that breaks the rules", () => {
 });
 
 describe("the socket", () => {
-  test("its folders are made, a file that is in the way is replaced, and it is gone when cloudcore is", async () => {
+  test("its folders are made, a file that is in the way is replaced, and it is removed when cloudcore stops", async () => {
     const path = join(dir, "other", "s.sock");
     const first = await startCloud({ unixsocket: path });
     expect((await stat(path)).isSocket()).toBe(true);
@@ -226,7 +226,7 @@ describe("the socket", () => {
     await second.stop();
   });
 
-  test("a path that can't be had ends the start, with what to do", async () => {
+  test("an unusable path ends the start, with what to do", async () => {
     await expect(startCloud({ unixsocket: join(dir, "deep", "kubeedge.sock", "below") })).rejects.toThrow(
       /can't listen on unix:\/\/.*modules.cloudHub.unixsocket.address/,
     );

@@ -7,6 +7,7 @@ import { deviceApi } from "../../protocol/apis/device.ts";
 import type { Message } from "../../protocol/message/message.ts";
 import type { KubeObject } from "../../protocol/apis/kube-object.ts";
 import { type RawEdge, rawEdge } from "../support/raw-edge.ts";
+import { addNode } from "../support/nodes.ts";
 import { until } from "../support/until.ts";
 import { type Cloud, startCloud } from "../support/start.ts";
 
@@ -37,8 +38,7 @@ const device = (name: string, node: string, modelName: string, properties: unkno
 
 /** An edge that acknowledges everything that asks for it. */
 async function ackingEdge(name: string): Promise<RawEdge> {
-  const metadata = { name, labels: { "node-role.kubernetes.io/edge": "" } };
-  await cloud.kube.create(resources.nodes, { apiVersion: "v1", kind: "Node", metadata });
+  await addNode(cloud.kube, name);
   const edge = await rawEdge(cloud, name);
   edge.acknowledgeAll();
   return edge;
@@ -69,7 +69,7 @@ describe("an edge", () => {
     edge.close();
   });
 
-  test("hears of membership, then of the model, then of the device; at its end of all three again", async () => {
+  test("is sent the membership, then the model, then the device; at its end all three again", async () => {
     const edge = await ackingEdge("dev-order");
     await cloud.kube.create(resources.devicemodels, model("m-order"));
     await cloud.kube.create(resources.devices, device("d-order", edge.node, "m-order", wants("20")));

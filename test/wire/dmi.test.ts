@@ -217,7 +217,7 @@ describe("a mapper at an edge's DMI socket", () => {
     expect(told).toEqual([]);
   });
 
-  test("is told of models and devices as they come, change and go; of changes beside the spec it isn't", async () => {
+  test("is sent models and devices when they are created, changed and deleted; changes outside the spec it isn't", async () => {
     const { folder, sends, socket } = await edgeWithDmi();
     const { register, told } = await mapperAt(socket, folder);
     await register();
@@ -247,7 +247,7 @@ describe("a mapper at an edge's DMI socket", () => {
     expect(told[2]?.request).toMatchObject({ device: { spec: { properties: [{ desired: { value: "25" } }] } } });
   });
 
-  test("is not told of a device whose data can't be wrapped, nor of one whose model isn't there", async () => {
+  test("is not sent a device whose data can't be wrapped, nor one whose model isn't there", async () => {
     const { folder, sends, socket } = await edgeWithDmi();
     const { register, told } = await mapperAt(socket, folder);
     await register();
@@ -263,7 +263,7 @@ describe("a mapper at an edge's DMI socket", () => {
     expect(names).toEqual(["good"]);
   });
 
-  test("is told of the others where one device can't be written", async () => {
+  test("is sent the others where one device can't be written", async () => {
     const { folder, has, sends, socket } = await edgeWithDmi();
     sends("insert", "default/devicemodel/thermo", model);
     sends("insert", "default/device/odd", device("odd", { properties: [{ name: "temperature", desired: "21" }] }));
@@ -359,7 +359,7 @@ describe("a mapper at an edge's DMI socket", () => {
   });
 });
 
-test("the simulated mapper comes by the socket as any other: it is told, sets what is wanted, and reports", async () => {
+test("the simulated mapper connects to the socket as any other: it is sent its devices, sets desired values, and reports", async () => {
   const { edge, reports, sends } = await edgeWithDmi({ mapper: "socket" });
   sends("insert", "default/devicemodel/thermo", model);
   sends("insert", "default/device/a", device("a"));
@@ -375,7 +375,7 @@ test("the simulated mapper comes by the socket as any other: it is told, sets wh
   await until("after a restart it is told again, and reports", () => reports().length > before);
 });
 
-test("the socket is its owner's alone, and gone with the edge; one that can't be made is told", async () => {
+test("the socket is its owner's alone, and removed with the edge; one that can't be created is an error", async () => {
   const { edge, socket } = await edgeWithDmi();
   expect((await stat(socket)).mode & 0o777).toBe(0o600);
   await edge.stop();

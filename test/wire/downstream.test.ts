@@ -4,11 +4,12 @@ import { silentLogger } from "../../base/log/logger.ts";
 import { Random } from "../../base/random/random.ts";
 import { CloudCore } from "../../cloud/cloudcore.ts";
 import { defaultConfig, scaled } from "../../cloud/config/config.ts";
-import { KubeApiError, type KubeClient } from "../../cloud/kube/client.ts";
 import { tokenKubeConfig } from "../../cloud/kube/kubeconfig.ts";
 import { type Resource, resources } from "../../cloud/kube/resource.ts";
 import { type KubeObject, textAt } from "../../protocol/apis/kube-object.ts";
 import { type RawEdge, rawEdge } from "../support/raw-edge.ts";
+import { failCalls, refusal } from "../support/failing-api.ts";
+import { addNode, connectedNode } from "../support/nodes.ts";
 import { until } from "../support/until.ts";
 import { anyPort, type Cloud, startCloud } from "../support/start.ts";
 
@@ -16,20 +17,12 @@ let cloud: Cloud;
 beforeAll(async () => void (cloud = await startCloud({ config: { syncInterval: 3_600_000 } })));
 afterAll(() => cloud.stop());
 
-const labels = { "node-role.kubernetes.io/edge": "" };
 let number = 0;
 
 /** A node that is there and connected, and acknowledges everything. */
 async function node(): Promise<RawEdge> {
-  const name = `down-${++number}`;
-  await cloud.kube.create(resources.nodes, { apiVersion: "v1", kind: "Node", metadata: { name, labels } });
-  const edge = await rawEdge(cloud, name);
+  const edge = await connectedNode(cloud, `down-${++number}`);
   edge.acknowledgeAll();
-  const beat = setInterval(() => {
-    if (edge.ended() === undefined) edge.send({ operation: "keepalive", resource: "node" });
-    else clearInterval(beat);
-  }, 300);
-  await edge.expect("its Node", ({ route }) => route.resource === `null/node/${name}`);
   return edge;
 }
 
@@ -108,7 +101,7 @@ describe("pods", () => {
 describe("pods that are there already", () => {
   test("when cloudcore starts: what was acknowledged is not sent again; one that is being deleted comes as update", async () => {
     const name = `down-${++number}`;
-    await cloud.kube.create(resources.nodes, { apiVersion: "v1", kind: "Node", metadata: { name, labels } });
+    await addNode(cloud.kube, name);
     await create(resources.pods, "going", spec(name));
     await cloud.kube.delete(ref(resources.pods, "going"), { gracePeriodSeconds: 3600 });
     await create(resources.pods, "staying", spec(name));
@@ -282,7 +275,7 @@ describe("devices", () => {
     edge.close();
   });
 
-  test("memberships are told at each connection: what was bound and unbound while the node was away", async () => {
+  test("memberships are sent at each connection: what was bound and unbound while the node was away", async () => {
     const edge = await node();
     await device("stays", edge.node);
     await edge.expect("the device", ({ route }) => route.resource === "default/device/stays");
@@ -306,20 +299,12 @@ describe("the DeviceStatus of a device", () => {
 
   test("that can't be made holds the device back, until it can", async () => {
     const edge = await node();
-    const own = cloud.core.client as unknown as Record<string, unknown>;
-    const real = Object.getPrototypeOf(own).create as KubeClient["create"];
-    let failures = 0;
-    own.create = (...args: Parameters<KubeClient["create"]>) => {
-      if (args[0].plural !== "devicestatuses" || failures >= 2) return Reflect.apply(real, own, args);
-      failures++;
-      return Promise.reject(new KubeApiError({ status: "Failure", message: "busy", reason: "Timeout", code: 500 }));
-    };
+    using failure = failCalls(cloud.core.client, "devicestatuses", refusal(500), { only: ["create"], times: 2 });
     await bound("held", edge.node);
-    await until("it has failed once", () => failures === 1);
+    await until("it has failed once", () => failure.calls === 1);
     expect(heard(edge, "membership", "default/device/held")).toEqual([]);
     await edge.expect("the device", ({ route }) => route.resource === "default/device/held");
-    expect(failures).toBe(2);
-    delete own.create;
+    expect(failure.calls).toBe(3);
     edge.close();
   });
 
@@ -433,7 +418,7 @@ describe("reports", () => {
     edge.close();
   });
 
-  test("write the twins alone: what else stands in the status stays; a status that is gone is made again", async () => {
+  test("write the twins alone: the rest of the status stays; a deleted status is recreated", async () => {
     const edge = await withDevice("rest");
     await cloud.kube.patch(ref(resources.devicestatuses, "rest"), "merge", {
       status: { state: "online", extensions: { kept: "yes" } },

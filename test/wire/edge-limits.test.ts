@@ -103,7 +103,7 @@ test("an edge that is started while it stops is there afterwards; who stops it t
   expect(edge.isRunning).toBe(false);
 });
 
-test("pauses before it dials again grow as it is told, up to their bound", async () => {
+test("pauses before it dials again grow as configured, up to their bound", async () => {
   const waits: number[] = [];
   const reconnect = { initial: 20, factor: 3, cap: 200, jitter: 0 };
   const { drop, edge } = await edgeAt({ dialRetry: 1 }, { reconnect });

@@ -146,7 +146,7 @@ describe("what the cloud sends is stored", () => {
     expect(edge.store.get("default/configmap/a")).toBeUndefined();
   });
 
-  test("answers that nobody waits for, unknown groups, operations and rubbish are passed over; the connection stays", async () => {
+  test("answers without a waiting request, unknown groups, operations and invalid messages are ignored; the connection stays", async () => {
     const { edge, raw, said, send, settled } = await edgeOf();
     const before = edge.hub.connections;
     const strange = [
@@ -380,7 +380,7 @@ describe("pods", () => {
     await until("the release", () => of("delete", "default/pod/p")[0]);
   });
 
-  test("whose status can't be told without a connection are told again when it is back", async () => {
+  test("whose status can't be reported without a connection are reported again when it is back", async () => {
     const { drop, edge, said, send } = await edgeOf(answered);
     edge.pods.setImage("i", false);
     send({ operation: "insert", resource: "default/pod/p", content: pod("u1") });

@@ -59,7 +59,7 @@ async function clientOf(edge: Edge, topics: string) {
 }
 
 describe("a mapper with an MQTT client", () => {
-  test("is told of its device, reports, is answered in order, and the cloud gets what it said", async () => {
+  test("is sent its device, reports, is answered in order, and the cloud gets the reports", async () => {
     const { edge, said, wins } = await edgeWithBuses();
     const { client, heard } = await clientOf(edge, "$hw/events/#");
     wins("default/thermo-1");
@@ -187,7 +187,7 @@ describe("applications beside an edge", () => {
     expect(ups()).toEqual(["5", "6", "8"]);
   });
 
-  test("what the cloud knows of their rights is published as it came; messages nobody understands are dropped", async () => {
+  test("what the cloud answers about their rights is published as it came; unknown messages are dropped", async () => {
     const { edge, routes } = await edgeWithBuses();
     const { heard } = await clientOf(edge, "$hw/events/node/#");
     routes("router_eventbus", "message", "x", { message: { topic: "y" } });
@@ -199,7 +199,7 @@ describe("applications beside an edge", () => {
 });
 
 describe("at an edge's own broker", () => {
-  test("nothing is retained, and nothing kept for who has gone", async () => {
+  test("nothing is retained, and nothing kept for clients that have disconnected", async () => {
     const { edge } = await edgeWithBuses();
     const options = { protocolVersion: 4, reconnectPeriod: 0, clientId: "app", clean: false } as const;
     const first = await mqtt.connectAsync(edge.bus?.url ?? "", options);
@@ -217,7 +217,7 @@ describe("at an edge's own broker", () => {
     expect(heard).toEqual(["a/now"]);
   });
 
-  test("a topic that the cloud may not say is passed over, and costs nothing at the next start; its own the edge keeps", async () => {
+  test("a topic that the cloud may not use is ignored, and does no harm at the next start; the edge keeps its own", async () => {
     const { edge, routes, said } = await edgeWithBuses();
     for (const topic of ["default/a#b", "", "a/+b", "default/good"]) routes("router_eventbus", "subscribe", topic);
     routes("router_eventbus", "unsubscribe", "+/user/#");
@@ -349,7 +349,7 @@ describe("services beside an edge", () => {
     expect(decoded(answer).status).toBe(404);
   });
 
-  test("ask the cloud by its door, for what a rule allows and while there is one", async () => {
+  test("call the cloud over the edge's endpoint, for what a rule allows and while there is one", async () => {
     const { answers, edge, routes, said } = await edgeWithBuses({ serviceBus });
     expect(edge.serviceBus?.port).toBe(0);
     routes("router_servicebus", "start", "http://cloud/x");

@@ -2,7 +2,6 @@
 import { type AddressInfo, createServer } from "node:net";
 import { connect, type ConnectionOptions } from "node:tls";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { KubeObject } from "../../protocol/apis/kube-object.ts";
 import { silentLogger } from "../../base/log/logger.ts";
 import { Random } from "../../base/random/random.ts";
 import { ModuleStartError } from "../../cloud/beehive/modules.ts";
@@ -12,6 +11,8 @@ import { tokenKubeConfig } from "../../cloud/kube/kubeconfig.ts";
 import { issueClient } from "../../protocol/pki/ca.ts";
 import { resources } from "../../cloud/kube/resource.ts";
 import { ackOf, rawEdge } from "../support/raw-edge.ts";
+import { interceptCalls } from "../support/failing-api.ts";
+import { addNode, edgeLabels, podOn } from "../support/nodes.ts";
 import { until } from "../support/until.ts";
 import { type Cloud, startCloud } from "../support/start.ts";
 
@@ -21,24 +22,6 @@ afterAll(() => cloud.stop());
 
 let names = 0;
 const newName = () => `raw-${names++}`;
-
-/** A Node in the API, so that objects bound to it are sent. */
-async function addNode(name: string): Promise<void> {
-  await cloud.kube.create(resources.nodes, {
-    apiVersion: "v1",
-    kind: "Node",
-    metadata: { name, labels: { "node-role.kubernetes.io/edge": "" } },
-  });
-}
-
-function podOn(node: string, name: string): KubeObject {
-  return {
-    apiVersion: "v1",
-    kind: "Pod",
-    metadata: { name, namespace: "default" },
-    spec: { nodeName: node, containers: [{ name: "c", image: "busybox" }] },
-  };
-}
 
 describe("an edge", () => {
   test("whose node_id is not its certificate's is refused with the reason", async () => {
@@ -166,7 +149,7 @@ describe("an edge that goes too far", () => {
 
   test("by saying that it has connected is not looked at again", async () => {
     const name = newName();
-    await addNode(name);
+    await addNode(cloud.kube, name);
     const edge = await rawEdge(cloud, name);
     edge.acknowledgeAll();
     await cloud.kube.create(resources.pods, podOn(name, `told-${name}`));
@@ -182,12 +165,13 @@ describe("an edge that goes too far", () => {
 
   test("with requests waits for its own answers; others' are not held up", async () => {
     const [greedy, modest] = [await rawEdge(cloud, newName()), await rawEdge(cloud, newName())];
-    const lookAt = cloud.core.client.get.bind(cloud.core.client);
     // An API that takes a while: 4,000 requests one after another are then far more than this test's deadline.
-    cloud.core.client.get = async (ref) => {
-      await new Promise((resolve) => setTimeout(resolve, 20));
-      return await lookAt(ref);
-    };
+    using _slow = interceptCalls(
+      cloud.core.client,
+      "nodes",
+      () => new Promise((resolve) => setTimeout(resolve, 20)),
+      ["get"],
+    );
     try {
       for (let i = 0; i < 4000; i++) greedy.send({ operation: "query", resource: "null/node/none" });
       await until("the flood has arrived", () => greedy.received.length > 0);
@@ -195,13 +179,12 @@ describe("an edge that goes too far", () => {
       await modest.expect("the answer", (m) => m.header.parent_msg_id === query.header.msg_id, 5000);
       expect(greedy.received.length).toBeLessThan(1000);
     } finally {
-      cloud.core.client.get = lookAt;
       greedy.close();
       modest.close();
     }
   });
 
-  test("that an older edge reports a pod which is gone is told to delete it, by its name", async () => {
+  test("an older edge that reports a deleted pod is sent its deletion, by its name", async () => {
     const edge = await rawEdge(cloud, newName());
     edge.send({
       operation: "update",
@@ -278,8 +261,7 @@ async function freePort(port = 0): Promise<number> {
 test("a Node says by which address others reach its cloudcore", async () => {
   const advertiseAddress = ["127.0.0.1", "localhost", "192.0.2.10"];
   const other = await startCloud({ config: { advertiseAddress } });
-  const metadata = { name: "told", labels: { "node-role.kubernetes.io/edge": "" } };
-  await other.kube.create(resources.nodes, { apiVersion: "v1", kind: "Node", metadata });
+  await addNode(other.kube, "told");
   const edge = await rawEdge(other, "told");
   await until("it is annotated", async () => {
     const { annotations } = (await other.kube.get({ resource: resources.nodes, name: "told" })).metadata;
@@ -292,7 +274,7 @@ test("a Node says by which address others reach its cloudcore", async () => {
 describe("what the hub sends", () => {
   test("a pod is sent once, sent again until it is acknowledged, and recorded only then", async () => {
     const name = newName();
-    await addNode(name);
+    await addNode(cloud.kube, name);
     const edge = await rawEdge(cloud, name);
     const keepalive = setInterval(() => edge.send({ operation: "keepalive", resource: "node" }), 300);
     try {
@@ -326,7 +308,7 @@ describe("what the hub sends", () => {
 
   test("one pod that is not acknowledged holds up no other, but keeps its own order", async () => {
     const name = newName();
-    await addNode(name);
+    await addNode(cloud.kube, name);
     const edge = await rawEdge(cloud, name);
     await cloud.kube.create(resources.pods, podOn(name, `stuck-${name}`));
     await edge.expect("the first", (m) => m.route.resource === `default/pod/stuck-${name}`);
@@ -363,7 +345,7 @@ describe("what the hub sends", () => {
 
   test("the deletion of its Node ends the session", async () => {
     const name = newName();
-    await addNode(name);
+    await addNode(cloud.kube, name);
     const edge = await rawEdge(cloud, name);
     await until("the session is there", () => cloud.core.hub.sessions.of(name));
     await cloud.kube.delete({ resource: resources.nodes, name });
@@ -371,13 +353,12 @@ describe("what the hub sends", () => {
   });
 });
 
-test("a node of the v1.1 era, told by its labels, is sent every message once and has no records; others are served as ever", async () => {
+test("a node of the v1.1 era, recognised by its labels, is sent every message once and has no records; others are served as usual", async () => {
   const eras = [{ nodeSelector: { era: "old" }, era: "v1.1" as const }];
   const mixed = await startCloud({ config: { eras } });
   try {
     const edge = async (name: string, era: Record<string, string>) => {
-      const labels = { "node-role.kubernetes.io/edge": "", ...era };
-      await mixed.kube.create(resources.nodes, { apiVersion: "v1", kind: "Node", metadata: { name, labels } });
+      await addNode(mixed.kube, name, { labels: { ...edgeLabels, ...era } });
       return await rawEdge(mixed, name);
     };
     const [old, today] = [await edge("era-old", { era: "old" }), await edge("era-new", {})];

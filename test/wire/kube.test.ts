@@ -176,7 +176,7 @@ describe("an informer", () => {
     expect(names()).toEqual(["added before", "added after"]);
   });
 
-  test("survives credentials that can't be had for a while, when its watch begins anew", async () => {
+  test("survives a while without credentials, when its watch begins anew", async () => {
     const { api, kube } = await start();
     const access = tokenKubeConfig(api.access);
     const watching = new KubeClient(access);
@@ -219,7 +219,7 @@ describe("an informer", () => {
   });
 });
 
-describe("warnings about fields that nobody knows", () => {
+describe("warnings about unknown fields", () => {
   const created = async (fields: Record<string, unknown>) => {
     const { api } = await start();
     const body = JSON.stringify({ ...configMap("a"), ...fields });

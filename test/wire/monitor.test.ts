@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { serveMonitor } from "../../cloud/monitor/monitor.ts";
 import { resources } from "../../cloud/kube/resource.ts";
 import { rawEdge } from "../support/raw-edge.ts";
+import { addNode } from "../support/nodes.ts";
 import { until } from "../support/until.ts";
 import { anyPort, type Cloud, startCloud } from "../support/start.ts";
 
@@ -24,8 +25,7 @@ async function metrics(): Promise<Record<string, number>> {
 describe("the monitor", () => {
   test("counts edges, lanes, messages, drops by reason and bytes, under names that Prometheus takes", async () => {
     expect((await metrics()).KubeEdge_CloudHub_connected_nodes).toBe(0);
-    const labels = { "node-role.kubernetes.io/edge": "" };
-    await cloud.kube.create(resources.nodes, { apiVersion: "v1", kind: "Node", metadata: { name: "m-0", labels } });
+    await addNode(cloud.kube, "m-0");
     const edge = await rawEdge(cloud, "m-0");
     await edge.expect("its Node", ({ route }) => route.resource === "null/node/m-0");
     edge.send({ operation: "query", resource: "default/secret/nobodys", content: null });

@@ -87,7 +87,7 @@ const isQuiet = () => {
   return lane_unacknowledged === 0 && lane_waiting === 0;
 };
 
-describe("a namespace that is deleted is gone, and its edge has nothing of it", () => {
+describe("a deleted namespace ends, and its edge has nothing of it", () => {
   test("while the edge is there", async () => {
     await fill("there", "ends-0");
     await end("there");

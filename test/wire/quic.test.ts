@@ -9,6 +9,7 @@ import { createAuthority, issueClient } from "../../protocol/pki/ca.ts";
 import { nodeCommonName, nodeOrganization } from "../../protocol/pki/request.ts";
 import { headerMessage, messagesOf, viaductSocket } from "../../protocol/viaduct/connection.ts";
 import { decodePayload, encodeFrame, FrameReader } from "../../protocol/viaduct/frame.ts";
+import { addNode } from "../support/nodes.ts";
 import { until } from "../support/until.ts";
 import { type Cloud, startCloud } from "../support/start.ts";
 
@@ -126,9 +127,9 @@ function streams(): [QuicStream, QuicStream] {
 const problem = quicProblem();
 if (problem !== undefined) {
   test("a hub that is asked for QUIC where there is none says so, and does not start", async () => {
-    await expect(startCloud({ quic: true })).rejects.toThrow(`QUIC can't be had here: ${problem}`);
+    await expect(startCloud({ quic: true })).rejects.toThrow(`QUIC is not available here: ${problem}`);
   });
-} else {describe("the QUIC door", () => {
+} else {describe("the QUIC listener", () => {
     let cloud: Cloud;
     beforeAll(async () => void (cloud = await startCloud({ quic: true, config: { nodeLimit: 3 } })));
     afterAll(() => cloud.stop());
@@ -170,8 +171,7 @@ if (problem !== undefined) {
     });
 
     test("a message that needs it is acknowledged over QUIC and recorded, though its version is not carried", async () => {
-      const labels = { "node-role.kubernetes.io/edge": "" };
-      await cloud.kube.create(resources.nodes, { apiVersion: "v1", kind: "Node", metadata: { name: "q-2", labels } });
+      await addNode(cloud.kube, "q-2");
       const { answers, connection } = await dial("q-2");
       await answers.next();
       const { received, socket } = messagesFrom(connection);
@@ -274,8 +274,7 @@ if (problem !== undefined) {
 
     /** A node that is known to the API, connected by QUIC, with what it receives. */
     async function known(node: string) {
-      const labels = { "node-role.kubernetes.io/edge": "" };
-      await cloud.kube.create(resources.nodes, { apiVersion: "v1", kind: "Node", metadata: { name: node, labels } });
+      await addNode(cloud.kube, node);
       const { answers, connection, ended } = await dial(node);
       await answers.next();
       return { connection, ended };

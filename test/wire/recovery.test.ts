@@ -1,11 +1,12 @@
 // What must come right again: objects made anew or moved, an API that fails once, lanes that overflow, answers nobody takes.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { KubeApiError, type KubeClient } from "../../cloud/kube/client.ts";
 import { type Resource, resources } from "../../cloud/kube/resource.ts";
 import type { Edge } from "../../edge-sim/edge.ts";
 import { deviceApi } from "../../protocol/apis/device.ts";
 import { syncApi } from "../../protocol/apis/reliablesyncs.ts";
 import { rawEdge } from "../support/raw-edge.ts";
+import { failCalls, refusal } from "../support/failing-api.ts";
+import { addNode } from "../support/nodes.ts";
 import { until } from "../support/until.ts";
 import { type Cloud, startCloud } from "../support/start.ts";
 
@@ -59,17 +60,8 @@ const recordsOf = async (name: string) =>
   );
 
 /** cloudcore's next call of `method` for sync records fails as an overloaded API's does. */
-function failOnce(method: "create" | "patch"): void {
-  const client = cloud.core.client as unknown as Record<string, (...args: unknown[]) => unknown>;
-  const real = Object.getPrototypeOf(client)[method] as KubeClient["create"];
-  client[method] = (...args) => {
-    const [first] = args as [Resource & { resource?: Resource }];
-    if ((first.resource ?? first).plural !== "objectsyncs") return Reflect.apply(real, client, args);
-    delete client[method];
-    const status = { status: "Failure", message: "etcdserver: request timed out", reason: "Timeout", code: 500 };
-    return Promise.reject(new KubeApiError(status));
-  };
-}
+const failOnce = (method: "create" | "patch") =>
+  failCalls(cloud.core.client, "objectsyncs", refusal(500), { only: [method], times: 1 });
 
 describe("an object made anew under its old name", () => {
   test("while the edge is away is there when it is back", async () => {
@@ -268,8 +260,7 @@ test.each([32, 1])(
   async (ackWindow) => {
     const own = await startCloud({ config: { ackWindow, keepaliveInterval: 60_000, ackRetry: 50 } });
     try {
-      const metadata = { name: "deaf", labels: { "node-role.kubernetes.io/edge": "" } };
-      await own.kube.create(resources.nodes, { apiVersion: "v1", kind: "Node", metadata });
+      await addNode(own.kube, "deaf");
       await own.kube.create(resources.configmaps, configMap("asked", { v: "1" }));
       await own.kube.create(resources.pods, pod("user", "deaf", ["asked"]));
       const deaf = await rawEdge(own, "deaf");

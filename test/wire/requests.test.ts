@@ -1,7 +1,7 @@
 // What comes up from an edge, seen on its socket and in the API: who may come how, what is served, and in which order.
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { defaultConfig } from "../../cloud/config/config.ts";
-import { KubeApiError, KubeClient } from "../../cloud/kube/client.ts";
+import { KubeClient } from "../../cloud/kube/client.ts";
 import { resources } from "../../cloud/kube/resource.ts";
 import { dialWebSocket } from "../../base/transport/websocket-client.ts";
 import { createSecureContext } from "node:tls";
@@ -9,6 +9,9 @@ import { textAt } from "../../protocol/apis/kube-object.ts";
 import { issueClient } from "../../protocol/pki/ca.ts";
 import { legacySubject, nodeCommonName, nodeOrganization } from "../../protocol/pki/request.ts";
 import { type RawEdge, rawEdge } from "../support/raw-edge.ts";
+import { failCalls, interceptCalls, refusal } from "../support/failing-api.ts";
+import { addNode, processed } from "../support/nodes.ts";
+import { startStillCloud } from "../support/still-cloud.ts";
 import { until } from "../support/until.ts";
 import { type Cloud, startCloud } from "../support/start.ts";
 
@@ -16,16 +19,7 @@ let cloud: Cloud;
 beforeAll(async () => void (cloud = await startCloud()));
 afterAll(() => cloud.stop());
 
-const labels = { "node-role.kubernetes.io/edge": "" };
 let number = 0;
-const addNode = (name: string, more: Record<string, unknown> = {}) =>
-  cloud.kube.create(resources.nodes, { apiVersion: "v1", kind: "Node", metadata: { name, labels, ...more } });
-
-/** A request whose answer shows that everything sent before it has been dealt with. */
-async function settle(edge: RawEdge): Promise<void> {
-  const query = edge.send({ operation: "query", resource: `kube-node-lease/lease/${edge.node}`, content: null });
-  await edge.expect("the answer to the lease query", ({ header }) => header.parent_msg_id === query.header.msg_id);
-}
 
 describe("the upgrade", () => {
   test.each([["/", "p"], ["/any/where/at?all=1", ""], ["/e632aba927ea4ac2b575ec1603d56f10/x/events", "other"]])(
@@ -68,43 +62,38 @@ describe("the upgrade", () => {
     }
   });
 
-  test("the Node is told its cloudcore only where it says another, and again where the API fails", async () => {
-    await addNode("told", { annotations: { cloudcore: "127.0.0.1" } });
+  test("the Node gets its cloudcore's address only where it has another, and again where the API fails", async () => {
+    await addNode(cloud.kube, "told", { annotations: { cloudcore: "127.0.0.1" } });
     const { metadata: { resourceVersion } } = await cloud.kube.get({ resource: resources.nodes, name: "told" });
     const edge = await rawEdge(cloud, "told");
-    await settle(edge);
+    await processed(edge);
     expect((await cloud.kube.get({ resource: resources.nodes, name: "told" })).metadata.resourceVersion).toBe(
       resourceVersion,
     );
-    await addNode("untold");
-    const client = cloud.core.client as unknown as Record<string, unknown>;
-    const real = Object.getPrototypeOf(client).patch as KubeClient["patch"];
-    let failures = 0;
-    client.patch = (...args: Parameters<KubeClient["patch"]>) => {
-      if (args[0].resource.plural !== "nodes" || failures++ > 0) return Reflect.apply(real, client, args);
-      return Promise.reject(new KubeApiError({ status: "Failure", message: "busy", reason: "Timeout", code: 500 }));
-    };
+    await addNode(cloud.kube, "untold");
+    using failure = failCalls(cloud.core.client, "nodes", refusal(500), { only: ["patch"], times: 1 });
     const other = await rawEdge(cloud, "untold");
     await until("it is told at the second try", async () => {
       const node = await cloud.kube.get({ resource: resources.nodes, name: "untold" });
       return textAt(node, "metadata", "annotations", "cloudcore") === "127.0.0.1";
     });
-    expect(failures).toBe(2);
-    delete client.patch;
+    expect(failure.calls).toBe(2);
     edge.close();
     other.close();
   });
 });
 
 describe("a keepalive", () => {
-  test("is told by its operation alone", async () => {
-    const edge = await rawEdge(cloud, "alive");
-    const beat = setInterval(
-      () => edge.send({ operation: "keepalive", source: "x", group: "y", resource: "a/b/c/d", content: { any: 1 } }),
-      500,
-    );
-    await new Promise((resolve) => setTimeout(resolve, 4000));
-    clearInterval(beat);
+  test("is recognised by its operation alone", async () => {
+    const keepaliveInterval = 3_000;
+    const { cloud: still, clock } = await startStillCloud({ keepaliveInterval });
+    const edge = await rawEdge(still, "alive");
+    for (let i = 0; i < 5; i++) {
+      edge.send({ operation: "keepalive", source: "x", group: "y", resource: "a/b/c/d", content: { any: 1 } });
+      await processed(edge);
+      clock.advance(keepaliveInterval - 1);
+    }
+    await processed(edge);
     expect(edge.ended()).toBeUndefined();
     edge.close();
   });
@@ -143,7 +132,7 @@ describe("a request", () => {
   ])("%s of %s about %j gets no answer and ends nothing", async (operation, source, resource) => {
     const edge = await rawEdge(cloud, "unserved");
     const sent = edge.send({ operation, source, resource, content: null });
-    await settle(edge);
+    await processed(edge);
     expect(edge.received.filter(({ header }) => header.parent_msg_id === sent.header.msg_id)).toEqual([]);
     expect(edge.ended()).toBeUndefined();
     edge.close();
@@ -165,8 +154,8 @@ describe("a request", () => {
 
 describe("an acknowledgement", () => {
   test("of one node for a message of another does not count", async () => {
-    await addNode("acks-a");
-    await addNode("acks-b");
+    await addNode(cloud.kube, "acks-a");
+    await addNode(cloud.kube, "acks-b");
     const [a, b] = [await rawEdge(cloud, "acks-a"), await rawEdge(cloud, "acks-b")];
     const update = await a.expect("its Node", ({ route }) => route.resource === "null/node/acks-a");
     b.send({
@@ -176,7 +165,7 @@ describe("an acknowledgement", () => {
       parent: update.header.msg_id,
       content: "OK",
     });
-    await settle(b);
+    await processed(b);
     const sends = () => a.received.filter(({ header }) => header.msg_id === update.header.msg_id);
     await until("it is sent again", () => sends().length >= 2);
     a.send({
@@ -209,7 +198,7 @@ describe("an object that an edge writes", () => {
       resource: "default/event/e",
       content: { metadata: { name: "e", namespace: "default", resource } },
     });
-    await settle(edge);
+    await processed(edge);
     spied.mockRestore();
     expect(paths).toEqual([
       "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/n",
@@ -229,7 +218,7 @@ describe("a request that names nothing", () => {
     ["update", "null/node", { metadata: { labels: { taken: "over" } } }],
   ])("%s of %s touches nothing and tells nothing", async (operation, resource, content) => {
     const name = `named-${number++}`;
-    await addNode(name);
+    await addNode(cloud.kube, name);
     const metadata = { name, namespace: "default" };
     const pod = {
       apiVersion: "v1",
@@ -247,7 +236,7 @@ describe("a request that names nothing", () => {
     );
     const before = (await lists()).map(({ items }) => items.map((item) => item.metadata.resourceVersion));
     const sent = edge.send({ operation, resource, content });
-    await settle(edge);
+    await processed(edge);
     const answer = edge.received.find(({ header }) => header.parent_msg_id === sent.header.msg_id);
     expect(JSON.stringify(answer?.content ?? "")).not.toContain('"items"');
     expect(answer?.content).not.toBe("OK");
@@ -263,7 +252,7 @@ describe("a status of an older edge", () => {
   };
 
   test("of a pod is kept to the second, containers in order, conditions that did not change as old as they are", async () => {
-    await addNode("old-s");
+    await addNode(cloud.kube, "old-s");
     const initContainers = ["second", "first"].map((name) => ({ name, image: "i" }));
     await cloud.kube.create(resources.pods, {
       apiVersion: "v1",
@@ -302,8 +291,8 @@ describe("a status of an older edge", () => {
     edge.close();
   });
 
-  test("of a pod that is being deleted ends it once its containers have, told why or not", async () => {
-    await addNode("old-e");
+  test("of a pod that is being deleted ends it once its containers have ended, with a reason or without", async () => {
+    await addNode(cloud.kube, "old-e");
     await cloud.kube.create(resources.pods, {
       apiVersion: "v1",
       kind: "Pod",
@@ -321,7 +310,7 @@ describe("a status of an older edge", () => {
   });
 
   test("of many pods: one that can't be read costs itself alone", async () => {
-    await addNode("old-m");
+    await addNode(cloud.kube, "old-m");
     await cloud.kube.create(resources.pods, {
       apiVersion: "v1",
       kind: "Pod",
@@ -337,7 +326,7 @@ describe("a status of an older edge", () => {
   });
 
   test("of a node: old heartbeats are set to now, and its devices stand in annotations", async () => {
-    await addNode("old-n");
+    await addNode(cloud.kube, "old-n");
     const edge = await rawEdge(cloud, "old-n");
     const conditions = [{ type: "Ready", status: "True", lastHeartbeatTime: "2020-01-01T00:00:00Z" }];
     const ExtendResources = {
@@ -358,7 +347,7 @@ describe("a status of an older edge", () => {
   });
 
   test("whose name inside is not its path's is not carried out, whoever's pod that is", async () => {
-    await addNode("old-a");
+    await addNode(cloud.kube, "old-a");
     const spec = (nodeName: string) => ({ nodeName, containers: [{ name: "c", image: "i" }] });
     for (const [name, node] of [["named", "old-a"], ["meant", "old-b"]] as const) {
       const metadata = { name, namespace: "default" };
@@ -372,7 +361,7 @@ describe("a status of an older edge", () => {
         content: { Name, Status: { phase: "Failed" } },
       });
     }
-    await settle(edge);
+    await processed(edge);
     for (const name of ["named", "meant"]) {
       const pod = await cloud.kube.get({ resource: resources.pods, namespace: "default", name });
       expect(textAt(pod, "status", "phase")).not.toBe("Failed");
@@ -389,7 +378,7 @@ describe("a controller that is switched off", () => {
       for (let i = 0; i < 200; i++) {
         edge.send({ operation: "get", source: "twin", group: "twin", resource: "membership/detail", content: {} });
       }
-      await settle(edge);
+      await processed(edge);
       edge.close();
     } finally {
       await half.stop();
@@ -404,30 +393,21 @@ describe("workers", () => {
       config: { upstream: { ...upstream, volumeAttachment: { workers: 2, buffer: 100 } } },
     });
     try {
-      const own = few.core.client as unknown as Record<string, unknown>;
-      const real = Object.getPrototypeOf(own).get as KubeClient["get"];
       const going = Promise.withResolvers<void>();
-      let asked = 0;
-      own.get = async (...args: Parameters<KubeClient["get"]>) => {
-        if (args[0].resource.plural === "volumeattachments") {
-          asked++;
-          await going.promise;
-        }
-        return await Reflect.apply(real, own, args);
-      };
+      const asked = interceptCalls(few.core.client, "volumeattachments", () => going.promise, ["get"]);
       const edges = await Promise.all(Array.from({ length: 6 }, (_, i) => rawEdge(few, `busy-${i}`)));
       for (const edge of edges) {
         edge.send({ operation: "query", resource: "default/volumeattachment/none", content: null });
       }
-      await until("two are being carried out", () => asked === 2);
+      await until("two are being carried out", () => asked.calls === 2);
       const other = await rawEdge(few, "other");
-      await settle(other);
-      expect(asked).toBe(2);
+      await processed(other);
+      expect(asked.calls).toBe(2);
       going.resolve();
       for (const edge of edges) {
         await edge.expect("its answer", ({ route }) => route.resource === "default/volumeattachment/none");
       }
-      expect(asked).toBe(6);
+      expect(asked.calls).toBe(6);
       for (const edge of [...edges, other]) edge.close();
     } finally {
       await few.stop();

@@ -5,6 +5,7 @@ import { deviceApi } from "../../protocol/apis/device.ts";
 import { type KubeObject, textAt } from "../../protocol/apis/kube-object.ts";
 import { skep, workFolder } from "../support/command.ts";
 import { type RawEdge, rawEdge } from "../support/raw-edge.ts";
+import { addNode, edgeLabels } from "../support/nodes.ts";
 import { until } from "../support/until.ts";
 import { type Cloud, startCloud } from "../support/start.ts";
 import { writeKubeconfig } from "../../cloud/apiserver/kubeconfig.ts";
@@ -15,7 +16,6 @@ afterAll(() => cloud.stop());
 const folder = workFolder();
 afterAll(() => folder.remove());
 
-const labels = { "node-role.kubernetes.io/edge": "" };
 let number = 0;
 
 /** A connected edge that has acknowledged a pod, a device and its model. */
@@ -23,7 +23,7 @@ async function settledEdge() {
   const node = `resync-${++number}`;
   const spec = { nodeName: node };
   const metadata = (name: string) => ({ name: `${name}-${number}`, namespace: "default" });
-  await cloud.kube.create(resources.nodes, { apiVersion: "v1", kind: "Node", metadata: { name: node, labels } });
+  await addNode(cloud.kube, node);
   const objects = await Promise.all([
     cloud.kube.create(resources.pods, {
       apiVersion: "v1",
@@ -67,7 +67,7 @@ const register = (edge: RawEdge, node: string) =>
   edge.send({
     operation: "insert",
     resource: `null/node/${node}`,
-    content: { metadata: { name: node, labels }, status: {} },
+    content: { metadata: { name: node, labels: edgeLabels }, status: {} },
   });
 
 describe("an edge that comes back", () => {

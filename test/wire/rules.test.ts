@@ -30,7 +30,7 @@ const make = (resource: Resource, name: string, spec: Record<string, unknown>) =
 };
 const told = () => heard.map(({ route }) => `${route.operation} ${route.resource}`);
 
-test("a rule and its endpoints come and go, a change as the end of the old one and the beginning of the new; no edge hears of it", async () => {
+test("a rule and its endpoints come and go, a change as the end of the old one and the beginning of the new; no edge is sent anything", async () => {
   const edge = await rawEdge(cloud, "no-rules");
   const endpoint = await make(resources.ruleendpoints, "source", { ruleEndpointType: "rest" });
   await until("the endpoint comes", () => told().length === 1);
@@ -87,7 +87,7 @@ describe("how a rule fares, as the router tells it", () => {
     await until("all four are counted", async () => isDeepStrictEqual(await status("counted"), wanted));
   });
 
-  test("is lost on nobody while somebody else writes the rule, and costs nothing where the rule is gone", async () => {
+  test("is not lost while another client writes the rule, and does nothing where the rule was deleted", async () => {
     await make(resources.rules, "busy", spec);
     await say("gone", { isSuccess: true });
     const ref = { resource: resources.rules, namespace: "default", name: "busy" };

@@ -47,7 +47,7 @@ describe("devices", () => {
   const ref = { resource: resources.devicesV1alpha1, namespace: "default", name: "sensor-tag-01" };
   const wish = (...twins: object[]) => cloud.kube.patch(ref, "merge", { status: { twins } });
 
-  test("a device is won, asked for something, loses a twin, reports, and is lost", async () => {
+  test("a device is added, gets a desired value, loses a twin, reports, and is removed", async () => {
     await create(resources.devicemodelsV1alpha1, { name: "sensor-tag-model" }, {
       spec: {
         properties: [

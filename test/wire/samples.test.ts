@@ -1,5 +1,6 @@
 // The sample messages of both controllers, put on a real socket: is their effect what KubeEdge's would be?
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { ManualClock } from "../../base/time/manual-clock.ts";
 import type { MessageSocket } from "../../base/transport/message-socket.ts";
 import { resources } from "../../cloud/kube/resource.ts";
 import type { KubeObject } from "../../protocol/apis/kube-object.ts";
@@ -9,6 +10,8 @@ import { headOf } from "../support/captured.ts";
 import { edgeOfFakeCloud } from "../support/fake-cloud.ts";
 import { type RawEdge, rawEdge } from "../support/raw-edge.ts";
 import { sampleSet } from "../support/samples.ts";
+import { addNode, addPod } from "../support/nodes.ts";
+import { startStillCloud } from "../support/still-cloud.ts";
 import { until } from "../support/until.ts";
 import { type Cloud, startCloud } from "../support/start.ts";
 
@@ -175,22 +178,19 @@ describe("an acknowledgement is taken, an error is not", () => {
   test.each([["up-ack-pod-update", true], ["ack-update", true], ["ack-insert", true], ["ack-error", false]] as const)(
     "%s",
     async (name, counts) => {
-      const metadata = { name: `n-${name}`, labels: { "node-role.kubernetes.io/edge": "" } };
-      await cloud.kube.create(resources.nodes, { apiVersion: "v1", kind: "Node", metadata });
-      const silent = await rawEdge(cloud, metadata.name);
-      await cloud.kube.create(resources.pods, {
-        ...pod(),
-        metadata: { name: `acked-${name}`, namespace: "default" },
-        spec: { ...pod().spec, nodeName: silent.node },
-      });
-      const sent = await silent.expect("the pod", ({ route }) => route.resource?.includes(`acked-${name}`) === true);
+      const { cloud: still, pass } = await startStillCloud();
+      await addNode(still.kube, "silent");
+      const silent = await rawEdge(still, "silent");
+      await addPod(still.kube, silent.node, "acked");
+      const sent = await silent.expect("the pod", ({ route }) => route.resource === "default/pod/acked");
       const answer = sample(name);
       silent.sendText(encodeMessage({ ...answer, header: { ...answer.header, parent_msg_id: sent.header.msg_id } }));
       const sends = () => silent.received.filter(({ header }) => header.msg_id === sent.header.msg_id).length;
       if (counts) {
-        await new Promise((resolve) => setTimeout(resolve, 800));
+        await pass(silent, 0);
+        await pass(silent, 60_000);
         expect(sends()).toBe(1);
-      } else await until("it is sent again", () => sends() > 1);
+      } else while (sends() < 2) await pass(silent, 500);
       silent.close();
       did(
         counts ? "sent to our hub; the message is not sent again" : "sent to our hub; the message is sent again",
@@ -257,10 +257,17 @@ describe("what the cloud sends down reaches our edge", () => {
   const start = async () => {
     const received: Message[] = [];
     let socket: MessageSocket | undefined;
-    const fake = await edgeOfFakeCloud(node, (accepted) => {
-      socket = accepted;
-      accepted.onMessage((text) => received.push(decodeMessage(text)));
-    }, { confirm: 200 });
+    const clock = new ManualClock(Date.now());
+    const fake = await edgeOfFakeCloud(
+      node,
+      (accepted) => {
+        socket = accepted;
+        accepted.onMessage((text) => received.push(decodeMessage(text)));
+      },
+      { confirm: 200 },
+      "v1.23",
+      { clock },
+    );
     onTestFinished(fake.stop);
     fake.edge.start();
     await until("the edge connects", () => socket);
@@ -277,7 +284,7 @@ describe("what the cloud sends down reaches our edge", () => {
             header.parent_msg_id === sample(name).header.msg_id && route.operation === "response"
           ),
       );
-    return { ...fake, received, send, acknowledged };
+    return { ...fake, clock, received, send, acknowledged };
   };
 
   test("pods, configmaps, secrets and its Node are stored and acknowledged; deletions by uid and by stub", async () => {
@@ -307,8 +314,8 @@ describe("what the cloud sends down reaches our edge", () => {
     did("sent to our edge; gone and acknowledged", "down-pod-delete", "down-pod-delete-stub");
   });
 
-  test("memberships, models and devices come and go; what a mapper is not told of is stored all the same", async () => {
-    const { edge: ours, received, send, acknowledged } = await start();
+  test("memberships, models and devices come and go; what a mapper is not sent is stored all the same", async () => {
+    const { edge: ours, clock, received, send, acknowledged } = await start();
     const id = "default/thermo-1";
     send("membership-add");
     await until("it has the device", () => ours.devices.all().includes(id));
@@ -333,9 +340,14 @@ describe("what the cloud sends down reaches our edge", () => {
     const reports = () => received.filter(({ route: { resource } }) => resource?.endsWith("/twin/edge_updated"));
     await until("it is reported", () => reports()[0]);
     send("twin-confirm", reports()[0]?.header.msg_id);
+    // What is acknowledged after it was sent after it, either way.
+    send("down-configmap-update");
+    await acknowledged("down-configmap-update");
     const count = reports().length;
-    await new Promise((resolve) => setTimeout(resolve, 600));
-    expect(reports().length - count).toBeLessThan(2);
+    clock.advance(60_000);
+    send("down-secret-added-is-update");
+    await acknowledged("down-secret-added-is-update");
+    expect(reports()).toHaveLength(count);
     did("sent to our edge; the report is not sent again", "twin-confirm");
     send("device-delete");
     await acknowledged("device-delete");

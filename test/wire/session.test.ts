@@ -60,7 +60,7 @@ test("stopping waits for what goes on in the background", async () => {
   await skep.stop();
 });
 
-test("options that are wrong are refused by name; a fleet that can't be had leaves nothing running", async () => {
+test("wrong options are refused by name; a fleet that can't start leaves nothing running", async () => {
   const coded = scenario("x", { timeout: "10 s" }, () => Promise.resolve());
   expect(() => scenarioFromCode(coded, "x.ts")).toThrow(/x\.ts:1:1: scenario\/timeout must match pattern/);
   const devices = [{ model: "nope", perEdge: 1 }];

@@ -1,28 +1,23 @@
-// What EdgeController answers when things go wrong: an API that says no or can't be had, contents that can't be read, operations
+// What EdgeController answers when things go wrong: an API that refuses or can't be reached, contents that can't be read, operations
 // that are not there.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { KubeApiError, KubeUnreachableError } from "../../cloud/kube/client.ts";
 import { resources } from "../../cloud/kube/resource.ts";
 import type { KubeObject } from "../../protocol/apis/kube-object.ts";
 import type { Message } from "../../protocol/message/message.ts";
-import { type RawEdge, rawEdge } from "../support/raw-edge.ts";
+import { failCalls } from "../support/failing-api.ts";
+import { connectedNode } from "../support/nodes.ts";
+import type { RawEdge } from "../support/raw-edge.ts";
 import { type Cloud, startCloud } from "../support/start.ts";
 
 let cloud: Cloud;
 let edge: RawEdge;
-let beat: ReturnType<typeof setInterval>;
 beforeAll(async () => {
   cloud = await startCloud();
-  const labels = { "node-role.kubernetes.io/edge": "" };
-  await cloud.kube.create(resources.nodes, { apiVersion: "v1", kind: "Node", metadata: { name: "up", labels } });
-  edge = await rawEdge(cloud, "up");
+  edge = await connectedNode(cloud, "up");
   edge.acknowledgeAll();
-  beat = setInterval(() => edge.send({ operation: "keepalive", resource: "node" }), 300);
 });
-afterAll(async () => {
-  clearInterval(beat);
-  await cloud.stop();
-});
+afterAll(() => cloud.stop());
 
 type Content = {
   readonly Object?: KubeObject | null;
@@ -40,21 +35,8 @@ async function ask(operation: string, resource: string, content: unknown = null)
 
 /** cloudcore's own calls of a kind fail meanwhile; the lease query that shows the end does not. */
 async function whileFailing<T>(error: Error, plural: string, run: () => Promise<T>): Promise<T> {
-  const own = cloud.core.client as unknown as Record<string, unknown>;
-  const methods = ["get", "find", "create", "update", "patch", "delete", "createSub"];
-  for (const method of methods) {
-    const real = Object.getPrototypeOf(own)[method] as (...args: unknown[]) => Promise<unknown>;
-    own[method] = (...args: unknown[]) => {
-      const [first] = args as [{ plural?: string; resource?: { plural: string } }];
-      const isIt = (first.resource?.plural ?? first.plural) === plural;
-      return isIt ? Promise.reject(error) : Reflect.apply(real, own, args);
-    };
-  }
-  try {
-    return await run();
-  } finally {
-    for (const method of methods) delete own[method];
-  }
+  using _failure = failCalls(cloud.core.client, plural, error);
+  return await run();
 }
 
 const forbidden = new KubeApiError({ status: "Failure", message: "no", reason: "Forbidden", code: 403 });
@@ -113,7 +95,7 @@ describe("a refusal of the API", () => {
     ["query", "default/serviceaccounttoken/none", { spec: {} }, "serviceaccounts"],
     ["delete", "default/pod/none", { gracePeriodSeconds: 0 }, "pods"],
     ["update", "default/podstatus/none", { Name: "none", Status: {} }, "pods"],
-  ])("%s %s: the bare status, of an API that can't be had too", async (operation, resource, content, plural) => {
+  ])("%s %s: the bare status, of an API that can't be reached too", async (operation, resource, content, plural) => {
     const refused = await whileFailing(forbidden, plural, () => ask(operation, resource, content));
     expect((refused?.content as Content).ErrStatus).toMatchObject({
       status: "Failure",
@@ -137,7 +119,7 @@ describe("a refusal of the API", () => {
     expect(await whileFailing(forbidden, plural, () => ask(operation, resource, content))).toBeUndefined();
   });
 
-  test("of an older edge's registration is told as a text, that of the lookup before it too", async () => {
+  test("of an older edge's registration is answered as a text, that of the lookup before it too", async () => {
     const insert = ["insert", "default/nodestatus/fresh", { metadata: { name: "fresh" } }] as const;
     const looked = await whileFailing(forbidden, "nodes", () => ask(...insert));
     expect([looked?.route.resource, looked?.content]).toEqual([
@@ -167,7 +149,7 @@ describe("what is not there", () => {
 });
 
 describe("a content that can't be read", () => {
-  test("is told as a text under the type node, in the words of its worker", async () => {
+  test("is answered as a text under the type node, in the words of its worker", async () => {
     const node = edge.send({ operation: "insert", resource: "null/node/x", content: "{" });
     const answers = [
       await edge.expect("the node's", ({ header }) => header.parent_msg_id === node.header.msg_id),
@@ -248,7 +230,7 @@ describe("what Go's cloudcore trips over", () => {
     }
   });
 
-  test("the deletion an older edge is told of has the stub as content, neither version nor parent", async () => {
+  test("the deletion that an older edge is sent has the stub as content, neither version nor parent", async () => {
     await ask("update", "default/podstatus/stray", { UID: "x", Name: "stray", Status: {} });
     const deletion = await edge.expect(
       "it",

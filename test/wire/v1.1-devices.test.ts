@@ -8,6 +8,7 @@ import { kubeedgeCrdsOfBothEras } from "../../protocol/apis/crds.ts";
 import { at, type KubeObject, textAt } from "../../protocol/apis/kube-object.ts";
 import type { MembershipDetail, MembershipUpdate } from "../../protocol/twin/twin.ts";
 import { type RawEdge, rawEdge } from "../support/raw-edge.ts";
+import { addNode } from "../support/nodes.ts";
 import { until } from "../support/until.ts";
 import { type Cloud, startCloud } from "../support/start.ts";
 import { testsOfV11 } from "../support/v11-tests.ts";
@@ -62,7 +63,7 @@ describe("devices of v1alpha1", () => {
     spec: { properties: [{ name: "t", type: { int: { accessMode: "ReadWrite", maximum: max } } }] },
   });
 
-  test("one that moves comes to its new node before it leaves the old one; unbound it is nobody's", async () => {
+  test("one that moves comes to its new node before it leaves the old one; unbound it has no node", async () => {
     const [one, two] = [await oldNode(), await oldNode()];
     await device("mover", one.node);
     await until("it has come", () => members(one).includes("+mover"));
@@ -84,7 +85,7 @@ describe("devices of v1alpha1", () => {
     expect(await cloud.kube.find(status), "that is today's").toBeUndefined();
   });
 
-  test("a report is stored over what people have asked for meanwhile, is not confirmed, and is echoed to nobody", async () => {
+  test("a report is stored beside a desired value set meanwhile, is not confirmed, and is not echoed", async () => {
     const edge = await oldNode();
     await device("reporter", edge.node, [twin("t", "20"), twin("u", "1")]);
     await edge.expect("the device", about("membership"));
@@ -123,7 +124,7 @@ describe("devices of v1alpha1", () => {
     expect(JSON.stringify(await twinsIn("owned"))).not.toContain('"66"');
   });
 
-  test("an edge that asks at its connection which devices it has is told all of them: what it lost meanwhile it drops", async () => {
+  test("an edge that asks at its connection which devices it has is sent all of them: what it lost meanwhile it drops", async () => {
     const edge = await oldNode();
     for (const name of ["kept", "lost"]) await device(name, edge.node);
     await until("both have come", () => members(edge).length === 2);
@@ -183,7 +184,7 @@ describe("devices of v1alpha1", () => {
     await remove(resources.devicemodelsV1alpha1, "m");
   });
 
-  test("a profile that was left behind while no cloudcore ran is removed, one that somebody changed is mended", async () => {
+  test("a profile left from while no cloudcore ran is removed, one that another client changed is restored", async () => {
     const edge = await oldNode();
     await create(resources.devicemodelsV1alpha1, "m2", model(9));
     await create(resources.devicesV1alpha1, "profiled", {
@@ -226,7 +227,7 @@ describe("devices of v1alpha1", () => {
     expect(JSON.stringify(edge.received.filter(about("membership")).at(-1)?.content)).toContain('"value":"2"');
   });
 
-  test("a profile that somebody else wrote for a node that is none of v1.1 is left alone", async () => {
+  test("another writer's profile for a node that is none of v1.1 is left alone", async () => {
     await create(resources.configmaps, "device-profile-config-foreign", { data: { [profileKey]: "{}" } });
     const edge = await oldNode();
     await create(resources.devicemodelsV1alpha1, "m3", model(1));
@@ -246,11 +247,7 @@ describe("devices of v1alpha1", () => {
       api: { controllers: false, seed: kubeedgeCrdsOfBothEras },
     });
     onTestFinished(() => other.stop());
-    await other.kube.create(resources.nodes, {
-      apiVersion: "v1",
-      kind: "Node",
-      metadata: { name: "of-today", labels: { "node-role.kubernetes.io/edge": "" } },
-    });
+    await addNode(other.kube, "of-today");
     const { apiVersion, kind } = resources.devicesV1alpha1;
     const make = (name: string) =>
       other.kube.create(resources.devicesV1alpha1, {
@@ -281,8 +278,7 @@ describe("devices of v1alpha1", () => {
     const edge = await oldNode();
     const today = await rawEdge(cloud, "today-2");
     today.acknowledgeAll();
-    const labels = { "node-role.kubernetes.io/edge": "" };
-    await cloud.kube.create(resources.nodes, { apiVersion: "v1", kind: "Node", metadata: { name: "today-2", labels } });
+    await addNode(cloud.kube, "today-2");
     await today.expect("its Node", about("null/node/today-2"));
     await device("for-today", "today-2");
     await create(resources.devices, "for-old", { spec: { nodeName: edge.node, deviceModelRef: { name: "none" } } });

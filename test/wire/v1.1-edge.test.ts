@@ -73,7 +73,7 @@ test("a node's status comes at once and then again and again, the Node under one
 });
 
 describe("pods", () => {
-  test("run and are reported whole, without tokens; all of them again from time to time, until they are gone", async () => {
+  test("run and are reported whole, without tokens; all of them again from time to time, until they are deleted", async () => {
     const { acknowledged, phases, received, said, say } = await start({ podStatusSyncV11: 60 });
     const volumes = [{ name: "t", projected: { sources: [{ serviceAccountToken: { path: "token" } }] } }];
     await acknowledged(say("insert", "default/pod/a", pod("a", {}, { volumes })));
@@ -112,7 +112,7 @@ describe("pods", () => {
     expect(phases("job").at(-1)).toBe("Succeeded");
   });
 
-  test("one that waits for what nobody answers starts when that comes, and ends when it is deleted", async () => {
+  test("one that waits for an unanswered request starts when the answer comes, and ends when it is deleted", async () => {
     const { edge, phases, said, say } = await start();
     const envFrom = [{ configMapRef: { name: "late" } }, { secretRef: { name: "never" } }];
     const waiting = (name: string, from: object[]) =>

@@ -13,6 +13,7 @@ import type { Message } from "../../protocol/message/message.ts";
 import { legacySubject } from "../../protocol/pki/legacy.ts";
 import { legacyAuthority, legacyName, type PemPair } from "../support/legacy-certificates.ts";
 import { rawEdge } from "../support/raw-edge.ts";
+import { addNode } from "../support/nodes.ts";
 import { until } from "../support/until.ts";
 import { makeNodeOfV11, rawEdgeOfV11, setReady, startCloudOfBothEras } from "../support/v11.ts";
 import { type Cloud, startCloud } from "../support/start.ts";
@@ -26,11 +27,7 @@ describe("the certificate that all edges of v1.1 share", () => {
   test("lets in nodes of that era, and no other", async () => {
     const edge = await oldNode();
     expect(edge.ended()).toBeUndefined();
-    await cloud.kube.create(resources.nodes, {
-      apiVersion: "v1",
-      kind: "Node",
-      metadata: { name: "of-today", labels: { "node-role.kubernetes.io/edge": "" } },
-    });
+    await addNode(cloud.kube, "of-today");
     await expect(rawEdge(cloud, "of-today", {}, legacySubject)).rejects.toThrow("403");
     await expect(rawEdge(cloud, "without-node", {}, legacySubject)).rejects.toThrow("403");
     await expect(rawEdge(cloud, edge.node, {}, "of-today")).rejects.toThrow("403");
@@ -79,11 +76,7 @@ describe("services and endpoints", () => {
     const edge = await oldNode();
     const today = await rawEdge(cloud, "today-1");
     today.acknowledgeAll();
-    await cloud.kube.create(resources.nodes, {
-      apiVersion: "v1",
-      kind: "Node",
-      metadata: { name: "today-1", labels: { "node-role.kubernetes.io/edge": "" } },
-    });
+    await addNode(cloud.kube, "today-1");
     await today.expect("its Node", about("null/node/today-1"));
     await create(resources.pods, "behind", pod(edge.node), { app: "web" });
     await create(resources.services, "web", { spec: { selector: { app: "web" }, ports: [{ port: 80 }] } });
@@ -116,7 +109,7 @@ describe("services and endpoints", () => {
     today.close();
   });
 
-  test("a node that gets Ready is told all of them, in order; one without selector has no podlist", async () => {
+  test("a node that becomes Ready is sent all of them, in order; one without selector has no podlist", async () => {
     const edge = await oldNode();
     await create(resources.services, "plain", { spec: { ports: [{ port: 1 }] } });
     await create(resources.endpoints, "plain", { subsets: [] });
@@ -155,7 +148,7 @@ describe("services and endpoints", () => {
 });
 
 describe("pods, configmaps and secrets", () => {
-  test("are sent once, without version; an edge that never acknowledges hears nothing twice", async () => {
+  test("are sent once, without version; an edge that never acknowledges is sent nothing twice", async () => {
     const edge = await oldNode();
     const { hub } = cloud.core;
     const resent = hub.totals.resent;
@@ -167,11 +160,7 @@ describe("pods, configmaps and secrets", () => {
     await edge.expect("the configmap", about("default/configmap/once", "update"));
     // What a node of today gets again meanwhile, it does not.
     const today = await rawEdge(cloud, `today-${edge.node}`);
-    await cloud.kube.create(resources.nodes, {
-      apiVersion: "v1",
-      kind: "Node",
-      metadata: { name: today.node, labels: { "node-role.kubernetes.io/edge": "" } },
-    });
+    await addNode(cloud.kube, today.node);
     await until("a message is sent again", () => hub.totals.resent > resent);
     today.close();
     expect(heard(edge, "default/pod/once")).toEqual(["insert"]);
@@ -200,7 +189,7 @@ describe("pods, configmaps and secrets", () => {
     expect(back.received.find(about("default/configmap/missed"))?.content).toMatchObject({ data: { a: "2" } });
   });
 
-  test("a deleted configmap and a deleted secret are told, which Go forgot", async () => {
+  test("deletions of a configmap and a secret are sent, which Go forgets", async () => {
     const edge = await oldNode();
     await create(resources.configmaps, "going", { data: {} });
     await create(resources.secrets, "going", { data: {} });
@@ -213,7 +202,7 @@ describe("pods, configmaps and secrets", () => {
     await edge.expect("its end", about("default/secret/going", "delete"));
   });
 
-  test("of its Node it hears nothing; without it, it is out", async () => {
+  test("about its Node it is sent nothing; without it, it is disconnected", async () => {
     const edge = await oldNode();
     await setReady(cloud, edge.node, "True");
     await settle(edge);
@@ -239,7 +228,7 @@ describe("pods, configmaps and secrets", () => {
   });
 });
 
-describe("a node that is told much", () => {
+describe("a node that is sent much", () => {
   test("gets all of it at its own pace, and its cloud goes on meanwhile", async () => {
     const other = await startCloudOfBothEras();
     onTestFinished(() => other.stop());
@@ -265,8 +254,7 @@ describe("a node that is told much", () => {
 
   test("records of its life as a node of today go, and nothing is sent for them again and again", async () => {
     const name = "converted";
-    const labels = { "node-role.kubernetes.io/edge": "" };
-    await cloud.kube.create(resources.nodes, { apiVersion: "v1", kind: "Node", metadata: { name, labels } });
+    await addNode(cloud.kube, name);
     const today = await rawEdge(cloud, name);
     today.acknowledgeAll();
     await create(resources.pods, "converted", pod(name));

@@ -16,7 +16,7 @@ export interface ControllerDeps {
 /** A controller of the embedded API. */
 export interface Controller {
   readonly name: string;
-  /** Follows the stored objects from now on, beginning with what is there. Returns the way to stop it. */
+  /** Follows the stored objects from now on, beginning with what is there. Returns a function that stops it. */
   start(deps: ControllerDeps): () => void;
 }
 

@@ -1,4 +1,4 @@
-// Serves the kinds that CustomResourceDefinitions describe, and says in their status that it does.
+// Serves the kinds that CustomResourceDefinitions describe, and records that in their status.
 import { secondsOf } from "../../../protocol/apis/time.ts";
 import { at, type KubeObject, listAt, textAt } from "../../../protocol/apis/kube-object.ts";
 import type { Resources } from "../resources.ts";

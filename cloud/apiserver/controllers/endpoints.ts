@@ -1,4 +1,4 @@
-// The endpoints controller: for each service with a selector, the addresses of the pods behind it.
+// The endpoints controller: for each service with a selector, the addresses of its pods.
 import { at, keyOf, type KubeObject, listAt, textAt } from "../../../protocol/apis/kube-object.ts";
 import { secondsOf } from "../../../protocol/apis/time.ts";
 import { deepEqual } from "../patch/json-patch.ts";
@@ -16,7 +16,7 @@ function start({ clock, resources }: ControllerDeps): () => void {
   const pods = new Map<string, Map<string, KubeObject>>();
   const due = new Set<string>();
   let isStopped = false;
-  const look = (namespace: string) => {
+  const enqueue = (namespace: string) => {
     if (due.size === 0) {
       setImmediate(() => {
         const namespaces = [...due];
@@ -36,7 +36,7 @@ function start({ clock, resources }: ControllerDeps): () => void {
         if (type === "DELETED") known.delete(keyOf(object));
         else known.set(keyOf(object), object);
       }
-      look(namespace);
+      enqueue(namespace);
     })
   );
   return () => {
@@ -86,13 +86,13 @@ function write({ store, registry }: Resources, service: KubeObject, subsets: unk
 /** Pods that are alike in readiness and ports stand together. */
 function subsetsOf(service: KubeObject, pods: readonly KubeObject[]): unknown[] {
   const selector = selectorOf(service);
-  const behind = pods.filter(({ metadata, status }) =>
+  const selected = pods.filter(({ metadata, status }) =>
     textAt(status, "podIP") !== "" &&
     metadata.deletionTimestamp === undefined && !["Succeeded", "Failed"].includes(textAt(status, "phase")) &&
     selector.every(([label, value]) => metadata.labels?.[label] === value)
   );
   const subsets = new Map<string, { ports: unknown[]; addresses: unknown[]; notReadyAddresses: unknown[] }>();
-  for (const pod of behind) {
+  for (const pod of selected) {
     const ports = listAt(service, "spec", "ports").flatMap((port) => portOf(port, pod));
     const key = JSON.stringify(ports);
     const subset = subsets.get(key) ?? { ports, addresses: [], notReadyAddresses: [] };

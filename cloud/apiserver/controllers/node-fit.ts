@@ -84,7 +84,7 @@ function requestsOf(pod: KubeObject): Map<string, number> {
   return total;
 }
 
-/** A limit stands for a request that isn't there. */
+/** A limit counts as the request where there is none. */
 function containerRequests(container: unknown): [string, number][] {
   const limits = at(container, "resources", "limits") as object | undefined;
   return amountsOf({ ...limits, ...at(container, "resources", "requests") as object | undefined });
@@ -130,9 +130,9 @@ export function misfitOf(pod: KubeObject, node: KubeObject, use: NodeUse): Misfi
   return lackOf(pod, node, use);
 }
 
-/** Pods that a kubelet takes where it says nothing else (`--max-pods`). */
+/** Pods that a kubelet takes by default (`--max-pods`). */
 const MAX_PODS = 110;
-/** Resources of which a node has enough that says nothing of them. */
+/** Resources that don't limit a node whose status doesn't name them. */
 const everywhere: ReadonlySet<string> = new Set(["cpu", "memory", "ephemeral-storage"]);
 
 const allocatableOf = remembered((node) => new Map(amountsOf(at(node, "status", "allocatable"))));

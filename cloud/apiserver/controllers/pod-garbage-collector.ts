@@ -1,4 +1,4 @@
-// Removes pods that are terminating on a node that does not exist: no kubelet will ever confirm their end.
+// Removes pods that are terminating on a node that does not exist: no kubelet will confirm their end.
 import { textAt } from "../../../protocol/apis/kube-object.ts";
 import { reconciling } from "./controller.ts";
 

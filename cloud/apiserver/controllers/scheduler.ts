@@ -1,4 +1,4 @@
-// Binds pods to nodes; says of a pod that fits nowhere why, in its condition and an Event, as kube-scheduler does.
+// Binds pods to nodes; reports why a pod fits nowhere in its condition and an Event, as kube-scheduler does.
 import { at, keyOf, type KubeObject, listAt, textAt } from "../../../protocol/apis/kube-object.ts";
 import { secondsOf } from "../../../protocol/apis/time.ts";
 import { withCondition } from "../conditions.ts";
@@ -17,7 +17,7 @@ export const scheduler = reconciling({
   reconcile: ({ clock, resources }) => schedule(resources, () => clock.now()),
 });
 
-/** A pod to place, or one that leaves room behind; what else a pod's status says is nothing to it. */
+/** Whether the pod must be placed, or its end frees room; other changes of a pod's status are ignored. */
 function changesPod({ object, previous, type }: StoreEvent): boolean {
   if (isUnbound(object) && type !== "DELETED") return true;
   const isRoomFree = type === "DELETED" || !usesNode(object);

@@ -19,7 +19,7 @@ function start({ clock, resources, timeScale }: ControllerDeps): () => void {
     due.get(key)?.timer.cancel();
     due.delete(key);
   };
-  const look = (key: string) => {
+  const reconcile = (key: string) => {
     const pod = store.get("pods", key);
     const node = pod && store.get("nodes", textAt(pod, "spec", "nodeName"));
     if (pod === undefined || node === undefined || pod.metadata.deletionTimestamp !== undefined) return cancel(key);
@@ -46,13 +46,13 @@ function start({ clock, resources, timeScale }: ControllerDeps): () => void {
       else known.add(key);
       if (known.size === 0) pods.delete(node);
       else pods.set(node, known);
-      look(key);
+      reconcile(key);
     }),
     store.watch("nodes", ({ object, type }) => {
       // Most changes are heartbeats of nodes without such taints.
       const hasTaints = type !== "DELETED" &&
         listAt(object, "spec", "taints").some((t) => at(t, "effect") === "NoExecute");
-      for (const key of pods.get(object.metadata.name) ?? []) if (hasTaints || due.has(key)) look(key);
+      for (const key of pods.get(object.metadata.name) ?? []) if (hasTaints || due.has(key)) reconcile(key);
     }),
   ];
   return () => {

@@ -6,7 +6,7 @@ export interface Toleration {
   readonly operator?: string;
   readonly value?: string;
   readonly effect?: string;
-  /** Only for NoExecute; for ever where it is left out. An int64, so a long one is read as a BigInt. */
+  /** Only for NoExecute. Default: without end. An int64, so a long one is read as a BigInt. */
   readonly tolerationSeconds?: number | bigint;
 }
 
@@ -29,7 +29,7 @@ export function tolerates(tolerations: readonly Toleration[], taint: Taint): boo
 }
 
 /**
- * Seconds that a pod may stay on a node with these taints: 0 where one is not tolerated, Infinity where all are for ever. Of
+ * Seconds that a pod may stay on a node with these taints: 0 where one is not tolerated, Infinity where all are tolerated without end. Of
  * several tolerations of one taint the first counts.
  */
 export function toleratedSeconds(tolerations: readonly Toleration[], taints: readonly Taint[]): number {

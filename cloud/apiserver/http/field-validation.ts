@@ -5,7 +5,7 @@ import { builtinFields, unknownFields } from "../kinds/fields.ts";
 import type { Kind } from "../kinds/kind.ts";
 import { ApiError, badRequest, invalid, unsupported } from "../status.ts";
 
-/** What to do about fields that aren't known. Without a word they are dropped: a real server would add warnings. */
+/** What to do about unknown fields. Default: they are dropped without a warning; a real server would add warnings. */
 export type FieldValidation = "Strict" | "Warn" | "Ignore";
 
 /** Reads the query. Throws 422 for another word. */

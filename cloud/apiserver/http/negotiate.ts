@@ -1,4 +1,4 @@
-// What form of an answer a client wants: plain JSON, a Table for kubectl, or only the metadata.
+// The form of answer that a client asks for: plain JSON, a Table for kubectl, or only the metadata.
 import { ApiError } from "../status.ts";
 
 /** The forms an object or list can be answered in. `version` is that of meta.k8s.io. */

@@ -23,7 +23,7 @@ export interface Answer {
   readonly warnings?: readonly string[];
 }
 
-/** The version this server says it is: what kubectl and client-go decide their behaviour by. */
+/** The version this server reports; kubectl and client-go choose their behaviour by it. */
 const version = {
   major: "1",
   minor: "32",
@@ -38,7 +38,7 @@ const version = {
 
 const notFoundText: Answer = { status: 404, body: "404 page not found\n" };
 
-/** One request and what it takes to answer it. */
+/** One request and what its handlers need to answer it. */
 export interface Call {
   readonly resources: Resources;
   readonly clock: Clock;
@@ -233,8 +233,8 @@ async function single(
     }
     case "DELETE": {
       if (subresource !== "") throw methodNotAllowed();
-      const { object, gone } = resources.delete(target, await deleteOptions(request, query));
-      if (kind.strategy.deleteAnswersObject || !gone) return answer(object);
+      const { object, removed } = resources.delete(target, await deleteOptions(request, query));
+      if (kind.strategy.deleteAnswersObject || !removed) return answer(object);
       const { name, uid } = object.metadata;
       const details = { name, ...(kind.group === "" ? {} : { group: kind.group }), kind: kind.plural, uid };
       return { status: 200, body: { kind: "Status", apiVersion: "v1", metadata: {}, status: "Success", details } };

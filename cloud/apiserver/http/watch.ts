@@ -59,8 +59,8 @@ export function serveWatch(resources: Resources, clock: Clock, request: WatchReq
   } else {
     const missed = resources.store.since(table, from);
     if (missed === undefined) {
-      const gone = expired(`too old resource version: ${given} (${resources.store.revision})`);
-      write("ERROR", gone.status);
+      const expiry = expired(`too old resource version: ${given} (${resources.store.revision})`);
+      write("ERROR", expiry.status);
       response.end();
       return;
     }
@@ -81,7 +81,7 @@ export function serveWatch(resources: Resources, clock: Clock, request: WatchReq
   });
 }
 
-/** An event as a watcher with a selector sees it: an object that begins to match is new to it, one that stops is gone. */
+/** An event as a watcher with a selector sees it: an object that begins to match is ADDED, one that no longer matches DELETED. */
 function seenAs(event: StoreEvent, selected: Predicate, namespace: string | undefined) {
   const { object, previous, type } = event;
   if (namespace !== undefined && object.metadata.namespace !== namespace) return undefined;
@@ -89,7 +89,7 @@ function seenAs(event: StoreEvent, selected: Predicate, namespace: string | unde
   const does = type !== "DELETED" && selected(object);
   if (does) return { type: did ? "MODIFIED" : "ADDED", object };
   if (!did) return undefined;
-  // What is told last is the object as it was, with the version of the change.
+  // A deletion carries the last state of the object, with the version of the deletion.
   const last = type === "DELETED"
     ? object
     : { ...previous, metadata: { ...previous.metadata, resourceVersion: object.metadata.resourceVersion as string } };

@@ -36,7 +36,7 @@ function fillPorts(endpoints: KubeObject): void {
   }));
 }
 
-/** Addresses that `kubectl get endpoints` shows before it says that there are more. */
+/** Addresses that `kubectl get endpoints` shows before `+ N more...`. */
 const SHOWN_ADDRESSES = 3;
 
 const endpointsColumns: readonly Column[] = [

@@ -86,7 +86,7 @@ export interface Kind {
   readonly subresources: Readonly<Record<string, Subresource>>;
   readonly columns: readonly Column[];
   readonly strategy: Strategy;
-  /** The fields of a custom kind; those of built-in ones stand in the table of types. */
+  /** The fields of a custom kind; those of built-in ones are in the table of types. */
   readonly fields?: Place;
   /** True for kinds made by a CustomResourceDefinition: JSON only, no strategic merge, unknown fields pruned. */
   readonly custom: boolean;

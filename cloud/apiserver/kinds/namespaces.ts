@@ -24,7 +24,7 @@ const namespaceStrategy: Strategy = {
   },
 };
 
-/** A namespace's own finalizers stand in its spec; when they are gone and it is being deleted, so is it. */
+/** A namespace's own finalizers are in its spec; once they are removed, a namespace that is being deleted is deleted. */
 function finalize({ body, resources, target }: SubresourceCall): KubeObject {
   const old = resources.get(target);
   const finalizers = (at(body, "spec", "finalizers") ?? []) as string[];

@@ -26,7 +26,7 @@ const podStrategy: Strategy = {
     return old === undefined ? faultsOf(pod) : [...faultsOf(pod), ...changeErrors(pod, old)];
   },
   gracePeriod(pod) {
-    // A pod that no kubelet has seen, or that has ended, has nothing to wait for.
+    // A pod that no kubelet runs, or that has ended, needs no grace period.
     const phase = textAt(pod, "status", "phase");
     if (textAt(pod, "spec", "nodeName") === "" || phase === "Succeeded" || phase === "Failed") return 0;
     return Number(at(pod, "spec", "terminationGracePeriodSeconds") ?? DEFAULT_GRACE);

@@ -4,7 +4,7 @@ import { builtinKinds } from "./builtin.ts";
 import { kindsOf } from "./custom.ts";
 import type { Kind } from "./kind.ts";
 
-/** Finds kinds by where they stand in a path. */
+/** Finds kinds by group, version and resource of a path. */
 export class Registry {
   readonly #custom = new Map<string, readonly Kind[]>();
   #byPath = new Map<string, Kind>();

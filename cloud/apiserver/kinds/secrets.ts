@@ -7,7 +7,7 @@ import { builtin } from "./define.ts";
 import type { Strategy } from "./kind.ts";
 
 function refuseBadBase64(secret: KubeObject, value: unknown): void {
-  if (typeof value !== "string") return; // told by dataErrors
+  if (typeof value !== "string") return; // dataErrors reports it
   const wrong = /[^A-Za-z0-9+/=\s]/.exec(value);
   if (wrong !== null || value.replace(/\s/g, "").length % 4 !== 0) {
     throw badRequest(

@@ -82,7 +82,7 @@ function portsIn(given: unknown): Fields[] | undefined {
   }));
 }
 
-/** An update that does not speak of its address or ports keeps them. */
+/** An update without its address or ports keeps them. */
 function keepAllocated(spec: Fields, old: Fields): void {
   if (spec.type === "ExternalName") return;
   if (textAt(spec, "clusterIP") === "" && textAt(old, "clusterIP") !== "") {

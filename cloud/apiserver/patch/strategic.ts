@@ -106,7 +106,7 @@ function mergeLists(
   return Array.isArray(order) ? ordered(result, order, key) : result;
 }
 
-/** Items named by `$setElementOrder` stand in that order; the others keep their place relative to their predecessor. */
+/** Items named by `$setElementOrder` get that order; the others keep their place relative to their predecessor. */
 function ordered(list: Json[], order: Json[], key: string): Json[] {
   const wanted = order.map((entry) => isObject(entry) ? entry[key] : entry);
   const rank = (item: Json) => wanted.findIndex((id) => isObject(item) && deepEqual(item[key], id));

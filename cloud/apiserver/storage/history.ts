@@ -63,7 +63,7 @@ export class History {
   /** All changes in their order, and each table's own. */
   readonly #order = new Log<Entry>();
   readonly #tables = new Map<string, { readonly log: Log<StoreEvent>; forgotten: number }>();
-  /** Sizes of objects, which stand in two changes: the one that made them and the one that replaces them. */
+  /** Sizes of objects, each of which is in two changes: the one that wrote it and the one that replaces it. */
   readonly #sizes = new WeakMap<KubeObject, number>();
   #bytes = 0;
   #forgotten = 0;

@@ -1,4 +1,4 @@
-// Label and field selectors, as they stand in a query.
+// Label and field selectors of a query.
 import { type KubeObject, textAt } from "../../../protocol/apis/kube-object.ts";
 import { badRequest } from "../status.ts";
 

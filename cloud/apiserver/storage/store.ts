@@ -95,14 +95,14 @@ export class Store {
     return this.#history.since(table, revision);
   }
 
-  /** Calls back for every change to come, in order; returns the way to stop it. */
+  /** Calls back for every change to come, in order; returns a function that stops this. */
   watch(table: string, listener: (event: StoreEvent) => void): () => void {
     const { watchers } = this.#table(table);
     watchers.add(listener);
     return () => watchers.delete(listener);
   }
 
-  /** Calls back for every change in every table; returns the way to stop it. */
+  /** Calls back for every change in every table; returns a function that stops this. */
   watchAll(listener: (table: string, event: StoreEvent) => void): () => void {
     this.#everywhere.add(listener);
     return () => this.#everywhere.delete(listener);

@@ -226,7 +226,7 @@ class Look {
     return await this.get(resources.pods, namespace, name) !== undefined;
   }
 
-  /** Whether a pod of the node is as described; the node knows of none before the cache does. */
+  /** Whether a pod of the node is as described; false until the cache has it. */
   isUsed(node: string, does: (pod: KubeObject) => boolean): Promise<boolean> {
     return Promise.resolve(this.#podsOf.get(node)?.values().some(does) === true);
   }

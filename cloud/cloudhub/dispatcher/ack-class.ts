@@ -33,7 +33,7 @@ export function needsAck(message: Message, wire: string): boolean {
   return !(type === resourceTypes.pod && operation === operations.response);
 }
 
-/** An error as it stands in an answer: `{"ErrStatus": …}`. */
+/** An error as answers contain it: `{"ErrStatus": …}`. */
 function isFailure(content: unknown): boolean {
   return typeof content === "object" && content !== null && "ErrStatus" in content;
 }

@@ -63,7 +63,7 @@ function toNode({ sessions, clock, tap, totals }: DownstreamDeps, node: string, 
     return;
   }
   const object = objectIn(message);
-  // What has no uid has no record to be kept in step: an older edge is told once to remove a pod that is not there.
+  // What has no uid has no record: an older edge is sent once the deletion of a pod that the API doesn't have.
   const isStray = message.route.operation === operations.delete && recordedOf(object) === undefined;
   if (isStray || !needsAck(message, wire)) session.sendUnacknowledged(message);
   else session.sendAcknowledged(message, object);

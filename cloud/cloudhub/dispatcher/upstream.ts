@@ -40,7 +40,7 @@ interface Row {
     message: BusMessage,
     resource: string,
   ) => Promise<void> | void;
-  /** The receiving module says when it has processed the message; without that, handing it over counts. */
+  /** The receiving module reports when it has processed the message; without that, delivery to its channel counts. */
   readonly settlesLater?: true;
 }
 
@@ -91,7 +91,7 @@ const table: readonly Row[] = [
       })),
   },
   { matches: (m) => cloudSources.has(m.route.source ?? ""), act: () => {} },
-  // Only the hub may say which nodes connect and disconnect.
+  // Only the hub itself reports which nodes connect and disconnect.
   { matches: (m) => connectionOperations.has(m.route.operation ?? ""), act: () => {} },
   // Nor does an edge say how rules fare: that is the router's to tell.
   { matches: (_m, resource) => parseWirePath(resource)?.type === resourceTypes.rulestatus, act: () => {} },

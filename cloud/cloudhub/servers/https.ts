@@ -40,7 +40,7 @@ interface Answer {
   readonly allow?: string;
 }
 
-/** Starts it; resolves with the port and the way to stop. */
+/** Starts it; resolves with the port and a function that stops it. */
 export async function serveEnrolment(deps: EnrolmentDeps): Promise<{ readonly port: number; stop(): Promise<void> }> {
   const { authority, server: own } = deps;
   const server = https.createServer({
@@ -122,7 +122,7 @@ async function takeReport(request: IncomingMessage): Promise<Answer> {
   return { status: 200, body: "ok" };
 }
 
-/** Whether the asker takes that kind of answer; who says nothing takes any. */
+/** Whether the client accepts that type of answer. Default: any type. */
 function accepts(request: IncomingMessage, type: string): boolean {
   const accept = headerOf(request, "accept");
   const [group = ""] = type.split("/");
@@ -151,7 +151,7 @@ async function sign(deps: EnrolmentDeps, request: IncomingMessage): Promise<Answ
     const wanted = await readRequest(csr);
     const taken = hubNameIn(wanted, usages, await servesAs(deps.authority, deps.server.certDer, deps.now()));
     if (taken !== undefined) {
-      return failed(`fail to signCerts, err: ${taken} is a name of the hub, or may stand for one`);
+      return failed(`fail to signCerts, err: ${taken} is a name of the hub, or a pattern that matches one`);
     }
     const { commonName, organization } = wanted.subject;
     if (node !== "" && (commonName !== nodeCommonName(node) || organization !== nodeOrganization)) {

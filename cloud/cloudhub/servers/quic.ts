@@ -17,7 +17,7 @@ export interface QuicServerDeps extends AdmissionDeps {
 /** Milliseconds an edge has to say who it is. */
 const HEADER_MS = 10_000;
 
-/** Starts it; resolves with the port and the way to stop. Rejects with QuicMissingError or ListenError. */
+/** Starts it; resolves with the port and a function that stops it. Rejects with QuicMissingError or ListenError. */
 export function serveQuicEdges(
   deps: QuicServerDeps,
 ): Promise<{ readonly port: number; stop(): Promise<void> }> {
@@ -28,7 +28,7 @@ export function serveQuicEdges(
   });
 }
 
-/** The first stream is the control stream: its first frame says who comes, and every frame on it is answered. */
+/** The first stream is the control stream: its first frame names the node, and every frame on it is answered. */
 async function greet(deps: QuicServerDeps, connection: QuicConnection): Promise<void> {
   const late = setTimeout(() => connection.close("no header frame came on the control stream"), HEADER_MS);
   connection.onClose(() => clearTimeout(late));

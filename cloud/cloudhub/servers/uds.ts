@@ -34,7 +34,7 @@ const volumePath = /^node\/[^/]+\/default\/volume\/[^/]+$/;
 const HALF_DOCUMENT_MS = 250;
 const NO_DOCUMENT_MS = 10_000;
 
-/** Starts it; resolves with the way to stop. Rejects with ListenError. */
+/** Starts it; resolves with a function that stops it. Rejects with ListenError. */
 export async function serveCsi(deps: UdsServerDeps): Promise<{ stop(): Promise<void> }> {
   const { path } = deps;
   const open = new Set<Socket>();
@@ -76,7 +76,7 @@ async function serve(deps: UdsServerDeps, socket: Socket): Promise<void> {
 
 async function answerTo(deps: UdsServerDeps, socket: Socket): Promise<Message | undefined> {
   const given = await readDocument(socket);
-  // As with Go: who says nothing and goes gets nothing.
+  // As with Go: a client that closes without a request gets no answer.
   if (given === undefined) return undefined;
   const now = deps.now();
   let request: Message;
@@ -104,7 +104,7 @@ async function answerTo(deps: UdsServerDeps, socket: Socket): Promise<Message | 
   }
 }
 
-/** One document as text; undefined where the peer closed without a word. Rejects with what is wrong for a person. */
+/** One document as text; undefined where the peer closed without sending anything. Rejects with an error for a person. */
 function readDocument(socket: Socket): Promise<string | undefined> {
   return new Promise((resolve, reject) => {
     const chunks: Uint8Array[] = [];

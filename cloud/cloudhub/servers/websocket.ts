@@ -23,7 +23,7 @@ const CIPHERS = [
   "TLS_CHACHA20_POLY1305_SHA256",
 ].join(":");
 
-/** Starts it; resolves with the port and the way to stop. */
+/** Starts it; resolves with the port and a function that stops it. */
 export async function serveEdges(deps: HubServerDeps): Promise<{ readonly port: number; stop(): Promise<void> }> {
   const server = https.createServer({
     key: deps.server.keyPem,

@@ -44,7 +44,7 @@ export class Lane {
   readonly #limits: LaneLimits;
   #waiting: LaneItem[] = [];
   readonly #inFlight = new Map<string, LaneItem>();
-  /** Messages without acknowledgement written since the last one came: they stand in the same inbox at the edge. */
+  /** Messages without acknowledgement written since the last one came: they wait in the same inbox at the edge. */
   #unanswered = 0;
   #bytes = 0;
   #inFlightBytes = 0;
@@ -74,7 +74,7 @@ export class Lane {
 
   /**
    * Takes a message in. A newer version takes the place of a waiting one of the same object; a deletion takes the place of
-   * what waits of its object and is itself final, but for the kinds that move between nodes; answers to requests stand for
+   * what waits of its object and is itself final, but for the kinds that move between nodes; answers to requests count for
    * themselves.
    */
   offer(item: LaneItem): { readonly offer: Offer; readonly replaced?: LaneItem } {
@@ -158,7 +158,7 @@ export class Lane {
 
   /**
    * Ends a round of unacknowledged sends. A newer version that waits takes over; an answer is dropped, since who asked
-   * is long gone; anything else goes behind what waits, so that it can't hold up a narrow window. With nothing waiting it
+   * is long past; anything else goes behind what waits, so that it can't hold up a narrow window. With nothing waiting it
    * stays, and is sent on and on, as KubeEdge does.
    */
   giveUp(id: string): GivenUp {

@@ -40,14 +40,14 @@ export class PacedQueue {
   /** Writes it now or as soon as there is room. False where too many wait: then it is dropped. */
   offer(message: Message): boolean {
     const { header, route } = message;
-    // An object's present state makes its former one idle; what the twin is told are changes, each of which counts.
+    // A newer state of an object replaces the older one; messages to the twin are changes, each of which counts.
     const key = route.group === groups.resource ? route.resource ?? "" : header.msg_id;
     const former = this.#waiting.get(key);
     if (former === undefined && this.#waiting.size >= this.#deps.limits.messages) {
       this.#needsResync = true;
       return false;
     }
-    // The edge passes over the insert of what it has, and it keeps what a deletion in between would have removed.
+    // The edge ignores the insert of what it has, and keeps what a deletion in between would have removed.
     const isUpsert = former !== undefined && route.operation === operations.insert;
     this.#waiting.set(key, isUpsert ? { ...message, route: { ...route, operation: operations.update } } : message);
     this.#pump();

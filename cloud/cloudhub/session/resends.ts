@@ -12,13 +12,13 @@ export interface Written {
 }
 
 /**
- * An edge from which so many messages came since a write works at its message limit (edgecore: 30 a second and a burst of 60,
- * KubeEdge v1.23 `edge/pkg/edgehub/edgehub.go`), and its acknowledgement may stand in the same queue.
+ * An edge that has sent this many messages since a write is at its message limit (edgecore: 30 a second and a burst of 60,
+ * KubeEdge v1.23 `edge/pkg/edgehub/edgehub.go`), and its acknowledgement may wait in the same queue.
  */
 const BUSY_MESSAGES = 30;
-/** A busy edge is waited for so many times the interval; then the message counts as lost all the same. */
+/** A busy edge gets this many times the interval; then the message counts as lost all the same. */
 const PUT_OFF_MOST = 12;
-/** Intervals between two sends double from one up to so many. */
+/** Intervals between two sends double, from one up to this many. */
 const LONGEST_WAIT = 8;
 
 export class Resends {

@@ -26,7 +26,7 @@ export interface SessionDeps {
   readonly tap: Tap | undefined;
   /** A node of KubeEdge v1.1: it gets every message once, and its acknowledgements say nothing. */
   readonly isV11: boolean;
-  /** Called when the lane has room again after it was full: the node lacks what was dropped, and must be looked at anew. */
+  /** Called when the lane has room again after it was full: the node lacks what was dropped, and needs a resync. */
   readonly onResyncNeeded: (session: NodeSession) => void;
   /** Called once, when the session has ended. */
   readonly ended: (session: NodeSession, reason: string) => void;
@@ -109,7 +109,7 @@ export class NodeSession {
     socket.onClose((reason) => this.end(reason));
   }
 
-  /** Whether it speaks with a node of KubeEdge v1.1. */
+  /** Whether its node runs KubeEdge v1.1. */
   get isV11(): boolean {
     return this.#deps.isV11;
   }
@@ -141,7 +141,7 @@ export class NodeSession {
   /** Sends a message that needs no acknowledgement: at once, whatever waits. */
   sendUnacknowledged(message: Message): void {
     if (this.#ended) return;
-    // What a node of v1.1 is told may be much; what it has asked for it waits for.
+    // A node of v1.1 may be sent much; answers to its requests go first, as it waits for them.
     if (this.#paced !== undefined && message.route.operation !== operations.response) {
       if (!this.#paced.offer(message)) {
         this.#drop(message, "lane full", "too much waits; the node will be looked at again");
@@ -237,7 +237,7 @@ export class NodeSession {
     return this.#ended || this.#lane.waiting + this.#lane.inFlight + (this.#paced?.size ?? 0) === 0;
   }
 
-  /** Ends session and socket; later calls do nothing. With `isFarewell` the edge is told the reason. */
+  /** Ends session and socket; later calls do nothing. With `isFarewell` the close frame gives the edge the reason. */
   end(reason: string, isFarewell = false): void {
     if (this.#ended) return;
     this.#ended = true;
@@ -293,7 +293,7 @@ export class NodeSession {
     if (isWritten) this.#tapAt("hub.record", message);
   }
 
-  /** The object is gone from the node, and so is its record; one that has come back meanwhile needs a new one. */
+  /** The node has deleted the object, and its record is removed; an object recreated meanwhile needs a new record. */
   #forget(recorded: Recorded, message: Message): void {
     void this.#deps.records.remove(this.node, recorded).then((isGone) => isGone && this.#tapAt("hub.record", message));
     const next = this.#lane.waitingOf(recorded.uid);

@@ -21,7 +21,7 @@ export class Sessions {
   add(session: NodeSession): void {
     const old = this.#byNode.get(session.node);
     this.#byNode.set(session.node, session);
-    old?.end("the node connected anew");
+    old?.end("the node connected again");
   }
 
   /** Removes a session, if it is still the registered one: an old connection's end must not take the new one with it. */

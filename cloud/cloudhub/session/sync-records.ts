@@ -61,7 +61,7 @@ export class SyncRecords {
 
   /**
    * Makes sure there is a record. Resolves all the same where there can never be one, as in a namespace that is being deleted: the
-   * object is delivered without it. Rejects where the API can't be had.
+   * object is delivered without it. Rejects where the API can't be reached.
    */
   async ensure(node: string, object: KubeObject): Promise<void> {
     const recorded = recordedOf(object);
@@ -79,8 +79,8 @@ export class SyncRecords {
   }
 
   /**
-   * Before a node is told to delete what may come back to it: the record says from then on that the node may hold it, and
-   * not which version, so that the next cloudcore sends it or deletes it again. Rejects where the API can't be had.
+   * Before a node is sent the deletion of what it may get again: the record says from then on that the node may hold it, and
+   * not which version, so that the next cloudcore sends it or deletes it again. Rejects where the API can't be reached.
    */
   async reset(node: string, object: KubeObject): Promise<void> {
     const recorded = recordedOf(object);
@@ -136,11 +136,11 @@ export class SyncRecords {
   }
 
   /**
-   * Removes a record when the node has acknowledged the object's deletion; resolves with whether it is gone. A failure is
+   * Removes a record when the node has acknowledged the object's deletion; resolves with whether it has been removed. A failure is
    * logged, and repeated likewise.
    */
   async remove(node: string, { uid, namespace }: Recorded): Promise<boolean> {
-    let isGone = true;
+    let isRemoved = true;
     const name = syncNameOf(node, uid);
     const key = keyIn(namespace, name);
     const resource = this.#informer(namespace).resource;
@@ -149,15 +149,15 @@ export class SyncRecords {
       try {
         await this.#caches.client.delete({ resource, namespace, name }, { gracePeriodSeconds: 0 });
       } catch (error) {
-        const wasGone = hasCode(error, 404);
+        const wasAbsent = hasCode(error, 404);
         const isOurs = this.#written.has(key) && this.#written.get(key) === undefined;
-        const isForgotten = wasGone && this.#informer(namespace).get(namespace, name) === undefined;
-        if (isOurs && (!wasGone || isForgotten)) this.#written.delete(key);
-        if (!wasGone) this.#failed("remove", node, name, error);
-        isGone = wasGone;
+        const isForgotten = wasAbsent && this.#informer(namespace).get(namespace, name) === undefined;
+        if (isOurs && (!wasAbsent || isForgotten)) this.#written.delete(key);
+        if (!wasAbsent) this.#failed("remove", node, name, error);
+        isRemoved = wasAbsent;
       }
     });
-    return isGone;
+    return isRemoved;
   }
 
   /** Settles when everything that is being written has been. */
@@ -220,7 +220,7 @@ function canNeverBe(error: unknown): boolean {
   return [400, 403, 404, 422].some((code) => hasCode(error, code));
 }
 
-/** A namespace that is being deleted takes nothing new (403 with that cause), one that is gone is not found. */
+/** A namespace that is being deleted refuses new objects (403 with that cause), one that has been deleted is not found. */
 function isNamespaceEnding(error: unknown): boolean {
   if (!(error instanceof KubeApiError)) return false;
   const { code, details } = error.status;

@@ -25,7 +25,7 @@ export interface DeviceDownstreamDeps extends WorkQueueDeps {
   readonly statuses: DeviceStatuses;
   /** Whether a node runs KubeEdge v1.1: it can't have devices of today. */
   readonly eras: Eras;
-  /** Whether a device without a node is one of v1alpha1. Rejects where the API can't be had. */
+  /** Whether a device without a node is one of v1alpha1. Rejects where the API can't be reached. */
   readonly isV1alpha1: (namespace: string, name: string) => Promise<boolean>;
 }
 

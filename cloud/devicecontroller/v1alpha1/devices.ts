@@ -167,7 +167,7 @@ export class DeviceV1alpha1Follower {
   }
 
   #updateProfiles(namespace: string, ...nodes: readonly (string | undefined)[]): void {
-    for (const node of new Set(nodes)) if (node !== undefined && node !== "") this.#profiles.look(namespace, node);
+    for (const node of new Set(nodes)) if (node !== undefined && node !== "") this.#profiles.enqueue(namespace, node);
   }
 
   #warnOfIdle(key: string, device: DeviceV1alpha1 | undefined, node: string): void {

@@ -31,7 +31,7 @@ export class DeviceProfiles {
   constructor(deps: DeviceProfilesDeps, devicesOn: (node: string) => readonly DeviceV1alpha1[]) {
     this.#deps = deps;
     this.#devicesOn = devicesOn;
-    this.#queue = new WorkQueue("device profiles", deps, (key) => this.#look(key));
+    this.#queue = new WorkQueue("device profiles", deps, (key) => this.#reconcile(key));
   }
 
   start(): void {
@@ -40,19 +40,19 @@ export class DeviceProfiles {
       const { name, namespace = "" } = object.metadata;
       for (const device of caches.of(resources.devicesV1alpha1).list() as DeviceV1alpha1[]) {
         const isOfModel = device.spec?.deviceModelRef?.name === name && device.metadata.namespace === namespace;
-        if (isOfModel && nodeOfV1alpha1(device) !== "") this.look(namespace, nodeOfV1alpha1(device));
+        if (isOfModel && nodeOfV1alpha1(device) !== "") this.enqueue(namespace, nodeOfV1alpha1(device));
       }
     });
     // Profiles left over from devices deleted while cloudcore was down, and profiles changed by others.
     caches.of(resources.configmaps).subscribe(({ object: { metadata } }) => {
       if (metadata.name.startsWith(profilePrefix)) {
-        this.look(metadata.namespace ?? "", metadata.name.slice(profilePrefix.length));
+        this.enqueue(metadata.namespace ?? "", metadata.name.slice(profilePrefix.length));
       }
     });
   }
 
   /** A node's devices in a namespace may have changed. */
-  look(namespace: string, node: string): void {
+  enqueue(namespace: string, node: string): void {
     this.#queue.add(`${namespace}/${node}`);
   }
 
@@ -60,7 +60,7 @@ export class DeviceProfiles {
     this.#queue.stop();
   }
 
-  async #look(key: string): Promise<void> {
+  async #reconcile(key: string): Promise<void> {
     const { caches } = this.#deps;
     const [namespace = "", node = ""] = key.split("/");
     const name = `${profilePrefix}${node}`;
@@ -97,7 +97,7 @@ export class DeviceProfiles {
   }
 }
 
-/** Devices stand in a profile in the order in which they came. */
+/** A profile lists devices in the order in which they were added. */
 function inOrderOfCreation({ metadata: a }: KubeObject, { metadata: b }: KubeObject): number {
   const [left, right] = [a, b].map(({ creationTimestamp, name }) => `${creationTimestamp ?? ""} ${name}`);
   return (left as string) < (right as string) ? -1 : 1;

@@ -1,4 +1,4 @@
-// Messages of nodes of v1.1 about their devices. None of them is confirmed: that era's edges repeat their reports for ever.
+// Messages of nodes of v1.1 about their devices. None of them is confirmed: that era's edges repeat their reports without end.
 import { type Logger, reasonOf } from "../../../base/log/logger.ts";
 import type { KeyedWorker } from "../../../base/queue/keyed-worker.ts";
 import { contentJson, type Message } from "../../../protocol/message/message.ts";
@@ -10,7 +10,7 @@ import { storeReportV1alpha1 } from "./reports.ts";
 
 /** `node/{node}/device/{name}/twin/edge_updated`: nodes of v1.1 know devices by their bare names. */
 const reportPathOfV11 = /^node\/[^/]+\/device\/([^/]+)\/twin\/edge_updated$/;
-/** What a node of v1.1 says of its devices' states: that era's cloud keeps none. */
+/** Reports of a node of v1.1 about its devices' states: that era's cloud keeps none. */
 const statePathOfV11 = /^node\/[^/]+\/device\/[^/]+\/state$/;
 
 /** Injected dependencies. */

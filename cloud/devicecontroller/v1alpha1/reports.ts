@@ -10,7 +10,7 @@ import { reportedTwins, valueOf } from "../upstream/reports.ts";
 /** Attempts in case of conflicting writes of the same Device. */
 const TRIES = 5;
 
-/** The twins after a report: what the device says of those that it has. */
+/** The twins after a report, which changes only those that the device has. */
 export function mergeTwinsV1alpha1(device: DeviceV1alpha1, report: unknown): TwinV1alpha1[] {
   const reported = reportedTwins(report);
   return twinsOf(device).map((twin) => {

@@ -33,7 +33,7 @@ export interface Follower {
   stop(): void;
 }
 
-/** What is told to nodes about an object. `path` is namespace (`null` for none), type and name. */
+/** What nodes are sent about an object. `path` is namespace (`null` for none), type and name. */
 export interface Downstream {
   readonly operation: string;
   readonly path: readonly [namespace: string, type: string, name: string];

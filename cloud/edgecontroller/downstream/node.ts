@@ -1,5 +1,5 @@
 // Each edge node's own Node to that node, always as `update`; its deletion ends the session instead of being sent. Nodes of v1.1
-// are told nothing of theirs.
+// are sent nothing of theirs.
 import { retried } from "../../../base/backoff/retry.ts";
 import { reasonOf } from "../../../base/log/logger.ts";
 import { cloudcoreAnnotation, operations, resourceTypes } from "../../../protocol/message/names.ts";
@@ -37,7 +37,7 @@ export class NodeFollower implements Follower {
     this.#reconciler.start();
   }
 
-  /** A node has connected: its Node says from now on which cloudcore it has. */
+  /** A node has connected: writes into its Node which cloudcore it is connected to. */
   annotate(name: string): void {
     const { caches, localAddress, logger } = this.#deps;
     const annotations = this.#nodes.get("", name)?.metadata.annotations;

@@ -8,7 +8,7 @@ import type { DownstreamDeps, Follower } from "./downstream.ts";
 
 /**
  * One of the two kinds. Paths are `rule/{name}` and `ruleendpoint/{name}`, as KubeEdge has them. A change comes as the end of
- * the old one and the beginning of the new: Go passes over changes.
+ * the old one and the beginning of the new: Go ignores changes.
  */
 export class RuleFollower implements Follower {
   readonly #deps: DownstreamDeps;

@@ -1,4 +1,4 @@
-// Events of an edge: made, rewritten and patched in the API. None is ever answered.
+// Events of an edge: created, updated and patched in the API. None is answered.
 import { operations } from "../../../protocol/message/names.ts";
 import { at, type KubeObject, textAt } from "../../../protocol/apis/kube-object.ts";
 import { resources } from "../../kube/resource.ts";

@@ -61,7 +61,7 @@ interface NodeReport {
   readonly ExtendResources?: Readonly<Record<string, readonly ({ readonly name?: string } | null)[] | null>> | null;
 }
 
-/** Devices of a node, such as GPUs, stand in annotations of its Node; of NVIDIA's the states too, under another name. */
+/** Devices of a node, such as GPUs, are in annotations of its Node; of NVIDIA's the states too, under another name. */
 function annotationsOf(extended: NonNullable<NodeReport["ExtendResources"]>): Record<string, string> {
   const annotations: Record<string, string> = {};
   for (const [name, list] of Object.entries(extended)) {

@@ -52,7 +52,7 @@ export const createPod: Handler = async ({ client }, request) => {
 };
 
 /**
- * `delete pod/{name}`: the containers are gone, so the object may go. The content is DeleteOptions, or from old edges the
+ * `delete pod/{name}`: the containers have been removed, so the object may be deleted. The content is DeleteOptions, or from old edges the
  * uid as a text. A pod that is deleted already, or was recreated meanwhile, counts as deleted.
  */
 export const deletePod: Handler = async ({ client }, request) => {
@@ -88,8 +88,8 @@ interface ReportedStatus {
 export const podStatus: Handler = (deps, request) => takeStatuses(deps, request, "v1.23");
 
 /**
- * As podStatus, from a node of v1.1: a status of a former pod, or of one in another namespace, is passed over. Its cloud wrote it
- * to the pod of that name; the edge, told to delete it, would take that one.
+ * As podStatus, from a node of v1.1: a status of a former pod, or of one in another namespace, is ignored. Its cloud wrote it
+ * to the pod of that name; the edge, sent the deletion, would delete that one.
  */
 export const podStatusOfV11: Handler = (deps, request) => takeStatuses(deps, request, "v1.1");
 
@@ -168,7 +168,7 @@ async function updateStatus(
     const isOther = pod !== undefined && report.UID !== undefined && pod.metadata.uid !== report.UID;
     if (isOther && version === "v1.1") return [];
     if (pod === undefined || isOther) {
-      // The edge has a pod that is not there: it is told to remove it, by name.
+      // The edge has a pod that the API doesn't have: it is sent the deletion, by name.
       const stub = { metadata: { name, namespace, creationTimestamp: null }, spec: { containers: null }, status: {} };
       return [done, { content: stub, operation: operations.delete, type: resourceTypes.pod, name }];
     }

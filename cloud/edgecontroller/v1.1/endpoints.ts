@@ -13,13 +13,13 @@ export class EndpointsFollower implements Follower {
   readonly #index: ServiceIndex;
   readonly #objects: ObjectFollower;
   readonly #lists: WorkQueue;
-  /** By key: the uids of the pods that were last told to stand behind endpoints. */
-  readonly #told = new Map<string, string>();
+  /** By key: the uids of the pods that were last sent as the ones behind the endpoints. */
+  readonly #lastSent = new Map<string, string>();
 
   constructor(deps: DownstreamDeps, index: ServiceIndex) {
     this.#deps = deps;
     this.#index = index;
-    this.#lists = new WorkQueue("pod lists", deps, (key) => this.#lookAtList(key));
+    this.#lists = new WorkQueue("pod lists", deps, (key) => this.#reconcileList(key));
     this.#objects = new ObjectFollower(deps, {
       resource: resources.endpoints,
       type: resourceTypes.endpoints,
@@ -33,12 +33,12 @@ export class EndpointsFollower implements Follower {
   start(): void {
     this.#objects.start();
     this.#deps.caches.of(resources.endpoints).subscribe(({ object, type }) => {
-      if (type === "deleted") this.#told.delete(keyOf(object));
+      if (type === "deleted") this.#lastSent.delete(keyOf(object));
     });
-    // Pods and services come by watches of their own: what was told too early is told again when the rest is there.
+    // Pods and services have watches of their own: what was sent too early is sent again when the rest is cached.
     this.#index.onMembers((namespace) => {
       for (const endpoints of this.#index.endpoints) {
-        if (endpoints.metadata.namespace === namespace && this.#told.has(keyOf(endpoints))) {
+        if (endpoints.metadata.namespace === namespace && this.#lastSent.has(keyOf(endpoints))) {
           this.#lists.add(keyOf(endpoints));
         }
       }
@@ -50,18 +50,18 @@ export class EndpointsFollower implements Follower {
     this.#lists.stop();
   }
 
-  async #lookAtList(key: string): Promise<void> {
+  async #reconcileList(key: string): Promise<void> {
     const [namespace = "", name = ""] = key.split("/");
     const endpoints = this.#deps.caches.of(resources.endpoints).get(namespace, name);
     const pods = endpoints === undefined ? undefined : this.#index.podsBehind(endpoints);
-    if (endpoints !== undefined && pods !== undefined && this.#told.get(key) !== uidsOf(pods)) {
+    if (endpoints !== undefined && pods !== undefined && this.#lastSent.get(key) !== uidsOf(pods)) {
       await this.#tell(endpoints);
     }
   }
 
   async #tell(endpoints: KubeObject): Promise<void> {
     const pods = this.#index.podsBehind(endpoints);
-    this.#told.set(keyOf(endpoints), uidsOf(pods ?? []));
+    this.#lastSent.set(keyOf(endpoints), uidsOf(pods ?? []));
     if (pods === undefined) return;
     for (const node of connectedOfV11(this.#deps)) await sendPodList(this.#deps, node, endpoints, pods);
   }

@@ -1,4 +1,4 @@
-// Services, endpoints and the pods behind them, as the lists that nodes of v1.1 are sent: put together once for all nodes.
+// Services, endpoints and their pods, as the lists that nodes of v1.1 are sent: put together once for all nodes.
 import { at, keyOf, type KubeObject } from "../../../protocol/apis/kube-object.ts";
 import type { Caches } from "../../kube/caches.ts";
 import { resources } from "../../kube/resource.ts";
@@ -11,8 +11,8 @@ export class ServiceIndex {
   readonly #caches: Caches;
   /** By namespace, by key. */
   readonly #pods = new Map<string, Map<string, KubeObject>>();
-  /** By namespace, by key of the endpoints: the pods behind them. */
-  readonly #behind = new Map<string, Map<string, readonly KubeObject[]>>();
+  /** By namespace, by key of the endpoints: their pods. */
+  readonly #selected = new Map<string, Map<string, readonly KubeObject[]>>();
   readonly #listeners: ((namespace: string) => void)[] = [];
   #services: readonly KubeObject[] | undefined;
   #endpoints: readonly KubeObject[] | undefined;
@@ -46,12 +46,12 @@ export class ServiceIndex {
   }
 
   /**
-   * The pods behind endpoints: those that the service of the same name selects. Undefined where there is no such service, or it
+   * The pods of endpoints: those that the service of the same name selects. Undefined where there is no such service, or it
    * selects nothing by itself; Go's cloud then lists whatever is in the namespace.
    */
   podsBehind(endpoints: KubeObject): readonly KubeObject[] | undefined {
     const { name, namespace = "" } = endpoints.metadata;
-    const known = this.#behind.get(namespace)?.get(name);
+    const known = this.#selected.get(namespace)?.get(name);
     if (known !== undefined) return known;
     const service = this.#caches.of(resources.services).get(namespace, name);
     const selector = Object.entries((at(service, "spec", "selector") ?? {}) as Record<string, string>);
@@ -61,18 +61,18 @@ export class ServiceIndex {
       const { labels = {} } = pod.metadata;
       if (found.length < LISTED_PODS && selector.every(([label, value]) => labels[label] === value)) found.push(pod);
     }
-    const lists = this.#behind.get(namespace) ?? new Map<string, readonly KubeObject[]>();
-    this.#behind.set(namespace, lists.set(name, found));
+    const lists = this.#selected.get(namespace) ?? new Map<string, readonly KubeObject[]>();
+    this.#selected.set(namespace, lists.set(name, found));
     return found;
   }
 
-  /** Calls back with the namespaces in which other pods may stand behind endpoints now. */
+  /** Calls back with the namespaces in which endpoints may have other pods now. */
   onMembers(listener: (namespace: string) => void): void {
     this.#listeners.push(listener);
   }
 
   #changed(namespace: string, mayBeOthers: boolean): void {
-    this.#behind.delete(namespace);
+    this.#selected.delete(namespace);
     if (mayBeOthers) { for (const listener of this.#listeners) listener(namespace); }
   }
 }

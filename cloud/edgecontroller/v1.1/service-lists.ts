@@ -8,7 +8,7 @@ import { WorkQueue } from "../../kube/work-queue.ts";
 import type { DownstreamDeps, Follower } from "../downstream/downstream.ts";
 import type { ServiceIndex } from "./service-index.ts";
 
-/** KubeEdge's own word where the namespace stands in the paths of these lists. */
+/** KubeEdge's own word in the place of the namespace in the paths of these lists. */
 const ANY_NAMESPACE = "namespace";
 
 export class ServiceListsFollower implements Follower {
@@ -55,7 +55,7 @@ export class ServiceListsFollower implements Follower {
   }
 }
 
-/** The nodes of v1.1 that are there to hear. */
+/** The nodes of v1.1 that are connected. */
 export function connectedOfV11({ connected, eras }: DownstreamDeps): string[] {
   return eras.hasV11 ? [...connected].filter((node) => eras.isV11(node)) : [];
 }

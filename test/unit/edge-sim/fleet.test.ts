@@ -20,7 +20,7 @@ test("what this machine allows is read from its own files, where it tells", asyn
   if (process.platform === "linux") expect([descriptors, ports].every((limit) => (limit ?? 0) > 0)).toBe(true);
 });
 
-test("totals are summed, the worst lag is told, and a refusal only where all are refused", () => {
+test("totals are summed, the lag is the worst one, and a refusal is given only where all are refused", () => {
   const report = (lag: number, refusal?: string): FleetReport => ({
     edges: 2,
     connected: 1,

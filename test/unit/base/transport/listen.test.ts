@@ -15,7 +15,7 @@ async function secureServer(answer: RequestListener) {
   return { server, port };
 }
 
-test("a server that is closed is gone at once, also from those who have not said anything yet", async () => {
+test("a server that is closed disconnects at once, also clients that have not sent anything yet", async () => {
   const { port, server } = await secureServer(() => {});
   const mute = connect(port, "127.0.0.1");
   await once(mute, "connect");
@@ -24,7 +24,7 @@ test("a server that is closed is gone at once, also from those who have not said
   await gone;
 });
 
-test("a server that is closed while somebody shakes hands with it does not serve them any more", async () => {
+test("a server that is closed during a handshake does not serve that client any more", async () => {
   let served = 0;
   const { port, server } = await secureServer(() => served++);
   const half = connect(port, "127.0.0.1");

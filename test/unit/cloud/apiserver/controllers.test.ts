@@ -54,10 +54,10 @@ describe("the garbage collector", () => {
     for (const [policy, left] of [["Foreground", []], ["Orphan", ["child"]]] as const) {
       const owner = create("configmaps", { metadata: { name: "owner" } });
       create("configmaps", owned("child", owner.metadata.uid ?? "", { blockOwnerDeletion: true }));
-      const { gone } = resources.delete({ kind: kind("configmaps"), namespace: "default", name: "owner" }, {
+      const { removed } = resources.delete({ kind: kind("configmaps"), namespace: "default", name: "owner" }, {
         propagationPolicy: policy,
       });
-      expect(gone).toBe(false);
+      expect(removed).toBe(false);
       garbageCollector.reconcile(depsOf(resources));
       garbageCollector.reconcile(depsOf(resources));
       expect(names("configmaps")).toEqual(left);
@@ -78,7 +78,7 @@ describe("the garbage collector", () => {
   });
 });
 
-test("a pod that is deleted goes at once where its node is gone; else its node has the say", () => {
+test("a deleted pod is removed at once where its node was deleted; else when its node says so", () => {
   const { resources, kind, create, names } = server();
   create("nodes", { metadata: { name: "there" } });
   for (const nodeName of ["there", "gone"]) {

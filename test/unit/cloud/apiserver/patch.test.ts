@@ -77,7 +77,7 @@ describe("a strategic merge patch", () => {
     expect(JSON.stringify(patched)).not.toContain("reason");
   });
 
-  test("deletes items and replaces lists where told to", () => {
+  test("deletes items and replaces lists where a directive says so", () => {
     expect(applyStrategicPatch(pod as never, { spec: { containers: [{ name: "a", $patch: "delete" }] } }))
       .toMatchObject({ spec: { containers: [{ name: "b" }] } });
     expect(applyStrategicPatch(pod as never, { spec: { containers: [{ $patch: "replace" }, { name: "z" }] } }))

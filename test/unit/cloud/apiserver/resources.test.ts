@@ -144,15 +144,15 @@ describe("deleting", () => {
   test("a pod on a node gets its grace, then goes when its node says so", () => {
     const { resources, pods } = server();
     resources.create(pods, "default", podBody("p", { nodeName: "n" }), false);
-    const { object, gone } = resources.delete(at(pods, "p"), {});
-    expect(gone).toBe(false);
+    const { object, removed } = resources.delete(at(pods, "p"), {});
+    expect(removed).toBe(false);
     expect(object.metadata).toMatchObject({
       deletionTimestamp: "2026-01-01T00:00:30Z",
       deletionGracePeriodSeconds: 30,
     });
     const events: string[] = [];
     resources.store.watch("pods", (e) => events.push(`${e.type} ${e.object.metadata.deletionGracePeriodSeconds}`));
-    expect(resources.delete(at(pods, "p"), { gracePeriodSeconds: 0 }).gone).toBe(true);
+    expect(resources.delete(at(pods, "p"), { gracePeriodSeconds: 0 }).removed).toBe(true);
     expect(events).toEqual(["MODIFIED 0", "DELETED 0"]);
   });
 
@@ -173,7 +173,7 @@ describe("deleting", () => {
   test("a pod without a node goes at once", () => {
     const { resources, pods } = server();
     resources.create(pods, "default", podBody("p"), false);
-    expect(resources.delete(at(pods, "p"), {}).gone).toBe(true);
+    expect(resources.delete(at(pods, "p"), {}).removed).toBe(true);
   });
 
   test("a precondition that doesn't hold is refused", () => {
@@ -184,10 +184,10 @@ describe("deleting", () => {
     );
   });
 
-  test("finalizers hold an object until they are gone", () => {
+  test("finalizers keep an object until they are removed", () => {
     const { resources, configmaps } = server();
     resources.create(configmaps, "default", { metadata: { name: "a", finalizers: ["x.example/hold"] } }, false);
-    expect(resources.delete(at(configmaps, "a"), {}).gone).toBe(false);
+    expect(resources.delete(at(configmaps, "a"), {}).removed).toBe(false);
     resources.patch(at(configmaps, "a"), "application/merge-patch+json", { metadata: { finalizers: null } }, "", false);
     expect(() => resources.get(at(configmaps, "a"))).toThrow("not found");
   });

@@ -87,12 +87,12 @@ describe("sendSync", () => {
     expect(b.depth("m")).toBe(1);
   });
 
-  test("answers nobody waits for are dropped", () => {
+  test("answers without a waiting request are dropped", () => {
     const { bus: b } = bus();
     b.sendResp(responseTo(2, message(), "OK"));
   });
 
-  test("to a module that is gone is an error at once", async () => {
+  test("to a module that has stopped is an error at once", async () => {
     const { bus: b } = bus();
     b.addModule("m");
     b.cleanup("m");

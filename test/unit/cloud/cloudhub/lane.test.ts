@@ -81,7 +81,7 @@ describe("what is offered", () => {
     expect(take(lane)).toEqual(["insert d/pod/a 4"]);
   });
 
-  test("answers stand for themselves: none replaces another or is stale", () => {
+  test("answers are never displaced: none replaces another or is stale", () => {
     const lane = new Lane(limits);
     lane.offer(item("d/configmap/a", "2"));
     take(lane);

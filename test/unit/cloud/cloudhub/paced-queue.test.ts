@@ -28,7 +28,7 @@ function queueOf(messages = 100) {
   return { clock, drain, offer, queue, room: () => room, written };
 }
 
-test("as much is written as the socket takes; the rest follows in order when that has gone", () => {
+test("as much is written as the socket takes; the rest follows in order when that has been sent", () => {
   const { drain, offer, queue, written } = queueOf();
   for (let i = 0; i < 8; i++) offer("update", `default/service/${i}`);
   expect([written.length, queue.size]).toEqual([3, 5]);
@@ -61,7 +61,7 @@ describe("of what waits", () => {
   });
 });
 
-test("what is too much is dropped, and told when half of the room is there again", () => {
+test("what is too much is dropped, and reported when half of the room is free again", () => {
   const { drain, offer, queue, room } = queueOf(4);
   const taken = Array.from({ length: 9 }, (_, i) => offer("update", `default/pod/${i}`));
   expect(taken.filter((was) => was)).toHaveLength(7);

@@ -25,7 +25,7 @@ const object = (name: string): KubeObject => ({
 test.each([
   { code: 403, details: { causes: [{ reason: "NamespaceTerminating" }] } },
   { code: 404, details: { kind: "namespaces", name: "ns" } },
-])("where a namespace ends ($code) objects are delivered without a record, and nobody is warned", async (refusal) => {
+])("where a namespace ends ($code) objects are delivered without a record, and without a warning", async (refusal) => {
   const { records, warned } = recordsIn(refusal);
   await records.ensure("gw-0", object("a"));
   expect(await records.acknowledge("gw-0", object("a"), "7")).toBe(false);

@@ -7,7 +7,7 @@ import { newMessage } from "../../../../protocol/message/message.ts";
 const answer = (parent: string) =>
   newMessage(1, { source: "cloudhub", group: "resource", operation: "response", resource: "default/volume/v", parent });
 
-test("an edge that is silent for a minute is told of with the id of the request", async () => {
+test("an edge that is silent for a minute is an error with the id of the request", async () => {
   const clock = new ManualClock(0);
   const requests = new VolumeRequests(clock);
   const waiting = requests.answerTo("r1", "n1");

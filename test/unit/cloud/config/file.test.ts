@@ -122,7 +122,7 @@ modules:
     expect(hub("authorization: { enable: true }").config.authorization).toBe("log");
   });
 
-  test("keys that do nothing here are taken, and told in one line; so are keys nobody knows", () => {
+  test("keys without effect are accepted, and named in one line; so are unknown keys", () => {
     const { warnings } = read(`
 modules:
   dynamicController: { enable: true }
@@ -131,8 +131,8 @@ modules:
   teapot: { enable: true }
 `);
     expect(warnings).toEqual([
-      "modules.edgeController.nodeUpdateFrequency, modules.dynamicController.enable, modules.router.port: no effect here, and passed over",
-      "modules.teapot: not known, and passed over",
+      "modules.edgeController.nodeUpdateFrequency, modules.dynamicController.enable, modules.router.port: no effect here, and ignored",
+      "modules.teapot: not known, and ignored",
     ]);
   });
 
@@ -178,7 +178,7 @@ modules:
     expect(() => read(text)).toThrow(message);
   });
 
-  test("every mistake is told at once, in the order of the file", () => {
+  test("every mistake is reported at once, in the order of the file", () => {
     const message = (() => {
       try {
         read("skep: { ackWindow: 0 }\nmodules:\n  cloudHub: { nodeLimit: x, keepaliveInterval: no }\n");
@@ -201,9 +201,9 @@ describe("as Go reads it", () => {
     ["kind: EdgeCore", 'kind ("EdgeCore"): not what KubeEdge writes there, and without effect here'],
     ["modules: { iptablesManager: { mode: nft } }", 'modules.iptablesManager.mode ("nft"): not what KubeEdge writes'],
     ["modules: { router: { port: none } }", 'modules.router.port ("none"): not what KubeEdge writes there'],
-    ["a: 1\nmodules: { nothing: 2 }", "a, modules.nothing: not known, and passed over"],
+    ["a: 1\nmodules: { nothing: 2 }", "a, modules.nothing: not known, and ignored"],
     ["kind: CloudCore\nkind: CloudCore", "kind: there more than once; the last one counts"],
-  ])("%s is taken, and one line says what is passed over", (text, warning) => {
+  ])("%s is accepted, and one line says what is ignored", (text, warning) => {
     const { warnings } = read(text);
     expect(warnings).toHaveLength(1);
     expect(warnings[0]).toContain(warning);
@@ -256,17 +256,17 @@ modules:
 `);
     expect(config).toMatchObject({ nodeLimit: 6, keepaliveInterval: 5000, tokenLifetime: 6 * 3600_000 });
     expect(servers).toMatchObject({ websocket: { port: 20000 }, https: { port: 20003 } });
-    expect(warnings).toEqual(["shared, limits, more: not known, and passed over"]);
+    expect(warnings).toEqual(["shared, limits, more: not known, and ignored"]);
   });
 
-  test("an alias for what it stands in, and one without an anchor, are refused with their place", () => {
+  test("an alias for a node that contains it, and one without an anchor, are refused with their place", () => {
     expect(() => read("modules: &m { cloudHub: { websocket: *m } }")).toThrow(/cloudcore\.yaml:1:\d+: not usable/);
     expect(() => read("modules: *m")).toThrow(/cloudcore\.yaml:1:\d+: not usable/);
   });
 
   const folder = new URL("kubeedge/", import.meta.url);
   const files = readdirSync(folder);
-  test.each(files)("KubeEdge's own %s starts, with a line for each kind of thing that is passed over", (file) => {
+  test.each(files)("KubeEdge's own %s starts, with a line for each kind of thing that is ignored", (file) => {
     const { config, servers, warnings } = parseCloudCoreFile(readFileSync(new URL(file, folder), "utf8"), file);
     expect(servers.https.port).toBe(10002);
     expect(config.advertiseAddress.length).toBeGreaterThan(0);

@@ -72,7 +72,7 @@ describe("the shipped folder", () => {
   test("keys that have no place any more are named, with the reason", async () => {
     const text = await become(shipped);
     expect(text).toMatch(/^#\s+cloudhub\.cert: the hub makes an EC certificate/m);
-    expect(text).toMatch(/^#\s+cloudhub\.protocol_quic: no edge speaks/m);
+    expect(text).toMatch(/^#\s+cloudhub\.protocol_quic: no current edge has/m);
     expect(text).toMatch(/^#\s+devicecontroller\.kube\.qps: there is one client/m);
     expect(text).toMatch(/^#\s+controller\.kube\.namespace: not known here/m);
   });

@@ -46,7 +46,7 @@ describe("what a pod refers to", () => {
 });
 
 describe("the location cache", () => {
-  test("knows the nodes by their pods, until the last of them is gone", () => {
+  test("knows the nodes by their pods, until the last of them is deleted", () => {
     const cache = new LocationCache();
     cache.put(pod("1", "n1", ["app"]));
     cache.put(pod("2", "n1", ["app"]));

@@ -88,7 +88,7 @@ describe("a device that misbehaves", () => {
     return { ...world, states };
   };
 
-  test("refuses: what is desired is told, and has no effect", () => {
+  test("refuses: a desired value is logged, and has no effect", () => {
     const { applied, clock, reports, simulated } = misbehaving({ refuses: 1 });
     simulated.configure(wanted("5"), model);
     clock.advance(100);

@@ -60,7 +60,7 @@ describe("what the cloud wants", () => {
   test.each([
     ["a value that is not of its type", { value: "warm", version: { cloud: 11, edge: 0 } }],
     ["a value with a space", { value: "2 1", version: { cloud: 11, edge: 0 } }],
-  ])("%s is passed over", (_what, { value, version }) => {
+  ])("%s is ignored", (_what, { value, version }) => {
     const { asked, devices, reports, wants, won } = twinOf();
     won({ t: wants("20", { cloud: 10, edge: 0 }) });
     asked({ t: wants(value, version), u: null });
@@ -68,7 +68,7 @@ describe("what the cloud wants", () => {
     expect(reports()).toEqual([]);
   });
 
-  test("a twin that is taken away is hidden, and comes back as another type with a newer version", () => {
+  test("a removed twin is hidden, and comes back as another type with a newer version", () => {
     const { asked, devices, wants, won } = twinOf();
     won({ t: wants("20", { cloud: 10, edge: 0 }) });
     asked({ t: wants("20", { cloud: 11, edge: 0 }, "deleted") });
@@ -87,7 +87,7 @@ describe("what the cloud wants", () => {
 });
 
 describe("what the edge says", () => {
-  test("a report is said again with its id until the end of the edge: nobody confirms it", () => {
+  test("a report is repeated with its id until the end of the edge: it is never confirmed", () => {
     const { clock, devices, reports, twin, wants, won } = twinOf();
     won({ t: wants("20", { cloud: 10, edge: 0 }) });
     devices.report("d", "t", "5");
@@ -132,7 +132,7 @@ describe("what the edge says", () => {
     expect(() => devices.reportState("d", "Online")).toThrow("online, offline, unknown");
   });
 
-  test("which devices it has is asked at each connection, and again until somebody answers", () => {
+  test("which devices it has is asked at each connection, and again until the cloud answers", () => {
     const { clock, devices, says, sent, twin } = twinOf();
     twin.connected();
     clock.advance(edgecoreTimings.confirm + 1);
@@ -159,7 +159,7 @@ describe("devices", () => {
     expect(JSON.stringify(second.store.get("edge/devicetwin/d"))).toContain('"timestamp"');
   });
 
-  test("what is not in the answer to which it has, and what it loses, is gone with its rows and its reports", () => {
+  test("what the answer to which it has lacks, and what it loses, is removed with its rows and its reports", () => {
     const { clock, devices, reports, says, store, wants, won } = twinOf();
     won({ t: wants("20", { cloud: 10, edge: 0 }) });
     devices.report("d", "t", "5");

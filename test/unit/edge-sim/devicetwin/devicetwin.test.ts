@@ -155,7 +155,7 @@ test("a state travels as a text, with the time it was last online only while it 
   ]);
 });
 
-describe("mappers are told", () => {
+describe("mappers are sent", () => {
   const update = `$hw/events/device/${id}/twin/update`;
   const says = (twin: unknown, event = "e1") => JSON.stringify({ event_id: event, timestamp: 0, twin });
 
@@ -227,7 +227,7 @@ describe("mappers are told", () => {
     ]);
   });
 
-  test("the twin when they ask, without what was deleted; 404 and 400 where it can't be had", () => {
+  test("the twin when they ask, without what was deleted; 404 and 400 where there is none", () => {
     const { heard, members, twin } = twinOf();
     members([id], null);
     twin.onPublish(update, says({ t: { actual: { value: "1" } }, u: { actual: { value: "2" } } }));
@@ -269,7 +269,7 @@ describe("mappers are told", () => {
     expect(heard("")).toMatchObject([{ code: 400, reason: "Update twin error, key:twin does not exist" }]);
   });
 
-  test("attributes that are new, other or gone", () => {
+  test("attributes that are new, changed or removed", () => {
     const { heard, members, says: cloud } = twinOf();
     members([id], null);
     const add = (attributes: unknown) =>

@@ -85,7 +85,7 @@ describe("a property that is new", () => {
 });
 
 describe("a property that is there", () => {
-  test("the same value again is a change: its version counts up and the cloud hears it", () => {
+  test("the same value again is a change: its version counts up and it is sent to the cloud", () => {
     const table = tableOf();
     const { document, sync } = table.update({ t: { actual: { value: "20" } } }, "edge", 9);
     expect(sync.t?.actual_version).toEqual({ cloud: 0, edge: 2 });
@@ -165,7 +165,7 @@ describe("what the cloud sets", () => {
     ["null", null],
     ["a value of another type", cloudSays("warm", 9, 0)],
     ["a side without a value", { expected: {}, ...type("int"), expected_version: { cloud: 9, edge: 0 } }],
-  ])("is passed over: %s", (_what, given) => {
+  ])("is ignored: %s", (_what, given) => {
     const table = tableOf();
     table.update({ t: cloudSays("25", 5, 0) }, "cloud", 2);
     expect(table.update({ t: given }, "cloud", 3)).toEqual({ result: {}, document: {}, sync: {} });
@@ -173,7 +173,7 @@ describe("what the cloud sets", () => {
 });
 
 describe("a property that is deleted", () => {
-  test("by a mapper is hidden, said to be gone, and its row stays with its versions", () => {
+  test("by a mapper is hidden, reported as deleted, and its row stays with its versions", () => {
     const table = tableOf();
     const { document, result, sync } = table.update({ t: null }, "edge", 2);
     expect(result).toEqual({ t: null });
@@ -215,7 +215,7 @@ describe("a property that is deleted", () => {
 });
 
 describe("what is not as wanted", () => {
-  test("is told for all properties until it is, and only those with something wanted", () => {
+  test("is published for all properties until it is, and only those with a desired value", () => {
     const table = tableOf("22");
     table.update({ u: { actual: { value: "1" } } }, "edge", 1);
     expect(table.delta(false)).toBeUndefined();

@@ -17,7 +17,7 @@ test("the patch always names the uid, so that a pod made anew refuses it", () =>
   for (const phase of ["creating", "running", "stopped"] as const) expect(patch(phase).metadata).toEqual({ uid: "u" });
 });
 
-test("while it is created no phase is told; running it has addresses; ended it has succeeded", () => {
+test("while it is created no phase is reported; running it has addresses; ended it has succeeded", () => {
   expect(patch("creating").status.phase).toBeUndefined();
   expect(patch("creating").status.containerStatuses[0]).toMatchObject({
     ready: false,

@@ -169,7 +169,7 @@ describe("a pod in stages", () => {
     });
   });
 
-  test("an expression that fails is told, and costs that stage alone", () => {
+  test("an expression that fails is reported, and affects that stage alone", () => {
     const { clock, failures, told } = live(
       new Stages([
         { name: "s", next: { patch: { status: { phase: { $cel: "object.spec.nope.x" } } } } },

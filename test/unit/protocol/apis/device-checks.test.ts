@@ -32,7 +32,7 @@ describe("a device", () => {
       [{ name: "serial", desired: { value: "1" } }],
       /"serial": the model has it ReadOnly/,
     ],
-  ])("%s is told so, once", (_, properties, fault) => {
+  ])("%s gets one such fault", (_, properties, fault) => {
     const faults = deviceErrors(device(properties), model);
     expect(faults).toHaveLength(1);
     expect(faults[0]).toMatch(fault);
@@ -43,7 +43,7 @@ describe("a device", () => {
   });
 });
 
-test("a model with a property name twice is told so", () => {
+test("a model with a property name twice gets that fault", () => {
   expect(modelErrors(model)).toEqual([]);
   expect(modelErrors({ metadata: { name: "m" }, spec: { properties: [{ name: "a" }, { name: "a" }] } })).toEqual([
     'property "a": names must be unique',

@@ -128,7 +128,7 @@ describe("cohorts", () => {
   });
 });
 
-test("a file of cohorts is one document: a second one is refused, not passed over", () => {
+test("a file of cohorts is one document: a second one is refused, not ignored", () => {
   const text = "fleet: [{ cohort: a }]\n---\nfleet: [{ cohort: b }]\n";
   expect(() => parseCohorts(text, "f.yaml")).toThrow("f.yaml:3:1: a file of cohorts is one YAML document");
 });

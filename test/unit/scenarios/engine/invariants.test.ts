@@ -100,7 +100,7 @@ describe("no version went backwards", () => {
   });
 });
 
-test("a pod that reaches a node it was never bound to is told of; its deletion there is not", async () => {
+test("a pod that reaches a node it was never bound to is a violation; its deletion there is none", async () => {
   const name = "nothing was delivered to a node that doesn't own it";
   const hops = [{ hop: "edge.read" as const }];
   expect((await verdicts(worldWith({ hops, owners: new Set() })))[name]).toMatch(/broken: edge-0 got default\/pod\/p/);

@@ -8,7 +8,7 @@ describe("variables", () => {
     expect(substitute({ "$EDGE": ["$n", "at ${EDGE}-$n"] }, variables)).toEqual({ "gw-0": [3, "at gw-0-3"] });
   });
 
-  test("that nobody has set stay where a dollar may be meant", () => {
+  test("that are not set stay where a dollar may be meant", () => {
     expect(substitute({ "$patch": "echo $HOME" }, variables)).toEqual({ "$patch": "echo $HOME" });
   });
 

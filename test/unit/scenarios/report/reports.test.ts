@@ -130,7 +130,7 @@ describe("the terminal", () => {
 });
 
 describe("GitHub", () => {
-  test("an annotation stands at the line that failed, its text on one line", () => {
+  test("an annotation is at the line that failed, its text on one line", () => {
     const [annotation] = annotations(run, "skep");
     expect(annotation).toMatch(/^::error file=lib\/a\.yaml,line=12,title=breaks/);
     expect(annotation).toContain("%0A  status.phase");

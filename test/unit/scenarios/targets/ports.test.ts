@@ -4,7 +4,7 @@ import { closeServer, listen } from "../../../../base/transport/listen.ts";
 import { holdBlock } from "../../../../scenarios/targets/ports.ts";
 
 describe("an environment's block of ports", () => {
-  test("is free, and nobody else's in this process while the environment stands", async () => {
+  test("is free, and not given twice in this process while the environment is open", async () => {
     await using cleanup = new AsyncDisposableStack();
     const firsts = await Promise.all(Array.from({ length: 100 }, () => holdBlock("127.0.0.1", cleanup)));
     expect(new Set(firsts).size).toBe(100);
