@@ -1,4 +1,4 @@
-// The version of skep, as it tells it wherever it is asked.
+// The version that skep reports.
 
 /** As in package.json; a test compares the two. */
 export const version = "0.1.0";

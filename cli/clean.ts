@@ -11,7 +11,7 @@ export interface CleanFlags {
   readonly dryRun?: boolean;
 }
 
-/** In this order: a device goes before its model and its node. What belongs to them goes with them. */
+/** Deletion order: devices before their models and Nodes. Garbage collection deletes their dependents. */
 const kinds: readonly Resource[] = [resources.devices, resources.devicemodels, resources.nodes];
 const AT_ONCE = 20;
 
@@ -32,7 +32,7 @@ export async function cleanCommand({ dryRun = false, kubeconfig }: CleanFlags): 
   return 0;
 }
 
-/** What bears the fleet's label; nothing where the cluster does not know the kind. */
+/** Objects with the fleet's label; empty if the cluster does not serve the kind. */
 async function ours(kube: KubeClient, resource: Resource): Promise<ObjectRef[]> {
   try {
     const { items } = await kube.list(resource, { labelSelector: fleetLabel });

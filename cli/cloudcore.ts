@@ -21,7 +21,7 @@ export interface CloudcoreFlags extends KlogFlags {
   readonly defaultconfig?: boolean;
   readonly minconfig?: boolean;
   readonly seedConf?: string;
-  /** True, or the version of KubeEdge whose devices are to be there, too. */
+  /** True, or the KubeEdge version whose device CRDs are printed, too. */
   readonly crds?: boolean | string;
   readonly kubeconfig?: string;
   readonly advertise?: readonly string[];
@@ -36,9 +36,9 @@ export interface CloudcoreFlags extends KlogFlags {
   readonly verbose?: boolean;
 }
 
-/** Where Go's cloudcore looks for its file; taken where it is there and neither a file nor a cluster is named. */
+/** Go cloudcore's default config path; read if it exists and neither --config nor --kubeconfig is given. */
 const OWN_FILE = "/etc/kubeedge/config/cloudcore.yaml";
-/** Without a file: KubeEdge's own ports, stepped around when taken, on this machine only, and no socket for CSI. */
+/** Without a file: KubeEdge's ports, or free ones if those are in use; loopback only; no CSI socket. */
 const LOCAL = "127.0.0.1";
 
 export async function cloudcoreCommand(flags: CloudcoreFlags): Promise<number> {
@@ -117,7 +117,7 @@ async function fromFile(path: string): Promise<CloudCoreFile> {
   return await loadCloudCoreFile(path);
 }
 
-/** Appends every hop to a file as a line of JSON, before anything else happens: what was seen survives a kill. */
+/** Appends every hop to a file as a JSON line, synchronously: recorded hops survive a SIGKILL. */
 function hopFile(path: string, logger: Logger): Tap {
   let file: number;
   try {

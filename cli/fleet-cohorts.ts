@@ -48,7 +48,7 @@ export function refuseCohorts(written: readonly ScenarioCohort[], flags: FleetFl
   }
 }
 
-/** What edges can't make themselves: the Nodes of those of v1.1, device models and devices. */
+/** Creates what edges can't create themselves: the Nodes of v1.1 edges, device models and devices. */
 export async function makeObjects(kube: KubeClient, written: readonly ScenarioCohort[], file: string): Promise<void> {
   const { createDevices } = await import("../scenarios/cohorts/devices.ts");
   const { makeNodesOfV11 } = await import("../scenarios/cohorts/fleet-cohort.ts");

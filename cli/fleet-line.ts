@@ -7,7 +7,7 @@ const LEAST_MS = 500;
 export class FleetLine {
   readonly #flags: { readonly json?: boolean; readonly quiet?: boolean };
   readonly #edges: number;
-  /** Whether each report is written, as JSON, for who adds several up. */
+  /** Whether each report is written as JSON, for a caller that sums the reports of several fleets. */
   readonly #tellsAll: boolean;
   readonly #people: NodeJS.WriteStream;
   #before: { readonly up: number; readonly down: number; readonly at: number } | undefined;

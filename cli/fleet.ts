@@ -31,7 +31,7 @@ interface RunningFleet extends AsyncDisposable {
 
 /** Milliseconds between two lines of totals. */
 const LINE_EVERY_MS = 1000;
-/** How long no edge at all may get in before it is called a failure. */
+/** Milliseconds without any connected edge after which the fleet fails. */
 const FIRST_CONNECTION_MS = 30_000;
 
 export async function fleetCommand(flags: FleetFlags): Promise<number> {
@@ -81,12 +81,12 @@ export async function fleetCommand(flags: FleetFlags): Promise<number> {
   return code() ?? 0;
 }
 
-/** Rejects as the other does, and never settles otherwise: for a race that only failures may end. */
+/** Rejects when `promise` rejects and never resolves: for `Promise.race`, where only a failure may win. */
 function failureOf(promise: Promise<unknown>): Promise<never> {
   return promise.then(() => new Promise<never>(() => {}));
 }
 
-/** Why going on is of no use; undefined while it may be. */
+/** Why the fleet can't succeed any more; undefined while it still can. */
 function hopeless(report: FleetReport | undefined, ms: number, cloudcore: string): string | undefined {
   if (report?.refusal !== undefined) return `the cloudcore at ${cloudcore} refuses the edges: ${report.refusal}`;
   if (ms < FIRST_CONNECTION_MS || (report?.connections ?? 0) > 0) return undefined;
@@ -150,7 +150,7 @@ async function storeIn(folder: string, logger: Logger): Promise<StoreFile> {
   return await StoreFile.open(join(folder, "edges.db"), ({ message }) => logger.error(message));
 }
 
-/** Each part of them in a process of its own, which is this command again. */
+/** Starts the edges in worker processes; each runs this command for one shard. */
 function fleetElsewhere(flags: FleetFlags, count: number, line: FleetLine): RunningFleet {
   const { token } = flags;
   const workers = new FleetWorkers({

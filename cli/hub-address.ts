@@ -1,4 +1,4 @@
-// `--cloudcore HOST[:PORT]` with `--token` or `--certs`: where a cloudcore is and how edges get in.
+// `--cloudcore HOST[:PORT]` with `--token` or `--certs`: the address of a cloudcore and the credentials of edges.
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { reasonOf } from "../base/log/logger.ts";

@@ -3,7 +3,7 @@ import { type Command, Option } from "commander";
 import { version } from "../base/version.ts";
 import { UsageError } from "./failure.ts";
 
-/** What of them means something here. */
+/** The klog flags that have an effect here. */
 export interface KlogFlags {
   /** Verbosity; from 4 on it is as `--verbose`. */
   readonly v?: number;
@@ -26,7 +26,7 @@ const booleans = [
   "one-output",
   "legacy-stderr-threshold-behavior",
 ];
-/** What is switched on or off: these take no argument after them. */
+/** Boolean flags: these accept a value only after `=`. */
 const switches: ReadonlySet<string> = new Set([...booleans, "minconfig", "defaultconfig", "version"]);
 const withValue = [
   "vmodule",

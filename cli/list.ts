@@ -30,7 +30,7 @@ export async function listCommand(
 }
 
 /**
- * Reads files of scenarios or of cohorts without running them, and all that they name; tells of each what is wrong with it.
+ * Reads scenario or cohort files and every file they name, without running them; reports what is wrong in each.
  * Resolves with the exit code.
  */
 export async function checkCommand(files: readonly string[]): Promise<number> {

@@ -50,7 +50,7 @@ withFlags(run, [
   )
   .option(
     "--retries <n>",
-    "try a scenario that failed again; holding then, it is reported as flaky",
+    "retry a failed scenario up to n times; if it then passes, report it as flaky",
     integer(0, 100),
     0,
   )
@@ -110,7 +110,7 @@ cloudcore.command("resync <nodes...>").description(
 
 const fleet = program.command("fleet").description("start simulated edges against a cloudcore, ours or the Go one");
 withFlags(fleet, ["cloudcore", "edges", "seed", "timeScale", "json", "quiet", "verbose"])
-  .option("--quic-port <port>", "come by QUIC, to this UDP port of a cloudcore of skep's own", integer(1, 65_535))
+  .option("--quic-port <port>", "connect over QUIC to this UDP port; needs skep's own cloudcore", integer(1, 65_535))
   .option("--prefix <name>", "what the edges are called: NAME-0, NAME-1 … (edge)", nodePrefix)
   .option("--label <key=value>", "a label of their Nodes; may be said several times", label)
   .option(
@@ -121,7 +121,7 @@ withFlags(fleet, ["cloudcore", "edges", "seed", "timeScale", "json", "quiet", "v
     "--kubeconfig <file>",
     "the cloudcore's cluster: the cohorts' devices are made there, and certificates with its CA; edges need none",
   )
-  .option("--data <dir>", "keep there what the edges store, for when they are started again")
+  .option("--data <dir>", "persist the edges' stores in this folder, so that a restarted fleet finds them")
   .option("--rate <n>", "edges that join a second, at most", positive)
   .option(
     "--processes <n>",
@@ -175,7 +175,7 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   throw error;
 });
 
-/** Called by the name of KubeEdge's binary, through a link, it is that: a unit file or an image stays as it is. */
+/** Invoked through a link named `cloudcore`, skep acts as KubeEdge's binary: unit files and images need no change. */
 function argumentsOf([, script = "", ...given]: readonly string[]): string[] {
   const args = /(^|[/\\])cloudcore$/.test(script) ? ["cloudcore", ...given] : given;
   return args[0] === "cloudcore" ? ["cloudcore", ...goArguments(args.slice(1))] : args;

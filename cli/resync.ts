@@ -13,7 +13,7 @@ export interface ResyncFlags {
 
 const AT_ONCE = 20;
 
-/** Resets the versions in the ObjectSyncs and ClusterObjectSyncs of these nodes. Our cloudcore and Go's send again what has none. */
+/** Resets the versions in the ObjectSyncs and ClusterObjectSyncs of these nodes. Our cloudcore and Go's resend objects without one. */
 export async function resyncCommand(nodes: readonly string[], { kubeconfig }: ResyncFlags): Promise<number> {
   if (kubeconfig === undefined) {
     throw new UsageError("--kubeconfig FILE is needed: the cluster that the nodes belong to");

@@ -128,7 +128,7 @@ async function targetOf(flags: RunFlags): Promise<Target> {
 }
 
 /**
- * What can't be written is better known before the run than after it. Resolves with the folder that was made for it,
+ * Checks before the run that reports can be written. Resolves with the folder that was created for them,
  * undefined where it was there.
  */
 async function prepareReports(dir: string): Promise<string | undefined> {
@@ -142,7 +142,7 @@ async function prepareReports(dir: string): Promise<string | undefined> {
 }
 
 async function writeReports(dir: string, run: RunResult, command: string): Promise<string[]> {
-  // The page last: whatever it may lack, CI has its files. Nothing before the first message waits for its modules.
+  // The HTML page last: if it fails, the files for CI exist. Its modules load here, to keep the start of a run fast.
   const reports = {
     "junit.xml": () => junitReport(run, command),
     "report.json": () => jsonReport(run),

@@ -4,7 +4,7 @@ import { type Clock, every } from "../base/time/clock.ts";
 /** How often it is looked how late timers are. */
 const LAG_EVERY_MS = 50;
 
-/** How late this process's own timers are, in milliseconds, at most, since it was last asked. */
+/** The largest delay of this process's timers since the last call, in milliseconds. */
 export function lagOf(clock: Clock): () => number {
   let lag = 0;
   let due = performance.now() + LAG_EVERY_MS;

@@ -1,4 +1,4 @@
-// KubeEdge's own kinds in a cluster: made where they are missing, left as they are where they are there.
+// KubeEdge's own kinds in a cluster: creates missing definitions, leaves existing ones unchanged.
 import { SkepError } from "../base/error/skep-error.ts";
 import type { Logger } from "../base/log/logger.ts";
 import { kubeedgeCrds, kubeedgeCrdsOfBothEras } from "../protocol/apis/crds.ts";

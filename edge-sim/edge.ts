@@ -50,7 +50,7 @@ export interface EdgeOptions extends DeviceSideOptions {
   readonly tap?: Tap;
   /** Milliseconds added to each message, and ± how much. */
   readonly link?: { readonly latency?: number; readonly jitter?: number };
-  /** What pods live by that these are for. */
+  /** The stages of the pods that they select. */
   readonly stages?: Stages;
   /** Where its store is kept, so that it outlives this process. Default: in memory alone. */
   readonly rows?: StoreRows;
@@ -221,7 +221,7 @@ export class Edge {
     this.pods.connected();
   }
 
-  /** What is no answer goes to the twin or to the store, by its group. */
+  /** Dispatches a message that is no answer to DeviceTwin or MetaManager, by its group. */
   #receive(message: Message): void {
     switch (message.route.group) {
       case groups.resource:

@@ -5,7 +5,7 @@ export interface ErrorFacts {
   readonly meaning: string;
   /** What to do, as an imperative sentence without its full stop. */
   readonly advice: string;
-  /** No scenario of a run can do without what is missing: the run ends. */
+  /** Every scenario of a run needs what is missing: the run ends. */
   readonly endsRun?: true;
   /** It never reaches a user unless skep has a bug. */
   readonly isInternal?: true;

@@ -1,4 +1,4 @@
-// A wire made bad: latency, jitter, cuts and half-open connections between one edge and its cloud, per direction.
+// Simulates a bad network link: latency, jitter, cuts and half-open connections between one edge and its cloud, per direction.
 import type { Random } from "../random/random.ts";
 import type { Clock, Timer } from "../time/clock.ts";
 import type { MessageSocket } from "../transport/message-socket.ts";
@@ -18,7 +18,7 @@ const MAX_DELAYED = 10_000;
 /**
  * The link of one edge. It works on whole messages at the edge's socket:
  * a *cut* ends the TCP connection without a close frame and refuses new ones until it is healed;
- * a *half-open* link stays connected and swallows what is sent in that direction.
+ * a *half-open* link stays connected and drops what is sent in that direction.
  */
 export class Link {
   readonly #clock: Clock;
@@ -49,12 +49,12 @@ export class Link {
     for (const socket of [...this.#sockets]) socket.close();
   }
 
-  /** From now on messages in that direction vanish, without either end noticing. */
+  /** Drops all further messages in that direction; neither end notices. */
   halfOpen(direction: Direction): void {
     for (const way of waysOf(direction)) this.#swallow[way] = true;
   }
 
-  /** The wire works again. A connection that was half-open is not mended by it: what was swallowed stays lost. */
+  /** Restores the link. Messages that a half-open connection has dropped stay lost. */
   heal(): void {
     this.#cut = false;
     this.#swallow = { up: false, down: false };

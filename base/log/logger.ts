@@ -13,7 +13,7 @@ export interface Logger {
   with(fields: Fields): Logger;
 }
 
-/** Says nothing. */
+/** Discards every line. */
 export const silentLogger: Logger = {
   debug() {},
   info() {},
@@ -25,7 +25,7 @@ export const silentLogger: Logger = {
 /** The message of a thrown value of any type, for a log line or a message to a person. */
 export function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  // Something failed, and then its cleaning up: the first is what a person needs.
+  // The operation failed, and then its cleanup failed too: the message is that of the first error.
   if (error instanceof SuppressedError) {
     return `${reasonOf(error.suppressed)}; cleaning up failed, too: ${reasonOf(error.error)}`;
   }

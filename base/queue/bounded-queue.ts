@@ -17,7 +17,7 @@ interface WaitingSender<T> {
 
 /**
  * First in, first out, of at most `capacity` items. `send` waits for room (as a Go channel does), so nothing is dropped;
- * waiting senders keep their order. Who must not wait uses `trySend`.
+ * waiting senders keep their order. Callers that must not wait use `trySend`.
  */
 export class BoundedQueue<T> {
   readonly name: string;

@@ -1,6 +1,6 @@
 // Limits how many calls run at once and how many more wait: the workers and the channel of one kind of work.
 
-/** Lets `workers` in at a time; `room` is what bounds those that wait. */
+/** Runs at most `workers` calls at a time; `room` limits the number of waiting calls. */
 export class Gate {
   readonly #workers: number;
   readonly #capacity: number;
@@ -14,18 +14,18 @@ export class Gate {
     this.#capacity = workers + buffer;
   }
 
-  /** Those inside and those that wait: the gauge. */
+  /** Running and waiting calls: the gauge. */
   get size(): number {
     return this.#accepted;
   }
 
-  /** Settles when there is room for one more, which it then has; the wait is the back-pressure towards the caller. */
+  /** Reserves a place; settles when there is one. The wait is the back-pressure on the caller. */
   async room(): Promise<void> {
     while (this.#accepted >= this.#capacity) await new Promise<void>((resolve) => this.#waitingForRoom.push(resolve));
     this.#accepted++;
   }
 
-  /** Runs what has been given room, when a worker is free. */
+  /** Runs work that has a reserved place (see `room`) as soon as a worker is free. */
   async run(work: () => Promise<void>): Promise<void> {
     if (this.#inside >= this.#workers) await new Promise<void>((resolve) => this.#entering.push(resolve));
     else this.#inside++;

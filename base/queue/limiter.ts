@@ -31,7 +31,7 @@ export class Limiter {
     return Math.max(0, (1 - this.#tokens) * this.#refill);
   }
 
-  /** A clock that is set back gives nothing, and takes nothing. */
+  /** When the clock is set back, the number of tokens does not change. */
   #fill(): void {
     const now = this.#clock.now();
     this.#tokens = Math.min(this.#burst, this.#tokens + Math.max(0, now - this.#at) / this.#refill);

@@ -46,7 +46,7 @@ export interface QuicCredentials {
 }
 
 const PROTOCOL = "kubeedge";
-/** Milliseconds: KubeEdge's idle timeout, how often we say something before, and the time for a handshake. */
+/** Milliseconds: KubeEdge's idle timeout, our keepalive interval, and the handshake timeout. */
 const IDLE_MS = 30_000;
 const KEEPALIVE_MS = 10_000;
 const HANDSHAKE_MS = 10_000;
@@ -255,7 +255,7 @@ function connectionOf(native: Native, events: Events): QuicConnection {
   };
 }
 
-/** A peer that closes in peace gives its reason as bytes. */
+/** A peer that closes the connection normally sends its reason as bytes. */
 function whyClosed(detail: unknown): string {
   const reason = (detail as { readonly data?: { readonly reason?: Uint8Array } } | undefined)?.data?.reason;
   const text = reason === undefined ? "" : Buffer.from(reason).toString("utf8");

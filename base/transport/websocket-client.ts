@@ -19,7 +19,7 @@ export class DialError extends SkepError {
   }
 }
 
-/** What it takes to dial. `secureContext` is built once per edge and kept for reconnects: making one is dear. */
+/** Dial options. `secureContext` is built once per edge and reused for reconnects, because creating one is expensive. */
 export interface DialOptions {
   readonly url: string;
   readonly secureContext: SecureContext;

@@ -1,4 +1,4 @@
-// Accepts WebSockets on an HTTPS server; what an upgrade means is its caller's business.
+// Accepts WebSockets on an HTTPS server; the caller decides about each upgrade.
 import { type IncomingMessage, type Server, STATUS_CODES } from "node:http";
 import type { Server as SecureServer } from "node:https";
 import { WebSocketServer } from "ws";
@@ -21,7 +21,7 @@ export interface Refusal {
 
 /** What an upgrade means. */
 export interface UpgradeHandler {
-  /** Says no before the upgrade; undefined lets it pass. */
+  /** Returns why the upgrade is refused; undefined accepts it. */
   refuse?(request: IncomingMessage): Refusal | undefined;
   accept(socket: MessageSocket, request: IncomingMessage): void;
 }

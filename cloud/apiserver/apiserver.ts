@@ -57,7 +57,7 @@ export interface ApiAccess {
   readonly token: string;
 }
 
-/** Controllers without which an API server is none. */
+/** Controllers that every API server needs. */
 const ofEveryServer: readonly Controller[] = [definitions, serviceAccounts];
 /** Those of kube-controller-manager and kube-scheduler. */
 const ofControllerManager: readonly Controller[] = [
@@ -147,7 +147,7 @@ export class ApiServer {
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     try {
-      if (!this.#mayEnter(request)) throw new ApiError(401, "Unauthorized", "Unauthorized");
+      if (!this.#isAuthenticated(request)) throw new ApiError(401, "Unauthorized", "Unauthorized");
       const { clock } = this.#options;
       const answer = await route({ resources: this.resources, clock, request, response });
       if (answer !== undefined) send(request, response, answer);
@@ -164,7 +164,7 @@ export class ApiServer {
         send(request, response, { status: error.status.code, body: error.status });
         return;
       }
-      this.#options.logger.error("a request failed for a reason of ours", {
+      this.#options.logger.error("a request failed with an internal error", {
         method: request.method,
         path: request.url?.split("?")[0],
         error: reasonOf(error),
@@ -174,7 +174,7 @@ export class ApiServer {
     }
   }
 
-  #mayEnter(request: IncomingMessage): boolean {
+  #isAuthenticated(request: IncomingMessage): boolean {
     if ((request.socket as TLSSocket).authorized) return true;
     if (/^\/(healthz|livez|readyz)\b/.test(request.url ?? "")) return true;
     const [scheme = "", given = ""] = (request.headers.authorization ?? "").split(" ");

@@ -1,4 +1,4 @@
-// Conditions of a status: identified by their type, the one that was set last at the end.
+// Conditions of a status: identified by their type; the condition that was set last is the last in the list.
 import { at, type KubeObject, listAt } from "../../protocol/apis/kube-object.ts";
 
 /** The object with this condition in the place of the one of its type. */

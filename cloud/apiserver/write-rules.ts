@@ -14,7 +14,7 @@ export interface DeleteOptions {
   readonly dryRun?: readonly string[];
 }
 
-/** An object that is being deleted may lose finalizers, but win none. */
+/** An object that is being deleted may lose finalizers, but not get new ones. */
 export function refuseNewFinalizers(kind: Kind, object: KubeObject, old: KubeObject): void {
   if (old.metadata.deletionTimestamp === undefined) return;
   const added = (object.metadata.finalizers ?? []).filter((f) => !(old.metadata.finalizers ?? []).includes(f));
@@ -96,7 +96,7 @@ export function finalizersOf(object: KubeObject, policy: DeleteOptions["propagat
   return object.metadata.finalizers ?? [];
 }
 
-/** Preconditions that don't hold, and namespaces that may not go. Throws. */
+/** Throws for a failed precondition and for a namespace that must not be deleted. */
 export function refusePreconditions(kind: Kind, object: KubeObject, options: DeleteOptions): void {
   const { uid, resourceVersion } = options.preconditions ?? {};
   const { name } = object.metadata;

@@ -21,7 +21,7 @@ export class BusError extends SkepError {
   readonly code = "SKEP_BUS";
 }
 
-/** Milliseconds a synchronous call waits where it doesn't say (KubeEdge: 30 s). */
+/** Default timeout of a synchronous call, milliseconds (KubeEdge: 30 s). */
 export const DEFAULT_SYNC_TIMEOUT_MS = 30_000;
 
 interface Slot {
@@ -99,7 +99,7 @@ export class Bus {
     let sent = false;
     const { promise, resolve, reject } = Promise.withResolvers<Message>();
     promise.catch(() => {});
-    // The slot stands before the message goes out, so that a fast answer finds it.
+    // The waiter is registered before the message is sent, so that a fast answer finds it.
     this.#slots.set(id, {
       take: (answer) => {
         resolve(answer);

@@ -13,11 +13,11 @@ export interface Module {
   start(): Promise<void>;
   /** Called once for each message of the module's channel, in order, each after the last one settled. */
   receive?(message: BusMessage): void | Promise<void>;
-  /** Finishes what is under way and lets go of everything; also after a `start` that failed. */
+  /** Finishes the work in progress and releases all resources; also called after a failed `start`. */
   stop(): Promise<void>;
 }
 
-/** Milliseconds all modules together have for stopping, and each in any case: five seconds are not reached. */
+/** Milliseconds for all modules together to stop, and the minimum for each; the total stays below five seconds. */
 const STOP_DEADLINE_MS = 4000;
 const STOP_LEAST_MS = 200;
 
@@ -51,7 +51,7 @@ export async function startModules(
     }
   };
   for (const module of modules) {
-    // It counts as started from here on: one that fails half-way has things to let go of.
+    // It counts as started from here on: a module whose start fails half-way has resources to release.
     started.push(module);
     try {
       await module.start();

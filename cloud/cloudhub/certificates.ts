@@ -74,7 +74,7 @@ async function readLegacyCa(file: string): Promise<string | undefined> {
   return checkLegacyCa(pem, `skep.legacyCAFile: ${file}`);
 }
 
-/** Both files, or neither: undefined where neither is there. */
+/** Reads both files; undefined if neither exists. Rejects if only one exists. */
 async function readPair(certFile: string, keyFile: string, names: string): Promise<KeyPair | undefined> {
   const [certPem, keyPem] = await Promise.all([readIfThere(certFile), readIfThere(keyFile)]);
   if (certPem === undefined && keyPem === undefined) return undefined;
@@ -123,7 +123,7 @@ async function sharedServer(
       else await client.update(resources.secrets, { ...stored, data: encoded(data) });
       return made;
     } catch (error) {
-      // Another cloudcore was faster: what it stored may do for us too.
+      // Another cloudcore was faster: we use its certificate if it serves our addresses too.
       if (!hasCode(error, 409)) throw error;
       if (round === SERVER_ROUNDS) return made;
     }

@@ -23,7 +23,7 @@ export interface IntakeDeps {
   readonly onRegistration: () => void;
 }
 
-/** Hands every message of a connection to the modules, in order. What is no message ends the session. */
+/** Hands every message of a connection to the modules, in order. Invalid input ends the session. */
 export function readMessages(session: NodeSession, socket: MessageSocket, deps: IntakeDeps): void {
   const { clock, logger, onRegistration, tap, totals, upstream } = deps;
   const { node } = session;

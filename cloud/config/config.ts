@@ -27,7 +27,7 @@ export interface CloudCoreConfig {
   readonly tokenLifetime: number;
   /** `certificate`: `node_id` must be the certificate's. `header`: any certificate of the CA will do, as with Go. */
   readonly identity: "certificate" | "header";
-  /** Where Go's own way is wanted although ours is better (docs/deviations.md). */
+  /** Behaviours of Go's cloudcore that are switched on in place of ours (docs/deviations.md). */
   readonly strictGo: ReadonlySet<StrictGo>;
   /**
    * What edges ask is checked against what their node may do (`authorization.enable` and `debug`): not at all, with a line in

@@ -53,7 +53,7 @@ export interface CloudCoreFile {
     readonly unixsocket?: string;
     readonly monitor: Address;
   };
-  /** What the file asks for in vain, for people: one sentence each. */
+  /** One sentence for each setting of the file that has no effect. */
   readonly warnings: readonly string[];
 }
 
@@ -161,7 +161,7 @@ class Reader {
   readonly inert: string[] = [];
   /** Paths of unknown keys. */
   readonly unknown: string[] = [];
-  /** Paths of keys that are there more than once, and of values that are taken although they are written otherwise. */
+  /** Paths of duplicate keys, and of values that are accepted although they aren't the expected ones. */
   readonly repeated: string[] = [];
   readonly odd: string[] = [];
   readonly #document: Document;
@@ -212,7 +212,7 @@ class Reader {
     for (const { key, value } of map.items) {
       if (!isMergeKey(key)) continue;
       const from = this.#resolved(value);
-      // Of several the first has the last word.
+      // Of several merged mappings the first takes precedence.
       const sources = isSeq(from) ? from.items.map((item) => this.#resolved(item)).reverse() : [from];
       for (const source of sources) {
         if (!isMap(source)) continue;

@@ -73,7 +73,7 @@ const moved: ReadonlyMap<string, string> = new Map([
 /** Modules by their names of then. */
 const modules: Paths = { edgecontroller: "edgeController", devicecontroller: "deviceController" };
 
-/** What is said of keys that have no place in today's file; the first that fits. */
+/** Notes on keys that today's file doesn't have; the first match applies. */
 const remarks: readonly (readonly [RegExp, string])[] = [
   [/^cloudhub\.(cert|key)$/, "the hub makes an EC certificate of its own; edges of v1.1 do not look at it"],
   [/^cloudhub\.protocol_websocket$/, "WebSocket is the only transport, and always on"],
@@ -197,7 +197,7 @@ function flatten(
   take: (key: string, value: unknown) => void,
   file: string,
 ): void {
-  // What is written without a value is as good as not there.
+  // A key without a value counts as absent.
   if (value === null || value === undefined) return;
   if (typeof value !== "object" || Array.isArray(value)) return take(prefix, value);
   if (depth > DEEPEST) throw new ConfigFileError(`${file}: ${oneLine(prefix).slice(0, 80)}: too deep`);

@@ -127,7 +127,7 @@ export class DeviceController implements Module {
     const sendsMemberships = !this.#deps.strictGo.has("membership-on-connect");
     if (operation === operations.connected && sendsMemberships) this.#follower.connected(nodeOf(resource));
     if (operation === operations.connected || operation === operations.disconnected) return undefined;
-    // A node asks for its memberships at every connect; it has got them unasked.
+    // A node asks for its memberships at every connect; it has been sent them already.
     if (resource.endsWith("/membership/detail")) return undefined;
     const [, node = "", namespace = "", name = "", what = ""] = reportPath.exec(resource) ?? [];
     if (what === "") {
@@ -156,7 +156,7 @@ export class DeviceController implements Module {
         logger.warn("a report of a device that the node does not have was refused", about);
         continue;
       }
-      // Meanwhile another device may have the name: what the one before has said is not its.
+      // A device recreated under the same name must not get the reports of the former one.
       if (device !== undefined && device.metadata.uid !== reported.metadata.uid) {
         change = {};
         merged.length = 0;

@@ -43,12 +43,12 @@ export interface EdgeControllerDeps extends Omit<DownstreamDeps, "connected" | "
   readonly logger: Logger;
   readonly tap: Tap | undefined;
   readonly strictGo: CloudCoreConfig["strictGo"];
-  /** Calls for an edge are made in its name, where the hub authorises what edges ask (KubeEdge does it then only). */
+  /** Calls for an edge impersonate its node; true only with authorisation switched on in the hub (as with KubeEdge). */
   readonly impersonates: boolean;
   readonly upstream: CloudCoreConfig["upstream"];
 }
 
-/** Who carries it out, and whose workers and waiting places it takes. */
+/** The handler, and the channel whose workers and buffer it uses. */
 type Row = readonly [handler: Handler, channel: UpstreamChannel];
 
 /** What may be asked, by resource type and operation; `*` is any operation. */
@@ -146,7 +146,7 @@ export class EdgeController implements Module {
     if (operation === operations.connected || operation === operations.disconnected) return undefined;
     const found = parseNodePath(resource);
     if (found === undefined) {
-      logger.warn("an edge's message has no resource path that means anything", {
+      logger.warn("an edge's message has an invalid resource path", {
         resource,
         id: message.header.msg_id,
       });

@@ -14,7 +14,7 @@ const CALL_TIMEOUT_MS = 30_000;
 /** Objects of one page of a list. */
 const PAGE = 500;
 
-/** The API said no; `status` is what it said. */
+/** The API refused the call; `status` is its answer. */
 export class KubeApiError extends SkepError {
   readonly code = "SKEP_KUBE_API";
   readonly status: KubeStatus;

@@ -33,7 +33,7 @@ export class Informer {
   readonly #watch: ListWatch<KubernetesObject>;
   readonly #backoff: Backoff;
   readonly #objects = new Map<string, KubeObject>();
-  /** By name: what an object is found by, and the objects by that and by their keys. */
+  /** By index name: the function that computes an object's value, and the objects by value and key. */
   readonly #indices = new Map<string, Index>();
   readonly #handlers: ((event: CacheEvent) => void)[] = [];
   readonly #synced = Promise.withResolvers<void>();

@@ -59,7 +59,7 @@ export class Reconciler<Sent extends LastSent> {
     this.#queue.stop();
   }
 
-  /** Has an object looked at again although the cache has no news of it. */
+  /** Reconciles an object again although it has not changed in the cache. */
   add(key: string): void {
     this.#queue.add(key);
   }

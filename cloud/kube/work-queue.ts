@@ -1,4 +1,4 @@
-// Keys that want looking at: each once however often it is named, one after another, again after a failure.
+// A queue of keys to reconcile: each key is queued once, keys run one after another, failures are retried.
 import { Backoff } from "../../base/backoff/backoff.ts";
 import { type Logger, reasonOf } from "../../base/log/logger.ts";
 import type { Random } from "../../base/random/random.ts";
@@ -74,7 +74,7 @@ export class WorkQueue {
     const backoff = this.#failed.get(key) ?? new Backoff(RETRY, random.stream(`queue/${this.#name}/${key}`));
     this.#failed.set(key, backoff);
     const wait = backoff.next();
-    logger.warn("could not be brought up to date; trying again", {
+    logger.warn("could not reconcile; trying again", {
       queue: this.#name,
       key,
       wait: Math.round(wait),

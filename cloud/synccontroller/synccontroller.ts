@@ -1,4 +1,4 @@
-// SyncController: compares what each connected node has acknowledged with what there is, and sends the difference.
+// SyncController: compares what each connected node has acknowledged with the API's objects, and sends the difference.
 import { retried } from "../../base/backoff/retry.ts";
 import { type Logger, reasonOf } from "../../base/log/logger.ts";
 import { type Clock, every, type Timer } from "../../base/time/clock.ts";
@@ -173,7 +173,10 @@ export class SyncController implements Module {
       await retried(this.#deps.clock, REMOVAL_WAITS_MS, this.#stopped.signal, remove);
     } catch {
       if (this.#stopped.signal.aborted) return;
-      this.#deps.logger.warn("a sync record that means nothing any more stays for now", { node, record: name });
+      this.#deps.logger.warn("could not remove an obsolete sync record; the next resync tries again", {
+        node,
+        record: name,
+      });
     }
   }
 }

@@ -1,4 +1,4 @@
-// A simulated device behind its mapper: takes desired values, has values of its own, reports both, as well as it behaves.
+// A simulated device behind its mapper: accepts desired values, generates its own, reports both, and can misbehave.
 import type { Device, DeviceModel, DeviceProperty, ModelProperty } from "../../protocol/apis/device.ts";
 import { listAt, textAt } from "../../protocol/apis/kube-object.ts";
 import type { Random } from "../../base/random/random.ts";
@@ -27,19 +27,19 @@ export interface DeviceDeps {
   readonly random: Random;
   /** One millisecond of the device's cycles. */
   readonly millisecond: number;
-  /** Says it; returns why it was refused, where it was. */
+  /** Sends the report; returns the reason if it was refused. */
   readonly report: (report: Report) => string | undefined;
   /** A desired value has reached the device. */
   readonly applied: (property: string, value: string) => void;
   /** The mapper has noticed that the device went `offline` or came back `online`. */
   readonly noticed?: (state: "online" | "offline") => void;
-  /** By the name of a model; devices of others behave. */
+  /** By model name; devices of other models don't misbehave. */
   readonly behaviours?: Readonly<Record<string, DeviceBehaviour>>;
 }
 
 interface Property {
   desired: string | undefined;
-  /** The desired value that the device has taken; it holds it. */
+  /** The desired value that the device has applied and keeps. */
   held: string | undefined;
   value: string | undefined;
   /** What `measure` has set, which stays until it is set again. */
@@ -47,7 +47,7 @@ interface Property {
   readonly type: string;
   readonly isWritable: boolean;
   readonly reportsToCloud: boolean;
-  /** Milliseconds of the device between two reports. */
+  /** Interval between two reports, in the device's own milliseconds. */
   readonly cycle: number;
   readonly source: ValueSource;
   readonly faults: Faults;
@@ -71,9 +71,9 @@ export class SimulatedDevice {
   #misbehaviour: Misbehaviour = {};
   #isOffline = false;
   #turn: Timer | undefined;
-  /** By property: the desired value that takes its time. */
+  /** By property: the timer that applies a delayed desired value. */
   readonly #late = new Map<string, Timer>();
-  /** By property: the desired value that came while it was offline. */
+  /** By property: the desired value received while the device was offline. */
   readonly #untaken = new Map<string, string>();
 
   constructor(deps: DeviceDeps) {
@@ -149,7 +149,7 @@ export class SimulatedDevice {
     if (known !== undefined) known.measured = known.value = value;
   }
 
-  /** The device measures, or is made to say, this value now. Returns why it was refused, where it was. */
+  /** Sets and reports a value now. Returns the reason if the report was refused. */
   set(property: string, value: string): string | undefined {
     const known = this.#properties.get(property);
     if (known !== undefined) known.value = value;
@@ -161,7 +161,7 @@ export class SimulatedDevice {
     });
   }
 
-  /** Says everything it has again, as mappers do each cycle: after a time without connection the cloud may have missed it. */
+  /** Reports all values again, as mappers do each cycle: the cloud may have missed reports while disconnected. */
   repeat(): void {
     if (this.#isOffline) return;
     for (const [name, { value, reportsToCloud }] of this.#properties) {
@@ -241,7 +241,7 @@ export class SimulatedDevice {
   #cycle(name: string): void {
     const property = this.#properties.get(name);
     if (property === undefined || this.#isOffline) return;
-    // What has been asked for is held; everything else is measured.
+    // An applied desired value is kept; any other value is measured.
     const value = property.held ?? property.measured ?? property.source();
     this.set(name, property.faults.reported(value, property.type));
   }

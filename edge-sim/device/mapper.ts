@@ -14,7 +14,7 @@ export interface MapperDeps {
   readonly millisecond: number;
   /** By the name of a model: how its devices behave. */
   readonly behaviours: Readonly<Record<string, DeviceBehaviour>>;
-  /** Whether devices take what is desired and report by themselves, or only do what they are made to. */
+  /** Whether devices apply desired values and report by themselves, or act only on command. */
   readonly isActive: boolean;
   /** Reports a device's values; returns why they were refused, if they were. */
   readonly report: (id: string, report: Report) => string | undefined;
@@ -78,7 +78,7 @@ export class SimulatedMapper implements DeviceMapper {
     this.#devices.delete(id);
   }
 
-  /** All devices say again what they have, as mappers do each cycle: without a connection it was lost. */
+  /** All devices report their values again, as mappers do each cycle: reports are lost while disconnected. */
   repeat(): void {
     for (const { simulated } of this.#devices.values()) simulated.repeat();
   }

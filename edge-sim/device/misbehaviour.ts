@@ -3,7 +3,7 @@ import { Random } from "../../base/random/random.ts";
 
 /** What a device does wrong. Shares are of 1; times are milliseconds of the device's own. */
 export interface Misbehaviour {
-  /** The share of desired values that it does not take: it goes on as it was. */
+  /** The share of desired values that it does not apply: its value stays unchanged. */
   readonly refuses?: number;
   /** How long a desired value takes to have an effect; a newer one takes its place. */
   readonly lags?: number;
@@ -11,14 +11,14 @@ export interface Misbehaviour {
   readonly drifts?: number;
   /** The share of reports that are no value of the property's type. */
   readonly rubbish?: number;
-  /** Says and takes nothing for `for`, time and again: `every` lies between two ends of it, the first time anything up to that. */
+  /** Periodically offline for `for`, then online for `every`; the first online period is random, up to `every`. */
   readonly offline?: { readonly every: number; readonly for: number };
 }
 
-/** Each may travel as a twin's value, and none is a number, a truth or a sensible text. */
+/** Each is allowed as a twin's value on the wire, but none is a valid number, boolean or meaningful text. */
 const invalidValues: readonly string[] = ["NaN", "-", "null", "undefined", "#REF", "1.2.3", "0x", "@".repeat(512), ""];
 
-/** What one property's reports and desired values come to. Has a stream of its own: values stay the same beside it. */
+/** Decides the faults of one property. Uses its own random stream, so that faults don't change the generated values. */
 export class Faults {
   readonly #misbehaviour: Misbehaviour;
   readonly #random: Random;

@@ -91,7 +91,7 @@ export class SocketMapper implements DeviceManager {
     await rm(this.#socket, { force: true });
   }
 
-  /** What the edge refuses (above all where too much is said at once) is lost until the next cycle, as with any mapper. */
+  /** A report that the edge refuses (mostly by its rate limit) is lost until the next cycle, as with any mapper. */
   reportDeviceStatus(namespace: string, name: string, twins: readonly TwinReport[]): undefined {
     this.#call("ReportDeviceStatus", {
       deviceName: name,

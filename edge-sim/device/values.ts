@@ -35,7 +35,7 @@ const DEFAULT_HIGH = 100;
 const FRACTION_DIGITS = 2;
 
 /**
- * A source as it was asked for, or one that fits the property's type and bounds: numbers then stay within `minimum` and
+ * The configured source, or one that fits the property's type and bounds: its numbers stay within `minimum` and
  * `maximum` (0 and 100 without). Numbers of an INT are rounded, others have two digits at most.
  */
 export function valueSource(property: ModelProperty, random: Random, spec?: ValueSpec): ValueSource {

@@ -76,7 +76,7 @@ export class DeviceTwin {
     return this.#members.has(this.#deps.era.idOf(id));
   }
 
-  /** A device's state, and what is wanted and reported of its properties; undefined for a device the node does not have. */
+  /** A device's state, desired and reported values; undefined if the node does not have the device. */
   stateOf(id: string) {
     const member = this.#members.get(this.#deps.era.idOf(id));
     if (member === undefined) return undefined;
@@ -116,7 +116,7 @@ export class DeviceTwin {
     this.#members.clear();
   }
 
-  /** At every connect it asks for its members, and goes on asking where the cloud never answers. */
+  /** Requests the node's members at every connect, and repeats the request until the cloud answers. */
   connected(): void {
     const { clock, era, node } = this.#deps;
     const content = JSON.stringify({
@@ -209,7 +209,7 @@ export class DeviceTwin {
     this.#reports.report([`${member.id} state`], `device/${member.id}/${era.statePath}`, payload);
   }
 
-  /** The node has a device from now on. */
+  /** Adds a device to the node. */
   join({ id, name = id, description = "", state = "" }: Partial<MembershipDevice> & { readonly id: string }): Member {
     const known = this.#members.get(id);
     if (known !== undefined) return known;
@@ -219,7 +219,7 @@ export class DeviceTwin {
     return member;
   }
 
-  /** The node has a device no longer. */
+  /** Removes a device from the node. */
   leave(id: string): void {
     if (!this.#members.delete(id)) return;
     const { onDelete, store } = this.#deps;
@@ -230,7 +230,7 @@ export class DeviceTwin {
     this.#publications.membership([], [{ id }]);
   }
 
-  /** That the node does not have a device; undefined where it does. */
+  /** An error message if the node does not have the device, else undefined. */
   missing(id: string): string | undefined {
     if (this.has(id)) return undefined;
     return `${this.#deps.node} has no device ${id}; it has ${this.devices().join(", ") || "none"}`;
@@ -250,7 +250,7 @@ export class DeviceTwin {
     if (twin !== undefined) this.#sync(member, twin, "");
     if (isNew && attributes !== undefined) this.#setAttributes(member, attributes);
     if (isNew) this.#publications.membership([device], []);
-    // edgecore's answer to a device that comes a second time without twins, as today's cloud sends it.
+    // edgecore's answer when a known device is added again without twins, as today's cloud does.
     else if (twin === undefined) {
       this.#publications.refusal(device.id, "", 400, "Update twin error, key:twin does not exist");
     }
@@ -295,7 +295,7 @@ export class DeviceTwin {
     this.#deps.onDesired(member.id, expectedOf(member.twins));
   }
 
-  /** In edgecore's order: the document, what is not as wanted, and then the cloud. */
+  /** In edgecore's order: publishes the document, then the delta, then reports to the cloud. */
   #tell(member: Member, { document, sync }: TwinChanges, event: string, now: number): void {
     this.#publications.changes(member, document, event, now);
     const properties = Object.entries(sync);

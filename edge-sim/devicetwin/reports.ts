@@ -15,9 +15,9 @@ export interface ReportsDeps {
 
 interface Unconfirmed {
   message: Message;
-  /** What it is about and no newer message is. */
+  /** Its subjects, without those that a newer message reports. */
   readonly subjects: Set<string>;
-  /** Older ones that hold an older value of one of its subjects and are still to be sent again for others. */
+  /** Older messages with an older value of one of its subjects that must still be resent for their other subjects. */
   readonly follows: Set<Unconfirmed>;
   /** Newer ones that have this one in `follows`. */
   readonly followers: Set<Unconfirmed>;
@@ -25,7 +25,7 @@ interface Unconfirmed {
   readonly copies: Map<string, number>;
   /** The turn of its last copy. */
   lastTurn: number;
-  /** Copies up to this turn may have arrived before an older message that they follow: their answers mean nothing. */
+  /** Copies up to this turn may have arrived before an older message that they follow: ignore their confirmations. */
   settledAfter: number;
   isConfirmed: boolean;
   sentAt: number;
@@ -104,22 +104,22 @@ export class TwinReports {
     if (known === undefined) return;
     const turn = known.copies.get(id) ?? 0;
     const isLast = turn > known.settledAfter && [...known.follows].every((first) => first.lastTurn < turn);
-    // An older message may arrive after this copy: a later copy's answer will tell.
+    // An older message may arrive after this copy: wait for the confirmation of a later copy.
     if (!isLast) return;
     known.isConfirmed = true;
-    // A copy of it that waits need not go.
+    // A copy that still waits for the message limit is not needed any more.
     this.#deps.hub.forget(known.message);
     if (known.follows.size === 0) this.#done(known);
   }
 
-  /** Nothing is sent again; what still waits for the message limit goes. */
+  /** Stops all resends; messages that wait for the message limit are still sent. */
   clear(): void {
     this.#unconfirmed.clear();
     this.#byId.clear();
     this.#newest.clear();
   }
 
-  /** What is about these subjects, and nothing else, is not sent any more. */
+  /** Drops the messages that are only about these subjects. */
   forget(isAbout: (subject: string) => boolean): void {
     for (const subject of [...this.#newest.keys()]) {
       const message = isAbout(subject) ? this.#overtake(subject) : undefined;
@@ -127,7 +127,7 @@ export class TwinReports {
     }
   }
 
-  /** The subject is another message's from now on; returns the message that has none left. */
+  /** Removes the subject from its newest message; returns that message if it has no subject left. */
   #overtake(subject: string): Message | undefined {
     const older = this.#newest.get(subject);
     this.#newest.delete(subject);
@@ -142,7 +142,7 @@ export class TwinReports {
     for (const id of known.copies.keys()) this.#byId.delete(id);
     for (const subject of known.subjects) this.#newest.delete(subject);
     for (const first of known.follows) first.followers.delete(known);
-    // Who followed it follows what it followed: that may still be sent again.
+    // Its followers now follow its predecessors: those may still be resent.
     for (const follower of known.followers) {
       follower.follows.delete(known);
       follower.settledAfter = Math.max(follower.settledAfter, known.lastTurn, known.settledAfter);
@@ -169,7 +169,7 @@ export class TwinReports {
       if (!isLate && unconfirmed.follows.isDisjointFrom(repeated)) continue;
       unconfirmed.isConfirmed = false;
       repeated.add(unconfirmed);
-      // One that waits already waits behind what it follows from now on.
+      // Requeue a waiting copy behind the messages that it follows.
       hub.forget(unconfirmed.message);
       this.#copy(unconfirmed);
       if (hub.send(unconfirmed.message)) unconfirmed.sentAt = now;

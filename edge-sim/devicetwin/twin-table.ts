@@ -69,7 +69,7 @@ export class TwinTable {
         const known = this.#twins.get(name);
         before.set(name, known);
         if (known === undefined && wanted === null) {
-          // Go's update ends here, without an error, and what came before stays.
+          // Go's update stops here without an error; changes made before stay.
           changes.document[name] = { last: null, current: null };
           break;
         }
@@ -99,7 +99,7 @@ export class TwinTable {
     for (const side of sides) {
       const value = wanted[side]?.value;
       if (value === undefined || isRefused) continue;
-      // A first expected value is not checked; that is how edgecore does it.
+      // edgecore does not check the type of a first expected value.
       const isChecked = side === "actual" || twin.expected !== undefined;
       const mismatch = isChecked ? refuseTwinType(type, value) : undefined;
       if (mismatch !== undefined && by === "edge") throw new TwinError(mismatch);
@@ -205,7 +205,7 @@ export class TwinTable {
   }
 
   /**
-   * What is wanted and isn't so, by property, with the twins that have something wanted; undefined where all is as wanted.
+   * Desired values that differ from the reported ones, by property, and the twins with a desired value; undefined if none differs.
    * Mappers of v1.1 are also sent twins without a desired value.
    */
   delta(

@@ -68,7 +68,7 @@ export class Dmi implements DeviceManager {
   }
 
   /**
-   * A mapper takes a protocol over; returns its devices, but for those whose model isn't there. A mapper that came before for
+   * Registers a mapper for a protocol; returns its devices, except those without a stored model. An earlier mapper of
    * the same protocol is sent nothing any more.
    */
   register(protocol: string, mapper: DeviceMapper): Device[] {

@@ -102,7 +102,7 @@ export class DmiServer {
         if (twins.length > limits.twinsOfReport) {
           throw new Error(`ReportDeviceStatusRequest: a report has ${limits.twinsOfReport} twins at most`);
         }
-        // Where one of the two is missing edgecore falls over.
+        // edgecore panics if one of the two is missing.
         const hasBoth = twins.every((twin) =>
           at(twin, "observedDesired") !== undefined && at(twin, "reported") !== undefined
         );
@@ -133,7 +133,7 @@ export class DmiServer {
     if (protocol === "") throw new Error(`fail to register mapper ${name} because the protocol is nil`);
     const address = at(request, "mapper", "address");
     const path = Buffer.from(address instanceof Uint8Array ? address : []).toString().replace(/^unix:(\/\/)?/, "");
-    // Without data edgecore makes no way back to the mapper.
+    // Without `withData` edgecore creates no client to call the mapper.
     if (request.withData !== true) return {};
     if (!path.startsWith("/")) {
       throw new Error(`fail to create dmi client for device mapper ${name}: no socket ${path}`);
@@ -152,7 +152,7 @@ export class DmiServer {
       const model = dmi.modelOf(device) as DeviceModel;
       try {
         const [ofDevice, ofModel] = [deviceMessage(device, model), modelMessage(model)];
-        // What can't be written would spoil the answer for all.
+        // One device that can't be encoded would make the whole answer fail.
         encodeDmi("Device", ofDevice);
         encodeDmi("DeviceModel", ofModel);
         deviceList.push(ofDevice);

@@ -72,7 +72,7 @@ export class EdgeNode implements NodeAgent {
     return this.#renewals;
   }
 
-  /** The connection stands: register, once for each start; report and renew. */
+  /** On connect: registers once per start, then reports the status and renews the lease periodically. */
   connected(): void {
     const { clock, timings } = this.#deps;
     void this.#attempt("register", () => this.#register());
@@ -88,7 +88,7 @@ export class EdgeNode implements NodeAgent {
   disconnected(): void {
     const { identity, store } = this.#deps;
     this.#isRegistered = false;
-    // After a renewal that failed, a kubelet asks what there is before it writes.
+    // After a failed renewal, a kubelet reads the lease before it writes it.
     store.delete(wirePath(LEASE_NAMESPACE, resourceTypes.lease, identity.name));
     for (const timer of [this.#lease, this.#status, this.#retry]) timer?.cancel();
     this.#lease = undefined;
@@ -115,7 +115,7 @@ export class EdgeNode implements NodeAgent {
     }
   }
 
-  /** The heartbeat: every condition again, with the present time, and whatever else the cloud has otherwise. */
+  /** The heartbeat: reports every condition with the current time, and all fields that differ from the cloud's Node. */
   async #report(): Promise<void> {
     const { clock, identity, store } = this.#deps;
     const before = (store.get(wirePath(noNamespace, resourceTypes.node, identity.name))?.status ?? {}) as Status;

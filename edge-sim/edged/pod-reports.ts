@@ -19,9 +19,9 @@ export interface PodReports {
   stop(): void;
   /** Reports a pod's status. Rejects where it can't be reported now; a pod that was deleted or recreated has nothing to report. */
   report(pod: KubeObject, view: PodView): Promise<void>;
-  /** The containers have ended for good: the object may go too. */
+  /** The containers have terminated for good: the object may be deleted. */
   release(pod: KubeObject): Promise<void>;
-  /** The pod is no more. */
+  /** The pod was deleted. */
   forget(pod: KubeObject): void;
 }
 

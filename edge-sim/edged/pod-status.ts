@@ -4,7 +4,7 @@ import { type KubeObject, listAt, textAt } from "../../protocol/apis/kube-object
 import { type Condition, sortedJson, type Status, statusPatch, withTransitions } from "./status-patch.ts";
 
 /**
- * Where a pod is in its life here. `unpulled`: its image can't be pulled; `unconfigured`: a container's configuration can't be read,
+ * The simulated phase of a pod. `unpulled`: its image can't be pulled; `unconfigured`: a container's configuration can't be read,
  * so that it isn't created, and the others run; `unready`: it runs and its probe fails; `backoff`: a
  * container ended and waits to be started again; `stopped` and `failed` are the end.
  */
@@ -37,7 +37,7 @@ export interface PodView {
   readonly end?: PodExit | undefined;
   /** By container: why it can't be created, where the pod is `unconfigured`. */
   readonly errors?: ReadonlyMap<string, string>;
-  /** What stages have made of its status, for a pod that lives by them. */
+  /** The status that its stages have computed, for a pod with stages. */
   readonly staged?: Status | undefined;
 }
 

@@ -33,7 +33,7 @@ export interface Pod {
   errors: ReadonlyMap<string, string>;
   /** Events that were written of it, each once. */
   readonly events: Set<string>;
-  /** What its stages have made it say, each line with its time. */
+  /** The log lines that its stages have written, each with its time. */
   logs: readonly string[];
 }
 

@@ -201,7 +201,7 @@ export class EdgePods {
     void this.#advance(pod);
   }
 
-  /** The cloud has deleted the pod. What still runs is ended, and its end reported, although the cloud will not store it. */
+  /** The cloud has deleted the pod. Stops running containers and reports it, although the cloud does not store that. */
   delete(object: KubeObject): void {
     const pod = this.#pods.get(object.metadata.uid ?? "");
     if (pod === undefined) return;

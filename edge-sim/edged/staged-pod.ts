@@ -34,7 +34,7 @@ export class StagedPod {
     this.#schedule();
   }
 
-  /** The pod is another version of itself now; its status stays what the stages made of it. */
+  /** Replaces the pod by a newer version; keeps the status that the stages computed. */
   replace(pod: KubeObject): void {
     this.#pod = { ...pod, status: this.#pod.status ?? {} };
     this.#schedule();
@@ -45,7 +45,7 @@ export class StagedPod {
     this.#next = undefined;
   }
 
-  /** Takes up the stage that fits now; the one that is on its way stays, as long as it fits. */
+  /** Schedules a matching stage; an already scheduled one stays as long as it matches. */
   #schedule(): void {
     const { clock, millisecond, random, stages } = this.#deps;
     const fitting = stages.fitting(this.#pod);
@@ -69,7 +69,7 @@ export class StagedPod {
     } catch (error) {
       return failed(error);
     }
-    // What changes nothing would be taken up again and again.
+    // A stage without a change would be scheduled again without end.
     if (isDeepStrictEqual(status, this.#pod.status ?? {})) return;
     this.#pod = { ...this.#pod, status: status as Status };
     changed(status as Status);

@@ -69,7 +69,7 @@ export class Stages {
     this.#stages = specs.map(compile);
   }
 
-  /** Whether a pod lives by them. Pods that none of them selects by labels and annotations live as they always do. */
+  /** Whether a stage selects the pod by labels and annotations. Other pods follow the simulated kubelet. */
   areFor(pod: KubeObject): boolean {
     return this.#stages.some((stage) => stage.isFor(pod));
   }

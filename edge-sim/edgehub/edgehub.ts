@@ -1,4 +1,4 @@
-// EdgeHub: the edge's connection. It dials, keeps alive, reconnects, and hands messages to whom they concern.
+// EdgeHub: the edge's connection. It dials, sends keepalives, reconnects, and dispatches messages to the edge's modules.
 import { Backoff, type BackoffOptions } from "../../base/backoff/backoff.ts";
 import { hopOf } from "../../protocol/message/hops.ts";
 import type { Tap } from "../../base/hop/hop.ts";
@@ -78,7 +78,7 @@ export class EdgeHub {
     return this.#socket?.isOpen === true;
   }
 
-  /** Settles when the first try to connect has come to something, or to nothing. */
+  /** Settles when the first attempt to connect has succeeded or failed. */
   get firstRound(): Promise<void> {
     return this.#firstRound.promise;
   }
@@ -113,7 +113,7 @@ export class EdgeHub {
     return this.isConnected ? undefined : this.#problem;
   }
 
-  /** Why the cloud does not want this edge, where trying again can't help: its certificate or its name is wrong. */
+  /** Why the cloud refuses this edge for good: its certificate or its name is wrong. */
   get refusal(): string | undefined {
     return this.#refusal;
   }
@@ -165,7 +165,7 @@ export class EdgeHub {
     return this.isConnected && this.#limit.send(message, replaced, takesPlace);
   }
 
-  /** It need not go any more, where the message limit still holds it back. */
+  /** Drops the message if the message limit still holds it back. */
   forget(message: Message): void {
     this.#limit.forget(message);
   }

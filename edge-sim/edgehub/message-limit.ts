@@ -56,7 +56,7 @@ export class MessageLimit {
   }
 
   /**
-   * Writes a message now or in its turn; false where too many wait already. What still waits of `replaced` goes no more; the
+   * Writes a message now or in its turn; false where too many wait already. Waiting messages in `replaced` are dropped; the
    * message takes the latest of their places, or with `takesPlace` false the last of all.
    */
   send(message: Message, replaced: readonly Message[] = [], takesPlace = true): boolean {
@@ -97,7 +97,7 @@ export class MessageLimit {
     return true;
   }
 
-  /** It need not be sent any more, if it hasn't been. */
+  /** Drops a message that still waits. */
   forget(message: Message): void {
     const place = this.#places.get(message);
     if (place === undefined) return;

@@ -41,7 +41,7 @@ export async function internalBroker(
     maxClientsIdLength: limits.mqttClientId,
     queueLimit: 100,
     preConnect(_client, packet, done) {
-      // What is kept for who isn't there would have no bound.
+      // Queues for absent clients would have no bound.
       packet.clean = true;
       if (packet.will !== undefined) packet.will.retain = false;
       done(null, aedes.connectedClients < MAX_CLIENTS);

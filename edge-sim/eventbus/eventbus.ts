@@ -179,7 +179,7 @@ export class EventBus {
 
   #unsubscribe(topic: string): void {
     const topics = this.#topics();
-    // What an edge listens to anyway is not the cloud's to end.
+    // The cloud must not cancel the edge's own subscriptions.
     if (!topics.includes(topic)) return;
     this.#keep(topics.filter((known) => known !== topic));
     if (standingTopics(this.#deps.era.segments).includes(topic)) return;

@@ -32,15 +32,15 @@ export interface Cohort {
   readonly credentials?: EdgeCredentials;
   /** By the name of a model: how its devices behave. */
   readonly behaviours?: Readonly<Record<string, DeviceBehaviour>>;
-  /** What pods live by that these are for. */
+  /** The stages of the pods that they select. */
   readonly stages?: Stages;
-  /** Who has its devices. */
+  /** Which mapper operates its devices. */
   readonly mapper?: MapperKind;
   /** What each of its edges has for mappers and applications, by name and index. */
   readonly endpoints?: (name: string, index: number) => Pick<EdgeOptions, "dmi" | "mqtt" | "serviceBus">;
 }
 
-/** Of all edges each `of`-th, from the `index`-th on. */
+/** Every `of`-th edge of the fleet, starting at `index`. */
 export interface Shard {
   readonly index: number;
   readonly of: number;
@@ -65,7 +65,7 @@ export interface FleetOptions {
   readonly suffix?: string;
 }
 
-/** How a fleet stands. */
+/** The totals of a fleet. */
 export interface FleetTotals {
   readonly edges: number;
   readonly connected: number;

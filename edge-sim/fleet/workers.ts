@@ -1,9 +1,9 @@
-// A fleet in several processes: each has every so-many-th edge, and tells its totals once a second, in one line.
+// A fleet in several processes: each worker runs one shard and writes its totals once a second as a JSON line.
 import { SkepError } from "../../base/error/skep-error.ts";
 import { type ChildProcess, spawn } from "node:child_process";
 import type { FleetTotals } from "./fleet.ts";
 
-/** What a process tells of its edges. */
+/** A worker's report of its edges. */
 export interface FleetReport extends FleetTotals {
   /** Milliseconds by which its timers were late, at most, since the last report. */
   readonly lag: number;
@@ -25,7 +25,7 @@ export interface WorkersOptions {
   readonly onLine: (line: string) => void;
 }
 
-/** A process of the fleet that ended by itself; the message is its last word. */
+/** A worker process that exited by itself; the message is its last error line. */
 export class WorkerError extends SkepError {
   readonly code = "SKEP_WORKER";
 }
@@ -34,7 +34,7 @@ export class WorkerError extends SkepError {
 const MAX_LINE = 64 * 1024;
 /** Milliseconds for all of them to stop; then they are killed. */
 const STOP_MS = 4000;
-/** How skep begins its last word. */
+/** The prefix of skep's error messages. */
 const LAST_WORD = "skep: ";
 
 export class FleetWorkers {

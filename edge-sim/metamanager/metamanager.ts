@@ -155,7 +155,7 @@ export class MetaManager {
     const given = message.content as KubeObject | null;
     const uid = textAt(given, "metadata", "uid");
     const type = path.split("/")[1];
-    // A deletion of an older pod of the same name must not take the new one away; other kinds go by name alone.
+    // Deleting an older pod must not delete a newer pod of the same name; other kinds are matched by name alone.
     const isOther = type === resourceTypes.pod && uid !== "" && stored !== undefined && stored.metadata.uid !== uid;
     if (!isOther) {
       store.delete(path);

@@ -121,7 +121,7 @@ export class ServiceBus {
   async #call({ content, route: { operation = "", resource = "" } }: Message): Promise<Answer> {
     const { methodIsOperation } = this.#deps.era;
     const [port = "", path = "", ...more] = resource.split(":");
-    // The port must be one: anything else could name another machine.
+    // Accept only a valid port number: other text could name another host.
     if (more.length > 0 || !/^\d{1,5}$/.test(port) || Number(port) > 65_535) {
       throw new CallError(400, `the format of resource ${resource} is incorrect`);
     }

@@ -9,7 +9,7 @@ export interface ConfigKey {
   readonly schema: ValueSchema;
   /** What holds where the file is silent. */
   readonly default: unknown;
-  /** False where the key is KubeEdge's and does nothing here: it is taken, and said so. */
+  /** False where KubeEdge's key does nothing here: it is accepted with a warning. */
   readonly hasEffect: boolean;
   /** For the documentation: what it does. */
   readonly about: string;

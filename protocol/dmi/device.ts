@@ -7,7 +7,7 @@ type Json = Readonly<Record<string, unknown>>;
 
 /**
  * A Device with the defaults of its model: protocol and visitor data of the model, each key overlaid by the device's own.
- * Throws TypeError where such data hold a list or an object: edgecore then tells no mapper of the device.
+ * Throws TypeError where such data hold a list or an object: edgecore then sends the device to no mapper.
  */
 export function deviceMessage(device: Device, model: DeviceModel | undefined): object {
   const { name, namespace = "default" } = device.metadata;

@@ -158,7 +158,7 @@ export function encodeDmi(message: string, value: object): Uint8Array {
   return type.encode(type.fromObject(value)).finish();
 }
 
-/** A message of these bytes, whole numbers as numbers. Throws where they are none. */
+/** Decodes a message, integers as numbers. Throws for invalid bytes. */
 export function decodeDmi(message: string, bytes: Uint8Array): Record<string, unknown> {
   const type = typeOf(message);
   return type.toObject(type.decode(bytes), { longs: Number, arrays: true });

@@ -275,7 +275,7 @@ export async function signRequest(
 
 /**
  * A name that a certificate with these usages must not have, because it is the hub's: its holder could impersonate the hub
- * before other edges. Names of the own machine are everybody's.
+ * before other edges. Loopback names are allowed.
  */
 export function hubNameIn(
   request: CertificateRequest,
@@ -296,7 +296,7 @@ export function hubNameIn(
 export function sameName(name: string): string {
   if (isIP(name) !== 6 || name.includes("%")) return name.toLowerCase();
   const address = new URL(`http://[${name}]`).hostname.slice(1, -1);
-  // An IPv4 address in sixteen bytes is that address to everybody who compares them.
+  // An IPv4-mapped IPv6 address counts as the IPv4 address, as certificate checks compare them.
   const [, high, low] = /^::ffff:([0-9a-f]+):([0-9a-f]+)$/.exec(address) ?? [];
   if (high === undefined || low === undefined) return address;
   const bytes = [high, low].map((word) => parseInt(word, 16)).flatMap((word) => [word >> 8, word & 255]);

@@ -1,4 +1,4 @@
-// Twins and members as strangers send them: rebuilt from the fields that they have, or none at all.
+// Reads twins and memberships from untrusted input: copies the known fields, or rejects the input.
 import { isPlainObject, textAt } from "../apis/kube-object.ts";
 import { type MembershipDevice, type MsgAttr, type MsgTwin, refuseTwin } from "./twin.ts";
 

@@ -32,7 +32,7 @@ export function nodeTopic(node: string, suffix: string): string {
   return `${NODE}${node}/${suffix}`;
 }
 
-/** Whether what comes on this topic is the twin's business; everything else goes to the cloud. */
+/** Whether the twin module handles messages on this topic; all others go to the cloud. */
 export function isForTwin(topic: string): boolean {
   return /^\$hw\/events\/(device|node)(\/|$)/.test(topic);
 }

@@ -139,7 +139,7 @@ export function viaductSocket(connection: QuicConnection): MessageSocket {
       if (closed !== undefined) return;
       let bytes: Uint8Array;
       try {
-        // Our own text: limits for what strangers send don't hold for it.
+        // Our own text: the limits for untrusted input don't apply.
         bytes = encodeFrame(parseJson(text) as Message);
       } catch (error) {
         return fail(`a message can't be sent: ${(error as Error).message}`);

@@ -13,7 +13,7 @@ const HEADER = Uint8Array.of(1, 1, 1, 0, 1, 0);
 const HEADER_BYTES = 10;
 const LENGTH_AT = 6;
 
-/** A frame that can't be one: the connection is of no use any more. */
+/** An invalid frame: the connection can't be used any more. */
 export class FrameError extends SkepError {
   readonly code = "SKEP_FRAME";
 }
@@ -106,7 +106,7 @@ export function decodePayload(payload: Uint8Array): Message {
 export class FrameReader {
   #parts: Uint8Array[] = [];
   #size = 0;
-  /** Bytes from which on looking is worth while: a header, or the whole frame once that has come. */
+  /** Bytes needed before the next parse: a header, or the whole frame once its header has arrived. */
   #needed = HEADER_BYTES;
 
   /** Bytes of what is not whole yet. */

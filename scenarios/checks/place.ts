@@ -57,7 +57,7 @@ export function placeOf(context: StepContext, args: PlaceArgs): Place {
   }
 }
 
-/** A check whose half is ignored holds too easily. */
+/** Refuses arguments that the place would ignore: such a check could pass by mistake. */
 function refuseIdle(args: PlaceArgs, place: string): void {
   if (args.absent === true && args.match !== undefined) {
     throw new StepFailure("what is `absent` has nothing to `match`: leave one of the two out");

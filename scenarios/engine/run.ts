@@ -296,7 +296,7 @@ export class ScenarioRun {
   }
 
   #failed(error: unknown): void {
-    // What did not get to its end is no finding.
+    // A step that an interruption aborted is no failure.
     if (this.#interruption.aborted) return;
     const cause = error instanceof FailedStep ? error.cause : error;
     const about = cause instanceof StepFailure ? cause.about : "";
@@ -315,7 +315,7 @@ export class ScenarioRun {
 
   #hopsAbout(about: string) {
     const all = [...this.#environment.hops.since(0)];
-    // Every edge renews its lease all the time: a dozen of these would say nothing of what went wrong.
+    // Edges renew their leases all the time: these messages would hide the relevant ones.
     const isNoise = about.includes("lease")
       ? () => false
       : ({ operation, resource }: HopRecord) => operation === "keepalive" || resource.includes("/lease/");
@@ -348,7 +348,7 @@ function nameOf(step: Step): string {
 const takesFiles: ReadonlySet<string> = new Set(["apply", "delete", "run"]);
 
 /**
- * What a step takes, with the names of edges as they are here and variables. Steps inside a step keep theirs until they run: `$i`
+ * A step's arguments with edge names and variables replaced. Nested steps are replaced only when they run: `$i`
  * means nothing yet.
  */
 function argsOf(step: Step, variables: Variables, environment: Environment): unknown {

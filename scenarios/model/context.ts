@@ -20,7 +20,7 @@ export interface StepContext {
   run(steps: readonly Step[], variables?: Variables): Promise<void>;
   /** Puts lines into the report. */
   show(what: string, lines: readonly string[]): void;
-  /** Something that goes on after its step has ended and must have ended before the scenario is judged. */
+  /** Work that continues after its step and must end before the invariants are evaluated. */
   background(work: Promise<void>): void;
 }
 

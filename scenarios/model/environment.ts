@@ -13,7 +13,7 @@ export interface StartTimes {
   readonly join: number;
 }
 
-/** How an edge comes that comes later. */
+/** Options of an edge that joins later. */
 export interface JoinOptions {
   /** The edge whose certificate it shows. */
   readonly certificateOf?: string;
@@ -54,6 +54,6 @@ export interface Environment {
   /** The bootstrap token that the fleet came with; empty where it had other credentials. */
   readonly token: string;
   readonly times: StartTimes;
-  /** Everything is stopped; tells what was left behind, which is a fault of ours. */
+  /** Stops everything; resolves with what was left behind, which is a bug of skep. */
   stop(): Promise<readonly string[]>;
 }

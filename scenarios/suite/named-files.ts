@@ -26,7 +26,7 @@ export async function wrongFiles(named: Named): Promise<string[]> {
     } catch (error) {
       const { details = [] } = error instanceof SkepError ? error : {};
       const text = [reasonOf(error), ...details].join(": ");
-      // What is wrong inside a file says where by itself.
+      // Errors inside a file already start with their position.
       wrong.push(/^\S+:\d+:\d+: /.test(text) ? text : `${positionText(position)}: ${text}`);
     }
   };

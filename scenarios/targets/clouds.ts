@@ -34,7 +34,7 @@ export interface Cloud {
   readonly csi: string | undefined;
 }
 
-/** A cloudcore that is not ours: it comes and goes as it likes. */
+/** A cloudcore that skep did not start and does not stop. */
 export function foreignCloud(address: HubAddress): Cloud {
   const nothing = () => Promise.resolve();
   return {

@@ -36,7 +36,7 @@ export async function untilFilled(
     const found = await Promise.all(ofEvery.map((ref) => kube.find({ ...ref, namespace })));
     return ofEvery.filter((_, i) => found[i] === undefined);
   };
-  // What the namespace `default` lacks this cluster does not make; there nothing waits for it either.
+  // Objects that even the namespace `default` lacks are not created by this cluster: don't wait for them.
   const never = await lacking("default");
   const deadline = clock.now() + NAMESPACE_READY_MS * patience;
   while (clock.now() < deadline && (await lacking(name)).length > never.length) {

@@ -84,7 +84,7 @@ describe("one clear message and code 2 for", () => {
     ["a cloudcore without a cluster", ["cloudcore"], /skep: --config FILE or --kubeconfig FILE is needed/],
     ["a fleet without a cloudcore", ["fleet"], /skep: --cloudcore HOST\[:PORT\] is needed/],
     [
-      "a fleet without a way in",
+      "a fleet without credentials",
       ["fleet", "--cloudcore", "127.0.0.1"],
       /skep: edges need credentials: SKEP_TOKEN or --token T .* or --certs DIR/,
     ],

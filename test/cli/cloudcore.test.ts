@@ -1,6 +1,5 @@
 // `skep cloudcore` with KubeEdge's own file: what it prints, what it serves, how it fails and how it ends.
 import { execFile } from "node:child_process";
-import { createServer } from "node:net";
 import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -20,6 +19,7 @@ import { edgecoreTimings, scaledTimings } from "../../edge-sim/timings/timings.t
 import { type KubeObject, textAt } from "../../protocol/apis/kube-object.ts";
 import { createAuthority } from "../../protocol/pki/ca.ts";
 import { Command, skep, workFolder } from "../support/command.ts";
+import { freePorts } from "../support/free-ports.ts";
 import { until } from "../support/until.ts";
 import { startApi } from "../support/start.ts";
 
@@ -40,20 +40,6 @@ afterAll(async () => {
   await cleanup.disposeAsync();
   folder.remove();
 });
-
-/** So many ports that are free now. */
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer());
-  const ports = await Promise.all(
-    servers.map((server) =>
-      new Promise<number>((resolve) =>
-        server.listen(0, "127.0.0.1", () => resolve((server.address() as { port: number }).port))
-      )
-    ),
-  );
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
-}
 
 type Tree = { [key: string]: unknown };
 

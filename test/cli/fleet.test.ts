@@ -137,7 +137,7 @@ describe("a fleet in several processes", () => {
   });
 });
 
-test("edges have doors for mappers where their cohort says so", async () => {
+test("edges have endpoints for mappers where their cohort says so", async () => {
   const file = write(
     "doors.yaml",
     `fleet: [{ cohort: door, count: 2, mqtt: {}, serviceBus: {}, dmi: sockets, mapper: dmi, devices: [{ model: thermometer, perEdge: 1, reports: 1s }] }]`,

@@ -1,4 +1,4 @@
-// Rubbish at every door that bytes come in through: the answer is a value or a typed error, never a crash.
+// Random bytes at every decoder: the answer is a value or a typed error, never a crash.
 import { stepTable } from "../../scenarios/steps/table.ts";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";

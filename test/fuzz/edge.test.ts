@@ -1,4 +1,4 @@
-// Rubbish at an edge's doors: from its cloud, from mappers by MQTT and DMI. It is refused or dropped, and the edge goes on.
+// Random messages to an edge: from its cloud, from mappers over MQTT and DMI. It is refused or dropped, and the edge goes on.
 import { EventEmitter } from "node:events";
 import type { Socket } from "node:net";
 import fc from "fast-check";

@@ -1,17 +1,15 @@
 // mosquitto as an edge's external broker: Debian's package as a process, and in a container.
 import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
 import { copyFileSync, mkdirSync, realpathSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { dirname, join } from "node:path";
 import mqtt from "mqtt";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { closeServer, listen } from "../../base/transport/listen.ts";
 import { decodeMessage, encodeMessage } from "../../protocol/message/codec.ts";
 import { type Message, newMessage } from "../../protocol/message/message.ts";
 import { workFolder } from "../support/command.ts";
 import { edgeOfFakeCloud } from "../support/fake-cloud.ts";
+import { freePorts } from "../support/free-ports.ts";
 import { until } from "../support/until.ts";
-import { anyPort } from "../support/start.ts";
 
 const program = ["/usr/sbin/mosquitto", "/usr/bin/mosquitto", "/usr/local/sbin/mosquitto"].find((path) =>
   spawnSync(path, ["-h"]).error === undefined
@@ -22,14 +20,7 @@ const missing = (what: string, is: boolean) => is ? "" : ` [needs ${what}, which
 const config = (port: number, user: string) =>
   `listener ${port}\nallow_anonymous true\npersistence false\nuser ${user}\n`;
 
-async function freePort(): Promise<number> {
-  const server = createServer();
-  const port = await listen(server, anyPort);
-  await closeServer(server);
-  return port;
-}
-
-/** A mapper at that broker is told of its device and reports; the edge outlives the broker's absence. */
+/** A mapper at that broker is sent its device and reports; the edge outlives the broker's absence. */
 async function mapperAt(url: string, restart: () => Promise<void>): Promise<void> {
   const said: Message[] = [];
   const sends: ((message: Message) => void)[] = [];
@@ -85,7 +76,7 @@ describe.skipIf(program === undefined)(`mosquitto as a process${missing("mosquit
   test("a mapper at it is sent its device and reports, also after the broker was away", async () => {
     const folder = workFolder();
     onTestFinished(() => folder.remove());
-    const port = await freePort();
+    const [port = 0] = await freePorts(1);
     writeFileSync(join(folder.path, "mosquitto.conf"), config(port, "root"));
     let child: ChildProcess | undefined;
     const start = async () => {
@@ -136,7 +127,7 @@ describe.skipIf(!canContain)(`mosquitto in a container${needs}`, () => {
       const image = await GenericContainer.fromDockerfile(folder.path).build("local/skep-mosquitto:1", {
         deleteOnExit: false,
       });
-      const port = await freePort();
+      const [port = 0] = await freePorts(1);
       const container = await image.withExposedPorts({ container: 1883, host: port })
         .withWaitStrategy(Wait.forLogMessage(/mosquitto version .* running/)).start();
       onTestFinished(async () => void await container.stop());

@@ -23,7 +23,7 @@ export interface RawSocket {
   close(): void;
 }
 
-/** What it takes to get in. */
+/** What a client needs to connect. */
 export interface RawOptions {
   readonly port: number;
   readonly ca: string;

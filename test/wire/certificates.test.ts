@@ -107,8 +107,8 @@ describe("the secrets", () => {
   test("two cloudcores that start together on an empty cluster have the same CA and serve with the same certificate", async () => {
     const { api } = await startApi();
     const clients = [1, 2, 3].map(() => new KubeClient(tokenKubeConfig(api.access)));
-    const wishes = { ...defaultConfig, now: Date.now() };
-    const all = await Promise.all(clients.map((client) => prepareCertificates(client, wishes)));
+    const options = { ...defaultConfig, now: Date.now() };
+    const all = await Promise.all(clients.map((client) => prepareCertificates(client, options)));
     expect(new Set(all.map(({ authority }) => authority.certPem)).size).toBe(1);
     expect(new Set(all.map(({ server }) => server.certPem)).size).toBe(1);
     for (const client of clients) await client.close();

@@ -353,7 +353,7 @@ describe("services beside an edge", () => {
     const { answers, edge, routes, said } = await edgeWithBuses({ serviceBus });
     expect(edge.serviceBus?.port).toBe(0);
     routes("router_servicebus", "start", "http://cloud/x");
-    const port = await until("the door", () => edge.serviceBus?.port);
+    const port = await until("the endpoint", () => edge.serviceBus?.port);
     const ask = async (targetURL: string) => {
       const body = JSON.stringify({ method: "POST", targetURL, payload: { a: 1 } });
       const answer = await fetch(`http://127.0.0.1:${port}/`, { method: "POST", body });
@@ -378,6 +378,6 @@ describe("services beside an edge", () => {
     }]);
     expect(said.slice(before).filter(({ route }) => route.source === "servicebus"), "an answer is no call").toEqual([]);
     routes("router_servicebus", "stop", "http://cloud/x");
-    await until("the door is closed", () => edge.serviceBus?.port === 0);
+    await until("the endpoint is closed", () => edge.serviceBus?.port === 0);
   });
 });

@@ -1,5 +1,4 @@
-// The hub as an edge sees it, on real sockets: who gets in, what is read, what is sent and sent again.
-import { type AddressInfo, createServer } from "node:net";
+// The hub as an edge sees it, on real sockets: who is accepted, what is read, what is sent and sent again.
 import { connect, type ConnectionOptions } from "node:tls";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { silentLogger } from "../../base/log/logger.ts";
@@ -13,6 +12,7 @@ import { resources } from "../../cloud/kube/resource.ts";
 import { ackOf, rawEdge } from "../support/raw-edge.ts";
 import { interceptCalls } from "../support/failing-api.ts";
 import { addNode, edgeLabels, podOn } from "../support/nodes.ts";
+import { freePorts } from "../support/free-ports.ts";
 import { until } from "../support/until.ts";
 import { type Cloud, startCloud } from "../support/start.ts";
 
@@ -234,7 +234,7 @@ describe("a socket that is refused", () => {
 
 test("a hub that can't have its port leaves no other one open", async () => {
   const { websocket } = cloud.core.hub.ports;
-  const https = await freePort();
+  const [https = 0] = await freePorts(1);
   const started = CloudCore.start({
     kubeconfig: tokenKubeConfig(cloud.api.access),
     config: defaultConfig,
@@ -245,18 +245,8 @@ test("a hub that can't have its port leaves no other one open", async () => {
     logger: silentLogger,
   });
   await expect(started).rejects.toThrow(ModuleStartError);
-  await expect(freePort(https)).resolves.toBe(https);
+  await expect(freePorts(1, https)).resolves.toEqual([https]);
 });
-
-/** A port nobody listens on, or that one; rejects where somebody does. */
-async function freePort(port = 0): Promise<number> {
-  const server = createServer();
-  const { promise, resolve, reject } = Promise.withResolvers<number>();
-  server.once("error", reject).listen(port, "127.0.0.1", () => resolve((server.address() as AddressInfo).port));
-  const found = await promise;
-  await new Promise((closed) => server.close(closed));
-  return found;
-}
 
 test("a Node says by which address others reach its cloudcore", async () => {
   const advertiseAddress = ["127.0.0.1", "localhost", "192.0.2.10"];

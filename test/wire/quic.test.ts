@@ -1,4 +1,4 @@
-// The hub's QUIC door: frames byte for byte, identity, refusals, and what a peer that breaks the rules costs.
+// The hub's QUIC listener: frames byte for byte, identity, refusals, and what a peer that breaks the rules costs.
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { dialQuic, type QuicConnection, quicProblem, type QuicStream } from "../../base/transport/quic.ts";

@@ -45,7 +45,7 @@ describe("devices", () => {
     desired: { value, ...(type === undefined ? {} : { metadata: { type } }) },
   });
   const ref = { resource: resources.devicesV1alpha1, namespace: "default", name: "sensor-tag-01" };
-  const wish = (...twins: object[]) => cloud.kube.patch(ref, "merge", { status: { twins } });
+  const desire = (...twins: object[]) => cloud.kube.patch(ref, "merge", { status: { twins } });
 
   test("a device is added, gets a desired value, loses a twin, reports, and is removed", async () => {
     await create(resources.devicemodelsV1alpha1, { name: "sensor-tag-model" }, {
@@ -101,14 +101,14 @@ describe("devices", () => {
     expect(JSON.parse(stored)).toEqual(JSON.parse(body.data[profileKey] ?? ""));
     did("what our cloud wrote", "configmap-profile");
 
-    await wish(twin("temperature", "30", "int"), twin("temperature-enable", "OFF"));
+    await desire(twin("temperature", "30", "int"), twin("temperature-enable", "OFF"));
     const asked = await edge.expect("what is wanted", fits("twin-cloud-updated"));
     expect(headOf(asked)).toBe(headOf(sample("twin-cloud-updated")));
     expect(ofTwins(asked.content)).toEqual(ofTwins(sample("twin-cloud-updated").content));
     did("what our cloud said", "twin-cloud-updated");
 
     edge.received.length = 0;
-    await wish(twin("temperature", "30", "int"));
+    await desire(twin("temperature", "30", "int"));
     const less = await edge.expect("one twin less", fits("twin-cloud-updated-deleted"));
     expect(ofTwins(less.content)).toEqual(ofTwins(sample("twin-cloud-updated-deleted").content));
     did("what our cloud said", "twin-cloud-updated-deleted");
@@ -133,7 +133,7 @@ describe("devices", () => {
     did("sent to our cloud; answered (docs/deviations.md)", "membership-detail-request");
 
     edge.received.length = 0;
-    await wish(twin("temperature", "25", "int"));
+    await desire(twin("temperature", "25", "int"));
     await cloud.kube.patch(ref, "merge", { metadata: { labels: null } });
     await edge.expect("what is wanted", fits("twin-cloud-updated"));
     await cloud.kube.delete(ref);

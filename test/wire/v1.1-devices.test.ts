@@ -178,7 +178,7 @@ describe("devices of v1alpha1", () => {
       const text = JSON.stringify(await profile(node));
       return text.includes('"bluetooth-second"') && text.includes('"maximum":7');
     });
-    expect(edge.received.filter(about("device/second/twin/cloud_updated")), "that is no wish").toEqual([]);
+    expect(edge.received.filter(about("device/second/twin/cloud_updated")), "that is no desired value").toEqual([]);
     for (const name of ["first", "second"]) await remove(resources.devicesV1alpha1, name);
     await until("it is gone", async () => await profile(node) === undefined);
     await remove(resources.devicemodelsV1alpha1, "m");

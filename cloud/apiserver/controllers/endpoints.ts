@@ -83,7 +83,7 @@ function write({ store, registry }: Resources, service: KubeObject, subsets: unk
   });
 }
 
-/** Pods that are alike in readiness and ports stand together. */
+/** Pods with the same readiness and ports form one subset. */
 function subsetsOf(service: KubeObject, pods: readonly KubeObject[]): unknown[] {
   const selector = selectorOf(service);
   const selected = pods.filter(({ metadata, status }) =>

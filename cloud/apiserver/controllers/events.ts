@@ -11,7 +11,7 @@ const TTL_MS = 60 * 60_000;
 const PERIOD_MS = 60_000;
 
 /**
- * Says something of a pod. Where the same was said before, that Event is counted up with the newer message, as
+ * Records an Event about a pod. A repeated Event gets a higher count and the newer message, as
  * client-go's recorder does. One that can't be created is left out, as with a real controller.
  */
 export function writeEvent(resources: Resources, pod: KubeObject, facts: EventFacts, now: number): void {
@@ -30,7 +30,7 @@ export function writeEvent(resources: Resources, pod: KubeObject, facts: EventFa
   try {
     resources.create(kind, namespace, event, false);
   } catch {
-    // A namespace that ends takes none.
+    // A terminating namespace accepts no new Events.
   }
 }
 

@@ -1,4 +1,4 @@
-// Removes what has lost its owner, and empties namespaces that are being deleted.
+// Removes objects whose owner no longer exists, and empties namespaces that are being deleted.
 import { at, type KubeObject } from "../../../protocol/apis/kube-object.ts";
 import { tableOf } from "../kinds/kind.ts";
 import type { Resources } from "../resources.ts";
@@ -22,7 +22,7 @@ export const garbageCollector = reconciling({
   },
 });
 
-/** An owner that waits for its dependents to go (foreground), or to be let go (orphan). */
+/** An owner that waits until its dependents are deleted (foreground) or orphaned (orphan). */
 function settleOwner(resources: Resources, table: string, owner: KubeObject): void {
   const finalizers = owner.metadata.finalizers ?? [];
   const waits = finalizers.includes("foregroundDeletion");

@@ -151,7 +151,7 @@ function lackOf(pod: KubeObject, node: KubeObject, use: NodeUse): Misfit | undef
   return reasons.length === 0 ? undefined : { reasons, isResolvable };
 }
 
-/** A node that has not said that it is Ready is one with the taint that it would get in a moment. */
+/** A node that hasn't reported Ready counts as tainted: the node lifecycle controller will add that taint. */
 export const taintsOf = remembered((node): readonly Taint[] => {
   const taints = listAt(node, "spec", "taints") as Taint[];
   const isKnown = taints.some(({ key }) => key === notReady || key === unreachable);

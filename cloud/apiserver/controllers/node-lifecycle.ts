@@ -1,4 +1,4 @@
-// Says of nodes whose lease is overdue that nothing is known of them, and taints those that aren't Ready, as kube-controller-manager's
+// Sets the conditions of nodes with an overdue lease to Unknown, and taints nodes that aren't Ready, as kube-controller-manager's
 // node lifecycle does.
 import { every } from "../../../base/time/clock.ts";
 import { at, type KubeObject, listAt, textAt } from "../../../protocol/apis/kube-object.ts";
@@ -12,7 +12,7 @@ const PERIOD_MS = 5_000;
 const GRACE_MS = 50_000;
 const LEASES = "kube-node-lease";
 
-/** What a node said last, and when that was seen: its own clock may be another one. */
+/** A node's last report, and when we saw it by our clock: the node's clock may differ. */
 interface LastSeen {
   readonly renewed: string;
   readonly at: number;
@@ -47,7 +47,7 @@ function reconcile(
   const lease = resources.store.get("leases.coordination.k8s.io", `${LEASES}/${name}`);
   const conditions = listAt(node, "status", "conditions") as { readonly type: string; readonly status: string }[];
   const ready = conditions.find(({ type }) => type === "Ready");
-  // The lease, or before there is one the node's own word.
+  // The lease, or the node's own status while it has no lease.
   const renewed = textAt(lease, "spec", "renewTime") || textAt(ready, "lastHeartbeatTime");
   if (renewed === "" || ready === undefined) return;
   const last = lastSeen.get(name);

@@ -26,7 +26,7 @@ function start({ clock, resources, timeScale }: ControllerDeps): () => void {
     const taints = (listAt(node, "spec", "taints") as Taint[]).filter(({ effect }) => effect === "NoExecute");
     const seconds = toleratedSeconds(listAt(pod, "spec", "tolerations") as Toleration[], taints);
     if (taints.length === 0 || seconds === Infinity) return cancel(key);
-    // A pod that is waited for already goes when it was to go, or sooner.
+    // A pod with a pending deletion keeps its deadline or gets an earlier one.
     const at = clock.now() + seconds * 1000 / timeScale;
     if ((due.get(key)?.at ?? Infinity) <= at) return;
     cancel(key);

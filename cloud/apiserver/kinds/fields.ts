@@ -7,7 +7,7 @@ export type Schema = Readonly<Record<string, unknown>>;
 
 /** What is known of one place in an object: the names of its fields, and what they hold. */
 export interface Place {
-  /** Undefined where anything may stand. */
+  /** Undefined where any value is allowed. */
   readonly names: readonly string[] | undefined;
   field(name: string): Place | undefined;
   item(): Place | undefined;

@@ -52,7 +52,7 @@ function fillDefaults(service: KubeObject): void {
   if (spec.ports === undefined) delete spec.ports;
   if (type !== "ExternalName") {
     spec.internalTrafficPolicy ??= "Cluster";
-    // One that selects nothing may be of either kind.
+    // A headless service without a selector is dual-stack.
     const isBoth = isHeadless && given.selector === undefined;
     spec.ipFamilies ??= isBoth ? ["IPv4", "IPv6"] : ["IPv4"];
     spec.ipFamilyPolicy ??= isBoth ? "RequireDualStack" : "SingleStack";

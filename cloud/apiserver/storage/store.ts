@@ -124,13 +124,13 @@ export class Store {
     for (const watcher of this.#everywhere) this.#call(name, event, () => watcher(name, event));
   }
 
-  /** The object is stored: what a listener makes of it is no reason to fail the write, or to keep it from the others. */
+  /** The object is stored: a listener that throws must not fail the write or keep the event from the other listeners. */
   #call(table: string, { object, type }: StoreEvent, run: () => void): void {
     try {
       run();
     } catch (error) {
       const facts = { table, type, object: keyOf(object), error: reasonOf(error) };
-      this.#logger.error("a follower of the stored objects failed at a change", facts);
+      this.#logger.error("a listener of stored objects failed to handle a change", facts);
     }
   }
 

@@ -38,7 +38,7 @@ interface Ask {
   readonly message: Message;
 }
 
-/** Undefined where the node may, else why not, for a person. */
+/** Undefined if the node is authorised, else the reason as text. */
 type Rule = (look: Look, ask: Ask) => Promise<string | undefined> | string | undefined;
 
 const { insert, query, update, patch, delete: remove } = operations;
@@ -121,7 +121,7 @@ const ownRequest: Rule = async (look, { node, operation, path, message }) => {
   }
 };
 
-/** What a node may do, by resource type and operation. What is not here it may not. */
+/** What a node may do, by resource type and operation. Everything else is refused. */
 const rules: Readonly<Record<string, Readonly<Record<string, Rule>>>> = {
   [resourceTypes.node]: { [insert]: ownName, [query]: ownName, [update]: ownName, [patch]: ownName },
   [resourceTypes.nodestatus]: { [insert]: ownName, [update]: ownName, [patch]: ownName },
@@ -134,7 +134,7 @@ const rules: Readonly<Record<string, Readonly<Record<string, Rule>>>> = {
   [resourceTypes.persistentvolume]: { [query]: volumeOfPod },
   [resourceTypes.persistentvolumeclaim]: { [query]: claimOfPod },
   [resourceTypes.volumeattachment]: { [query]: ownAttachment },
-  // Which services there are is every node's to know, as with Kubernetes' own rules.
+  // Every node may read all services, as with Kubernetes' own rules.
   [resourceTypes.service]: { [query]: anybodys },
   [resourceTypes.endpoints]: { [query]: anybodys },
   [resourceTypes.lease]: {
@@ -173,7 +173,7 @@ export class NodeAuthoriser {
     return await rule(this.#look, ask);
   }
 
-  /** Old edges report many pods in one message: each that is there must be the node's. */
+  /** Old edges report many pods in one message: every one that exists must be bound to the node. */
   async #reports({ node, path, message }: Ask): Promise<string | undefined> {
     const reports = Array.isArray(message.content) ? message.content : [objectIn(message)];
     for (const report of reports) {
@@ -261,7 +261,7 @@ function mountSecretsOf(volume: KubeObject | undefined): string[] {
     );
 }
 
-/** The content as an object; what is none has no fields. */
+/** The content as an object; an empty object for other content. */
 function objectIn(message: Message): Readonly<Record<string, unknown>> {
   try {
     const value = contentJson(message);

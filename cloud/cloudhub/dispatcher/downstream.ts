@@ -63,7 +63,7 @@ function toNode({ sessions, clock, tap, totals }: DownstreamDeps, node: string, 
     return;
   }
   const object = objectIn(message);
-  // What has no uid has no record: an older edge is sent once the deletion of a pod that the API doesn't have.
+  // An object without a uid has no record: the deletion of a pod that the API doesn't have is sent to an older edge once.
   const isStray = message.route.operation === operations.delete && recordedOf(object) === undefined;
   if (isStray || !needsAck(message, wire)) session.sendUnacknowledged(message);
   else session.sendAcknowledged(message, object);

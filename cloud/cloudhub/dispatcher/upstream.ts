@@ -63,7 +63,7 @@ const table: readonly Row[] = [
   {
     matches: has(operations.error),
     act: ({ logger }, session, m) =>
-      logger.warn("an edge could not take a message; it will be sent again", {
+      logger.warn("an edge could not process a message; it will be sent again", {
         node: session.node,
         parent: m.header.parent_msg_id,
         reason: String(m.content).slice(0, 200),
@@ -93,7 +93,7 @@ const table: readonly Row[] = [
   { matches: (m) => cloudSources.has(m.route.source ?? ""), act: () => {} },
   // Only the hub itself reports which nodes connect and disconnect.
   { matches: (m) => connectionOperations.has(m.route.operation ?? ""), act: () => {} },
-  // Nor does an edge say how rules fare: that is the router's to tell.
+  // Only the router reports the results of rules; such messages of edges are ignored.
   { matches: (_m, resource) => parseWirePath(resource)?.type === resourceTypes.rulestatus, act: () => {} },
   {
     matches: (m) => m.route.source === "metaserver",

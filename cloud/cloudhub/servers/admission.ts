@@ -15,7 +15,7 @@ export interface AdmissionDeps {
   readonly legacyCa: string | undefined;
   /** Whether a node runs KubeEdge v1.1, whose edges all show the same certificate. */
   readonly isV11: (node: string) => boolean;
-  /** Says no for another reason, such as the node limit. */
+  /** Refuses for another reason, such as the node limit. */
   readonly refuse: (node: string) => Refusal | undefined;
   readonly accept: (node: string, socket: MessageSocket) => void;
 }
@@ -30,7 +30,7 @@ export interface PeerCertificate {
   readonly subject: Partial<Subject>;
 }
 
-/** Why a peer with this certificate may not come in as `node`; undefined where it may. */
+/** Why a peer with this certificate may not connect as `node`; undefined if it may. */
 export function refusalOf(
   deps: Pick<AdmissionDeps, "authority" | "identity" | "isV11" | "legacyCa" | "refuse">,
   node: string,

@@ -65,7 +65,7 @@ async function serve(deps: EnrolmentDeps, request: IncomingMessage, response: Se
   try {
     answer = await route(deps, request);
   } catch (error) {
-    deps.logger.error("an enrolment request failed for a reason of ours", {
+    deps.logger.error("an enrolment request failed with an internal error", {
       path: request.url,
       error: reasonOf(error),
     });
@@ -100,7 +100,7 @@ async function route(deps: EnrolmentDeps, request: IncomingMessage): Promise<Ans
   try {
     found = await deps.nodeExists(decodeURIComponent(node as string));
   } catch (error) {
-    deps.logger.warn("whether a node exists could not be found out", { node, error: reasonOf(error) });
+    deps.logger.warn("could not check whether a node exists", { node, error: reasonOf(error) });
     return { status: 500, body: "Failed to query node information" };
   }
   return found ? { status: 200, body: "Node founded" } : { status: 404, body: "Node not found" };

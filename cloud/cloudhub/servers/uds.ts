@@ -28,8 +28,8 @@ const volumeOperations: ReadonlySet<string> = new Set([
 const volumePath = /^node\/[^/]+\/default\/volume\/[^/]+$/;
 
 /**
- * Milliseconds of silence. The protocol has no framing: what has not become a document by then is half of one. A peer that
- * has said nothing at all gets longer.
+ * Timeouts for silence, milliseconds. The protocol has no framing: input that isn't complete by then is an error. A peer that
+ * has sent nothing at all gets more time.
  */
 const HALF_DOCUMENT_MS = 250;
 const NO_DOCUMENT_MS = 10_000;
@@ -128,7 +128,7 @@ function readDocument(socket: Socket): Promise<string | undefined> {
       }
       chunks.push(chunk);
       if (isDocument(text())) return ended();
-      // Half of one: what is missing comes at once, or never.
+      // An incomplete document: the rest arrives at once or never.
       wait(HALF_DOCUMENT_MS, () => resolve(text()));
     };
     wait(NO_DOCUMENT_MS, () => reject(new Error(`no request within ${NO_DOCUMENT_MS / 1000} s`)));

@@ -25,7 +25,7 @@ export interface LaneItem {
   written?: Written;
 }
 
-/** What became of a message that was offered. */
+/** The result of `offer`. */
 export type Offer = "queued" | "replaced" | "stale" | "full";
 
 /** What happens to a message that stays unacknowledged, round after round. */
@@ -73,9 +73,9 @@ export class Lane {
   }
 
   /**
-   * Takes a message in. A newer version takes the place of a waiting one of the same object; a deletion takes the place of
-   * what waits of its object and is itself final, but for the kinds that move between nodes; answers to requests count for
-   * themselves.
+   * Queues a message. A newer version replaces a waiting one of the same object; a deletion replaces
+   * any waiting message of its object and is final, except for the kinds that move between nodes; answers to requests are
+   * never replaced.
    */
   offer(item: LaneItem): { readonly offer: Offer; readonly replaced?: LaneItem } {
     const isDelete = isDeletion(item);
@@ -85,7 +85,7 @@ export class Lane {
         const comesBack = isDeletion(other) && !isDelete && mayComeBack(item);
         if (isDeletion(other) && !comesBack) return { offer: "stale" };
         if (!isDelete && !comesBack && !isNewer(item, other)) return { offer: "stale" };
-        // It keeps its predecessor's place, and the knowledge that there is a record.
+        // It keeps its predecessor's place and its `recorded` flag.
         item.recorded ||= other.recorded && !isDeletion(other);
         this.#waiting[at] = item;
         this.#bytes += item.bytes - other.bytes;
@@ -159,7 +159,7 @@ export class Lane {
   /**
    * Ends a round of unacknowledged sends. A newer version that waits takes over; an answer is dropped, since who asked
    * is long past; anything else goes behind what waits, so that it can't hold up a narrow window. With nothing waiting it
-   * stays, and is sent on and on, as KubeEdge does.
+   * stays, and is resent without limit, as with KubeEdge.
    */
   giveUp(id: string): GivenUp {
     const item = this.#inFlight.get(id);
@@ -182,7 +182,7 @@ export class Lane {
     return "set back";
   }
 
-  /** Whether a deletion of the object waits or is under way: then what the record says of it is no longer true. */
+  /** Whether a deletion of the object waits or is under way: then its record is no longer valid. */
   hasDeletionOf(uid: string): boolean {
     const isIt = (item: LaneItem) => item.uid === uid && isDeletion(item);
     return this.#waiting.some(isIt) || this.#inFlight.values().some(isIt);

@@ -9,7 +9,7 @@ export interface PacedQueueDeps {
   /** Bytes that the socket has not handed on yet. */
   readonly buffered: () => number;
   readonly write: (message: Message) => void;
-  /** There is room again after messages had to be dropped. */
+  /** Called when there is room again after messages were dropped. */
   readonly hasRoom: () => void;
   readonly limits: {
     /** Messages that may wait. */
@@ -47,7 +47,7 @@ export class PacedQueue {
       this.#needsResync = true;
       return false;
     }
-    // The edge ignores the insert of what it has, and keeps what a deletion in between would have removed.
+    // The edge may still have the object (a waiting deletion was replaced) and would ignore an insert: an update is sent.
     const isUpsert = former !== undefined && route.operation === operations.insert;
     this.#waiting.set(key, isUpsert ? { ...message, route: { ...route, operation: operations.update } } : message);
     this.#pump();

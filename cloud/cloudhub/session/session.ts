@@ -24,7 +24,7 @@ export interface SessionDeps {
   readonly records: SyncRecords;
   readonly config: CloudCoreConfig;
   readonly tap: Tap | undefined;
-  /** A node of KubeEdge v1.1: it gets every message once, and its acknowledgements say nothing. */
+  /** A node of KubeEdge v1.1: it gets every message once, and its acknowledgements are ignored. */
   readonly isV11: boolean;
   /** Called when the lane has room again after it was full: the node lacks what was dropped, and needs a resync. */
   readonly onResyncNeeded: (session: NodeSession) => void;
@@ -85,7 +85,7 @@ export class NodeSession {
   readonly #resends: Resends;
   /**
    * Uid and version of what was last sent under a path. Edges delete by name (but for pods): the deletion of a former object
-   * that comes after the present one was sent would take the present one away.
+   * that is sent after the present one would delete the present one.
    */
   readonly #sentAs = new Map<string, { readonly uid: string; readonly version: string }>();
   #keepalive: Timer;
@@ -157,7 +157,7 @@ export class NodeSession {
 
   /**
    * Puts a message into the lane. It is dropped, with the reason in the hop record, where it carries no version, where the
-   * node has acknowledged that version already, or where the lane is full: then the node is looked at again once half of
+   * node has acknowledged that version already, or where the lane is full: then the node is resynced once half of
    * the lane is free.
    */
   sendAcknowledged(message: Message, object: KubeObject): void {
@@ -187,7 +187,7 @@ export class NodeSession {
       uid: recorded.uid,
       since: this.#deps.clock.now(),
       bytes: encodedContent(message.content).length,
-      // A deletion needs no record: what has none is not known to be there. But one that may come back must not look as if it
+      // A deletion needs no record: an object without one counts as absent. But an object that may come back must not look as if it
       // were still there, should we end before its record does.
       recorded: isDelete
         ? !mayComeBack({ message }) || this.#deps.records.acknowledged(this.node, recorded) === undefined
@@ -281,7 +281,7 @@ export class NodeSession {
     this.#pump();
   }
 
-  /** Whether a deletion is of an object whose name is another's by now. */
+  /** Whether the name of the deleted object belongs to another object by now. */
   #isOfFormer(path: string, { uid }: Recorded, version: string): boolean {
     const present = this.#sentAs.get(path);
     if (present === undefined || present.uid === uid || version === "") return false;
@@ -338,8 +338,8 @@ export class NodeSession {
   }
 
   #sendAgain(item: LaneItem): void {
-    // What our own buffer still holds has not even left: a slow link is not made faster by saying it twice. It may also be
-    // what was sent again a moment ago, so a short while must do: a whole round would bring the same two together again.
+    // Our socket buffer isn't empty, so the message may not have left yet: a second copy would only load a slow link. The buffer
+    // may also hold another resend, so the wait is short: after a whole interval the same two timers would meet again.
     const { ackRetry } = this.#deps.config;
     if (this.#socket.buffered > 0) return this.#armRetry(item, ackRetry / 10);
     if (item.written !== undefined && this.#resends.isPutOff(item.written)) return this.#armRetry(item, ackRetry);

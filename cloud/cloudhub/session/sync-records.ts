@@ -72,8 +72,8 @@ export class SyncRecords {
       try {
         await this.#create(record, recorded);
       } catch (error) {
-        if (!canNeverBe(error)) throw error;
-        this.#without(node, record.metadata.name, error);
+        if (!isPermanent(error)) throw error;
+        this.#logMissingRecord(node, record.metadata.name, error);
       }
     });
   }
@@ -102,7 +102,7 @@ export class SyncRecords {
   }
 
   /**
-   * Writes the version a node has acknowledged; resolves with whether it could. A failure is logged: the next look finds the
+   * Writes the version a node has acknowledged; resolves with whether it could. A failure is logged: the next resync finds the
    * node behind and sends again.
    */
   async acknowledge(node: string, object: KubeObject, version: string): Promise<boolean> {
@@ -128,7 +128,7 @@ export class SyncRecords {
       } catch (error) {
         // What we meant to write is not there: the cache is right again.
         if (this.#written.get(key) === written) this.#written.delete(key);
-        if (canNeverBe(error)) this.#without(node, ref.name, error);
+        if (isPermanent(error)) this.#logMissingRecord(node, ref.name, error);
         else this.#failed("acknowledge", node, ref.name, error);
       }
     });
@@ -190,8 +190,8 @@ export class SyncRecords {
     return namespace === "" ? this.#cluster : this.#namespaced;
   }
 
-  /** What is being deleted with its namespace has no record any more; any other reason is one that a person can do away with. */
-  #without(node: string, record: string, error: unknown): void {
+  /** Logs why there is no record. In a namespace that is being deleted that is normal; an operator can fix any other reason. */
+  #logMissingRecord(node: string, record: string, error: unknown): void {
     const facts = { node, record, error: reasonOf(error) };
     if (isNamespaceEnding(error)) {
       this.#logger.debug("an object is delivered without a sync record: its namespace is being deleted", facts);
@@ -207,7 +207,7 @@ export class SyncRecords {
   }
 
   #failed(what: string, node: string, record: string, error: unknown): void {
-    this.#logger.warn(`could not ${what} a sync record; the next look repeats it`, {
+    this.#logger.warn(`could not ${what} a sync record; the next resync tries again`, {
       node,
       record,
       error: reasonOf(error),
@@ -215,8 +215,8 @@ export class SyncRecords {
   }
 }
 
-/** What the API refuses as invalid, forbids or doesn't have it refuses again. */
-function canNeverBe(error: unknown): boolean {
+/** Whether a retry is useless: the API answered invalid, forbidden or not found. */
+function isPermanent(error: unknown): boolean {
   return [400, 403, 404, 422].some((code) => hasCode(error, code));
 }
 

@@ -8,7 +8,7 @@ import { nodePath } from "../../../protocol/resource/path.ts";
 import type { MembershipDevice, MembershipUpdate } from "../../../protocol/twin/twin.ts";
 import type { BusMessage } from "../../beehive/bus.ts";
 
-/** Which devices a node has won or lost. The list that is empty is null on the wire. */
+/** The devices added to or removed from a node. An empty list is null on the wire. */
 export function membershipMessage(
   now: number,
   node: string,

@@ -140,7 +140,7 @@ export class DeviceV1alpha1Follower {
     if (isThere) devices.set(keyOf(device), device);
     else devices.delete(keyOf(device));
     if (devices.size === 0) this.#byNode.delete(node);
-    // Another of its name may have to make room, or have its turn.
+    // Another device of that name may have to be removed from the node, or be sent now.
     for (const [key, other] of devices) if (other.metadata.name === device.metadata.name) this.#reconciler.add(key);
   }
 
@@ -194,11 +194,11 @@ export class DeviceV1alpha1Follower {
     if (node === "") return;
     const now = this.#deps.clock.now();
     await this.#send(membershipMessage(now, node, [], [memberOfV1alpha1(device, now)]));
-    // The node has let go of the name: who has it now, if anybody, must come after that.
-    const heir = this.deviceOn(node, device.metadata.name);
-    if (heir === undefined || keyOf(heir) === keyOf(device)) return;
-    this.#reconciler.forget(keyOf(heir));
-    this.#reconciler.add(keyOf(heir));
+    // The deletion frees the name on the node: a device that has it now must be sent after that.
+    const successor = this.deviceOn(node, device.metadata.name);
+    if (successor === undefined || keyOf(successor) === keyOf(device)) return;
+    this.#reconciler.forget(keyOf(successor));
+    this.#reconciler.add(keyOf(successor));
   }
 
   /** Sends the desired values of all its twins, and which twins are deleted. Reported values are not sent: the edge has them. */

@@ -69,7 +69,7 @@ export const registerNode: Handler = async ({ caches, client, impersonates, loca
   delete node.metadata.resourceVersion;
   try {
     if (!impersonates) return [objectAnswer(await client.create(resources.nodes, node))];
-    // NodeRestriction keeps a node from giving itself these labels: it is given them by us, in a second call, as with Go.
+    // NodeRestriction keeps a node from giving itself these labels: we set them in a second call, as Go does.
     const { labels = {}, ...metadata } = node.metadata;
     const [reserved, free] = [true, false].map((which) =>
       Object.fromEntries(
@@ -83,7 +83,7 @@ export const registerNode: Handler = async ({ caches, client, impersonates, loca
     try {
       await client.create(resources.nodes, { ...node, metadata: { ...metadata, labels: free } } as KubeObject);
     } catch (error) {
-      // Who died between the two calls has left it with none: the edge's next try gives them to it. What has some is done.
+      // A cloudcore that died between the two calls left it without them: the edge's next try sets them. A Node with some is done.
       if (hasCode(error, 409) && request.path.name === request.node && await isLeftOver(caches.client, request.node)) {
         await give();
       }
@@ -116,7 +116,7 @@ export const queryNode: Handler = async ({ client }, { path }) => {
   }
 };
 
-/** As updateNode, for the annotations alone: a node of v1.1 has no say in its labels. */
+/** As updateNode, for the annotations alone: a node of v1.1 can't change its labels. */
 export const annotateNode: Handler = async (deps, request) => {
   const { annotations } = contentObject(request).metadata ?? {};
   const content = { metadata: annotations === undefined ? {} : { annotations } };

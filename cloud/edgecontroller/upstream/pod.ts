@@ -106,7 +106,7 @@ async function takeStatuses(
     try {
       answers.push(...await updateStatus(deps, request, report, version));
     } catch (error) {
-      // One that can't be read costs itself alone.
+      // An unreadable entry is skipped; the others are processed.
       if (!(error instanceof ContentError) || reports.length === 1) throw error;
     }
   }

@@ -12,7 +12,7 @@ import type { Caches } from "../../kube/caches.ts";
 
 /** Injected dependencies. */
 export interface UpstreamDeps {
-  /** Calls made for the edge; in its name where `impersonates`. What is never made in its name goes over `caches.client`. */
+  /** For the edge's calls; impersonates its node if `impersonates`. Calls that never impersonate use `caches.client`. */
   readonly client: KubeClient;
   readonly impersonates: boolean;
   readonly caches: Caches;

@@ -24,7 +24,7 @@ function ifFound(handler: Handler): Handler {
   return async (deps, request) => (await handler(deps, request)).filter((answer) => !isError(answer));
 }
 
-/** Only what is no answer goes back: a late one would be stored as the pod's status. */
+/** Drops answers and sends only messages without a parent: a late answer would be stored as the pod's status. */
 function unanswered(handler: Handler): Handler {
   return async (deps, request) => (await handler(deps, request)).filter(({ operation }) => operation !== undefined);
 }

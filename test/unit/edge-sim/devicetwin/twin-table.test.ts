@@ -21,7 +21,7 @@ function tableOf(actual = "20") {
 }
 
 describe("a property that is new", () => {
-  test("is a string and optional where nothing is said, and counts only the sides that were given", () => {
+  test("is a string and optional by default, and counts only the sides that were given", () => {
     const table = new TwinTable();
     const { document, result, sync } = table.update({ t: { actual: { value: "22" } } }, "edge", 7);
     const twin = { actual: side("22", 7), optional: true, ...type("string") };

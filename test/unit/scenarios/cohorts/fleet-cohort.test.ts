@@ -68,7 +68,7 @@ describe("cohorts", () => {
     });
   });
 
-  test("are one edge each where nothing is said, whose devices behave", async () => {
+  test("are one edge each by default, whose devices behave", async () => {
     expect(await read("fleet: [{ cohort: a }]")).toEqual([{ cohort: "a", count: 1, behaviours: {} }]);
   });
 
