@@ -2,6 +2,9 @@
 import { connect, type TLSSocket } from "node:tls";
 import { type Message } from "../../protocol/message/message.ts";
 import { decodeMessage } from "../../protocol/message/codec.ts";
+import { issueClient } from "../../protocol/pki/ca.ts";
+import { nodeCommonName, nodeOrganization } from "../../protocol/pki/request.ts";
+import type { Cloud } from "./start.ts";
 import { until } from "./until.ts";
 
 /** A frame to send. It is masked with zeros unless told otherwise. */
@@ -30,6 +33,15 @@ export interface RawOptions {
   readonly cert: string;
   readonly key: string;
   readonly node: string;
+}
+
+/** Connects with a certificate of that node. Rejects where the upgrade is not answered with 101. */
+export async function rawSocketAs(cloud: Cloud, node: string): Promise<RawSocket> {
+  const { authority } = cloud.core.hub.certificates;
+  const subject = { commonName: nodeCommonName(node), organization: nodeOrganization };
+  const { certPem, keyPem } = await issueClient(authority, subject, Date.now());
+  const port = cloud.core.hub.ports.websocket;
+  return await rawSocket({ port, node, ca: authority.certPem, cert: certPem, key: keyPem });
 }
 
 /** Connects and does the upgrade. Rejects where it is not answered with 101. */

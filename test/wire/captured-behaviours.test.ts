@@ -40,8 +40,7 @@ describe("a1: no acknowledgement", () => {
     await until("it came", () => sends().length > 0);
     while (sends().length < 3) await pass(edge, RETRY_MS);
     expect(new Set(sends().map(({ header }) => header.msg_id)).size).toBe(1);
-    const query = edge.send({ operation: "query", resource: `kube-node-lease/lease/${edge.node}`, content: null });
-    await edge.expect("the answer", ({ header }) => header.parent_msg_id === query.header.msg_id);
+    await processed(edge);
     // Go's second pod waits for the first one's round of 25 s; ours does not (docs/deviations.md).
     await newPod(edge.node, "a1-p2", still);
     await edge.expect("the second pod", isAbout(podPath("a1-p2")));
@@ -143,8 +142,7 @@ describe("c1: identity", () => {
     await expect(rawEdge(cloud, "n-c1", {}, "somebody-else")).rejects.toThrow(/403.*somebody-else/);
     const trusting = await startCloud({ config: { identity: "header" } });
     const edge = await rawEdge(trusting, "n-c1", {}, "somebody-else");
-    const query = edge.send({ operation: "query", resource: "kube-node-lease/lease/n-c1", content: null });
-    await edge.expect("the answer", ({ header }) => header.parent_msg_id === query.header.msg_id);
+    await processed(edge);
     edge.close();
     await trusting.stop();
   });
@@ -163,8 +161,7 @@ describe("e1: two connections with one node id", () => {
     for (let round = 0; round < 8; round++) {
       const next = await rawEdge(cloud, name);
       await until("the first one is closed", () => last.ended());
-      const query = next.send({ operation: "query", resource: `kube-node-lease/lease/${name}`, content: null });
-      await next.expect("the answer", ({ header }) => header.parent_msg_id === query.header.msg_id);
+      await processed(next);
       last = next;
     }
     last.close();

@@ -1,25 +1,14 @@
 // What Go's cloudcore did with malformed and unusual frames: ours does the same, or what docs/deviations.md says.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Message } from "../../protocol/message/message.ts";
-import { issueClient } from "../../protocol/pki/ca.ts";
-import { nodeCommonName, nodeOrganization } from "../../protocol/pki/request.ts";
 import { type BehaviourLine, behaviourLines } from "../support/captured.ts";
-import { rawSocket } from "../support/raw-frames.ts";
+import { rawSocketAs } from "../support/raw-frames.ts";
 import { type Cloud, startCloud } from "../support/start.ts";
 import { until } from "../support/until.ts";
 
 let cloud: Cloud;
 beforeAll(async () => void (cloud = await startCloud()));
 afterAll(() => cloud.stop());
-
-/** A connection that sends frames byte by byte, with the certificate of that node. */
-async function framesAs(name: string) {
-  const { authority } = cloud.core.hub.certificates;
-  const subject = { commonName: nodeCommonName(name), organization: nodeOrganization };
-  const pair = await issueClient(authority, subject, Date.now());
-  const port = cloud.core.hub.ports.websocket;
-  return await rawSocket({ port, node: name, ca: authority.certPem, cert: pair.certPem, key: pair.keyPem });
-}
 
 describe("f1: malformed and unusual messages, in the captured bytes", () => {
   /** Each case: the frames of its connection after the first keepalive, and what the note says of it. */
@@ -37,7 +26,7 @@ describe("f1: malformed and unusual messages, in the captured bytes", () => {
   const recorded = cases.filter(({ name }) => !unrecorded.includes(name));
 
   test.each(recorded)("$name", async ({ frames, note }) => {
-    const socket = await framesAs("n-f1");
+    const socket = await rawSocketAs(cloud, "n-f1");
     for (const { frames: shape = [], payload_b64 = "" } of frames) {
       const payload = Buffer.from(payload_b64, "base64");
       socket.send({ opcode: shape[0]?.op ?? 1, fin: shape[0]?.fin ?? true, payload });
@@ -57,7 +46,7 @@ describe("f1: malformed and unusual messages, in the captured bytes", () => {
   test.each([["unmasked", { masked: false }], ["with RSV1 set", { rsv1: true }]])(
     "a frame that is %s ends the connection",
     async (_name, how) => {
-      const socket = await framesAs("n-f2");
+      const socket = await rawSocketAs(cloud, "n-f2");
       socket.send({ opcode: 1, payload: Buffer.from("{}"), ...how });
       await until("the connection is closed", () => socket.hasEnded());
     },

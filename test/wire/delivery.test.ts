@@ -4,13 +4,11 @@ import { resources } from "../../cloud/kube/resource.ts";
 import { type KubeObject, textAt } from "../../protocol/apis/kube-object.ts";
 import { newMessage } from "../../protocol/message/message.ts";
 import { ackOf, type RawEdge, rawEdge } from "../support/raw-edge.ts";
-import { rawSocket } from "../support/raw-frames.ts";
+import { rawSocketAs } from "../support/raw-frames.ts";
 import { failCalls, refusal } from "../support/failing-api.ts";
 import { addPod, connectedNode } from "../support/nodes.ts";
 import { addRecord, isRecorded as isRecordedAt, recordRef } from "../support/sync-records.ts";
 import { until } from "../support/until.ts";
-import { issueClient } from "../../protocol/pki/ca.ts";
-import { nodeCommonName, nodeOrganization } from "../../protocol/pki/request.ts";
 import { type Cloud, startCloud } from "../support/start.ts";
 
 let cloud: Cloud;
@@ -176,16 +174,8 @@ describe("a name that is used again", () => {
 });
 
 describe("the socket", () => {
-  async function frames(node: string) {
-    const { authority } = cloud.core.hub.certificates;
-    const subject = { commonName: nodeCommonName(node), organization: nodeOrganization };
-    const pair = await issueClient(authority, subject, Date.now());
-    const port = cloud.core.hub.ports.websocket;
-    return await rawSocket({ port, node, ca: authority.certPem, cert: pair.certPem, key: pair.keyPem });
-  }
-
   test("carries no ping, and ends without a close frame where no keepalive comes; a hub that stops says so in one", async () => {
-    const quiet = await frames("no-ping");
+    const quiet = await rawSocketAs(cloud, "no-ping");
     await until("it is disconnected for want of a keepalive", () => quiet.hasEnded());
     expect(quiet.opcodes.filter((opcode) => opcode >= 8)).toEqual([]);
     const own = await startCloud();

@@ -5,7 +5,8 @@ import { deviceApi } from "../../protocol/apis/device.ts";
 import { type KubeObject, textAt } from "../../protocol/apis/kube-object.ts";
 import { skep, workFolder } from "../support/command.ts";
 import { type RawEdge, rawEdge } from "../support/raw-edge.ts";
-import { addNode, edgeLabels } from "../support/nodes.ts";
+import { addNode, edgeLabels, processed } from "../support/nodes.ts";
+import { isRecorded } from "../support/sync-records.ts";
 import { until } from "../support/until.ts";
 import { type Cloud, startCloud } from "../support/start.ts";
 import { writeKubeconfig } from "../../cloud/apiserver/kubeconfig.ts";
@@ -47,15 +48,9 @@ async function settledEdge() {
   edge.acknowledgeAll();
   await until(
     "all three are recorded",
-    async () => (await Promise.all(objects.map((o) => recorded(node, o)))).every(Boolean),
+    async () => (await Promise.all(objects.map((o) => isRecorded(cloud.kube, node, o)))).every(Boolean),
   );
   return { node, edge, objects };
-}
-
-async function recorded(node: string, object: KubeObject): Promise<boolean> {
-  const name = `${node}.${object.metadata.uid}`;
-  const record = await cloud.kube.find({ resource: resources.objectsyncs, namespace: "default", name });
-  return textAt(record, "status", "objectResourceVersion") === object.metadata.resourceVersion;
 }
 
 const pathOf = ({ kind = "", metadata: { name } }: KubeObject) => `default/${kind.toLowerCase()}/${name}`;
@@ -84,7 +79,7 @@ describe("an edge that comes back", () => {
     );
     await until(
       "all are recorded again",
-      async () => (await Promise.all(objects.map((object) => recorded(node, object)))).every(Boolean),
+      async () => (await Promise.all(objects.map((object) => isRecorded(cloud.kube, node, object)))).every(Boolean),
     );
     again.close();
   });
@@ -94,8 +89,7 @@ describe("an edge that comes back", () => {
     edge.close();
     const again = await rawEdge(cloud, node);
     again.acknowledgeAll();
-    const query = again.send({ operation: "query", resource: `kube-node-lease/lease/${node}`, content: null });
-    await again.expect("an answer", ({ header }) => header.parent_msg_id === query.header.msg_id);
+    await processed(again);
     // The membership comes after devices have been looked at.
     await again.expect("its membership", ({ route }) => route.resource === "membership");
     expect(objects.filter((object) => has(again, object)).map(pathOf)).toEqual([]);

@@ -11,7 +11,7 @@ import { type KubeObject, textAt } from "../../protocol/apis/kube-object.ts";
 import { ackOf, type RawEdge } from "../support/raw-edge.ts";
 import { failCalls, refusal } from "../support/failing-api.ts";
 import { addPod, connectedNode } from "../support/nodes.ts";
-import { addRecord, recordedVersion, recordRef } from "../support/sync-records.ts";
+import { addRecord, isRecorded as isRecordedAt, recordedVersion, recordRef } from "../support/sync-records.ts";
 import { until } from "../support/until.ts";
 import { anyPort, type Cloud, startApi, startCloud } from "../support/start.ts";
 
@@ -28,8 +28,7 @@ const newPod = (node: string, name: string) => addPod(cloud.kube, node, name);
 const about = (resource: string, operation?: string) => ({ route }: RawEdge["received"][number]) =>
   route.resource === resource && (operation === undefined || route.operation === operation);
 const versionOf = (node: string, object: KubeObject) => recordedVersion(cloud.kube, node, object);
-const isRecorded = (node: string, object: KubeObject) => async () =>
-  await versionOf(node, object) === object.metadata.resourceVersion;
+const isRecorded = (node: string, object: KubeObject) => () => isRecordedAt(cloud.kube, node, object);
 
 /** Calls of cloudcore's own client for records fail, as an overloaded API's do. */
 const failing = (method: "create" | "delete", code: number, times = 1) =>

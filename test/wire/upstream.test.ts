@@ -6,7 +6,7 @@ import { resources } from "../../cloud/kube/resource.ts";
 import type { KubeObject } from "../../protocol/apis/kube-object.ts";
 import type { Message } from "../../protocol/message/message.ts";
 import { failCalls } from "../support/failing-api.ts";
-import { connectedNode } from "../support/nodes.ts";
+import { connectedNode, processed } from "../support/nodes.ts";
 import type { RawEdge } from "../support/raw-edge.ts";
 import { type Cloud, startCloud } from "../support/start.ts";
 
@@ -28,8 +28,7 @@ type Content = {
 /** The answer to a request; undefined where what came after it is answered and it is not. */
 async function ask(operation: string, resource: string, content: unknown = null): Promise<Message | undefined> {
   const sent = edge.send({ operation, resource, content });
-  const after = edge.send({ operation: "query", resource: "kube-node-lease/lease/up", content: null });
-  await edge.expect("the answer to what came after", ({ header }) => header.parent_msg_id === after.header.msg_id);
+  await processed(edge);
   return edge.received.find(({ header }) => header.parent_msg_id === sent.header.msg_id);
 }
 

@@ -13,7 +13,7 @@ import type { Message } from "../../protocol/message/message.ts";
 import { legacySubject } from "../../protocol/pki/legacy.ts";
 import { legacyAuthority, legacyName, type PemPair } from "../support/legacy-certificates.ts";
 import { rawEdge } from "../support/raw-edge.ts";
-import { addNode } from "../support/nodes.ts";
+import { addNode, connectedNode } from "../support/nodes.ts";
 import { until } from "../support/until.ts";
 import { makeNodeOfV11, rawEdgeOfV11, setReady, startCloudOfBothEras } from "../support/v11.ts";
 import { type Cloud, startCloud } from "../support/start.ts";
@@ -74,10 +74,8 @@ describe("the certificate that all edges of v1.1 share", () => {
 describe("services and endpoints", () => {
   test("go to every node of v1.1 and to none of today; a podlist follows each change of endpoints", async () => {
     const edge = await oldNode();
-    const today = await rawEdge(cloud, "today-1");
+    const today = await connectedNode(cloud, "today-1");
     today.acknowledgeAll();
-    await addNode(cloud.kube, "today-1");
-    await today.expect("its Node", about("null/node/today-1"));
     await create(resources.pods, "behind", pod(edge.node), { app: "web" });
     await create(resources.services, "web", { spec: { selector: { app: "web" }, ports: [{ port: 80 }] } });
     const service = await edge.expect("the service", about("default/service/web"));
