@@ -74,10 +74,12 @@ export async function startFleet(options: StartFleetOptions): Promise<Fleet> {
   const began = clock.now();
   try {
     await fleet.start();
-    while (within > 0 && fleet.totals().ready < fleet.totals().edges) {
+    while (within > 0) {
       const { edges: all, ready } = fleet.totals();
-      const problem = fleet.refusal() ?? fleet.problem;
-      if (fleet.refusal() !== undefined || clock.now() - began > within) {
+      if (ready === all) break;
+      const refusal = fleet.refusal();
+      if (refusal !== undefined || clock.now() - began > within) {
+        const problem = refusal ?? fleet.problem;
         const why = problem === undefined ? "" : `: ${problem}`;
         throw new FleetNotReadyError(
           `${all - ready} of ${all} edges are not Ready after ${clock.now() - began} ms${why}`,
