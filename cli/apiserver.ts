@@ -4,7 +4,7 @@ import { portOfBlock } from "../base/transport/listen.ts";
 import { Random } from "../base/random/random.ts";
 import { TimerWheel } from "../base/time/timer-wheel.ts";
 import { ApiServer } from "../cloud/apiserver/apiserver.ts";
-import { kubeedgeCrds } from "../protocol/apis/crds.ts";
+import { allKubeedgeCrds } from "../protocol/apis/crds.ts";
 import { interruption } from "./interrupt.ts";
 import { defaultKubeconfig, writeKubeconfig } from "../cloud/apiserver/kubeconfig.ts";
 import { serveUntilInterrupted } from "./serving.ts";
@@ -30,7 +30,7 @@ export async function apiserverCommand(flags: ApiserverFlags): Promise<number> {
     clock: new TimerWheel(),
     random: new Random(Date.now() % 2 ** 31),
     logger: pinoLogger(flags.verbose ? "debug" : flags.quiet ? "error" : "info"),
-    seed: kubeedgeCrds,
+    seed: allKubeedgeCrds,
     ...(flags.history === undefined ? {} : { history: flags.history }),
   });
   const file = flags.writeKubeconfig ?? defaultKubeconfig;

@@ -20,6 +20,8 @@ export const limits = {
   apiBody: 3 * 1024 * 1024,
   /** Nesting of an API request's body; schemas of CRDs go deeper than messages do. */
   apiDepth: 256,
+  /** Watches of the embedded API at once. */
+  apiWatches: 20_000,
   /** Bytes of what the CSI driver asks: what Go's server reads. */
   csiDocument: 10_480,
   /** CSI connections at once; the driver opens one a question. */

@@ -1,32 +1,28 @@
 // The embedded Kubernetes API: real HTTPS on loopback, for cloudcore, kubectl and other clients.
-import { randomBytes, timingSafeEqual } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
 import https from "node:https";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { TLSSocket } from "node:tls";
 import type { Logger } from "../../base/log/logger.ts";
 import { reasonOf } from "../../base/log/logger.ts";
 import type { Random } from "../../base/random/random.ts";
 import type { Clock } from "../../base/time/clock.ts";
-import { headerText } from "../../base/transport/header-text.ts";
 import { closeServer, listen, type ListenOptions } from "../../base/transport/listen.ts";
 import { keyOf, type KubeObject } from "../../protocol/apis/kube-object.ts";
 import { limits } from "../../protocol/limits.ts";
 import { createAuthority, issueServer } from "../../protocol/pki/ca.ts";
-import type { Controller } from "./controllers/controller.ts";
-import { definitions } from "./controllers/definitions.ts";
-import { endpoints } from "./controllers/endpoints.ts";
-import { eventExpiry } from "./controllers/events.ts";
-import { nodeLifecycle } from "./controllers/node-lifecycle.ts";
-import { scheduler } from "./controllers/scheduler.ts";
-import { taintEviction } from "./controllers/taint-eviction.ts";
-import { garbageCollector } from "./controllers/garbage-collector.ts";
-import { podGarbageCollector } from "./controllers/pod-garbage-collector.ts";
-import { serviceAccounts } from "./controllers/service-accounts.ts";
-import { type Answer, route } from "./http/router.ts";
+import { startControllers } from "./controllers/all.ts";
+import { allowAll, type Attributes, type Authorizer, forbiddenText, rbac } from "./access/authorizer.ts";
+import { authenticate, impersonationOf, PlainError } from "./access/authenticator.ts";
+import { bootstrapRoles } from "./access/bootstrap-roles.ts";
+import { ServiceAccountTokens } from "./access/tokens.ts";
+import { failure, plainText, send } from "./http/answer.ts";
+import { errorMediaOf } from "./http/negotiate.ts";
+import { decodeWord, resourcePath } from "./http/path.ts";
+import { route } from "./http/router.ts";
+import type { User } from "./kinds/kind.ts";
 import { Registry } from "./kinds/registry.ts";
-import { tableOf } from "./kinds/kind.ts";
 import { Resources } from "./resources.ts";
-import { ApiError } from "./status.ts";
+import { ApiError, forbidden } from "./status.ts";
 import { Store } from "./storage/store.ts";
 
 /** What the server is made of. */
@@ -39,12 +35,19 @@ export interface ApiServerOptions {
   readonly seed?: readonly KubeObject[];
   /** Names and addresses in the server's certificate beside the one it listens on. */
   readonly hosts?: readonly string[];
-  /** False leaves out the scheduler and the garbage collector: an API server alone. Default true. */
-  readonly controllers?: boolean;
+  /**
+   * Which controllers run: all, none but what an API server can't do without, or those that are chosen as with
+   * kube-controller-manager's `--controllers` (names, `*`, `-name`). Default: all.
+   */
+  readonly controllers?: boolean | readonly string[];
   /** Divides the timers of the node life cycle. Default: 1. */
   readonly timeScale?: number;
   /** Bytes of memory that past changes may hold, for watches that come back. Default: 256 MiB. */
   readonly history?: number;
+  /** Whether users may do only what roles allow them (RBAC). Default: everybody may do everything. */
+  readonly rbac?: boolean;
+  /** Serves alpha and beta versions of built-in kinds, too. Default: false, as kube-apiserver. */
+  readonly unstable?: boolean;
   /** For tests: a token instead of a random one. */
   readonly token?: string;
 }
@@ -57,19 +60,6 @@ export interface ApiAccess {
   readonly token: string;
 }
 
-/** Controllers that every API server needs. */
-const ofEveryServer: readonly Controller[] = [definitions, serviceAccounts];
-/** Those of kube-controller-manager and kube-scheduler. */
-const ofControllerManager: readonly Controller[] = [
-  scheduler,
-  podGarbageCollector,
-  garbageCollector,
-  nodeLifecycle,
-  taintEviction,
-  endpoints,
-  eventExpiry,
-];
-
 /** The namespaces of every cluster, and the one KubeEdge keeps its secrets in. */
 const namespaces = ["default", "kube-system", "kube-public", "kube-node-lease", "kubeedge"];
 
@@ -79,9 +69,14 @@ export class ApiServer {
   readonly resources: Resources;
   readonly port: number;
   readonly #options: ApiServerOptions;
-  readonly #tls: { readonly key: string; readonly cert: string };
+  readonly #tls: TlsFiles;
+  readonly #authorizer: Authorizer;
+  readonly #tokens: ServiceAccountTokens;
+  readonly #watches = { open: new Set<() => void>(), most: limits.apiWatches };
+  /** What kube-apiserver says about its flow control, which clients only log. */
+  readonly #flow = { schema: randomUUID(), level: randomUUID() };
   #server: https.Server;
-  readonly #stops: (() => void)[];
+  readonly #stopControllers: () => void;
 
   private constructor(
     options: ApiServerOptions,
@@ -89,16 +84,20 @@ export class ApiServer {
     server: https.Server,
     port: number,
     access: ApiAccess,
-    tls: { readonly key: string; readonly cert: string },
-    stops: (() => void)[],
+    tls: TlsFiles,
+    stopControllers: () => void,
+    authorizer: Authorizer,
+    tokens: ServiceAccountTokens,
   ) {
+    this.#authorizer = authorizer;
+    this.#tokens = tokens;
     this.#options = options;
     this.resources = resources;
     this.#server = server;
     this.port = port;
     this.access = access;
     this.#tls = tls;
-    this.#stops = stops;
+    this.#stopControllers = stopControllers;
   }
 
   static async start(options: ApiServerOptions): Promise<ApiServer> {
@@ -109,21 +108,39 @@ export class ApiServer {
       ...new Set(["localhost", "127.0.0.1", "::1", ...(options.hosts ?? []), ...wildcardless(options.listen.host)]),
     ];
     const own = await issueServer(authority, { commonName: "kube-apiserver" }, hosts, now());
-    const tls = { key: own.keyPem, cert: own.certPem };
+    const tls = { key: own.keyPem, cert: own.certPem, ca: authority.certPem };
     const token = options.token ?? randomBytes(24).toString("base64url");
     const bytes = options.history === undefined ? {} : { bytes: options.history };
-    const resources = new Resources(new Store({ now, ...bytes }, options.logger), new Registry(), now, options.random);
-    const deps = { resources, clock, logger: options.logger, timeScale: options.timeScale ?? 1 };
-    const controllers = options.controllers === false ? ofEveryServer : [...ofEveryServer, ...ofControllerManager];
-    const stops = controllers.map((controller) => controller.start(deps));
-    sow(resources, options.seed ?? []);
+    const tokens = new ServiceAccountTokens(now);
+    const store = new Store({ now, ...bytes }, options.logger);
+    const resources = new Resources(store, new Registry(options.unstable), now, options.random, tokens);
+    const authorizer = options.rbac === true ? rbac(store) : allowAll;
+    const stopControllers = startControllers(options.controllers ?? true, {
+      resources,
+      clock,
+      logger: options.logger,
+      timeScale: options.timeScale ?? 1,
+      defer: (run) => void setImmediate(run),
+      ca: authority.certPem,
+    });
+    sow(resources, [...options.seed ?? [], ...options.rbac === true ? bootstrapRoles() : []]);
 
     const server = serverOf(tls);
     const port = await listen(server, options.listen);
     sow(resources, [kubernetesService(port)]);
     const host = options.listen.host.includes(":") ? `[${options.listen.host}]` : options.listen.host;
     const url = `https://${host === "0.0.0.0" || host === "[::]" ? "127.0.0.1" : host}:${port}`;
-    const api = new ApiServer(options, resources, server, port, { url, ca: authority.certPem, token }, tls, stops);
+    const api = new ApiServer(
+      options,
+      resources,
+      server,
+      port,
+      { url, ca: authority.certPem, token },
+      tls,
+      stopControllers,
+      authorizer,
+      tokens,
+    );
     server.on("request", (request, response) => void api.#serve(request, response));
     return api;
   }
@@ -137,8 +154,10 @@ export class ApiServer {
   }
 
   async stop(): Promise<void> {
-    for (const stop of this.#stops) stop();
+    this.#stopControllers();
     await closeServer(this.#server);
+    // The last connections are closed, but their responses may not have heard of it.
+    for (const forget of this.#watches.open) forget();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -146,50 +165,160 @@ export class ApiServer {
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const audit = request.headers["audit-id"];
+    response.setHeader("audit-id", typeof audit === "string" && /^[\w-]{1,64}$/.test(audit) ? audit : randomUUID());
+    const warnings: string[] = [];
     try {
-      if (!this.#isAuthenticated(request)) throw new ApiError(401, "Unauthorized", "Unauthorized");
+      const url = new URL(request.url ?? "/", "https://server");
+      const words = url.pathname.split("/").filter((word) => word !== "").map(decodeWord);
+      const isHealth = ["healthz", "livez", "readyz"].includes(words[0] ?? "");
+      const find = (table: string, key: string) => this.resources.find(table, key);
+      const credentials = { token: this.access.token, tokens: this.#tokens, find };
+      let user = isHealth && request.headers.authorization === undefined
+        ? anonymous
+        : await authenticate(request, credentials);
+      response.setHeader("x-kubernetes-pf-flowschema-uid", this.#flow.schema);
+      response.setHeader("x-kubernetes-pf-prioritylevel-uid", this.#flow.level);
+      user = this.#played(request, user);
+      const path = resourcePath(words);
+      if (!isHealth) this.#authorize(user, request, url, path);
       const { clock } = this.#options;
-      const answer = await route({ resources: this.resources, clock, request, response });
-      if (answer !== undefined) send(request, response, answer);
-    } catch (error) {
-      if (response.headersSent) {
-        response.destroy();
-        return;
-      }
-      if (error instanceof ApiError) {
-        // The rest of an oversized body is not read; the connection can't be used again.
-        if (error.status.code === 413) response.setHeader("connection", "close");
-        const wait = error.status.details?.retryAfterSeconds;
-        if (wait !== undefined) response.setHeader("retry-after", String(wait));
-        send(request, response, { status: error.status.code, body: error.status });
-        return;
-      }
-      this.#options.logger.error("a request failed with an internal error", {
-        method: request.method,
-        path: request.url?.split("?")[0],
-        error: reasonOf(error),
+      const reviews = {
+        authorizer: this.#authorizer,
+        tokens: this.#tokens,
+        token: this.access.token,
+        find,
+        now: () => clock.now(),
+      };
+      const answer = await route({
+        resources: this.resources,
+        clock,
+        request,
+        response,
+        url,
+        words,
+        path,
+        user,
+        reviews,
+        watches: this.#watches,
+        warnings,
       });
-      const message = `Internal error occurred: ${reasonOf(error)}`;
-      send(request, response, { status: 500, body: new ApiError(500, "InternalError", message).status });
+      if (answer !== undefined) await send(request, response, answer);
+    } catch (error) {
+      await this.#fail(request, response, error, warnings);
     }
   }
 
-  #isAuthenticated(request: IncomingMessage): boolean {
-    if ((request.socket as TLSSocket).authorized) return true;
-    if (/^\/(healthz|livez|readyz)\b/.test(request.url ?? "")) return true;
-    const [scheme = "", given = ""] = (request.headers.authorization ?? "").split(" ");
-    const wanted = Buffer.from(this.access.token);
-    const found = Buffer.from(given);
-    return scheme.toLowerCase() === "bearer" && wanted.length === found.length && timingSafeEqual(wanted, found);
+  async #fail(
+    request: IncomingMessage,
+    response: ServerResponse,
+    error: unknown,
+    warnings: readonly string[],
+  ): Promise<void> {
+    if (response.headersSent) {
+      response.destroy();
+      return;
+    }
+    const media = errorMediaOf(request.headers.accept);
+    if (error instanceof ApiError) {
+      // The rest of an oversized body is not read; the connection can't be used again.
+      if (error.status.code === 413) response.setHeader("connection", "close");
+      const wait = error.status.details?.retryAfterSeconds;
+      if (wait !== undefined) response.setHeader("retry-after", String(wait));
+      await send(request, response, { ...failure(error.status, media), warnings });
+      return;
+    }
+    if (error instanceof PlainError) {
+      await send(request, response, plainText(error.code, error.message));
+      return;
+    }
+    this.#options.logger.error("a request failed with an internal error", {
+      method: request.method,
+      path: request.url?.split("?")[0],
+      error: reasonOf(error),
+    });
+    const message = `Internal error occurred: ${reasonOf(error)}`;
+    await send(request, response, failure(new ApiError(500, "InternalError", message).status, media));
+  }
+
+  /** The user whom the request plays, where its own one may. Throws 403. */
+  #played(request: IncomingMessage, user: User): User {
+    const impersonation = impersonationOf(request);
+    if (impersonation === undefined) return user;
+    for (const { group, name, resource, subresource = "" } of impersonation.requested) {
+      const account = /^system:serviceaccount:([^:]+):/.exec(impersonation.user.name);
+      const namespace = resource === "serviceaccounts" ? account?.[1] ?? "" : "";
+      const attributes = { verb: "impersonate", group, resource, subresource, namespace, name };
+      if (this.#authorizer.allows(user, attributes) !== undefined) continue;
+      throw forbidden({ group, plural: resource }, name, forbiddenText(user, attributes));
+    }
+    return impersonation.user;
+  }
+
+  /** Throws 403 for what the user may not. */
+  #authorize(user: User, request: IncomingMessage, url: URL, path: ReturnType<typeof resourcePath>): void {
+    if (this.#authorizer === allowAll) return;
+    const method = request.method ?? "GET";
+    const attributes = attributesOf(method, url, path);
+    if (this.#authorizer.allows(user, attributes) !== undefined) return;
+    const why = forbiddenText(user, attributes);
+    if ("path" in attributes) throw new ApiError(403, "Forbidden", `forbidden: ${why}`, {});
+    const { group, name, resource } = attributes;
+    const qualified = group === "" ? resource : `${resource}.${group}`;
+    throw new ApiError(
+      403,
+      "Forbidden",
+      `${qualified}${name === "" ? "" : ` ${JSON.stringify(name)}`} is forbidden: ${why}`,
+      {
+        ...(name === "" ? {} : { name }),
+        ...(group === "" ? {} : { group }),
+        kind: resource,
+      },
+    );
   }
 }
 
-function serverOf(tls: { readonly key: string; readonly cert: string }): https.Server {
+const anonymous: User = { name: "system:anonymous", groups: ["system:unauthenticated"] };
+
+/** What the server shows, and by whose certificates it knows its clients. */
+interface TlsFiles {
+  readonly key: string;
+  readonly cert: string;
+  readonly ca: string;
+}
+
+const oneVerbs: Readonly<Record<string, string>> = {
+  GET: "get",
+  HEAD: "get",
+  POST: "create",
+  PUT: "update",
+  PATCH: "patch",
+  DELETE: "delete",
+};
+
+/** What a request is to access control. */
+function attributesOf(method: string, url: URL, path: ReturnType<typeof resourcePath>): Attributes {
+  if (path === undefined) return { verb: method === "HEAD" ? "get" : method.toLowerCase(), path: url.pathname };
+  const { group, isOldWatch, name, namespace, plural, subresource } = path;
+  const isCollection = name === "";
+  const isWatch = isOldWatch || ["true", "1"].includes(url.searchParams.get("watch") ?? "");
+  let verb = oneVerbs[method] ?? method.toLowerCase();
+  if (verb === "get" && isWatch) verb = "watch";
+  else if (verb === "get" && isCollection) verb = "list";
+  else if (verb === "delete" && isCollection) verb = "deletecollection";
+  // A Namespace is in the namespace of its own name.
+  const place = plural === "namespaces" && group === "" && namespace === "" ? name : namespace;
+  return { verb, group, resource: plural, subresource, namespace: place, name };
+}
+
+function serverOf(tls: TlsFiles): https.Server {
   const server = https.createServer({
     ...tls,
     minVersion: "TLSv1.2",
     maxHeaderSize: limits.headers,
     ALPNProtocols: ["http/1.1"],
+    requestCert: true,
+    rejectUnauthorized: false,
   });
   server.on("tlsClientError", () => {});
   server.keepAliveTimeout = 60_000;
@@ -202,13 +331,10 @@ function wildcardless(host: string): string[] {
 
 function sow(resources: Resources, seed: readonly KubeObject[]): void {
   const create = (object: KubeObject) => {
-    const [group, version] = splitApiVersion(object.apiVersion ?? "v1");
-    const kind = resources.registry.all().find((k) =>
-      k.group === group && k.version === version && k.kind === object.kind
-    );
+    const kind = resources.registry.findByKind(object.apiVersion ?? "v1", object.kind ?? "");
     if (kind === undefined) throw new Error(`no kind ${object.kind} in ${object.apiVersion}`);
-    if (resources.store.get(tableOf(kind), keyOf(object)) !== undefined) return;
-    resources.create(kind, object.metadata.namespace ?? "", object, false);
+    if (resources.store.get(kind.table, keyOf(object)) !== undefined) return;
+    resources.create(kind, object.metadata.namespace ?? "", object);
   };
   for (const name of namespaces) create({ apiVersion: "v1", kind: "Namespace", metadata: { name } });
   for (const object of seed) create(object);
@@ -226,40 +352,4 @@ function kubernetesService(port: number): KubeObject {
     },
     spec: { clusterIP: "10.96.0.1", ports: [{ name: "https", port: 443, targetPort: port }] },
   };
-}
-
-function splitApiVersion(apiVersion: string): readonly [group: string, version: string] {
-  const [first = "", second] = apiVersion.split("/");
-  return second === undefined ? ["", first] : [first, second];
-}
-
-function send(request: IncomingMessage, response: ServerResponse, answer: Answer): void {
-  const isText = typeof answer.body === "string";
-  const body = Buffer.from(isText ? answer.body as string : `${JSON.stringify(answer.body)}\n`, "utf8");
-  const warnings = warningHeaders(answer.warnings ?? []);
-  if (warnings.length > 0) response.setHeader("warning", warnings);
-  response.writeHead(answer.status, {
-    "content-type": answer.contentType ?? (isText ? "text/plain; charset=utf-8" : "application/json"),
-    "content-length": body.length,
-    "cache-control": "no-cache, private",
-  });
-  response.end(request.method === "HEAD" ? undefined : body);
-}
-
-/** Letters of all warnings of an answer, and of each where there are more: kube-apiserver's bounds (`pkg/endpoints/filters/warning.go`). */
-const WARNINGS_LENGTH = 4096;
-const WARNING_LENGTH = 256;
-
-/** Warning headers (RFC 7234 §5.5). Long ones are cut where all are too long; what is beyond the bound even then is left out. */
-function warningHeaders(texts: readonly string[]): string[] {
-  const all = texts.reduce((sum, text) => sum + text.length, 0);
-  const cut = all > WARNINGS_LENGTH ? texts.map((text) => text.slice(0, WARNING_LENGTH)) : texts;
-  const headers: string[] = [];
-  let length = 0;
-  for (const text of cut) {
-    length += text.length;
-    if (length > WARNINGS_LENGTH) break;
-    headers.push(headerText(`299 - ${JSON.stringify(text).replaceAll("\x7f", "\\u007f")}`));
-  }
-  return headers;
 }

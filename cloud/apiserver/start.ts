@@ -3,7 +3,7 @@ import { type Logger, silentLogger } from "../../base/log/logger.ts";
 import { Random } from "../../base/random/random.ts";
 import { TimerWheel } from "../../base/time/timer-wheel.ts";
 import { portOfBlock } from "../../base/transport/listen.ts";
-import { kubeedgeCrds } from "../../protocol/apis/crds.ts";
+import { allKubeedgeCrds } from "../../protocol/apis/crds.ts";
 import type { KubeObject } from "../../protocol/apis/kube-object.ts";
 import { type ApiAccess, ApiServer } from "./apiserver.ts";
 import { kubeconfigText, writeKubeconfig } from "./kubeconfig.ts";
@@ -46,7 +46,7 @@ export interface StartedApiServer extends AsyncDisposable {
  * console.log(api.url);
  */
 export async function startApiServer(options: StartApiServerOptions = {}): Promise<StartedApiServer> {
-  const { bind = "127.0.0.1", history, logger = silentLogger, objects = kubeedgeCrds, port = 0, timeScale = 1 } =
+  const { bind = "127.0.0.1", history, logger = silentLogger, objects = allKubeedgeCrds, port = 0, timeScale = 1 } =
     options;
   const api = await ApiServer.start({
     listen: { host: bind, ...portOfBlock(port, 0, port) },

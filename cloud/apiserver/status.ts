@@ -12,7 +12,8 @@ export interface Cause {
     | "FieldValueNotSupported"
     | "FieldValueForbidden"
     | "FieldValueTypeInvalid"
-    | "FieldValueTooLong";
+    | "FieldValueTooLong"
+    | "FieldValueTooMany";
   readonly message: string;
   readonly field: string;
 }
@@ -109,7 +110,7 @@ export function invalid(
   name: string,
   causes: readonly Cause[],
 ): ApiError {
-  const texts = causes.map((cause) => `${cause.field}: ${cause.message}`);
+  const texts = [...new Set(causes.map((cause) => `${cause.field}: ${cause.message}`))];
   const all = texts.length === 1 ? texts[0] : `[${texts.join(", ")}]`;
   const subject = kind.group === "" ? kind.kind : `${kind.kind}.${kind.group}`;
   return new ApiError(422, "Invalid", `${subject} "${name}" is invalid: ${all}`, {

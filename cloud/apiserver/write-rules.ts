@@ -4,7 +4,7 @@ import type { Kind } from "./kinds/kind.ts";
 import { applyJsonPatch } from "./patch/json-patch.ts";
 import { applyMergePatch } from "../../protocol/apis/merge-patch.ts";
 import { applyStrategicPatch } from "./patch/strategic.ts";
-import { conflict, forbidden, invalid, unsupportedMediaType } from "./status.ts";
+import { type Cause, conflict, forbidden, unsupportedMediaType } from "./status.ts";
 
 /** What a client may ask of a deletion (`metav1.DeleteOptions`). */
 export interface DeleteOptions {
@@ -15,16 +15,16 @@ export interface DeleteOptions {
 }
 
 /** An object that is being deleted may lose finalizers, but not get new ones. */
-export function refuseNewFinalizers(kind: Kind, object: KubeObject, old: KubeObject): void {
-  if (old.metadata.deletionTimestamp === undefined) return;
+export function refuseNewFinalizers(object: KubeObject, old: KubeObject): Cause[] {
+  if (old.metadata.deletionTimestamp === undefined) return [];
   const added = (object.metadata.finalizers ?? []).filter((f) => !(old.metadata.finalizers ?? []).includes(f));
-  if (added.length === 0) return;
+  if (added.length === 0) return [];
   const list = `[]string{${added.map((f) => JSON.stringify(f)).join(", ")}}`;
-  throw invalid(kind, old.metadata.name, [{
+  return [{
     reason: "FieldValueForbidden",
     message: `Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers ${list}`,
     field: "metadata.finalizers",
-  }]);
+  }];
 }
 
 /** The object that a patch makes of another. Throws 400, 415, 422 or 500. */
@@ -35,15 +35,21 @@ export function applyPatch(kind: Kind, type: string, target: Json, patch: Json):
     case "application/merge-patch+json":
       return applyMergePatch(target, patch);
     case "application/strategic-merge-patch+json":
-      if (!kind.custom) return applyStrategicPatch(target, patch);
-      throw unsupportedMediaType(["application/json-patch+json", "application/merge-patch+json"]);
+      if (kind.struct !== undefined) return applyStrategicPatch(kind.struct, target, patch);
+      throw unsupportedMediaType(patchTypes(kind));
     default:
-      throw unsupportedMediaType([
-        "application/json-patch+json",
-        "application/merge-patch+json",
-        ...(kind.custom ? [] : ["application/strategic-merge-patch+json"]),
-      ]);
+      throw unsupportedMediaType(patchTypes(kind));
   }
+}
+
+/** The media types of patches that a kind takes, in the order in which kube-apiserver names them. */
+export function patchTypes(kind: Kind): string[] {
+  return [
+    "application/json-patch+json",
+    "application/merge-patch+json",
+    ...(kind.custom === undefined ? ["application/strategic-merge-patch+json"] : []),
+    "application/apply-patch+yaml",
+  ];
 }
 
 /** What a client can't change about an object's identity and life. */
@@ -65,11 +71,10 @@ export function keepMetadata(object: KubeObject, old: KubeObject): void {
 
 /** A write to `status`: a custom resource changes nothing else, a built-in kind may also change labels and annotations. */
 export function takeStatus(kind: Kind, object: KubeObject, old: KubeObject): void {
-  const status = object.status;
-  if (kind.custom) {
-    for (const key of Object.keys(object)) delete object[key];
-    Object.assign(object, structuredClone(old));
-  } else object.spec = old.spec;
+  const { metadata, status } = object;
+  for (const key of Object.keys(object)) delete object[key];
+  Object.assign(object, old);
+  object.metadata = kind.custom === undefined ? metadata : structuredClone(old.metadata);
   if (status === undefined) delete object.status;
   else object.status = status;
 }

@@ -36,6 +36,15 @@ export class PodRequirements {
     this.#tokens.clear();
   }
 
+  /** The pod is gone, and with it the tokens that are bound to it. */
+  forget(pod: KubeObject): void {
+    const { uid = "" } = pod.metadata;
+    for (const { path } of tokensOf(pod)) {
+      this.#tokens.delete(`${uid} ${path}`);
+      if (at(this.#deps.store.get(path), "spec", "boundObjectRef", "uid") === uid) this.#deps.store.delete(path);
+    }
+  }
+
   /** Whether all is there that a pod needs; asks the cloud for the rest. */
   async areThere(pod: Pod): Promise<boolean> {
     if (this.#deps.era.isAnsweredWhenMissing) return await this.#fetchNeeds(pod);
@@ -67,9 +76,11 @@ export class PodRequirements {
     if (this.configOf(pod).unmounted !== undefined || !await storageNeeds(meta, node, pod.object)) return false;
     for (const token of reports.hasTokens ? tokensOf(pod.object) : []) {
       const { path, content } = token;
-      if (store.get(path) !== undefined && this.#tokens.has(path)) continue;
+      // Each pod has one of its own, which is bound to it.
+      const own = `${pod.object.metadata.uid} ${path}`;
+      if (store.get(path) !== undefined && this.#tokens.has(own)) continue;
       await meta.query(path, content);
-      this.#tokens.add(path);
+      this.#tokens.add(own);
     }
     return true;
   }

@@ -207,6 +207,7 @@ export class EdgePods {
     if (pod === undefined) return;
     this.#pods.delete(object.metadata.uid ?? "");
     leaveStages(pod);
+    this.#requirements.forget(object);
     const { clock, isConnected, reports } = this.#deps;
     if (!["running", "unready", "backoff"].includes(pod.phase) || !isConnected()) return reports.forget(object);
     pod.phase = "stopped";

@@ -190,6 +190,8 @@ interface Definition {
   readonly shortNames?: readonly string[];
   /** The schema of v1alpha1, where that is served too; then it is what is stored. */
   readonly v1alpha1?: Schema;
+  /** An older version that is served, too. */
+  readonly older?: { readonly version: string; readonly schema: Schema };
 }
 
 function definition(d: Definition): KubeObject {
@@ -221,6 +223,7 @@ function definition(d: Definition): KubeObject {
       },
       versions: [
         versionOf(d.version, d.schema, d.v1alpha1 === undefined),
+        ...(d.older === undefined ? [] : [versionOf(d.older.version, d.older.schema, false)]),
         ...(d.v1alpha1 === undefined ? [] : [versionOf("v1alpha1", d.v1alpha1, true)]),
       ],
     },
@@ -279,4 +282,128 @@ export const kubeedgeCrdsOfBothEras: readonly KubeObject[] = [
   definition({ ...device, v1alpha1: deviceV1alpha1 }),
   definition({ ...model, v1alpha1: modelV1alpha1 }),
   ...kubeedgeCrds.slice(2),
+];
+
+const strings = list(text);
+/** An object with these fields and no others. */
+const closed = (properties: Readonly<Record<string, Schema>>): Schema => ({ type: "object", properties });
+const deviceV1alpha2 = closed({
+  spec: closed({
+    data: free,
+    deviceModelRef: open({ name: text }),
+    nodeSelector: free,
+    propertyVisitors: list(free),
+    protocol: closed({ bluetooth: free, common: free, customizedProtocol: free, modbus: free, opcua: free }),
+  }),
+  status: closed({ twins: list(free) }),
+});
+const modelV1alpha2 = open({ spec: open({ properties: list(free), protocol: text }) });
+const jobSpec = {
+  checkItems: strings,
+  concurrency: integer,
+  failureTolerate: text,
+  image: text,
+  imageDigestGatter: free,
+  labelSelector: free,
+  nodeNames: strings,
+  requireConfirmation: flag,
+  timeoutSeconds: integer,
+  version: text,
+};
+const jobStatus = { nodeStatus: list(free), phase: text, reason: text };
+const oldJobStatus = closed({ action: text, event: text, reason: text, state: text, status: list(free), time: text });
+const prepull = open({
+  imagePrePullTemplate: open({
+    checkItems: strings,
+    concurrency: integer,
+    failureTolerate: text,
+    imageSecret: text,
+    images: strings,
+    labelSelector: free,
+    nodeNames: strings,
+    retryTimes: integer,
+    timeoutSeconds: integer,
+  }),
+});
+const operations = { group: "operations.kubeedge.io", version: "v1alpha2", scope: "Cluster", status: true } as const;
+const apps = { group: "apps.kubeedge.io", version: "v1alpha1", status: true } as const;
+
+/** All definitions of KubeEdge v1.23, as its chart installs them: those of modules that skep's cloudcore has not, too. */
+export const allKubeedgeCrds: readonly KubeObject[] = [
+  definition({ ...device, older: { version: "v1alpha2", schema: deviceV1alpha2 } }),
+  definition({ ...model, older: { version: "v1alpha2", schema: modelV1alpha2 } }),
+  definition({
+    ...devices,
+    kind: "DeviceStatus",
+    plural: "devicestatuses",
+    singular: "devicestatus",
+    schema: statusSchema,
+    older: { version: "v1alpha2", schema: open({ status: free }) },
+  }),
+  ...kubeedgeCrds.slice(3),
+  definition({
+    ...apps,
+    kind: "NodeGroup",
+    plural: "nodegroups",
+    singular: "nodegroup",
+    scope: "Cluster",
+    shortNames: ["ng"],
+    schema: open({
+      spec: open({ matchLabels: { type: "object", additionalProperties: text }, nodes: strings }),
+      status: open({
+        nodeStatuses: list(
+          open({ nodeName: text, readyStatus: text, selectionStatus: text, selectionStatusReason: text }),
+        ),
+      }),
+    }),
+  }),
+  definition({
+    ...apps,
+    kind: "EdgeApplication",
+    plural: "edgeapplications",
+    singular: "edgeapplication",
+    scope: "Namespaced",
+    shortNames: ["eapp"],
+    schema: open({
+      spec: open({ workloadScope: free, workloadTemplate: open({ manifests: list(free) }) }),
+      status: open({ workloadStatus: list(free) }),
+    }),
+  }),
+  definition({
+    ...operations,
+    kind: "NodeUpgradeJob",
+    plural: "nodeupgradejobs",
+    singular: "nodeupgradejob",
+    schema: open({ spec: open(jobSpec), status: open(jobStatus) }),
+    older: { version: "v1alpha1", schema: open({ spec: open(jobSpec), status: oldJobStatus }) },
+  }),
+  definition({
+    ...operations,
+    kind: "ImagePrePullJob",
+    plural: "imageprepulljobs",
+    singular: "imageprepulljob",
+    schema: open({ spec: prepull, status: open(jobStatus) }),
+    older: { version: "v1alpha1", schema: open({ spec: prepull, status: oldJobStatus }) },
+  }),
+  definition({
+    ...operations,
+    kind: "ConfigUpdateJob",
+    plural: "configupdatejobs",
+    singular: "configupdatejob",
+    schema: open({
+      spec: open({ ...jobSpec, updateFields: { type: "object", additionalProperties: text } }),
+      status: open(jobStatus),
+    }),
+  }),
+  definition({
+    group: "policy.kubeedge.io",
+    version: "v1alpha1",
+    kind: "ServiceAccountAccess",
+    plural: "serviceaccountaccesses",
+    singular: "serviceaccountaccess",
+    scope: "Namespaced",
+    shortNames: ["saaccess"],
+    status: true,
+    schema: open({ spec: free, status: free }),
+  }),
 ];

@@ -24,3 +24,67 @@ export function quantityOf(text: unknown, digits = 0): number | undefined {
 function roundedUp(amount: bigint, unit: bigint): bigint {
   return (amount + unit - 1n) / unit;
 }
+
+/** What Kubernetes answers to a text that is no quantity. */
+export const QUANTITY_RULE =
+  "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
+
+const decimalSuffixes = ["n", "u", "m", "", "k", "M", "G", "T", "P", "E"] as const;
+const binarySuffixes = ["", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"] as const;
+
+/**
+ * A quantity as Kubernetes writes it: without a fraction and with the largest suffix of its family that allows this
+ * (`0.5Gi` is `512Mi`, `1000m` is `1`, `1.5` is `1500m`). Undefined for what is no quantity.
+ */
+export function canonicalQuantity(text: string): string | undefined {
+  if (/^(0|[1-9]\d{0,2})$/.test(text)) return text;
+  const match = pattern.exec(text);
+  if (match === null) return undefined;
+  const [, sign, whole = "", fraction = match[4] ?? "", , exponent, suffix = ""] = match;
+  let amount = BigInt(whole + fraction);
+  const minus = sign === "-" ? "-" : "";
+  if (amount === 0n) return "0";
+  const bits = binary[suffix];
+  if (bits !== undefined) {
+    const shifted = amount << BigInt(bits);
+    const unit = 10n ** BigInt(fraction.length);
+    // A binary quantity below one is written with decimal suffixes, as Kubernetes does.
+    if (shifted % unit !== 0n && shifted / unit < 1024n) return decimalForm(minus, shifted, -fraction.length);
+    let value = roundedUp(shifted, unit);
+    let i = 0;
+    while (i < binarySuffixes.length - 1 && value % 1024n === 0n) {
+      value /= 1024n;
+      i++;
+    }
+    return `${minus}${value}${binarySuffixes[i]}`;
+  }
+  let tens = (exponent === undefined ? decimal[suffix] ?? 0 : Number(exponent)) - fraction.length;
+  // Nothing finer than 10⁻⁹ is kept.
+  if (tens < -9) {
+    amount = roundedUp(amount, 10n ** BigInt(-9 - tens));
+    tens = -9;
+  }
+  if (exponent === undefined) return decimalForm(minus, amount, tens);
+  while (amount % 10n === 0n) {
+    amount /= 10n;
+    tens++;
+  }
+  const step = ((tens % 3) + 3) % 3;
+  const power = tens - step;
+  return `${minus}${amount * 10n ** BigInt(step)}${power === 0 ? "" : `e${power}`}`;
+}
+
+function decimalForm(minus: string, amount: bigint, tens: number): string {
+  while (amount % 10n === 0n) {
+    amount /= 10n;
+    tens++;
+  }
+  const step = ((tens % 3) + 3) % 3;
+  let power = tens - step;
+  let value = amount * 10n ** BigInt(step);
+  while (power > 18) {
+    value *= 1000n;
+    power -= 3;
+  }
+  return `${minus}${value}${decimalSuffixes[power / 3 + 3]}`;
+}

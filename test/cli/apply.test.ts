@@ -12,7 +12,7 @@ test("an apply step names kinds and fields that aren't there, and those that wer
   const device =
     "apiVersion: devices.kubeedge.io/v1beta1\nkind: Device\nmetadata: { name: d }\nspec: { nodename: gw-0 }";
   const files: Record<string, string> = {
-    "deployment.yaml": "apiVersion: apps/v1\nkind: Deployment\nmetadata: { name: d }\n",
+    "deployment.yaml": "apiVersion: extensions/v1beta1\nkind: Deployment\nmetadata: { name: d }\n",
     "old-device.yaml": "apiVersion: devices.kubeedge.io/v1alpha2\nkind: Device\nmetadata: { name: d }\n",
     "small.yaml": "apiVersion: v1\nkind: Configmap\nmetadata: { name: d }\n",
     "pod.yaml": `apiVersion: v1\nkind: Pod\nmetadata: { name: p }\n${spec}\n`,
@@ -30,7 +30,7 @@ test("an apply step names kinds and fields that aren't there, and those that wer
   const { code, out } = await skep(folder.path, "run", "scenarios.yaml", "--port", "0", "--parallel", "1");
   expect(code).toBe(1);
   const lines = [
-    /apply deployment\.yaml: the API has no kind Deployment in apps\/v1; it serves nothing in apps\/v1; it has v1, /,
+    /apply deployment\.yaml: the API has no kind Deployment in extensions\/v1beta1; it is there in apps\/v1 /,
     /the API has no kind Device in devices\.kubeedge\.io\/v1alpha2; it is there in devices\.kubeedge\.io\/v1beta1 /,
     /the API has no kind Configmap in v1; there is ConfigMap in v1 /,
     /spec\.nodename is no field of a Pod; spec\.nodeName is\n +spec\.containers\[0\]\.imagePullPolcy is no field of a Pod; spec/,

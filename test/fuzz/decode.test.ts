@@ -5,6 +5,7 @@ import { describe, expect, test } from "vitest";
 import { applyJsonPatch } from "../../cloud/apiserver/patch/json-patch.ts";
 import { applyMergePatch } from "../../protocol/apis/merge-patch.ts";
 import { applyStrategicPatch } from "../../cloud/apiserver/patch/strategic.ts";
+import { structOf } from "../../cloud/apiserver/types/shape.ts";
 import { ApiError } from "../../cloud/apiserver/status.ts";
 import { mergeTwins, ReportError } from "../../cloud/devicecontroller/upstream/reports.ts";
 import { referencesOf } from "../../protocol/apis/pod.ts";
@@ -96,7 +97,10 @@ describe("fuzzing", () => {
       fc.property(json, json, (target, patch) => {
         tolerates(() => applyJsonPatch(target as never, patch), ApiError);
         tolerates(() => applyMergePatch(target as never, patch as never), ApiError);
-        tolerates(() => applyStrategicPatch(target as never, patch as never), ApiError);
+        tolerates(
+          () => applyStrategicPatch(structOf("io.k8s.api.core.v1.Pod"), target as never, patch as never),
+          ApiError,
+        );
       }),
       { numRuns },
     );

@@ -1,5 +1,4 @@
 // A captured run's edge side, played message by message against our cloudcore: what the captured cloud said, ours must say.
-import { readFileSync } from "node:fs";
 import { isDeepStrictEqual } from "node:util";
 import { sleep } from "../../base/time/clock.ts";
 import { resources } from "../../cloud/kube/resource.ts";
@@ -17,10 +16,6 @@ const QUIET_MS = 150;
 const MISSING_MS = 3000;
 const OVERTAKEN_MS = 100;
 
-const exceptions = JSON.parse(readFileSync(new URL("../wire/captured-exceptions.json", import.meta.url), "utf8")) as {
-  readonly absent: readonly string[];
-};
-
 /** An object as somebody would apply it: what the server adds is left out. */
 export function applied(object: KubeObject): KubeObject {
   const { status: _status, ...rest } = structuredClone(object) as Record<string, unknown> & KubeObject;
@@ -29,12 +24,6 @@ export function applied(object: KubeObject): KubeObject {
     delete metadata[key];
   }
   return rest;
-}
-
-/** A field that only admission or defaulting in the API server puts in. */
-function isAbsence(difference: string): boolean {
-  const path = difference.slice(0, difference.indexOf(":")).replace(/^Object\./, "").replace(/\.\d+(?=\.|$)/g, ".*");
-  return difference.endsWith("→ nothing") && exceptions.absent.includes(path);
 }
 
 /** An update of which a newer message about the same object follows at once may be left out, by Go's queues as by ours. */
@@ -72,8 +61,8 @@ export interface EdgePlayRun {
   readonly connect: () => Promise<RawEdge>;
   /** Heads of messages that ours says besides, on purpose. */
   readonly alsoSaid?: RegExp;
-  /** Numbers of lines that ours does not say, on purpose. */
-  readonly unsaid?: ReadonlySet<number>;
+  /** Numbers of lines that ours need not say. */
+  readonly optional?: ReadonlySet<number>;
   /** Fields of contents that are no finding, as paths. */
   readonly passedOver?: RegExp;
   /** Whether the captured records are compared, too. */
@@ -109,9 +98,14 @@ export class EdgePlay {
     }
     await sleep(this.#cloud.clock, QUIET_MS);
     const received = this.#edge?.received ?? [];
+    const optional = new Set(
+      mine.flatMap(({ message, seq }) =>
+        message !== undefined && this.#run.optional?.has(seq) === true ? [headOf(message)] : []
+      ),
+    );
     for (const [i, message] of received.entries()) {
       const later = received.slice(i + 1);
-      const isOurs = this.#run.alsoSaid?.test(headOf(message)) === true;
+      const isOurs = this.#run.alsoSaid?.test(headOf(message)) === true || optional.has(headOf(message));
       if (!this.#taken.has(message) && !isOurs && !isOvertaken(message, later)) {
         this.#finding(step, `additional: ${headOf(message)}`);
       }
@@ -153,7 +147,7 @@ export class EdgePlay {
     const toEdge = later.filter(({ dir, kind }) => kind === "text" && dir === "cloud>edge").map((l) =>
       l.message as Message
     );
-    if (this.#run.unsaid?.has(line.seq) === true) return;
+    if (this.#run.optional?.has(line.seq) === true) return;
     await this.#expect(line, line.message, isOvertaken(line.message, toEdge));
   }
 
@@ -182,7 +176,7 @@ export class EdgePlay {
       const difference of contentDifferences(comparable(byName(captured.content)), comparable(byName(ours.content)))
     ) {
       const path = difference.slice(0, difference.indexOf(":"));
-      if (isAbsence(difference) || this.#run.passedOver?.test(path) === true) continue;
+      if (this.#run.passedOver?.test(path) === true) continue;
       this.#finding(step, `content (${seq}) ${captured.route.operation} ${captured.route.resource}: ${difference}`);
     }
   }

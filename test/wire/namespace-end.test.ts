@@ -57,10 +57,12 @@ async function fill(namespace: string, node: string): Promise<void> {
       textAt(await cloud.kube.find({ resource: resources.pods, namespace, name: "p" }), "status", "phase") ===
         "Running",
   );
-  await until("its edge holds all", () => held(fleet.get(node) as Edge, namespace).length === objects.length);
+  // With the ConfigMap by which pods know the API; and its edge asked for the pod's token.
+  const count = objects.length + 1;
+  await until("its edge holds all", () => held(fleet.get(node) as Edge, namespace).length === count + 1);
   await until(
     "all is recorded",
-    async () => (await cloud.kube.list(resources.objectsyncs, { namespace })).items.length === objects.length,
+    async () => (await cloud.kube.list(resources.objectsyncs, { namespace })).items.length === count,
   );
 }
 

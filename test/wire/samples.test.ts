@@ -3,6 +3,9 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vit
 import { ManualClock } from "../../base/time/manual-clock.ts";
 import type { MessageSocket } from "../../base/transport/message-socket.ts";
 import { resources } from "../../cloud/kube/resource.ts";
+import "reflect-metadata";
+import { PemConverter } from "@peculiar/x509";
+import { createNodeRequest } from "../../protocol/pki/request.ts";
 import type { KubeObject } from "../../protocol/apis/kube-object.ts";
 import { decodeMessage, encodeMessage } from "../../protocol/message/codec.ts";
 import type { Message } from "../../protocol/message/message.ts";
@@ -78,10 +81,24 @@ const apply = async (resource: typeof resources.configmaps, kind: string, name: 
   );
 };
 
+const requestOf = async (name: string) => {
+  const { csr } = await createNodeRequest(name);
+  const pem = PemConverter.encode(csr.slice().buffer, PemConverter.CertificateRequestTag);
+  return Buffer.from(pem).toString("base64");
+};
+
+/** What an object of each kind has at least. */
+const accessModes = ["ReadWriteOnce"];
+const specs: Readonly<Record<string, object>> = {
+  PersistentVolume: { accessModes, capacity: { storage: "1Gi" }, hostPath: { path: "/data" } },
+  PersistentVolumeClaim: { accessModes, resources: { requests: { storage: "1Gi" } } },
+  VolumeAttachment: { attacher: "example.com/driver", source: { persistentVolumeName: "pv1" }, nodeName: node },
+};
+
 const make = async (apiVersion: string, kind: string, name: string) => {
   const resource = await cloud.kube.resourceOf({ apiVersion, kind });
   const metadata = { name, ...(resource.namespaced ? { namespace: "default" } : {}) };
-  await cloud.kube.create(resource, { apiVersion, kind, metadata, spec: {} });
+  await cloud.kube.create(resource, { apiVersion, kind, metadata, spec: specs[kind] });
 };
 
 /** Each request whose answer is a sample too: what must be there before it. */
@@ -107,14 +124,15 @@ const requests: Readonly<Record<string, () => Promise<Record<string, string> | v
   "up-configmap-query": () => apply(resources.configmaps, "ConfigMap", "cm1"),
   "up-configmap-query-missing": async () => {},
   "up-secret-query": () => apply(resources.secrets, "Secret", "s1"),
-  "up-token-query": async () => {},
+  "up-token-query": makePod,
   "up-node-query": makeNode,
   "up-node-update": makeNode,
   "up-pv-query": () => make("v1", "PersistentVolume", "pv1"),
   "up-pvc-query": () => make("v1", "PersistentVolumeClaim", "c1"),
   "up-va-query": () => make("storage.k8s.io/v1", "VolumeAttachment", "csi-1"),
   "up-pod-create-mirror": async () => {},
-  "up-csr-create": async () => {},
+  // The sample asks for nothing that is a request.
+  "up-csr-create": async () => ({ LS0t: await requestOf(node) }),
   "up-podstatus-update": makePod,
   "up-nodestatus-update": makeNode,
   "up-nodestatus-insert": makeNode,

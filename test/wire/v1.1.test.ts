@@ -314,9 +314,21 @@ describe("what it asks", () => {
   const found: readonly (readonly [string, Resource, object])[] = [
     ["default/configmap/found", resources.configmaps, { data: { a: "1" } }],
     ["default/secret/found", resources.secrets, { data: {} }],
-    ["null/persistentvolume/found", resources.persistentvolumes, { spec: {} }],
-    ["default/persistentvolumeclaim/found", resources.persistentvolumeclaims, { spec: {} }],
-    ["default/volumeattachment/found", resources.volumeattachments, { spec: {} }],
+    [
+      "null/persistentvolume/found",
+      resources.persistentvolumes,
+      { spec: { accessModes: ["ReadWriteOnce"], capacity: { storage: "1Gi" }, hostPath: { path: "/data" } } },
+    ],
+    [
+      "default/persistentvolumeclaim/found",
+      resources.persistentvolumeclaims,
+      { spec: { accessModes: ["ReadWriteOnce"], resources: { requests: { storage: "1Gi" } } } },
+    ],
+    [
+      "default/volumeattachment/found",
+      resources.volumeattachments,
+      { spec: { attacher: "example.com/driver", source: { persistentVolumeName: "found" }, nodeName: "gw-0" } },
+    ],
   ];
   test.each(found)("%s is answered with the object alone, without version and kind", async (path, resource, rest) => {
     const edge = await oldNode();

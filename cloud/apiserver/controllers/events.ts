@@ -1,8 +1,9 @@
-// Writes the Events of controllers, so that `kubectl describe` explains what became of a pod, and removes old ones.
+// Writes the Events of controllers, so that `kubectl describe` explains what became of an object, and removes old ones.
 import { createHash } from "node:crypto";
 import { every, type Timer } from "../../../base/time/clock.ts";
-import { type EventFacts, podEvent } from "../../../protocol/apis/event.ts";
+import type { EventFacts } from "../../../protocol/apis/event.ts";
 import { keyOf, type KubeObject } from "../../../protocol/apis/kube-object.ts";
+import { secondsOf } from "../../../protocol/apis/time.ts";
 import type { Resources } from "../resources.ts";
 import type { Controller, ControllerDeps } from "./controller.ts";
 
@@ -11,35 +12,57 @@ const TTL_MS = 60 * 60_000;
 const PERIOD_MS = 60_000;
 
 /**
- * Records an Event about a pod. A repeated Event gets a higher count and the newer message, as
+ * Records an Event about an object. A repeated Event gets a higher count and the newer message, as
  * client-go's recorder does. One that can't be created is left out, as with a real controller.
  */
-export function writeEvent(resources: Resources, pod: KubeObject, facts: EventFacts, now: number): void {
+export function recordEvent(resources: Resources, about: KubeObject, facts: EventFacts, now: number): void {
   const kind = resources.registry.find("", "v1", "events");
   if (kind === undefined) return;
-  const { name, namespace = "default", uid } = pod.metadata;
-  const sameness = [uid, facts.component, facts.type, facts.reason].join(" ");
+  const { name, namespace = "default", resourceVersion, uid } = about.metadata;
+  const { component, message, reason, type } = facts;
+  // Events of one reason are one Event, as client-go's correlator makes them; those that name different objects are not.
+  const sameness = [uid, component, type, reason, reason === "FailedScheduling" ? "" : message].join(" ");
   const id = createHash("sha256").update(sameness).digest("hex").slice(0, 16);
-  const event: KubeObject = { apiVersion: "v1", kind: "Event", ...podEvent(pod, facts, now, `${name}.${id}`) };
-  const known = resources.store.get("events", keyOf(event));
+  const time = secondsOf(now);
+  const key = `${namespace}/${name}.${id}`;
+  const known = resources.store.get("events", key);
   if (known !== undefined) {
-    const { lastTimestamp, message } = event;
-    resources.store.put("events", { ...known, message, lastTimestamp, count: Number(known.count ?? 1) + 1 });
+    resources.store.put("events", { ...known, message, lastTimestamp: time, count: Number(known.count ?? 1) + 1 });
     return;
   }
+  const event = {
+    metadata: { name: `${name}.${id}`, namespace },
+    involvedObject: {
+      kind: about.kind,
+      ...(about.metadata.namespace === undefined ? {} : { namespace }),
+      name,
+      uid,
+      apiVersion: about.apiVersion,
+      resourceVersion,
+    },
+    reason,
+    message,
+    source: { component },
+    firstTimestamp: time,
+    lastTimestamp: time,
+    count: 1,
+    type,
+    reportingComponent: component,
+  };
   try {
-    resources.create(kind, namespace, event, false);
+    resources.create(kind, namespace, event);
   } catch {
     // A terminating namespace accepts no new Events.
   }
 }
 
 /** Removes Events an hour after they were written last. */
-export const eventExpiry: Controller = { name: "event expiry", start };
+export const eventExpiry: Controller = { name: "event-ttl", start };
 
 function start({ clock, resources }: ControllerDeps): () => void {
   /** By key, oldest write first. */
   const written = new Map<string, number>();
+  for (const event of resources.store.list("events")) written.set(keyOf(event), clock.now());
   const stop = resources.store.watch("events", ({ object, type }) => {
     const key = keyOf(object);
     written.delete(key);

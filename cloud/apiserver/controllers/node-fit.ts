@@ -19,18 +19,38 @@ interface Needs {
 
 /** What the pods on a node use. */
 export class NodeUse {
-  pods = 0;
   readonly resources = new Map<string, number>();
-  /** `protocol/port` → addresses. */
-  readonly ports = new Map<string, Set<string>>();
+  /** `protocol/port` → addresses, with how many pods use each. */
+  readonly ports = new Map<string, Map<string, number>>();
+  readonly #pods = new Map<string, Needs>();
 
-  add(pod: KubeObject): void {
-    this.pods++;
-    const { hostPorts, requests } = needsOf(pod);
-    for (const [name, amount] of requests) this.resources.set(name, (this.resources.get(name) ?? 0) + amount);
+  /** How many pods there are. */
+  get pods(): number {
+    return this.#pods.size;
+  }
+
+  add(pod: KubeObject, key: string): void {
+    if (this.#pods.has(key)) this.remove(key);
+    const needs = needsOf(pod);
+    this.#pods.set(key, needs);
+    this.#count(needs, 1);
+  }
+
+  remove(key: string): void {
+    const needs = this.#pods.get(key);
+    if (needs === undefined) return;
+    this.#pods.delete(key);
+    this.#count(needs, -1);
+  }
+
+  #count({ hostPorts, requests }: Needs, sign: 1 | -1): void {
+    for (const [name, amount] of requests) this.resources.set(name, (this.resources.get(name) ?? 0) + sign * amount);
     for (const { address, key } of hostPorts) {
-      const known = this.ports.get(key) ?? new Set();
-      this.ports.set(key, known.add(address));
+      const known = this.ports.get(key) ?? new Map<string, number>();
+      const count = (known.get(address) ?? 0) + sign;
+      if (count > 0) known.set(address, count);
+      else known.delete(address);
+      this.ports.set(key, known);
     }
   }
 }

@@ -19,9 +19,9 @@ interface LastSeen {
 }
 
 /** Looks periodically; nodes that have never reported are ignored. */
-export const nodeLifecycle: Controller = { name: "node lifecycle", start };
+export const nodeLifecycle: Controller = { name: "node-lifecycle", start };
 
-function start({ clock, resources, timeScale }: ControllerDeps): () => void {
+function start({ clock, defer, resources, timeScale }: ControllerDeps): () => void {
   const lastSeen = new Map<string, LastSeen>();
   const timer = every(clock, PERIOD_MS / timeScale, () => {
     const nodes = resources.store.list("nodes");
@@ -29,7 +29,23 @@ function start({ clock, resources, timeScale }: ControllerDeps): () => void {
     for (const name of lastSeen.keys()) if (!names.has(name)) lastSeen.delete(name);
     for (const node of nodes) reconcile(resources, lastSeen, node, clock.now(), GRACE_MS / timeScale);
   });
-  return () => timer.cancel();
+  // A node that says that it is Ready must not wait for that.
+  const stop = resources.store.watch("nodes", ({ object, previous, type }) => {
+    if (type === "DELETED" || readyOf(object) === readyOf(previous)) return;
+    const { name } = object.metadata;
+    defer(() => {
+      const node = resources.store.get("nodes", name);
+      if (node !== undefined) reconcile(resources, lastSeen, node, clock.now(), GRACE_MS / timeScale);
+    });
+  });
+  return () => {
+    timer.cancel();
+    stop();
+  };
+}
+
+function readyOf(node: KubeObject | undefined): unknown {
+  return at(listAt(node, "status", "conditions").find((condition) => at(condition, "type") === "Ready"), "status");
 }
 
 /** The taint of each state that a node may be in; a node that is Ready has none of them. */

@@ -1,22 +1,36 @@
 // Removes pods that are terminating on a node that does not exist: no kubelet will confirm their end.
-import { textAt } from "../../../protocol/apis/kube-object.ts";
-import { reconciling } from "./controller.ts";
+import { keyOf, type KubeObject, textAt } from "../../../protocol/apis/kube-object.ts";
+import { type Controller, type ControllerDeps, KeyQueue } from "./controller.ts";
 
 /**
  * kube-controller-manager's podgc, without its 40 s of quarantine and only for pods that are being deleted: a pod may well
  * be bound to an edge that joins later.
  */
-export const podGarbageCollector = reconciling({
-  name: "pod garbage collector",
-  tables: ["pods", "nodes"],
-  reconcile({ resources }) {
+export const podGarbageCollector: Controller = { name: "podgc", start };
+
+function start(deps: ControllerDeps): () => void {
+  const { indices, resources } = deps;
+  const { store } = resources;
+  const queue = new KeyQueue("podgc", deps, (key) => {
     const kind = resources.registry.find("", "v1", "pods");
-    if (kind === undefined) return;
-    const nodes = new Set(resources.store.list("nodes").map(({ metadata }) => metadata.name));
-    for (const pod of resources.store.list("pods")) {
-      const { deletionTimestamp, name, namespace = "" } = pod.metadata;
-      if (deletionTimestamp === undefined || nodes.has(textAt(pod, "spec", "nodeName"))) continue;
-      resources.delete({ kind, namespace, name }, { gracePeriodSeconds: 0 });
-    }
-  },
-});
+    const pod = store.get("pods", key);
+    if (kind === undefined || pod === undefined || !isEnding(pod)) return;
+    if (store.get("nodes", textAt(pod, "spec", "nodeName")) !== undefined) return;
+    const { name, namespace = "" } = pod.metadata;
+    resources.delete({ kind, namespace, name }, { gracePeriodSeconds: 0 });
+  });
+  const isEnding = ({ metadata }: KubeObject) => metadata.deletionTimestamp !== undefined;
+  for (const pod of store.list("pods")) if (isEnding(pod)) queue.add(keyOf(pod));
+  const stops = [
+    store.watch("pods", ({ object, type }) => {
+      if (type !== "DELETED" && isEnding(object)) queue.add(keyOf(object));
+    }),
+    store.watch("nodes", ({ object, type }) => {
+      if (type === "DELETED") { for (const key of indices.podsOn(object.metadata.name)) queue.add(key); }
+    }),
+  ];
+  return () => {
+    for (const stop of stops) stop();
+    queue.stop();
+  };
+}

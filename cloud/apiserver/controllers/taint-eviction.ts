@@ -5,15 +5,13 @@ import { secondsOf } from "../../../protocol/apis/time.ts";
 import { withCondition } from "../conditions.ts";
 import type { Resources } from "../resources.ts";
 import type { Controller, ControllerDeps } from "./controller.ts";
-import { writeEvent } from "./events.ts";
+import { recordEvent } from "./events.ts";
 import { type Taint, toleratedSeconds, type Toleration } from "./tolerations.ts";
 
-export const taintEviction: Controller = { name: "taint eviction", start };
+export const taintEviction: Controller = { name: "taint-eviction", start };
 
-function start({ clock, resources, timeScale }: ControllerDeps): () => void {
+function start({ clock, indices, resources, timeScale }: ControllerDeps): () => void {
   const { store } = resources;
-  /** By node: the keys of its pods. */
-  const pods = new Map<string, Set<string>>();
   const due = new Map<string, { readonly timer: Timer; readonly at: number }>();
   const cancel = (key: string) => {
     due.get(key)?.timer.cancel();
@@ -36,23 +34,22 @@ function start({ clock, resources, timeScale }: ControllerDeps): () => void {
     };
     due.set(key, { timer: clock.after(at - clock.now(), evictNow), at });
   };
+  for (const pod of store.list("pods")) if (textAt(pod, "spec", "nodeName") !== "") reconcile(keyOf(pod));
   const stops = [
-    store.watch("pods", ({ object, type }) => {
-      const node = textAt(object, "spec", "nodeName");
-      if (node === "") return;
+    store.watch("pods", ({ object, previous, type }) => {
       const key = keyOf(object);
-      const known = pods.get(node) ?? new Set();
-      if (type === "DELETED") known.delete(key);
-      else known.add(key);
-      if (known.size === 0) pods.delete(node);
-      else pods.set(node, known);
-      reconcile(key);
+      if (type === "DELETED") return cancel(key);
+      if (textAt(object, "spec", "nodeName") === "") return;
+      if (previous === undefined || object.spec !== previous.spec || object.metadata.deletionTimestamp !== undefined) {
+        reconcile(key);
+      }
     }),
-    store.watch("nodes", ({ object, type }) => {
+    store.watch("nodes", ({ object, previous, type }) => {
+      if (previous !== undefined && type === "MODIFIED" && object.spec === previous.spec) return;
       // Most changes are heartbeats of nodes without such taints.
       const hasTaints = type !== "DELETED" &&
         listAt(object, "spec", "taints").some((t) => at(t, "effect") === "NoExecute");
-      for (const key of pods.get(object.metadata.name) ?? []) if (hasTaints || due.has(key)) reconcile(key);
+      for (const key of indices.podsOn(object.metadata.name)) if (hasTaints || due.has(key)) reconcile(key);
     }),
   ];
   return () => {
@@ -67,7 +64,7 @@ function evict(resources: Resources, key: string, now: number): void {
   if (kind === undefined || pod === undefined) return;
   const { name, namespace = "" } = pod.metadata;
   const message = `Marking for deletion Pod ${namespace}/${name}`;
-  writeEvent(resources, pod, {
+  recordEvent(resources, pod, {
     type: "Normal",
     reason: "TaintManagerEviction",
     message,

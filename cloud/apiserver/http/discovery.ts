@@ -1,13 +1,22 @@
-// What there is: groups, versions and resources, in the plain and in the aggregated form, and OpenAPI's outline of them.
+// What there is: groups, versions and resources, in the plain and in the aggregated form.
 import { createHash } from "node:crypto";
-import { apiVersionOf, type Kind, type Subresource } from "../kinds/kind.ts";
+import type { KubeObject } from "../../../protocol/apis/kube-object.ts";
+import type { GroupVersionKind, Kind } from "../kinds/kind.ts";
 import type { Registry } from "../kinds/registry.ts";
 import { unknownResource } from "../status.ts";
+import { encodeEnvelope } from "../types/protobuf.ts";
+import { typeNameOf } from "../types/table.ts";
 
-/** The subresources of a kind, the status first. */
-function subresourcesOf({ hasStatus, subresources }: Kind): [name: string, Pick<Subresource, "verbs" | "answers">][] {
-  const status = ["status", { verbs: ["get", "patch", "update"] }] as [string, Pick<Subresource, "verbs" | "answers">];
-  return [...hasStatus ? [status] : [], ...Object.entries(subresources)];
+interface Part {
+  readonly verbs: readonly string[];
+  readonly answers?: GroupVersionKind;
+}
+
+/** The subresources of a kind; those of built-in kinds by name, those of others with the status first. */
+function subresourcesOf({ custom, hasStatus, subresources }: Kind): [name: string, Part][] {
+  const status: [string, Part][] = hasStatus ? [["status", { verbs: ["get", "patch", "update"] }]] : [];
+  const all: [string, Part][] = [...status, ...Object.entries(subresources)];
+  return custom === undefined ? all.sort(([a], [b]) => a < b ? -1 : 1) : all;
 }
 
 export function coreVersions(server: string) {
@@ -19,7 +28,13 @@ export function coreVersions(server: string) {
 }
 
 export function groupList(registry: Registry) {
-  const groups = [...registry.groups().keys()].filter((name) => name !== "").map((name) => group(registry, name));
+  // Groups of definitions come in the order of their APIServices' names, which begin with the version.
+  const custom = new Set(registry.all().filter((kind) => kind.custom !== undefined).map((kind) => kind.group));
+  const first = (name: string) =>
+    (registry.groups().get(name) ?? []).map((version) => `${version}.${name}`).sort()[0] ?? "";
+  const groups = [...registry.groups().keys()].filter((name) => name !== "")
+    .sort((a, b) => custom.has(a) && custom.has(b) ? (first(a) < first(b) ? -1 : 1) : 0)
+    .map((name) => group(registry, name));
   return {
     kind: "APIGroupList",
     apiVersion: "v1",
@@ -33,6 +48,18 @@ export function group(registry: Registry, name: string) {
   if (versions === undefined || name === "") throw unknownResource();
   const entries = versions.map((version) => ({ groupVersion: `${name}/${version}`, version }));
   return { kind: "APIGroup", apiVersion: "v1", name, versions: entries, preferredVersion: entries[0] };
+}
+
+/** Storage versions that are not simply the kind's own. */
+const storageNames: Readonly<Record<string, string>> = {
+  "apiextensions.k8s.io/CustomResourceDefinition": "apiextensions.k8s.io/v1beta1/CustomResourceDefinition",
+  "events.k8s.io/Event": "v1/Event",
+};
+
+/** By it clients see that the stored form of a kind has changed. */
+function storageVersionHash({ group, kind, storedAs }: Kind): string {
+  const name = storageNames[`${group}/${kind}`] ?? (group === "" ? `/${storedAs}/${kind}` : `${storedAs}/${kind}`);
+  return createHash("sha256").update(name).digest().subarray(0, 8).toString("base64");
 }
 
 /** The resources of one version of a group; throws 404 for one that isn't there. */
@@ -52,14 +79,13 @@ export function resourceList(registry: Registry, groupName: string, version: str
         verbs: kind.verbs,
         ...(kind.shortNames === undefined ? {} : { shortNames: kind.shortNames }),
         ...(kind.categories === undefined ? {} : { categories: kind.categories }),
-        storageVersionHash: createHash("sha256").update(`${groupName}/${version}/${kind.kind}`).digest().subarray(0, 8)
-          .toString("base64"),
+        ...(kind.verbs.includes("update") ? { storageVersionHash: storageVersionHash(kind) } : {}),
       },
       ...subresourcesOf(kind).map(([name, { answers, verbs }]) => ({
         name: `${kind.plural}/${name}`,
         singularName: "",
         namespaced: kind.namespaced,
-        ...(answers ?? { kind: kind.kind }),
+        ...(answers === undefined ? { kind: kind.kind } : answers.version === "" ? { kind: answers.kind } : answers),
         verbs,
       })),
     ]),
@@ -86,14 +112,18 @@ export function aggregated(registry: Registry, which: "core" | "groups", form: "
 
 function aggregatedResource(kind: Kind) {
   const scope = kind.namespaced ? "Namespaced" : "Cluster";
+  // kube-apiserver leaves out the group and version of its own kinds.
+  const own = kind.custom === undefined
+    ? { group: "", version: "", kind: kind.kind }
+    : { group: kind.group, version: kind.version, kind: kind.kind };
   const subresources = subresourcesOf(kind).map(([subresource, { answers, verbs }]) => ({
     subresource,
-    responseKind: answers ?? { group: kind.group, version: kind.version, kind: kind.kind },
+    responseKind: answers ?? own,
     verbs,
   }));
   return {
     resource: kind.plural,
-    responseKind: { group: kind.group, version: kind.version, kind: kind.kind },
+    responseKind: own,
     scope,
     singularResource: kind.singular,
     verbs: kind.verbs,
@@ -108,53 +138,11 @@ function kindsOf(registry: Registry, groupName: string, version: string): Kind[]
     .sort((a, b) => a.plural < b.plural ? -1 : 1);
 }
 
-const pathOf = (groupName: string, version: string) =>
-  groupName === "" ? `api/${version}` : `apis/${groupName}/${version}`;
-
-/** The index that kubectl reads before any write. */
-export function openApiIndex(registry: Registry) {
-  const paths: Record<string, { serverRelativeURL: string }> = {};
-  for (const [name, versions] of registry.groups()) {
-    for (const version of versions) {
-      const document = JSON.stringify(openApiDocument(registry, name, version));
-      const hash = createHash("sha256").update(document).digest("hex").slice(0, 32).toUpperCase();
-      paths[pathOf(name, version)] = { serverRelativeURL: `/openapi/v3/${pathOf(name, version)}?hash=${hash}` };
-    }
-  }
-  return { paths };
-}
-
-/**
- * The outline of one group version: which kinds can be patched where, and that the server itself looks at unknown fields
- * (`fieldValidation`), which tells kubectl not to validate by a schema it would otherwise download. Throws 404.
- */
-export function openApiDocument(registry: Registry, groupName: string, version: string) {
-  const kinds = kindsOf(registry, groupName, version);
-  if (kinds.length === 0) throw unknownResource();
-  const paths: Record<string, unknown> = {};
-  const schemas: Record<string, unknown> = {};
-  for (const kind of kinds) {
-    const gvk = { group: kind.group, version: kind.version, kind: kind.kind };
-    const place = `/${pathOf(groupName, version)}${kind.namespaced ? "/namespaces/{namespace}" : ""}/${kind.plural}`;
-    const operation = (action: string, verb: string) => ({
-      operationId: `${verb}${kind.namespaced ? "Namespaced" : ""}${kind.kind}`,
-      "x-kubernetes-action": action,
-      "x-kubernetes-group-version-kind": gvk,
-      parameters: ["dryRun", "fieldManager", "fieldValidation"].map((name) => ({
-        name,
-        in: "query",
-        schema: { type: "string", uniqueItems: true },
-      })),
-      responses: { "200": { description: "OK" } },
-    });
-    paths[place] = { post: operation("post", "create") };
-    paths[`${place}/{name}`] = { put: operation("put", "replace"), patch: operation("patch", "patch") };
-    schemas[`${apiVersionOf(kind).replaceAll("/", ".")}.${kind.kind}`] = {
-      type: "object",
-      description: `${kind.kind} of ${apiVersionOf(kind)}`,
-      "x-kubernetes-group-version-kind": [gvk],
-      "x-kubernetes-preserve-unknown-fields": true,
-    };
-  }
-  return { openapi: "3.0.0", info: { title: "Kubernetes", version: "v1.32.0" }, paths, components: { schemas } };
+/** An object that says itself what it is, as protobuf. */
+export function encodedByKind(object: KubeObject): Uint8Array {
+  const { apiVersion = "v1", kind = "Status" } = object;
+  const [first = "", second] = apiVersion.split("/");
+  const [groupName, version] = second === undefined ? ["", first] : [first, second];
+  const type = typeNameOf(groupName, version, kind) ?? `io.k8s.apimachinery.pkg.apis.meta.v1.${kind}`;
+  return encodeEnvelope(type, apiVersion, kind, object);
 }

@@ -3,9 +3,10 @@ import { type Clock, sleep } from "../../../base/time/clock.ts";
 import { FUTURE_VERSION_WAIT_MS, type Resources } from "../resources.ts";
 import { ApiError, badRequest, type Cause, denied, invalid, unsupported } from "../status.ts";
 
-type OptionsKind = "ListOptions" | "CreateOptions" | "UpdateOptions" | "PatchOptions" | "DeleteOptions";
+export type OptionsKind = "ListOptions" | "CreateOptions" | "UpdateOptions" | "PatchOptions" | "DeleteOptions";
 
-function refuse(kind: OptionsKind, cause: Cause): ApiError {
+/** An error about an option of a request. */
+export function refuseOption(kind: OptionsKind, cause: Cause): ApiError {
   return invalid({ group: "meta.k8s.io", kind }, "", [cause]);
 }
 
@@ -14,23 +15,32 @@ export function checkListOptions(query: URLSearchParams): URLSearchParams {
   const version = query.get("resourceVersion") ?? "";
   const match = query.get("resourceVersionMatch") ?? "";
   const token = query.get("continue") ?? "";
+  if (query.has("sendInitialEvents")) {
+    const causes = [denied("sendInitialEvents", "sendInitialEvents is forbidden for list")];
+    if (match !== "" && version === "") {
+      causes.unshift(
+        denied("resourceVersionMatch", "resourceVersionMatch is forbidden unless resourceVersion is provided"),
+      );
+    }
+    throw invalid({ group: "meta.k8s.io", kind: "ListOptions" }, "", causes);
+  }
   if (match !== "" && token !== "") {
-    throw refuse(
+    throw refuseOption(
       "ListOptions",
       denied("resourceVersionMatch", "resourceVersionMatch is forbidden when continue is provided"),
     );
   }
   if (match !== "" && version === "") {
-    throw refuse(
+    throw refuseOption(
       "ListOptions",
       denied("resourceVersionMatch", "resourceVersionMatch is forbidden unless resourceVersion is provided"),
     );
   }
   if (!["", "Exact", "NotOlderThan"].includes(match)) {
-    throw refuse("ListOptions", unsupported("resourceVersionMatch", match, ["Exact", "NotOlderThan", ""]));
+    throw refuseOption("ListOptions", unsupported("resourceVersionMatch", match, ["Exact", "NotOlderThan", ""]));
   }
   if (match === "Exact" && version === "0") {
-    throw refuse(
+    throw refuseOption(
       "ListOptions",
       denied("resourceVersionMatch", 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"'),
     );
@@ -80,16 +90,18 @@ export function noNumber(given: string): ApiError {
   );
 }
 
-/** Whether nothing is to be stored. Throws 422 for a dry run of an unknown kind, and for `force` without an apply. */
+/** Whether an apply takes fields from their owners. Words that are neither true nor false mean no, as Go reads them. */
+export function isForced(query: URLSearchParams): boolean {
+  return ["1", "t", "T", "true", "TRUE", "True"].includes(query.get("force") ?? "");
+}
+
+/** Whether nothing is to be stored. Throws 422 for a dry run of an unknown kind. */
 export function isDryRun(query: URLSearchParams, kind: OptionsKind): boolean {
-  if (kind === "PatchOptions" && query.has("force")) {
-    throw refuse(kind, denied("force", "may not be specified for non-apply patch"));
-  }
   const values = query.getAll("dryRun").filter((value) => value !== "");
   if (values.length === 0) return false;
   if (values.every((value) => value === "All")) return true;
   const list = `[]string{${values.map((value) => JSON.stringify(value)).join(", ")}}`;
-  throw refuse(kind, {
+  throw refuseOption(kind, {
     reason: "FieldValueNotSupported",
     message: `Unsupported value: ${list}: supported values: "All"`,
     field: "dryRun",

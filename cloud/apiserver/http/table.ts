@@ -1,18 +1,36 @@
-// Objects as kubectl's tables and as metadata alone.
-import type { KubeList, KubeObject } from "../../../protocol/apis/kube-object.ts";
-import type { Kind } from "../kinds/kind.ts";
+// Objects and lists in the form a client asked for: as they are, as kubectl's tables, as metadata alone.
+import type { KubeObject } from "../../../protocol/apis/kube-object.ts";
+import { apiVersionOf, type Kind } from "../kinds/kind.ts";
+import type { Page } from "../resources.ts";
 import { ApiError, badRequest } from "../status.ts";
+import { Stored } from "../storage/stored.ts";
+import { encodeEnvelope } from "../types/protobuf.ts";
+import { typeNameOf } from "../types/table.ts";
 import type { Form } from "./negotiate.ts";
 
+/** A body ready to be written: its JSON text, a value, or bytes of protobuf. */
+export type Content =
+  | { readonly text: string }
+  | { readonly value: unknown }
+  | { readonly bytes: Uint8Array };
+
+/** What a table is made with. */
+export interface TableOptions {
+  readonly query: URLSearchParams;
+  readonly now: number;
+}
+
 /** An object in the form asked for. */
-export function formedObject(kind: Kind, object: KubeObject, form: Form, query: URLSearchParams, now: number): unknown {
+export function formedObject(kind: Kind, stored: Stored, form: Form, options: TableOptions): Content {
   switch (form.as) {
     case "object":
-      return object;
-    case "Table":
-      return table(kind, [object], { resourceVersion: object.metadata.resourceVersion }, form.version, query, now);
+      return form.media === "protobuf" ? { bytes: protobufOf(kind, stored.whole) } : { text: stored.text };
+    case "Table": {
+      const { resourceVersion } = stored.object.metadata;
+      return { value: table(kind, [stored], { resourceVersion }, form.version, options) };
+    }
     case "PartialObjectMetadata":
-      return partial(object, form.version);
+      return { value: partial(stored, form.version) };
     default:
       throw new ApiError(
         406,
@@ -22,23 +40,53 @@ export function formedObject(kind: Kind, object: KubeObject, form: Form, query: 
   }
 }
 
+/** An object of a built-in type as protobuf. */
+export function protobufOf(kind: Kind, object: KubeObject): Uint8Array {
+  const type = typeNameOf(kind.group, kind.version, kind.kind);
+  if (type === undefined) throw new Error(`${kind.kind} has no protobuf`);
+  return encodeEnvelope(type, apiVersionOf(kind), kind.kind, object);
+}
+
+function metadataOf(kind: Kind, { next, remaining, revision }: Page): Record<string, unknown> {
+  return {
+    // Lists of custom resources name their next page even if there is none.
+    ...(next === undefined ? (kind.custom === undefined ? {} : { continue: "" }) : { continue: next }),
+    ...(remaining === undefined ? {} : { remainingItemCount: remaining }),
+    resourceVersion: String(revision),
+  };
+}
+
 /** A list in the form asked for. */
-export function formedList(kind: Kind, list: KubeList, form: Form, query: URLSearchParams, now: number): unknown {
+export function formedList(kind: Kind, page: Page, form: Form, options: TableOptions): Content {
+  const metadata = metadataOf(kind, page);
   switch (form.as) {
     case "object":
-      // Items of built-in lists carry no kind of their own; those of custom resources do, and name their next page even if there is none.
-      return kind.custom
-        ? { ...list, metadata: { continue: "", ...list.metadata } }
-        : { ...list, items: list.items.map(({ kind: _k, apiVersion: _a, ...rest }) => rest) };
-    case "Table":
-      return table(kind, list.items, list.metadata, form.version, query, now);
-    case "PartialObjectMetadataList":
+      return form.media === "protobuf"
+        ? { bytes: protobufList(kind, page, metadata) }
+        : { text: listText(kind, page, metadata) };
+    case "Table": {
+      const { continue: next, ...rest } = metadata;
       return {
-        kind: "PartialObjectMetadataList",
-        apiVersion: `meta.k8s.io/${form.version}`,
-        metadata: list.metadata,
-        items: list.items.map((item) => partial(item, form.version)),
+        value: table(
+          kind,
+          page.items,
+          { ...rest, ...(next === undefined || next === "" ? {} : { continue: next }) },
+          form.version,
+          options,
+        ),
       };
+    }
+    case "PartialObjectMetadataList": {
+      const { continue: next, ...rest } = metadata;
+      return {
+        value: {
+          kind: "PartialObjectMetadataList",
+          apiVersion: `meta.k8s.io/${form.version}`,
+          metadata: { ...rest, ...(next === undefined || next === "" ? {} : { continue: next }) },
+          items: page.items.map((item) => partial(item, form.version)),
+        },
+      };
+    }
     default:
       throw new ApiError(
         406,
@@ -48,37 +96,41 @@ export function formedList(kind: Kind, list: KubeList, form: Form, query: URLSea
   }
 }
 
+/** Items are copied as they are stored. Those of custom resources carry their kind, others do not. */
+function listText(kind: Kind, page: Page, metadata: Record<string, unknown>): string {
+  const items = page.items.map((item) => kind.custom === undefined ? item.body : item.text);
+  return `{"kind":${JSON.stringify(kind.listKind)},"apiVersion":${JSON.stringify(apiVersionOf(kind))},"metadata":${
+    JSON.stringify(metadata)
+  },"items":[${items.join(",")}]}`;
+}
+
+function protobufList(kind: Kind, page: Page, metadata: Record<string, unknown>): Uint8Array {
+  const type = typeNameOf(kind.group, kind.version, kind.listKind);
+  if (type === undefined) throw new Error(`${kind.listKind} has no protobuf`);
+  const list = { metadata, items: page.items.map(({ whole }) => whole) };
+  return encodeEnvelope(type, apiVersionOf(kind), kind.listKind, list);
+}
+
 /** The object of a watch event; only the first Table of a watch carries its columns. */
-export function formedEvent(
-  kind: Kind,
-  object: KubeObject,
-  form: Form,
-  query: URLSearchParams,
-  now: number,
-  first: boolean,
-) {
-  const formed = formedObject(
-    kind,
-    object,
-    form.as === "PartialObjectMetadataList" ? { ...form, as: "PartialObjectMetadata" } : form,
-    query,
-    now,
-  );
-  if (form.as === "Table" && !first) (formed as Record<string, unknown>).columnDefinitions = null;
+export function formedEvent(kind: Kind, stored: Stored, form: Form, options: TableOptions, isFirst: boolean): Content {
+  const single = form.as === "PartialObjectMetadataList" ? { ...form, as: "PartialObjectMetadata" as const } : form;
+  const formed = formedObject(kind, stored, single, options);
+  if (form.as === "Table" && !isFirst && "value" in formed) {
+    (formed.value as Record<string, unknown>).columnDefinitions = null;
+  }
   return formed;
 }
 
-function partial(object: KubeObject, version: string) {
-  return { kind: "PartialObjectMetadata", apiVersion: `meta.k8s.io/${version}`, metadata: object.metadata };
+function partial(stored: Stored, version: string) {
+  return { kind: "PartialObjectMetadata", apiVersion: `meta.k8s.io/${version}`, metadata: stored.whole.metadata };
 }
 
 function table(
   kind: Kind,
-  objects: readonly KubeObject[],
+  items: readonly Stored[],
   metadata: Record<string, unknown>,
   version: string,
-  query: URLSearchParams,
-  now: number,
+  { now, query }: TableOptions,
 ) {
   const include = query.get("includeObject") ?? "Metadata";
   if (!["Metadata", "Object", "None", ""].includes(include)) {
@@ -99,9 +151,22 @@ function table(
       description: column.description ?? column.name,
       priority: column.wide ? 1 : 0,
     })),
-    rows: objects.map((object) => ({
-      cells: kind.columns.map((column) => column.cell(object, now)),
-      object: include === "Object" ? object : include === "None" ? null : partial(object, version),
+    rows: items.map((stored) => ({
+      cells: kind.columns.map((column) => column.cell(stored.object, now)),
+      object: include === "Object"
+        ? stored.whole
+        : include === "None"
+        ? null
+        : partial(shownInTable(kind, stored), version),
     })),
   };
+}
+
+function shownInTable({ strategy: { hiddenInTables } }: Kind, stored: Stored): Stored {
+  const { annotations } = stored.object.metadata;
+  if (hiddenInTables === undefined || annotations === undefined) return stored;
+  const kept = Object.entries(annotations).filter(([name]) => !hiddenInTables.includes(name));
+  const { annotations: _a, ...metadata } = stored.object.metadata;
+  const shown = kept.length === 0 ? metadata : { ...metadata, annotations: Object.fromEntries(kept) };
+  return new Stored({ ...stored.object, metadata: shown as KubeObject["metadata"] }, stored.managedFields);
 }

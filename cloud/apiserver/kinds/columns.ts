@@ -1,5 +1,5 @@
 // What `kubectl get` shows of each kind.
-import { type KubeObject, textAt } from "../../../protocol/apis/kube-object.ts";
+import { at, isPlainObject, type KubeObject, listAt, textAt } from "../../../protocol/apis/kube-object.ts";
 import type { Column } from "./kind.ts";
 
 export const nameColumn: Column = {
@@ -41,4 +41,51 @@ export function ageOf(since: unknown, now: number): string {
   if (days < 8) return hours % 24 === 0 ? `${days}d` : `${days}d${hours % 24}h`;
   if (days < 730) return `${days}d`;
   return `${Math.floor(days / 365)}y`;
+}
+
+/** A column whose cell is the number at a path; 0 where there is none. */
+export function numberColumn(name: string, ...path: (string | number)[]): Column {
+  return { name, type: "integer", cell: (object) => Number(at(object, ...path) ?? 0) };
+}
+
+/** The columns of `-o wide` that show a pod template: names and images of its containers, and the selector. */
+export function templateColumns(selector?: readonly string[]): Column[] {
+  const containers = (object: KubeObject) => listAt(object, "spec", "template", "spec", "containers");
+  return [
+    {
+      name: "Containers",
+      type: "string",
+      wide: true,
+      cell: (o) => containers(o).map((c) => textAt(c, "name")).join(","),
+    },
+    { name: "Images", type: "string", wide: true, cell: (o) => containers(o).map((c) => textAt(c, "image")).join(",") },
+    ...selector === undefined ? [] : [{
+      name: "Selector",
+      type: "string" as const,
+      wide: true,
+      cell: (object: KubeObject) => selectorText(at(object, ...selector)),
+    }],
+  ];
+}
+
+/** A label selector, or a map of labels, as one text. */
+export function selectorText(selector: unknown): string {
+  if (!isPlainObject(selector)) return "<none>";
+  const isMap = Object.values(selector).every((value) => typeof value === "string");
+  const labels = Object.entries((isMap ? selector : selector.matchLabels ?? {}) as Record<string, string>);
+  const expressions = listAt(selector, "matchExpressions").map((e) => {
+    const key = textAt(e, "key");
+    const values = listAt(e, "values").join(",");
+    switch (textAt(e, "operator")) {
+      case "In":
+        return `${key} in (${values})`;
+      case "NotIn":
+        return `${key} notin (${values})`;
+      case "Exists":
+        return key;
+      default:
+        return `!${key}`;
+    }
+  });
+  return [...labels.map(([key, value]) => `${key}=${value}`), ...expressions].sort().join(",") || "<none>";
 }

@@ -1,7 +1,7 @@
 // Rules that ConfigMaps and Secrets share: keys, total size, immutability.
 import { type KubeObject } from "../../../protocol/apis/kube-object.ts";
 import { deepEqual } from "../patch/json-patch.ts";
-import { badRequest, type Cause, denied, wrong } from "../status.ts";
+import { type Cause, denied, wrong } from "../status.ts";
 
 const dataKey = /^[-._a-zA-Z0-9]+$/;
 
@@ -10,12 +10,7 @@ export function dataErrors(object: KubeObject, old: KubeObject | undefined, fiel
   const causes: Cause[] = [];
   let total = 0;
   for (const field of fields) {
-    for (const [key, value] of Object.entries((object[field] ?? {}) as Record<string, unknown>)) {
-      if (typeof value !== "string") {
-        throw badRequest(
-          `${object.kind} in version "v1" cannot be handled as a ${object.kind}: json: cannot unmarshal ${typeof value} into Go struct field ${object.kind}.${field} of type string`,
-        );
-      }
+    for (const [key, value] of Object.entries((object[field] ?? {}) as Record<string, string>)) {
       total += value.length;
       if (!dataKey.test(key)) {
         causes.push(

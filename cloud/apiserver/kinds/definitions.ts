@@ -1,28 +1,36 @@
 // CustomResourceDefinitions.
-import { at, listAt, textAt } from "../../../protocol/apis/kube-object.ts";
+import { at, type KubeObject, listAt, textAt } from "../../../protocol/apis/kube-object.ts";
 import { type Cause, required, unsupported, wrong } from "../status.ts";
 import { nameColumn } from "./columns.ts";
-import { builtin } from "./define.ts";
-import type { Strategy } from "./kind.ts";
+import type { KindRules, Strategy } from "./kind.ts";
+
+type Fields = Record<string, unknown>;
 
 const crdStrategy: Strategy = {
   generation: true,
-  deleteAnswersObject: true,
   prepareCreate(crd) {
-    delete crd.status;
-    const spec = structuredClone((crd.spec ?? {}) as Record<string, unknown>);
-    const names = (spec.names ??= {}) as Record<string, unknown>;
-    names.singular ??= String(names.kind ?? "").toLowerCase();
-    names.listKind ??= `${String(names.kind ?? "")}List`;
-    spec.conversion ??= { strategy: "None" };
-    crd.spec = spec;
+    fillNames(crd);
+    const stored = listAt(crd, "spec", "versions").filter((v) => at(v, "storage") === true).map((v) =>
+      textAt(v, "name")
+    );
+    crd.status = { ...crd.status as Fields, storedVersions: stored };
   },
   prepareUpdate(crd, old) {
-    crdStrategy.prepareCreate?.(crd);
-    if (old.status !== undefined) crd.status = old.status;
+    fillNames(crd);
+    const before = listAt(old, "status", "storedVersions");
+    const stored = listAt(crd, "spec", "versions").filter((v) => at(v, "storage") === true).map((v) =>
+      textAt(v, "name")
+    )
+      .filter((version) => !before.includes(version));
+    if (stored.length > 0) crd.status = { ...crd.status as Fields, storedVersions: [...before, ...stored] };
   },
-  validate(crd) {
+  validate(crd, old) {
     const causes: Cause[] = [];
+    for (const field of ["group", "scope"]) {
+      const before = old === undefined ? undefined : textAt(old, "spec", field);
+      const now = textAt(crd, "spec", field);
+      if (before !== undefined && before !== now) causes.push(wrong(`spec.${field}`, now, "field is immutable"));
+    }
     const group = textAt(crd, "spec", "group");
     const plural = textAt(crd, "spec", "names", "plural");
     if (group === "") causes.push(required("spec.group"));
@@ -48,14 +56,17 @@ const crdStrategy: Strategy = {
   },
 };
 
-export const definitions = builtin({
-  kind: "CustomResourceDefinition",
-  plural: "customresourcedefinitions",
-  group: "apiextensions.k8s.io",
-  namespaced: false,
+function fillNames(crd: KubeObject): void {
+  const spec = crd.spec as Fields;
+  const names = spec.names as Fields;
+  names.singular ??= textAt(names, "kind").toLowerCase();
+  names.listKind ??= `${textAt(names, "kind")}List`;
+  spec.conversion ??= { strategy: "None" };
+}
+
+export const definitions: KindRules = {
   shortNames: ["crd", "crds"],
   categories: ["api-extensions"],
-  status: true,
   columns: [nameColumn, { name: "Created At", type: "date", cell: (crd) => crd.metadata.creationTimestamp ?? null }],
   strategy: crdStrategy,
-});
+};

@@ -1,17 +1,12 @@
 // Endpoints of services.
 import { isIP } from "node:net";
-import { at, type KubeObject, listAt, textAt } from "../../../protocol/apis/kube-object.ts";
-import { wrong } from "../status.ts";
-import { ageColumn, nameColumn } from "./columns.ts";
-import { builtin } from "./define.ts";
-import type { Column, Strategy } from "./kind.ts";
+import { at, listAt, textAt } from "../../../protocol/apis/kube-object.ts";
+import { required, wrong } from "../status.ts";
+import { ageColumn, nameColumn, textColumn } from "./columns.ts";
+import type { Column, KindRules, Strategy } from "./kind.ts";
 
-type Fields = Record<string, unknown>;
-
-/** The default protocol of ports is TCP. */
 const endpointsStrategy: Strategy = {
-  prepareCreate: fillPorts,
-  prepareUpdate: fillPorts,
+  createsOnUpdate: true,
   validate(endpoints) {
     return listAt(endpoints, "subsets").flatMap((subset, i) =>
       listAt(subset, "addresses").flatMap((address, j) =>
@@ -24,17 +19,6 @@ const endpointsStrategy: Strategy = {
     );
   },
 };
-
-function fillPorts(endpoints: KubeObject): void {
-  const subsets = listAt(endpoints, "subsets") as Fields[];
-  if (subsets.length === 0) return;
-  endpoints.subsets = subsets.map((subset) => ({
-    ...subset,
-    ...(subset.ports === undefined
-      ? {}
-      : { ports: (subset.ports as Fields[]).map((port) => ({ ...port, protocol: port.protocol ?? "TCP" })) }),
-  }));
-}
 
 /** Addresses that `kubectl get endpoints` shows before `+ N more...`. */
 const SHOWN_ADDRESSES = 3;
@@ -57,11 +41,36 @@ const endpointsColumns: readonly Column[] = [
   ageColumn,
 ];
 
-export const endpoints = builtin({
-  kind: "Endpoints",
-  plural: "endpoints",
+export const endpoints: KindRules = {
   singular: "endpoints",
   shortNames: ["ep"],
   columns: endpointsColumns,
   strategy: endpointsStrategy,
-});
+};
+
+export const endpointSlices: KindRules = {
+  columns: [
+    nameColumn,
+    textColumn("AddressType", "addressType"),
+    {
+      name: "Ports",
+      type: "string",
+      cell: (slice) => listAt(slice, "ports").map((port) => String(at(port, "port") ?? "*")).join(",") || "<unset>",
+    },
+    {
+      name: "Endpoints",
+      type: "string",
+      cell(slice) {
+        const all = listAt(slice, "endpoints").flatMap((endpoint) => listAt(endpoint, "addresses"));
+        const more = all.length > SHOWN_ADDRESSES ? ` + ${all.length - SHOWN_ADDRESSES} more...` : "";
+        return `${all.slice(0, SHOWN_ADDRESSES).join(",")}${more}` || "<unset>";
+      },
+    },
+    ageColumn,
+  ],
+  strategy: {
+    generation: true,
+    validate: (slice) =>
+      ["IPv4", "IPv6", "FQDN"].includes(textAt(slice, "addressType")) ? [] : [required("addressType")],
+  },
+};

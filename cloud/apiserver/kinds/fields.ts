@@ -1,6 +1,7 @@
 // Which fields of an object no schema knows, as paths, and which real name is nearest to a misspelt one.
 import { isPlainObject, type KubeObject } from "../../../protocol/apis/kube-object.ts";
-import { objectMeta, typeNameOf, typeOf } from "./types.ts";
+import { type Shape, shapeOf, structOf } from "../types/shape.ts";
+import { objectMeta, typeNameOf } from "../types/table.ts";
 
 /** A CustomResourceDefinition's schema, or a part of it. */
 export type Schema = Readonly<Record<string, unknown>>;
@@ -18,30 +19,47 @@ const anything: Place = { names: undefined, field: () => anything, item: () => a
 /** The fields of a built-in kind; undefined for kinds that aren't built in. */
 export function builtinFields(group: string, version: string, kind: string): Place | undefined {
   const name = typeNameOf(group, version, kind);
-  return name === undefined ? undefined : placeOfType(name);
+  if (name === undefined) return undefined;
+  const place = placeOfShape(structOf(name));
+  const own = ["apiVersion", "kind"];
+  return {
+    ...place,
+    names: [...place.names ?? [], ...own],
+    field: (field) => own.includes(field) ? anything : place.field(field),
+  };
 }
 
-const places = new Map<string, Place>();
+const places = new Map<Shape, Place>();
 
-function placeOfType(type: string): Place {
-  let place = places.get(type);
+function placeOfShape(shape: Shape): Place {
+  let place = places.get(shape);
   if (place === undefined) {
-    place = newPlaceOfType(type);
-    places.set(type, place);
+    place = newPlaceOfShape(shape);
+    places.set(shape, place);
   }
   return place;
 }
 
-function newPlaceOfType(type: string): Place {
-  if (type.startsWith("[]")) return { ...anything, item: () => placeOfType(type.slice(2)) };
-  if (type.startsWith("{}")) return { ...anything, field: () => placeOfType(type.slice(2)) };
-  const { fields } = typeOf(type) ?? {};
-  if (fields === undefined) return anything;
-  return {
-    names: Object.keys(fields),
-    field: (name) => Object.hasOwn(fields, name) ? placeOfType(fields[name]?.type ?? "") : undefined,
-    item: () => anything,
-  };
+function newPlaceOfShape(shape: Shape): Place {
+  switch (shape.is) {
+    case "list":
+      return { ...anything, item: () => placeOfShape(shape.item) };
+    case "map":
+      return { ...anything, field: () => placeOfShape(shape.value) };
+    case "struct":
+      return {
+        get names() {
+          return [...shape.fields.keys()];
+        },
+        field(name) {
+          const field = shape.fields.get(name);
+          return field === undefined ? undefined : placeOfShape(field.shape);
+        },
+        item: () => anything,
+      };
+    default:
+      return anything;
+  }
 }
 
 /** The fields of a custom kind. */
@@ -50,7 +68,7 @@ export function customFields(schema: Schema): Place {
   const own: Readonly<Record<string, Place>> = {
     apiVersion: anything,
     kind: anything,
-    metadata: placeOfType(objectMeta),
+    metadata: placeOfShape(shapeOf(objectMeta)),
   };
   return {
     names: root.names && [...root.names, ...Object.keys(own)],
@@ -97,20 +115,6 @@ function walk(value: unknown, place: Place, path: string, found: string[]): void
       const known = place.field(key);
       if (known === undefined) found.push(at);
       else walk(inner, known, at, found);
-    }
-  }
-}
-
-/** Removes the fields of an object that its type doesn't know, as Go's decoder leaves them out. */
-export function dropUnknownFields(value: unknown, place: Place): void {
-  if (place === anything) return;
-  if (Array.isArray(value)) {
-    for (const item of value) dropUnknownFields(item, place.item() ?? anything);
-  } else if (typeof value === "object" && value !== null) {
-    for (const [key, inner] of Object.entries(value)) {
-      const known = place.field(key);
-      if (known === undefined) delete (value as Record<string, unknown>)[key];
-      else dropUnknownFields(inner, known);
     }
   }
 }

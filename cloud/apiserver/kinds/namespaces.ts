@@ -1,8 +1,7 @@
 // Namespaces: their label, their phase, and the finalizers in their spec.
-import { at, type KubeObject } from "../../../protocol/apis/kube-object.ts";
+import { at, type KubeObject, textAt } from "../../../protocol/apis/kube-object.ts";
 import { ageColumn, nameColumn, textColumn } from "./columns.ts";
-import { builtin } from "./define.ts";
-import { allVerbs, type Strategy, type SubresourceCall } from "./kind.ts";
+import type { KindRules, Strategy, SubresourceCall } from "./kind.ts";
 
 const namespaceStrategy: Strategy = {
   nameForm: "label",
@@ -16,7 +15,6 @@ const namespaceStrategy: Strategy = {
   },
   prepareUpdate(namespace, old) {
     namespace.spec = old.spec;
-    namespace.status = old.status;
     namespace.metadata.labels = {
       ...namespace.metadata.labels,
       "kubernetes.io/metadata.name": namespace.metadata.name,
@@ -28,10 +26,12 @@ const namespaceStrategy: Strategy = {
 function finalize({ body, resources, target }: SubresourceCall): KubeObject {
   const old = resources.get(target);
   const finalizers = (at(body, "spec", "finalizers") ?? []) as string[];
-  const object = {
-    ...old,
-    spec: { ...(old.spec as object), ...(finalizers.length === 0 ? { finalizers: undefined } : { finalizers }) },
+  const { finalizers: _f, ...spec } = (old.spec ?? {}) as Record<string, unknown>;
+  const metadata = {
+    ...old.metadata,
+    labels: { ...at(body, "metadata", "labels") as object | undefined, "kubernetes.io/metadata.name": target.name },
   };
+  const object = { ...old, metadata, spec: finalizers.length === 0 ? spec : { ...spec, finalizers } };
   if (finalizers.length > 0 || old.metadata.deletionTimestamp === undefined) {
     return resources.store.put("namespaces", object);
   }
@@ -39,16 +39,12 @@ function finalize({ body, resources, target }: SubresourceCall): KubeObject {
   return object;
 }
 
-export const namespaces = builtin({
-  kind: "Namespace",
-  plural: "namespaces",
-  namespaced: false,
+export const namespaces: KindRules = {
   shortNames: ["ns"],
-  status: true,
+  selectable: { "status.phase": (object) => textAt(object, "status", "phase"), name: ({ metadata }) => metadata.name },
   subresources: {
-    finalize: { method: "PUT", verbs: ["update"], handle: (call) => ({ status: 200, body: finalize(call) }) },
+    finalize: { as: "action", method: "PUT", handle: (call) => ({ status: 200, body: finalize(call) }) },
   },
-  verbs: allVerbs.filter((v) => v !== "deletecollection"),
   columns: [nameColumn, textColumn("Status", "status", "phase"), ageColumn],
   strategy: namespaceStrategy,
-});
+};

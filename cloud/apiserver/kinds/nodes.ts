@@ -1,8 +1,7 @@
 // Nodes.
 import { at, type KubeObject, listAt, textAt } from "../../../protocol/apis/kube-object.ts";
 import { ageColumn, nameColumn, textColumn } from "./columns.ts";
-import { builtin, statusApart } from "./define.ts";
-import type { Column } from "./kind.ts";
+import type { Column, KindRules } from "./kind.ts";
 
 const nodeColumns: readonly Column[] = [
   nameColumn,
@@ -43,12 +42,23 @@ function addressOf(node: KubeObject, type: string): string {
   return textAt(listAt(node, "status", "addresses").find((a) => at(a, "type") === type), "address") || "<none>";
 }
 
-export const nodes = builtin({
-  kind: "Node",
-  plural: "nodes",
-  namespaced: false,
+const notReady = { key: "node.kubernetes.io/not-ready", effect: "NoSchedule" };
+
+export const nodes: KindRules = {
   shortNames: ["no"],
-  status: true,
   columns: nodeColumns,
-  strategy: { prepareUpdate: (node, old) => statusApart.prepareUpdate?.(node, old) },
-});
+  selectable: { "spec.unschedulable": (node) => String(at(node, "spec", "unschedulable") ?? false) },
+  strategy: {
+    statusIsOpen: true,
+    admit(node, old) {
+      // A node is not ready before it has said so (the plugin `TaintNodesByCondition`).
+      if (old !== undefined) return;
+      const spec = (node.spec ?? {}) as Record<string, unknown>;
+      const taints = listAt(spec, "taints");
+      if (!taints.some((taint) => at(taint, "key") === notReady.key)) {
+        node.spec = { ...spec, taints: [...taints, notReady] };
+      }
+    },
+    prepareUpdate: (node, old) => void (node.status = old.status),
+  },
+};

@@ -1,11 +1,12 @@
 // Pods: what the API server fills in, refuses and keeps, and how long a deletion takes.
 import { at, type KubeObject, listAt, textAt } from "../../../protocol/apis/kube-object.ts";
+import { admitPod } from "../admission/pods.ts";
 import { deepEqual } from "../patch/json-patch.ts";
-import { type Cause, denied, duplicate, required, unsupported, wrong } from "../status.ts";
+import { ApiError, badRequest, type Cause, denied, wrong } from "../status.ts";
 import { ageColumn, nameColumn, textColumn } from "./columns.ts";
-import { builtin } from "./define.ts";
-import type { Column, Strategy, SubresourceCall } from "./kind.ts";
-import { nameError } from "./names.ts";
+import type { Column, KindRules, Strategy, SubresourceCall, Surroundings } from "./kind.ts";
+import { selectorMatches } from "./label-selector.ts";
+import { podSpecErrors } from "./pod-spec.ts";
 
 type Fields = Record<string, unknown>;
 
@@ -14,16 +15,23 @@ const DEFAULT_GRACE = 30;
 
 const podStrategy: Strategy = {
   deleteAnswersObject: true,
+  admit(pod, old, around) {
+    if (old === undefined) admitPod(pod, around);
+  },
   prepareCreate(pod) {
     pod.status = { phase: "Pending", qosClass: qosOf(pod) };
-    fillDefaults(pod);
+    if (listAt(pod, "spec", "schedulingGates").length > 0) {
+      (pod.status as Fields).conditions = [gated];
+    }
   },
-  prepareUpdate(pod, old) {
-    pod.status = old.status;
-    fillDefaults(pod);
+  prepareStatus(pod, old) {
+    const status = (pod.status ?? {}) as Fields;
+    status.qosClass ??= at(old, "status", "qosClass") ?? qosOf(old);
+    pod.status = status;
   },
   validate(pod, old) {
-    return old === undefined ? faultsOf(pod) : [...faultsOf(pod), ...changeErrors(pod, old)];
+    const faults = podSpecErrors(pod.spec, "spec");
+    return old === undefined ? faults : [...faults, ...changeErrors(pod, old)];
   },
   gracePeriod(pod) {
     // A pod that no kubelet runs, or that has ended, needs no grace period.
@@ -33,60 +41,14 @@ const podStrategy: Strategy = {
   },
 };
 
-function fillDefaults(pod: KubeObject): void {
-  const spec = structuredClone((pod.spec ?? {}) as Fields);
-  pod.spec = spec;
-  const set = (object: Fields, key: string, value: unknown) => object[key] ??= value;
-  const account = textAt(spec, "serviceAccountName") || textAt(spec, "serviceAccount") || "default";
-  set(spec, "restartPolicy", "Always");
-  set(spec, "terminationGracePeriodSeconds", DEFAULT_GRACE);
-  set(spec, "dnsPolicy", "ClusterFirst");
-  spec.serviceAccountName = account;
-  spec.serviceAccount = account;
-  set(spec, "securityContext", {});
-  set(spec, "schedulerName", "default-scheduler");
-  set(spec, "priority", 0);
-  set(spec, "enableServiceLinks", true);
-  set(spec, "preemptionPolicy", "PreemptLowerPriority");
-  spec.tolerations = withNodeTolerations(listAt(spec, "tolerations") as Fields[]);
-  for (const field of ["initContainers", "containers"]) for (const c of listAt(spec, field)) fillContainer(c as Fields);
-  for (const volume of listAt(spec, "volumes") as Fields[]) fillVolume(volume);
-}
-
-function withNodeTolerations(given: Fields[]): Fields[] {
-  const added = ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"]
-    .filter((key) => !given.some((t) => t.key === key || (t.key === undefined && t.operator === "Exists")))
-    .map((key) => ({ key, operator: "Exists", effect: "NoExecute", tolerationSeconds: 300 }));
-  return [...given, ...added];
-}
-
-function fillContainer(container: Fields): void {
-  const image = textAt(container, "image");
-  const tag = /:([^/:@]+)$/.exec(image)?.[1];
-  const latest = !image.includes("@") && (tag === undefined || tag === "latest");
-  container.resources ??= {};
-  container.terminationMessagePath ??= "/dev/termination-log";
-  container.terminationMessagePolicy ??= "File";
-  container.imagePullPolicy ??= latest ? "Always" : "IfNotPresent";
-  for (const port of listAt(container, "ports") as Fields[]) port.protocol ??= "TCP";
-  for (const probe of ["livenessProbe", "readinessProbe", "startupProbe"]) {
-    const p = container[probe] as Fields | undefined;
-    if (p === undefined || p === null) continue;
-    p.timeoutSeconds ??= 1;
-    p.periodSeconds ??= 10;
-    p.successThreshold ??= 1;
-    p.failureThreshold ??= 3;
-  }
-}
-
-function fillVolume(volume: Fields): void {
-  for (const source of ["configMap", "secret", "projected", "downwardAPI"]) {
-    const v = volume[source] as Fields | undefined;
-    if (v !== undefined && v !== null) v.defaultMode ??= 420;
-  }
-  // A volume without a source is an empty directory.
-  if (Object.keys(volume).filter((key) => key !== "name").length === 0) volume.emptyDir = {};
-}
+const gated = {
+  type: "PodScheduled",
+  status: "False",
+  reason: "SchedulingGated",
+  message: "Scheduling is blocked due to non-empty scheduling gates",
+  lastProbeTime: null,
+  lastTransitionTime: null,
+};
 
 function qosOf(pod: KubeObject): string {
   const containers = [...listAt(pod, "spec", "containers"), ...listAt(pod, "spec", "initContainers")];
@@ -103,70 +65,48 @@ function qosOf(pod: KubeObject): string {
   return guaranteed ? "Guaranteed" : "Burstable";
 }
 
-function faultsOf(pod: KubeObject): Cause[] {
-  const causes: Cause[] = [];
-  const containers = listAt(pod, "spec", "containers") as Fields[];
-  const volumes = listAt(pod, "spec", "volumes") as Fields[];
-  if (containers.length === 0) causes.push(required("spec.containers"));
-  const volumeNames = new Set<unknown>();
-  volumes.forEach((volume, i) => {
-    if (volumeNames.has(volume.name)) causes.push(duplicate(`spec.volumes[${i}].name`, volume.name));
-    volumeNames.add(volume.name);
-  });
-  const names = new Set<unknown>();
-  containers.forEach((container, i) => {
-    const path = `spec.containers[${i}]`;
-    const name = textAt(container, "name");
-    if (name === "") causes.push(required(`${path}.name`));
-    else {
-      const fault = nameError(name, "label");
-      if (fault !== undefined) causes.push(wrong(`${path}.name`, name, fault));
-      if (names.has(name)) causes.push(duplicate(`${path}.name`, name));
-    }
-    names.add(name);
-    if (textAt(container, "image") === "") causes.push(required(`${path}.image`));
-    (listAt(container, "volumeMounts") as Fields[]).forEach((mount, m) => {
-      if (!volumeNames.has(mount.name)) {
-        causes.push({
-          reason: "FieldValueNotFound",
-          message: `Not found: ${JSON.stringify(mount.name)}`,
-          field: `${path}.volumeMounts[${m}].name`,
-        });
-      }
-    });
-  });
-  const policy = textAt(pod, "spec", "restartPolicy");
-  if (!["Always", "OnFailure", "Never"].includes(policy)) {
-    causes.push(unsupported("spec.restartPolicy", policy, ["Always", "OnFailure", "Never"]));
-  }
-  return causes;
-}
+const POD_CHANGES =
+  "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)";
 
 /** After creation only these parts of a pod's spec may change. */
 function changeErrors(pod: KubeObject, old: KubeObject): Cause[] {
+  for (const list of ["containers", "initContainers"]) {
+    if (listAt(pod, "spec", list).length !== listAt(old, "spec", list).length) {
+      return [denied(`spec.${list}`, "pod updates may not add or remove containers")];
+    }
+  }
+  const causes: Cause[] = [];
+  const deadline = at(pod, "spec", "activeDeadlineSeconds");
+  const before = at(old, "spec", "activeDeadlineSeconds");
+  if (before !== undefined && deadline === undefined) {
+    causes.push(wrong("spec.activeDeadlineSeconds", null, "must not update from a positive integer to nil value"));
+  } else if (Number(deadline) > Number(before)) {
+    causes.push(wrong("spec.activeDeadlineSeconds", deadline, "must be less than or equal to previous value"));
+  }
+  if (causes.length > 0) return causes;
+  const gates = (of: KubeObject) => listAt(of, "spec", "schedulingGates");
+  const isGated = gates(old).length > 0;
   const comparable = (object: KubeObject) => {
-    const spec = structuredClone(object.spec) as Fields;
-    for (const field of ["containers", "initContainers"]) {
-      for (const c of listAt(spec, field) as Fields[]) delete c.image;
+    const { spec } = object as { spec: Fields };
+    const { activeDeadlineSeconds: _a, schedulingGates: _s, tolerations: _t, ...rest } = spec;
+    const withoutImages = (list: string) => listAt(spec, list).map((c) => ({ ...c as Fields, image: "" }));
+    // A pod that waits behind a gate may still be told where not to go.
+    if (isGated) {
+      delete rest.nodeSelector;
+      delete rest.affinity;
     }
-    for (
-      const field of [
-        "activeDeadlineSeconds",
-        "tolerations",
-        "terminationGracePeriodSeconds",
-        "ephemeralContainers",
-        "schedulingGates",
-      ]
-    ) {
-      delete spec[field];
-    }
-    return spec;
+    return { ...rest, containers: withoutImages("containers"), initContainers: withoutImages("initContainers") };
   };
-  if (deepEqual(comparable(pod), comparable(old))) return [];
-  return [denied(
-    "spec",
-    "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)",
-  )];
+  const kept = listAt(old, "spec", "tolerations").every((t) =>
+    listAt(pod, "spec", "tolerations").some((other) => sameToleration(t, other))
+  );
+  if (kept && deepEqual(comparable(pod), comparable(old))) return [];
+  return [denied("spec", POD_CHANGES)];
+}
+
+/** A toleration may be changed in its seconds alone. */
+function sameToleration(one: unknown, other: unknown): boolean {
+  return ["key", "operator", "value", "effect"].every((field) => at(one, field) === at(other, field));
 }
 
 const podColumns: readonly Column[] = [
@@ -233,31 +173,98 @@ function bind({ body, resources, target }: SubresourceCall) {
   return { status: 201, body: done };
 }
 
-function evict({ body, resources, target }: SubresourceCall) {
-  resources.delete(target, (at(body, "deleteOptions") ?? {}) as object);
+function evict({ body, isDryRun, resources, target }: SubresourceCall) {
+  const name = textAt(body, "metadata", "name");
+  if (name !== "" && name !== target.name) throw badRequest("name in URL does not match name in Eviction object");
+  const pod = resources.get(target);
+  refuseByBudget(pod, resources, isDryRun);
+  const options = (at(body, "deleteOptions") ?? {}) as object;
+  resources.delete(target, isDryRun ? { ...options, dryRun: ["All"] } : options);
   return { status: 201, body: done };
 }
 
-export const pods = builtin({
-  kind: "Pod",
-  plural: "pods",
+/** An eviction that a PodDisruptionBudget forbids is to be tried again later; one that it allows is counted. */
+function refuseByBudget(pod: KubeObject, resources: SubresourceCall["resources"], isDryRun: boolean): void {
+  const phase = textAt(pod, "status", "phase");
+  if (phase === "Pending" || phase === "Succeeded" || phase === "Failed") return;
+  const table = "poddisruptionbudgets.policy";
+  const budgets = resources.list(table, pod.metadata.namespace).filter((budget) =>
+    selectorMatches(at(budget, "spec", "selector"), pod.metadata.labels ?? {})
+  );
+  if (budgets.length === 0) return;
+  if (budgets.length > 1) {
+    throw new ApiError(
+      500,
+      "",
+      "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.",
+    );
+  }
+  const [budget] = budgets as [KubeObject];
+  const { name } = budget.metadata;
+  const isKnown = Number(at(budget, "status", "observedGeneration") ?? 0) >= (budget.metadata.generation ?? 0);
+  const allowed = Number(at(budget, "status", "disruptionsAllowed") ?? 0);
+  if (!isKnown) {
+    throw tooManyRequests(`The disruption budget ${name} is still being processed by the server.`, 10);
+  }
+  if (allowed <= 0) {
+    const healthy = Number(at(budget, "status", "currentHealthy") ?? 0);
+    const wanted = Number(at(budget, "status", "desiredHealthy") ?? 0);
+    throw tooManyRequests(
+      `The disruption budget ${name} needs ${wanted} healthy pods and has ${healthy} currently`,
+      0,
+    );
+  }
+  if (isDryRun) return;
+  resources.store.put(table, { ...budget, status: { ...(budget.status as object), disruptionsAllowed: allowed - 1 } });
+}
+
+function tooManyRequests(message: string, retryAfterSeconds: number): ApiError {
+  return new ApiError(
+    429,
+    "TooManyRequests",
+    "Cannot evict pod as it would violate the pod's disruption budget.",
+    {
+      causes: [{ reason: "DisruptionBudget", message }],
+      ...(retryAfterSeconds === 0 ? {} : { retryAfterSeconds }),
+    },
+  );
+}
+
+export const pods: KindRules = {
   shortNames: ["po"],
   categories: ["all"],
-  status: true,
+  selectable: {
+    "spec.nodeName": (pod) => textAt(pod, "spec", "nodeName"),
+    "spec.restartPolicy": (pod) => textAt(pod, "spec", "restartPolicy"),
+    "spec.schedulerName": (pod) => textAt(pod, "spec", "schedulerName"),
+    "spec.serviceAccountName": (pod) => textAt(pod, "spec", "serviceAccountName"),
+    "spec.hostNetwork": (pod) => String(at(pod, "spec", "hostNetwork") ?? false),
+    "status.phase": (pod) => textAt(pod, "status", "phase"),
+    "status.podIP": (pod) => textAt(pod, "status", "podIP"),
+    "status.podIPs": (pod) => listAt(pod, "status", "podIPs").map((ip) => textAt(ip, "ip")).join(","),
+    "status.nominatedNodeName": (pod) => textAt(pod, "status", "nominatedNodeName"),
+  },
   subresources: {
-    binding: {
-      method: "POST",
-      verbs: ["create"],
-      answers: { group: "", version: "v1", kind: "Binding" },
-      handle: bind,
-    },
-    eviction: {
-      method: "POST",
-      verbs: ["create"],
-      answers: { group: "policy", version: "v1", kind: "Eviction" },
-      handle: evict,
+    binding: { as: "action", method: "POST", handle: bind },
+    eviction: { as: "action", method: "POST", handle: evict },
+    ephemeralcontainers: {
+      as: "part",
+      take(pod, old, _around: Surroundings) {
+        const added = listAt(pod, "spec", "ephemeralContainers");
+        pod.status = old.status;
+        const { ephemeralContainers: _e, ...spec } = old.spec as Fields;
+        pod.spec = { ...spec, ...(added.length === 0 ? {} : { ephemeralContainers: added }) };
+      },
+      validate(pod, old) {
+        const before = listAt(old, "spec", "ephemeralContainers");
+        const now = listAt(pod, "spec", "ephemeralContainers");
+        const isKept = before.every((one) => now.some((other) => deepEqual(one, other)));
+        return isKept ? podSpecErrors(pod.spec, "spec") : [
+          denied("spec.ephemeralContainers", "existing ephemeral containers may not be changed or removed"),
+        ];
+      },
     },
   },
   columns: podColumns,
   strategy: podStrategy,
-});
+};

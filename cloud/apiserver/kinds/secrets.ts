@@ -1,22 +1,9 @@
 // Secrets: base64, the keys that Kubernetes' own types must have, stringData.
-import { type KubeObject } from "../../../protocol/apis/kube-object.ts";
-import { badRequest, type Cause, required, wrong } from "../status.ts";
+import { type KubeObject, textAt } from "../../../protocol/apis/kube-object.ts";
+import { type Cause, required, wrong } from "../status.ts";
 import { ageColumn, countColumn, nameColumn, textColumn } from "./columns.ts";
 import { dataErrors } from "./data-keys.ts";
-import { builtin } from "./define.ts";
-import type { Strategy } from "./kind.ts";
-
-function refuseBadBase64(secret: KubeObject, value: unknown): void {
-  if (typeof value !== "string") return; // dataErrors reports it
-  const wrong = /[^A-Za-z0-9+/=\s]/.exec(value);
-  if (wrong !== null || value.replace(/\s/g, "").length % 4 !== 0) {
-    throw badRequest(
-      `${secret.kind} in version "v1" cannot be handled as a ${secret.kind}: illegal base64 data at input byte ${
-        wrong?.index ?? value.length
-      }`,
-    );
-  }
-}
+import type { KindRules, Strategy } from "./kind.ts";
 
 /** The keys that secrets of Kubernetes' own types must have. */
 const secretKeys: Readonly<Record<string, readonly string[]>> = {
@@ -51,31 +38,37 @@ function secretTypeErrors(secret: KubeObject): Cause[] {
   }
 }
 
+function takeStringData(secret: KubeObject): void {
+  const given = secret.stringData as Record<string, string> | undefined;
+  if (given === undefined) return;
+  const data = { ...(secret.data as Record<string, string> | undefined) };
+  for (const [key, value] of Object.entries(given)) data[key] = Buffer.from(value, "utf8").toString("base64");
+  secret.data = data;
+  delete secret.stringData;
+}
+
 const secretStrategy: Strategy = {
-  prepareCreate(secret) {
-    secret.type ??= "Opaque";
-    const given = secret.stringData as Record<string, string> | undefined;
-    if (given === undefined) return;
-    const data = { ...(secret.data as Record<string, string> | undefined) };
-    for (const [key, value] of Object.entries(given)) data[key] = Buffer.from(value, "utf8").toString("base64");
-    secret.data = data;
-    delete secret.stringData;
+  prepareCreate(secret, { warn }) {
+    takeStringData(secret);
+    if (secret.type !== "kubernetes.io/tls") return;
+    const certificate = (secret.data as Record<string, string> | undefined)?.["tls.crt"];
+    if (certificate === undefined) return;
+    const text = Buffer.from(certificate, "base64").toString("latin1");
+    if (!text.includes("-----BEGIN")) warn("tls: failed to find any PEM data in certificate input");
   },
   prepareUpdate(secret, old) {
-    secretStrategy.prepareCreate?.(secret);
+    takeStringData(secret);
     if (secret.type === "Opaque" && old.type !== undefined) secret.type = old.type;
   },
   validate(secret, old) {
-    for (const value of Object.values((secret.data ?? {}) as Record<string, string>)) refuseBadBase64(secret, value);
     const causes = [...dataErrors(secret, old, ["data"]), ...secretTypeErrors(secret)];
     if (old !== undefined && secret.type !== old.type) causes.push(wrong("type", secret.type, "field is immutable"));
     return causes;
   },
 };
 
-export const secrets = builtin({
-  kind: "Secret",
-  plural: "secrets",
+export const secrets: KindRules = {
+  selectable: { type: (secret) => textAt(secret, "type") },
   columns: [nameColumn, textColumn("Type", "type"), countColumn("Data", "data"), ageColumn],
   strategy: secretStrategy,
-});
+};

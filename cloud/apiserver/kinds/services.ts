@@ -1,10 +1,9 @@
 // Services: what the API server fills in, refuses, and hands out: addresses within the cluster, and ports of nodes.
 import { isIP } from "node:net";
 import { at, type KubeObject, listAt, textAt } from "../../../protocol/apis/kube-object.ts";
-import { badRequest, type Cause, required, unsupported, wrong } from "../status.ts";
+import { type Cause, required, unsupported, wrong } from "../status.ts";
 import { ageColumn, nameColumn } from "./columns.ts";
-import { builtin } from "./define.ts";
-import type { Column, Strategy } from "./kind.ts";
+import type { Column, KindRules, Strategy } from "./kind.ts";
 
 type Fields = Record<string, unknown>;
 
@@ -23,12 +22,12 @@ const hasNodePorts = (type: string) => type === "NodePort" || type === "LoadBala
 const serviceStrategy: Strategy = {
   deleteAnswersObject: true,
   nameForm: "dns1035",
+  createsOnUpdate: true,
   prepareCreate(service) {
     service.status = { loadBalancer: {} };
     fillDefaults(service);
   },
   prepareUpdate(service, old) {
-    service.status = old.status;
     fillDefaults(service);
     keepAllocated(service.spec as Fields, (old.spec ?? {}) as Fields);
   },
@@ -69,16 +68,10 @@ function fillDefaults(service: KubeObject): void {
 }
 
 function portsIn(given: unknown): Fields[] | undefined {
-  if (given === undefined || given === null) return undefined;
-  if (!Array.isArray(given) || given.some((port) => typeof port !== "object" || Array.isArray(port))) {
-    throw badRequest(
-      'Service in version "v1" cannot be handled as a Service: json: cannot unmarshal into Go struct field ServiceSpec.spec.ports of type []v1.ServicePort',
-    );
-  }
-  return (given as (Fields | null)[]).map((port) => ({
+  return (given as Fields[] | undefined)?.map((port) => ({
     ...port,
-    protocol: port?.protocol ?? "TCP",
-    targetPort: port?.targetPort ?? port?.port,
+    // Without a target it is the port itself; 0 is what a decoder leaves where nothing was given.
+    targetPort: port.targetPort === undefined || port.targetPort === 0 ? port.port : port.targetPort,
   }));
 }
 
@@ -238,12 +231,13 @@ function externalAddresses(service: KubeObject): string {
   return listAt(service, "spec", "externalIPs").join(",") || "<none>";
 }
 
-export const services = builtin({
-  kind: "Service",
-  plural: "services",
+export const services: KindRules = {
   shortNames: ["svc"],
+  selectable: {
+    "spec.clusterIP": (service) => textAt(service, "spec", "clusterIP"),
+    "spec.type": (service) => textAt(service, "spec", "type"),
+  },
   categories: ["all"],
-  status: true,
   columns: serviceColumns,
   strategy: serviceStrategy,
-});
+};

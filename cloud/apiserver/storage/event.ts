@@ -1,5 +1,6 @@
 // One change of a stored object, as watchers receive it.
 import type { KubeObject } from "../../../protocol/apis/kube-object.ts";
+import type { Stored } from "./stored.ts";
 
 /** One change. `previous` is what stood there before; a deletion's object carries the version of the deletion. */
 export interface StoreEvent {
@@ -7,4 +8,6 @@ export interface StoreEvent {
   readonly revision: number;
   readonly object: KubeObject;
   readonly previous: KubeObject | undefined;
+  readonly stored: Stored;
+  readonly storedBefore: Stored | undefined;
 }

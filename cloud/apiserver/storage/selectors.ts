@@ -1,5 +1,5 @@
 // Label and field selectors of a query.
-import { type KubeObject, textAt } from "../../../protocol/apis/kube-object.ts";
+import type { KubeObject } from "../../../protocol/apis/kube-object.ts";
 import { badRequest } from "../status.ts";
 
 export type Predicate = (object: KubeObject) => boolean;
@@ -158,72 +158,40 @@ function compare(key: string, operator: string, value: string): LabelTest {
   return (labels) => labels[key] === value;
 }
 
-/** The fields a kind can be selected by, beside name and namespace. */
-const fieldsOf: Readonly<Record<string, readonly string[]>> = {
-  pods: [
-    "spec.nodeName",
-    "spec.restartPolicy",
-    "spec.schedulerName",
-    "spec.serviceAccountName",
-    "spec.hostNetwork",
-    "status.phase",
-    "status.podIP",
-    "status.podIPs",
-    "status.nominatedNodeName",
-  ],
-  nodes: ["spec.unschedulable"],
-  secrets: ["type"],
-  namespaces: ["status.phase", "name"],
-  events: [
-    "involvedObject.kind",
-    "involvedObject.namespace",
-    "involvedObject.name",
-    "involvedObject.uid",
-    "involvedObject.apiVersion",
-    "involvedObject.resourceVersion",
-    "involvedObject.fieldPath",
-    "reason",
-    "reportingComponent",
-    "source",
-    "type",
-  ],
-};
+/** How the fields are read that objects of a kind can be selected by, beside name and namespace. */
+export type Readers = Readonly<Record<string, (object: KubeObject) => string>>;
 
 /** Throws 400 for a field that the kind can't be selected by. */
-export function fieldSelector(text: string, plural: string, namespaced: boolean): Predicate {
+export function fieldSelector(text: string, readers: Readers, isNamespaced: boolean): Predicate {
   const tests: Predicate[] = [];
   for (const part of text.split(",").filter((p) => p !== "")) {
     const match = /^([^=!]+)(==|=|!=)(.*)$/.exec(part);
     if (match === null) throw badRequest(`invalid selector: '${text}'; can't understand '${part}'`);
     const [, field = "", operator, value = ""] = match;
-    const known = field === "metadata.name" || (field === "metadata.namespace" && namespaced) ||
-      fieldsOf[plural]?.includes(field);
-    if (!known) throw badRequest(`field label not supported: ${field}`);
-    const read = reader(plural, field);
+    const read = field === "metadata.name"
+      ? ({ metadata }: KubeObject) => metadata.name
+      : field === "metadata.namespace" && isNamespaced
+      ? ({ metadata }: KubeObject) => metadata.namespace ?? ""
+      : Object.hasOwn(readers, field)
+      ? readers[field]
+      : undefined;
+    if (read === undefined) throw badRequest(`field label not supported: ${field}`);
     tests.push(operator === "!=" ? (object) => read(object) !== value : (object) => read(object) === value);
   }
   return (object) => tests.every((test) => test(object));
 }
 
-function reader(plural: string, field: string): (object: KubeObject) => string {
-  const path = field.split(".");
-  if (plural === "nodes" || field === "spec.hostNetwork") {
-    return (object) => {
-      let value: unknown = object;
-      for (const step of path) value = (value as Record<string, unknown> | undefined)?.[step];
-      return value === undefined ? (path[0] === "metadata" ? "" : "false") : String(value);
-    };
-  }
-  if (field === "name") return (object) => object.metadata.name;
-  if (field === "reportingComponent" || field === "source") {
-    return (object) => textAt(object, "source", "component") || textAt(object, "reportingComponent");
-  }
-  return (object) => textAt(object, ...path);
+/** The name that a field selector asks for, where it asks for just one. */
+export function selectedName(query: URLSearchParams): string | undefined {
+  return /(?:^|,)metadata\.name==?([^,=!]+)(?:,|$)/.exec(query.get("fieldSelector") ?? "")?.[1];
 }
 
-/** Both selectors of a request together. */
-export function selectorOf(query: URLSearchParams, plural: string, namespaced: boolean): Predicate {
-  const labels = labelSelector(query.get("labelSelector") ?? "");
-  const fields = fieldSelector(query.get("fieldSelector") ?? "", plural, namespaced);
+/** Both selectors of a request together; undefined where there is none. */
+export function selectorOf(query: URLSearchParams, readers: Readers, isNamespaced: boolean): Predicate | undefined {
+  const byLabels = query.get("labelSelector") ?? "";
+  const byFields = query.get("fieldSelector") ?? "";
+  if (byLabels === "" && byFields === "") return undefined;
+  const labels = labelSelector(byLabels);
+  const fields = fieldSelector(byFields, readers, isNamespaced);
   return (object) => labels(object) && fields(object);
 }

@@ -2,12 +2,21 @@
 import type { StoreEvent } from "./event.ts";
 import { expired } from "../status.ts";
 import { History, type HistoryOptions } from "./history.ts";
+import { Stored } from "./stored.ts";
 import { type Logger, reasonOf, silentLogger } from "../../../base/log/logger.ts";
 import { keyOf, type KubeObject } from "../../../protocol/apis/kube-object.ts";
 
 interface Table {
-  readonly objects: Map<string, KubeObject>;
+  readonly objects: Map<string, Stored>;
+  /** The keys in their order, as etcd would list them. */
+  readonly keys: string[];
   readonly watchers: Set<(event: StoreEvent) => void>;
+}
+
+/** Where changes are kept beyond the life of the process. Called before a change is seen by anyone. */
+export interface Journal {
+  put(table: string, key: string, text: string, revision: number): void;
+  remove(table: string, key: string, revision: number): void;
 }
 
 /** A table is named `plural.group` (`pods`, `devices.devices.kubeedge.io`). Objects in it are never changed, only replaced. */
@@ -17,11 +26,13 @@ export class Store {
   /** A watcher that is further behind than it gets 410 and lists again, as from a compacted etcd. */
   readonly #history: History;
   readonly #logger: Logger;
+  readonly #journal: Journal | undefined;
   #revision = 1;
 
-  constructor(history: HistoryOptions = {}, logger: Logger = silentLogger) {
+  constructor(history: HistoryOptions = {}, logger: Logger = silentLogger, journal?: Journal) {
     this.#history = new History(history);
     this.#logger = logger;
+    this.#journal = journal;
   }
 
   /** Bytes of memory that past changes hold, about. */
@@ -35,59 +46,122 @@ export class Store {
   }
 
   get(table: string, key: string): KubeObject | undefined {
+    return this.#tables.get(table)?.objects.get(key)?.object;
+  }
+
+  /** The same with its owners and text. */
+  find(table: string, key: string): Stored | undefined {
     return this.#tables.get(table)?.objects.get(key);
+  }
+
+  /** How many objects a table holds. */
+  count(table: string): number {
+    return this.#tables.get(table)?.objects.size ?? 0;
+  }
+
+  tables(): string[] {
+    return [...this.#tables.keys()];
   }
 
   /** The objects of a table in the order of their keys, as etcd would list them. */
   list(table: string, namespace?: string): KubeObject[] {
-    return sorted(this.#table(table).objects, namespace);
+    return this.listStored(table, namespace).map(({ object }) => object);
+  }
+
+  listStored(table: string, namespace?: string): Stored[] {
+    const { keys, objects } = this.#table(table);
+    const [from, to] = rangeOf(keys, namespace);
+    const found: Stored[] = new Array(to - from);
+    for (let i = from; i < to; i++) found[i - from] = objects.get(keys[i] as string) as Stored;
+    return found;
   }
 
   /** The objects as they were at a revision, by undoing what came after it. Throws 410 where that is too long ago. */
-  listAt(table: string, revision: number, namespace?: string): KubeObject[] {
-    if (revision >= this.#revision) return this.list(table, namespace);
+  listAt(table: string, revision: number, namespace?: string): Stored[] {
+    if (revision >= this.#revision) return this.listStored(table, namespace);
     const later = this.since(table, revision);
     if (later === undefined) {
       throw expired(`The provided continue parameter is too old to display a consistent list result.`);
     }
+    if (later.length === 0) return this.listStored(table, namespace);
     const then = new Map(this.#table(table).objects);
     for (const event of later.toReversed()) {
-      if (event.previous === undefined) then.delete(keyOf(event.object));
-      else then.set(keyOf(event.object), event.previous);
+      if (event.storedBefore === undefined) then.delete(keyOf(event.object));
+      else then.set(keyOf(event.object), event.storedBefore);
     }
-    return sorted(then, namespace);
+    const prefix = namespace === undefined ? "" : `${namespace}/`;
+    return [...then.keys()].filter((key) => key.startsWith(prefix)).sort(byKey).map((key) => then.get(key) as Stored);
   }
 
   /** Every object of every table, for controllers that look for owners and dependents. */
   *all(): Generator<[table: string, object: KubeObject]> {
-    for (const [name, table] of this.#tables) for (const object of table.objects.values()) yield [name, object];
+    for (const [name, table] of this.#tables) for (const { object } of table.objects.values()) yield [name, object];
   }
 
-  /** Stores a new object or a new version of one; returns it with its version. */
-  put(table: string, object: KubeObject): KubeObject {
+  /**
+   * Stores a new object or a new version of one; returns it with its version. Without `managedFields` the owners of its
+   * fields stay as they are.
+   */
+  put(table: string, object: KubeObject, managedFields?: string): KubeObject {
+    return this.write(table, object, managedFields).object;
+  }
+
+  /** As `put`; returns all of it. `schema` is what a custom resource was read by. */
+  write(table: string, object: KubeObject, managedFields?: string, schema?: unknown): Stored {
     const t = this.#table(table);
-    const stored = this.#stamp(object);
-    const key = keyOf(stored);
-    const previous = t.objects.get(key);
+    const key = keyOf(object);
+    const before = t.objects.get(key);
+    const stored = new Stored(this.#stamped(object), managedFields ?? before?.managedFields);
+    stored.schema = schema ?? before?.schema;
+    this.#journal?.put(table, key, stored.text, this.#revision + 1);
+    this.#revision++;
     t.objects.set(key, stored);
+    if (before === undefined) t.keys.splice(placeOf(t.keys, key), 0, key);
     this.#tell(table, t, {
-      type: previous === undefined ? "ADDED" : "MODIFIED",
+      type: before === undefined ? "ADDED" : "MODIFIED",
       revision: this.#revision,
-      object: stored,
-      previous,
+      object: stored.object,
+      previous: before?.object,
+      stored,
+      storedBefore: before,
     });
     return stored;
+  }
+
+  /** Puts back an object as a journal has kept it, with its version; nobody is told. */
+  restore(table: string, object: KubeObject, managedFields: string | undefined): void {
+    const t = this.#table(table);
+    const key = keyOf(object);
+    if (!t.objects.has(key)) t.keys.splice(placeOf(t.keys, key), 0, key);
+    t.objects.set(key, new Stored(object, managedFields));
+  }
+
+  /** Continues after a revision that was reached before; what lies before it is forgotten. */
+  continueFrom(revision: number): void {
+    this.#revision = Math.max(this.#revision, revision);
+    this.compact();
   }
 
   /** Removes an object; `last` is its final form. Returns it with the version of the deletion. */
   remove(table: string, last: KubeObject): KubeObject {
     const t = this.#table(table);
     const key = keyOf(last);
-    const previous = t.objects.get(key);
-    const stored = this.#stamp(last);
+    const before = t.objects.get(key);
+    const stored = new Stored(this.#stamped(last), before?.managedFields);
+    this.#journal?.remove(table, key, this.#revision + 1);
+    this.#revision++;
     t.objects.delete(key);
-    this.#tell(table, t, { type: "DELETED", revision: this.#revision, object: stored, previous });
-    return stored;
+    const at = placeOf(t.keys, key);
+    if (t.keys[at] === key) t.keys.splice(at, 1);
+    this.#tell(table, t, {
+      type: "DELETED",
+      revision: this.#revision,
+      object: stored.object,
+      previous: before?.object,
+      stored,
+      storedBefore: before,
+    });
+    return stored.object;
   }
 
   /** The changes after `revision`, oldest first; undefined where the log no longer reaches back so far. */
@@ -113,9 +187,12 @@ export class Store {
     this.#history.forget(this.#revision);
   }
 
-  #stamp(object: KubeObject): KubeObject {
-    this.#revision++;
-    return { ...object, metadata: { ...object.metadata, resourceVersion: String(this.#revision) } };
+  #stamped(object: KubeObject): KubeObject {
+    const { managedFields: _m, ...metadata } = object.metadata;
+    return {
+      ...object,
+      metadata: { ...metadata, resourceVersion: String(this.#revision + 1) } as KubeObject["metadata"],
+    };
   }
 
   #tell(name: string, table: Table, event: StoreEvent): void {
@@ -137,17 +214,31 @@ export class Store {
   #table(name: string): Table {
     let table = this.#tables.get(name);
     if (table === undefined) {
-      table = { objects: new Map(), watchers: new Set() };
+      table = { objects: new Map(), keys: [], watchers: new Set() };
       this.#tables.set(name, table);
     }
     return table;
   }
 }
 
-function sorted(objects: ReadonlyMap<string, KubeObject>, namespace: string | undefined): KubeObject[] {
-  const prefix = namespace === undefined ? "" : `${namespace}/`;
-  const keys = [...objects.keys()].filter((key) => key.startsWith(prefix)).sort(byKey);
-  return keys.map((key) => objects.get(key) as KubeObject);
+/** Where a key stands among sorted ones, or would. */
+function placeOf(keys: readonly string[], key: string): number {
+  let from = 0;
+  let to = keys.length;
+  // Most new keys come last.
+  if (to === 0 || (keys[to - 1] as string) < key) return to;
+  while (from < to) {
+    const middle = (from + to) >> 1;
+    if ((keys[middle] as string) < key) from = middle + 1;
+    else to = middle;
+  }
+  return from;
+}
+
+function rangeOf(keys: readonly string[], namespace: string | undefined): [from: number, to: number] {
+  if (namespace === undefined) return [0, keys.length];
+  // "0" is the letter after "/".
+  return [placeOf(keys, `${namespace}/`), placeOf(keys, `${namespace}0`)];
 }
 
 function byKey(a: string, b: string): number {

@@ -1,36 +1,15 @@
 import { describe, expect, test } from "vitest";
-import { Random } from "../../../../base/random/random.ts";
 import { garbageCollector } from "../../../../cloud/apiserver/controllers/garbage-collector.ts";
 import { podGarbageCollector } from "../../../../cloud/apiserver/controllers/pod-garbage-collector.ts";
 import { scheduler } from "../../../../cloud/apiserver/controllers/scheduler.ts";
-import { silentLogger } from "../../../../base/log/logger.ts";
-import type { Clock } from "../../../../base/time/clock.ts";
 import { ManualClock } from "../../../../base/time/manual-clock.ts";
 import { taintEviction } from "../../../../cloud/apiserver/controllers/taint-eviction.ts";
 import { eventExpiry } from "../../../../cloud/apiserver/controllers/events.ts";
+import { namespaceLifecycle } from "../../../../cloud/apiserver/controllers/namespaces.ts";
 import { nodeLifecycle } from "../../../../cloud/apiserver/controllers/node-lifecycle.ts";
 import type { KubeObject } from "../../../../protocol/apis/kube-object.ts";
-import type { Kind } from "../../../../cloud/apiserver/kinds/kind.ts";
-import { Registry } from "../../../../cloud/apiserver/kinds/registry.ts";
-import { Resources } from "../../../../cloud/apiserver/resources.ts";
-import { Store } from "../../../../cloud/apiserver/storage/store.ts";
-
-const depsOf = (resources: Resources, clock: Clock = new ManualClock(0)) => ({
-  resources,
-  clock,
-  logger: silentLogger,
-  timeScale: 1,
-});
-
-function server() {
-  const resources = new Resources(new Store(), new Registry(), () => 0, new Random(1));
-  const kind = (plural: string) => resources.registry.find("", "v1", plural) as Kind;
-  resources.create(kind("namespaces"), "", { metadata: { name: "default" } }, false);
-  const create = (plural: string, object: Record<string, unknown>) =>
-    resources.create(kind(plural), kind(plural).namespaced ? "default" : "", object, false);
-  const names = (plural: string) => resources.store.list(plural).map((o) => o.metadata.name);
-  return { resources, kind, create, names };
-}
+import type { Resources } from "../../../../cloud/apiserver/resources.ts";
+import { Controlled, server } from "./controlled.ts";
 
 describe("the garbage collector", () => {
   const owned = (name: string, uid: string, more = {}) => ({
@@ -38,19 +17,19 @@ describe("the garbage collector", () => {
   });
 
   test("removes what has lost its last owner, and nothing else", () => {
-    const { resources, kind, create, names } = server();
+    const { resources, kind, create, names, reconcile } = server();
     const owner = create("configmaps", { metadata: { name: "owner" } });
     create("configmaps", owned("child", owner.metadata.uid ?? ""));
     create("configmaps", { metadata: { name: "free" } });
-    garbageCollector.reconcile(depsOf(resources));
+    reconcile(garbageCollector);
     expect(names("configmaps")).toEqual(["child", "free", "owner"]);
     resources.delete({ kind: kind("configmaps"), namespace: "default", name: "owner" }, {});
-    garbageCollector.reconcile(depsOf(resources));
+    reconcile(garbageCollector);
     expect(names("configmaps")).toEqual(["free"]);
   });
 
   test("in the foreground an owner goes after its dependents; orphaned ones stay", () => {
-    const { resources, kind, create, names } = server();
+    const { resources, kind, create, names, reconcile } = server();
     for (const [policy, left] of [["Foreground", []], ["Orphan", ["child"]]] as const) {
       const owner = create("configmaps", { metadata: { name: "owner" } });
       create("configmaps", owned("child", owner.metadata.uid ?? "", { blockOwnerDeletion: true }));
@@ -58,37 +37,36 @@ describe("the garbage collector", () => {
         propagationPolicy: policy,
       });
       expect(removed).toBe(false);
-      garbageCollector.reconcile(depsOf(resources));
-      garbageCollector.reconcile(depsOf(resources));
+      reconcile(garbageCollector);
+      reconcile(garbageCollector);
       expect(names("configmaps")).toEqual(left);
     }
   });
 
   test("empties a namespace that ends, then lets it go", () => {
-    const { resources, kind, create, names } = server();
-    resources.create(kind("namespaces"), "", { metadata: { name: "ends" } }, false);
-    resources.create(kind("configmaps"), "ends", { metadata: { name: "inside" } }, false);
+    const { resources, kind, create, names, namespace, reconcile } = server();
+    namespace("ends");
+    resources.create(kind("configmaps"), "ends", { metadata: { name: "inside" } });
     create("configmaps", { metadata: { name: "outside" } });
     resources.delete({ kind: kind("namespaces"), namespace: "", name: "ends" }, {});
     expect(names("namespaces")).toContain("ends");
-    garbageCollector.reconcile(depsOf(resources));
-    garbageCollector.reconcile(depsOf(resources));
+    reconcile(namespaceLifecycle);
     expect(names("configmaps")).toEqual(["outside"]);
     expect(names("namespaces")).not.toContain("ends");
   });
 });
 
 test("a deleted pod is removed at once where its node was deleted; else when its node says so", () => {
-  const { resources, kind, create, names } = server();
+  const { resources, kind, create, names, reconcile } = server();
   create("nodes", { metadata: { name: "there" } });
   for (const nodeName of ["there", "gone"]) {
     const spec = { nodeName, containers: [{ name: "c", image: "i" }] };
     create("pods", { metadata: { name: `on-${nodeName}` }, spec });
   }
-  podGarbageCollector.reconcile(depsOf(resources));
+  reconcile(podGarbageCollector);
   expect(names("pods")).toEqual(["on-gone", "on-there"]);
   for (const name of names("pods")) resources.delete({ kind: kind("pods"), namespace: "default", name }, {});
-  podGarbageCollector.reconcile(depsOf(resources));
+  reconcile(podGarbageCollector);
   expect(names("pods")).toEqual(["on-there"]);
 });
 
@@ -108,18 +86,18 @@ describe("the scheduler", () => {
     );
 
   test("binds to Ready nodes that fit, the emptier ones first, until they are full", () => {
-    const { resources, create } = server();
+    const { resources, create, reconcile } = server();
     create("nodes", node("a"));
     create("nodes", node("b"));
     create("nodes", node("down", {}, "False"));
     create("nodes", node("tainted", { spec: { taints: [{ key: "k", effect: "NoSchedule" }] } }));
     for (const name of ["p1", "p2", "p3", "p4", "p5"]) create("pods", pod(name));
-    scheduler.reconcile(depsOf(resources));
+    reconcile(scheduler);
     expect(placed(resources)).toEqual({ p1: "a", p2: "b", p3: "a", p4: "b", p5: "" });
   });
 
   test("minds selectors and tolerations", () => {
-    const { resources, create } = server();
+    const { resources, create, reconcile } = server();
     create("nodes", node("a"));
     create("nodes", node("tainted", { spec: { taints: [{ key: "k", value: "v", effect: "NoSchedule" }] } }));
     create("pods", pod("picky", { nodeSelector: { zone: "tainted" } }));
@@ -128,7 +106,7 @@ describe("the scheduler", () => {
       pod("tolerant", { nodeSelector: { zone: "tainted" }, tolerations: [{ key: "k", operator: "Exists" }] }),
     );
     create("pods", pod("nowhere", { nodeSelector: { zone: "other" } }));
-    scheduler.reconcile(depsOf(resources));
+    reconcile(scheduler);
     expect(placed(resources)).toEqual({ picky: "", tolerant: "tainted", nowhere: "" });
   });
 
@@ -138,7 +116,7 @@ describe("the scheduler", () => {
   const expressions = (...matchExpressions: unknown[]) => ({ matchExpressions });
 
   test("minds required node affinity: labels, fields, any of several terms", () => {
-    const { resources, create } = server();
+    const { resources, create, reconcile } = server();
     create("nodes", node("a", { metadata: { name: "a", labels: { zone: "a", size: "9" } } }));
     create("nodes", node("b", { metadata: { name: "b", labels: { zone: "b", size: "10", edge: "" } } }));
     const pods: Record<string, [spec: Record<string, unknown>, node: string]> = {
@@ -161,14 +139,14 @@ describe("the scheduler", () => {
       resources.store.put("nodes", { ...n, status: { ...(n.status as object), allocatable: { pods: "10" } } });
     }
     for (const [name, [spec]] of Object.entries(pods)) create("pods", pod(name, spec));
-    scheduler.reconcile(depsOf(resources));
+    reconcile(scheduler);
     expect(placed(resources)).toEqual(
       Object.fromEntries(Object.entries(pods).map(([name, [, where]]) => [name, where])),
     );
   });
 
   test("prefers what is preferred, and nodes without PreferNoSchedule, to emptier ones", () => {
-    const { resources, create } = server();
+    const { resources, create, reconcile } = server();
     create("nodes", node("avoided", { spec: { taints: [{ key: "k", effect: "PreferNoSchedule" }] } }));
     create("nodes", node("b"));
     create("nodes", node("c"));
@@ -182,12 +160,12 @@ describe("the scheduler", () => {
     create("pods", pod("p3"));
     create("pods", pod("p4"));
     create("pods", pod("p5"));
-    scheduler.reconcile(depsOf(resources));
+    reconcile(scheduler);
     expect(placed(resources)).toEqual({ p1: "c", p2: "c", p3: "b", p4: "b", p5: "avoided" });
   });
 
   test("minds resources, extended ones too, and host ports; pods that have ended use none", () => {
-    const { resources, create } = server();
+    const { resources, create, reconcile } = server();
     const allocatable = { pods: "10", cpu: "1", memory: "1Gi", "example.com/gpu": "1" };
     create("nodes", node("a", { status: { conditions: [{ type: "Ready", status: "True" }], allocatable } }));
     const needs = (requests: Record<string, string>, more = {}) => ({
@@ -208,7 +186,7 @@ describe("the scheduler", () => {
         p8: port(80),
       })
     ) create("pods", pod(name, spec));
-    scheduler.reconcile(depsOf(resources));
+    reconcile(scheduler);
     const { ended: _ended, ...found } = placed(resources);
     expect(found).toEqual({ p1: "a", p2: "", p3: "", p4: "a", p5: "", p6: "", p7: "a", p8: "" });
     const why = (name: string) =>
@@ -229,22 +207,22 @@ describe("the scheduler", () => {
     const events = resources.store.list("events").map((event) => [event.reason, event.message]);
     expect(events).toContainEqual(["FailedScheduling", why("p2")?.message]);
     // Nothing new to say: nothing is said again.
-    scheduler.reconcile(depsOf(resources));
+    reconcile(scheduler);
     expect(resources.store.list("events")).toHaveLength(events.length);
   });
 
   test("says of a pod that fits nowhere why, by node", () => {
-    const { resources, create } = server();
+    const { resources, create, reconcile } = server();
     create("pods", pod("p"));
     const why = () =>
       (resources.store.list("pods")[0] as unknown as { status: { conditions: { message: string }[] } }).status
         .conditions[0]?.message;
-    scheduler.reconcile(depsOf(resources));
+    reconcile(scheduler);
     expect(why()).toBe("no nodes available to schedule pods");
     create("nodes", node("tainted", { spec: { taints: [{ key: "k", value: "v", effect: "NoSchedule" }] } }));
     create("nodes", node("cordoned", { spec: { unschedulable: true } }));
     create("nodes", node("silent", { status: {} }));
-    scheduler.reconcile(depsOf(resources));
+    reconcile(scheduler);
     expect(why()).toBe(
       "0/3 nodes are available: 1 node(s) had untolerated taint {k: v}, 1 node(s) had untolerated taint {node.kubernetes.io/not-ready: }, 1 node(s) were unschedulable. preemption: 0/3 nodes are available: 3 Preemption is not helpful for scheduling.",
     );
@@ -256,12 +234,13 @@ describe("what pods ask and nodes have", () => {
     metadata: { name: "a" },
     status: { conditions: [{ type: "Ready", status: "True" }], allocatable },
   });
-  const asking = (cpu: string) => ({ name: `c${cpu}`, image: "i", resources: { requests: { cpu } } });
+  let containers = 0;
+  const asking = (cpu: string) => ({ name: `c${containers++}`, image: "i", resources: { requests: { cpu } } });
   const placed = (pods: Record<string, unknown>[], allocatable: Record<string, unknown>) => {
-    const { create, resources } = server();
+    const { create, resources, reconcile } = server();
     create("nodes", node(allocatable));
     for (const [i, spec] of pods.entries()) create("pods", { metadata: { name: `p${i}` }, spec });
-    scheduler.reconcile(depsOf(resources));
+    reconcile(scheduler);
     return resources.store.list("pods").filter((p) => (p.spec as { nodeName?: string }).nodeName === "a").length;
   };
 
@@ -291,13 +270,15 @@ describe("what pods ask and nodes have", () => {
 
 describe("Events", () => {
   test("of a pod that still fits nowhere are one that is counted up, and go an hour after the last", () => {
-    const { create, resources } = server();
     const clock = new ManualClock();
-    const stop = eventExpiry.start(depsOf(resources, clock));
+    const { create, resources } = server(clock);
+    const controlled = new Controlled(resources, clock, [scheduler, eventExpiry]);
     create("pods", { metadata: { name: "p" }, spec: { containers: [{ name: "c", image: "i" }] } });
     for (let i = 0; i < 5; i++) {
       create("nodes", { metadata: { name: `n${i}` }, spec: { unschedulable: true } });
-      scheduler.reconcile(depsOf(resources));
+      controlled.settle();
+      clock.advance(1_000);
+      controlled.settle();
     }
     const [event, ...others] = resources.store.list("events");
     expect(others).toEqual([]);
@@ -307,37 +288,41 @@ describe("Events", () => {
     expect(resources.store.list("events")).toHaveLength(1);
     clock.advance(2 * 60_000);
     expect(resources.store.list("events")).toEqual([]);
-    stop();
+    controlled[Symbol.dispose]();
     expect(clock.pending).toBe(0);
   });
 });
 
 test("heartbeats of Nodes and statuses of pods that run don't make the scheduler look; what changes the room does", () => {
-  const { create, resources } = server();
+  const { clock, create, resources, report, store } = server();
+  const controlled = new Controlled(resources, clock, [scheduler]);
   const looks = (change: () => unknown) => {
-    let isConcerned = false;
-    const stop = resources.store.watchAll((table, event) => {
-      isConcerned ||= scheduler.isConcerned?.(table, event) ?? true;
-    });
+    controlled.settle();
     change();
-    stop();
-    return isConcerned;
+    return !controlled.isIdle;
   };
   const status = (more = {}) => ({
     conditions: [{ type: "Ready", status: "True", ...more }],
     allocatable: { cpu: "1" },
   });
+  const asking = (cpu: string, more = {}) => ({
+    ...more,
+    containers: [{ name: "c", image: "i", resources: { requests: { cpu } } }],
+  });
   const node = create("nodes", { metadata: { name: "a" }, status: status() });
-  const spec = { nodeName: "a", containers: [{ name: "c", image: "i" }] };
-  const pod = create("pods", { metadata: { name: "p" }, spec });
-  const put = (table: string, object: KubeObject) => looks(() => resources.store.put(table, object));
-  expect(put("nodes", { ...node, status: status({ lastHeartbeatTime: "now" }) })).toBe(false);
-  expect(put("nodes", { ...node, status: status({ status: "False" }) })).toBe(true);
-  expect(put("nodes", { ...node, spec: { unschedulable: true } })).toBe(true);
-  expect(put("pods", { ...pod, status: { phase: "Running" } })).toBe(false);
-  expect(put("pods", { ...pod, status: { phase: "Succeeded" } })).toBe(true);
-  expect(looks(() => resources.store.remove("pods", pod))).toBe(false);
-  expect(looks(() => create("pods", { metadata: { name: "new" }, spec: { ...spec, nodeName: "" } }))).toBe(true);
+  const pod = create("pods", { metadata: { name: "p" }, spec: asking("1", { nodeName: "a" }) });
+  expect(looks(() => create("pods", { metadata: { name: "waiting" }, spec: asking("600m") }))).toBe(true);
+  expect(looks(() => report("nodes", node, status({ lastHeartbeatTime: "now" })))).toBe(false);
+  expect(looks(() => report("nodes", node, status({ status: "False" })))).toBe(true);
+  expect(looks(() => report("nodes", node, status()))).toBe(true);
+  expect(looks(() => store.put("nodes", { ...node, spec: { unschedulable: true } }))).toBe(true);
+  expect(looks(() => store.put("nodes", node))).toBe(true);
+  expect(looks(() => report("pods", pod, { phase: "Running" }))).toBe(false);
+  expect(looks(() => report("pods", pod, { phase: "Succeeded" }))).toBe(true);
+  controlled.settle();
+  expect(store.get("pods", "default/waiting")?.spec).toMatchObject({ nodeName: "a" });
+  controlled[Symbol.dispose]();
+  expect(clock.pending).toBe(0);
 });
 
 describe("taint eviction", () => {
@@ -348,9 +333,10 @@ describe("taint eviction", () => {
     ...(tolerationSeconds === undefined ? {} : { tolerationSeconds }),
   });
   const setUp = () => {
-    const all = server();
     const clock = new ManualClock();
-    const stop = taintEviction.start(depsOf(all.resources, clock));
+    const all = server(clock);
+    const controlled = new Controlled(all.resources, clock, [taintEviction]);
+    const stop = () => controlled[Symbol.dispose]();
     const node = all.create("nodes", { metadata: { name: "gw-0" } });
     const taint = (taints: unknown[]) =>
       all.resources.store.put("nodes", { ...node, spec: { taints } } as unknown as KubeObject);
@@ -363,47 +349,52 @@ describe("taint eviction", () => {
       all.resources.store.list("pods").filter((p) => p.metadata.deletionTimestamp !== undefined).map((p) =>
         p.metadata.name
       );
-    return { ...all, clock, taint, pod, ending, stop };
+    /** Time passes; what is due is done. */
+    const pass = (ms: number) => {
+      controlled.settle();
+      clock.advance(ms);
+      controlled.settle();
+    };
+    return { ...all, taint, pod, ending, stop, pass };
   };
 
   test("deletes at once, after what is tolerated, or never; with an Event", () => {
-    const { clock, ending, pod, resources, stop, taint } = setUp();
+    const { clock, pass, ending, pod, resources, stop, taint } = setUp();
     // Admission adds three hundred seconds to the first: a real pod without a toleration has them as well.
     pod("short", [tolerating(2)]);
     pod("forever", [tolerating()]);
     pod("default", []);
     taint([unreachable]);
-    clock.advance(1999);
+    pass(1999);
     expect(ending()).toEqual([]);
-    clock.advance(2);
+    pass(2);
     expect(ending()).toEqual(["short"]);
-    clock.advance(300_000);
+    pass(300_000);
     expect(ending().sort()).toEqual(["default", "short"]);
     taint([{ key: "mine", effect: "NoExecute" }]);
-    clock.advance(1);
+    pass(1);
     expect(ending().sort()).toEqual(["default", "forever", "short"]);
     expect(resources.store.list("events").map(({ reason }) => reason)).toContain("TaintManagerEviction");
     stop();
     expect(clock.pending).toBe(0);
   });
 
-  test("of a pod that tolerates longer than a double holds waits for ever; one that tolerates nonsense goes", () => {
-    const { clock, ending, pod, stop, taint } = setUp();
+  test("of a pod that tolerates longer than a double holds waits for ever", () => {
+    const { pass, ending, pod, stop, taint } = setUp();
     pod("longest", [tolerating(9223372036854775807n)]);
-    pod("nonsense", [{ ...tolerating(), tolerationSeconds: "soon" }]);
     taint([unreachable]);
-    clock.advance(1e9);
-    expect(ending()).toEqual(["nonsense"]);
+    pass(1e9);
+    expect(ending()).toEqual([]);
     stop();
   });
 
   test("is called off where the taint goes in time", () => {
-    const { clock, ending, pod, stop, taint } = setUp();
+    const { clock, pass, ending, pod, stop, taint } = setUp();
     pod("p", [tolerating(10)]);
     taint([unreachable]);
-    clock.advance(9000);
+    pass(9000);
     taint([]);
-    clock.advance(60_000);
+    pass(60_000);
     expect(ending()).toEqual([]);
     expect(clock.pending).toBe(0);
     stop();
@@ -417,9 +408,9 @@ describe("the node life cycle", () => {
       .conditions[0]?.status;
 
   test("of a node that is silent longer than its grace nothing is known, until it speaks", () => {
-    const { resources, create } = server();
     const clock = new ManualClock();
-    const stop = nodeLifecycle.start(depsOf(resources, clock));
+    const { resources, create } = server(clock);
+    using controlled = new Controlled(resources, clock, [nodeLifecycle]);
     create("nodes", { metadata: { name: "gw-0" } });
     const said = (at: number) => {
       const status = { conditions: [{ ...ready, lastHeartbeatTime: new Date(clock.now() + at).toISOString() }] };
@@ -436,8 +427,8 @@ describe("the node life cycle", () => {
     // Its clock may be an hour slow: that it says something new is what counts.
     said(-3_600_000);
     clock.advance(5_000);
+    controlled.settle();
     expect(statusOf(resources)).toBe("True");
     expect(resources.store.list("nodes")[0]?.spec).toEqual({});
-    stop();
   });
 });

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { structOf } from "../../../../cloud/apiserver/types/shape.ts";
 import { applyJsonPatch } from "../../../../cloud/apiserver/patch/json-patch.ts";
 import { applyMergePatch } from "../../../../protocol/apis/merge-patch.ts";
 import { applyStrategicPatch } from "../../../../cloud/apiserver/patch/strategic.ts";
@@ -49,6 +50,8 @@ describe("a merge patch", () => {
   });
 });
 
+const podType = structOf("io.k8s.api.core.v1.Pod");
+
 describe("a strategic merge patch", () => {
   const pod = {
     spec: { containers: [{ name: "a", image: "1" }, { name: "b", image: "1" }] },
@@ -56,16 +59,18 @@ describe("a strategic merge patch", () => {
   };
 
   test("merges lists by their keys", () => {
-    const patched = applyStrategicPatch(pod as never, {
+    const patched = applyStrategicPatch(podType, pod as never, {
       spec: { containers: [{ name: "b", image: "2" }, { name: "c", image: "1" }] },
     });
     expect(patched).toMatchObject({
       spec: { containers: [{ name: "a", image: "1" }, { name: "b", image: "2" }, { name: "c", image: "1" }] },
     });
+    const first = applyStrategicPatch(podType, pod as never, { spec: { containers: [{ name: "c", image: "1" }] } });
+    expect(first).toMatchObject({ spec: { containers: [{ name: "c" }, { name: "a" }, { name: "b" }] } });
   });
 
   test("takes an edge's status patch with its directive of order", () => {
-    const patched = applyStrategicPatch(pod as never, {
+    const patched = applyStrategicPatch(podType, pod as never, {
       status: {
         "$setElementOrder/conditions": [{ type: "New" }, { type: "Ready" }],
         conditions: [{ type: "Ready", status: "True", reason: null }, { type: "New", status: "True" }],
@@ -78,16 +83,18 @@ describe("a strategic merge patch", () => {
   });
 
   test("deletes items and replaces lists where a directive says so", () => {
-    expect(applyStrategicPatch(pod as never, { spec: { containers: [{ name: "a", $patch: "delete" }] } }))
+    expect(applyStrategicPatch(podType, pod as never, { spec: { containers: [{ name: "a", $patch: "delete" }] } }))
       .toMatchObject({ spec: { containers: [{ name: "b" }] } });
-    expect(applyStrategicPatch(pod as never, { spec: { containers: [{ $patch: "replace" }, { name: "z" }] } }))
+    expect(applyStrategicPatch(podType, pod as never, { spec: { containers: [{ $patch: "replace" }, { name: "z" }] } }))
       .toMatchObject({ spec: { containers: [{ name: "z" }] } });
   });
 
   test("without the merge key, or with an unknown directive, is refused", () => {
-    expect(() => applyStrategicPatch(pod as never, { spec: { containers: [{ image: "2" }] } })).toThrow(
+    expect(() => applyStrategicPatch(podType, pod as never, { spec: { containers: [{ image: "2" }] } })).toThrow(
       "does not contain declared merge key: name",
     );
-    expect(() => applyStrategicPatch(pod as never, { $patch: "explode" })).toThrow("Unknown patch type");
+    expect(() => applyStrategicPatch(podType, pod as never, { $patch: "explode" })).toThrow(
+      "unknown patch type: explode in map: map[$patch:explode]",
+    );
   });
 });

@@ -4,20 +4,21 @@ import { ageOf } from "../../../../cloud/apiserver/kinds/columns.ts";
 import { Registry } from "../../../../cloud/apiserver/kinds/registry.ts";
 import { Resources } from "../../../../cloud/apiserver/resources.ts";
 import { Store } from "../../../../cloud/apiserver/storage/store.ts";
-import { silentLogger } from "../../../../base/log/logger.ts";
 import { ManualClock } from "../../../../base/time/manual-clock.ts";
 import { definitions } from "../../../../cloud/apiserver/controllers/definitions.ts";
+import { serviceAccounts } from "../../../../cloud/apiserver/controllers/service-accounts.ts";
 import { kubeedgeCrds } from "../../../../protocol/apis/crds.ts";
+import { Controlled } from "./controlled.ts";
 import type { Kind } from "../../../../cloud/apiserver/kinds/kind.ts";
 
 function server() {
   const resources = new Resources(new Store(), new Registry(), () => Date.parse("2026-01-01T00:00:00Z"), new Random(1));
-  definitions.start({ resources, clock: new ManualClock(), logger: silentLogger, timeScale: 1 });
+  new Controlled(resources, new ManualClock(), [definitions, serviceAccounts]);
   const kind = (group: string, version: string, plural: string) =>
     resources.registry.find(group, version, plural) as Kind;
-  resources.create(kind("", "v1", "namespaces"), "", { metadata: { name: "default" } }, false);
+  resources.create(kind("", "v1", "namespaces"), "", { metadata: { name: "default" } });
   for (const crd of kubeedgeCrds) {
-    resources.create(kind("apiextensions.k8s.io", "v1", "customresourcedefinitions"), "", crd, false);
+    resources.create(kind("apiextensions.k8s.io", "v1", "customresourcedefinitions"), "", crd);
   }
   const pods = kind("", "v1", "pods");
   const configmaps = kind("", "v1", "configmaps");
@@ -34,11 +35,10 @@ const at = (kind: Kind, name: string) => ({ kind, namespace: "default", name });
 describe("creating", () => {
   test("gives an identity and defaults, and a name where one is to be generated", () => {
     const { resources, pods } = server();
-    const pod = resources.create(
+    const { object: pod } = resources.create(
       pods,
       "default",
       { metadata: { generateName: "web-" }, spec: podBody("x").spec },
-      false,
     );
     expect(pod.metadata.name).toMatch(/^web-[a-z0-9]{5}$/);
     expect(pod.metadata.uid).toMatch(/^[0-9a-f-]{36}$/);
@@ -50,43 +50,49 @@ describe("creating", () => {
 
   test("refuses what is there, what is wrong and what belongs elsewhere", () => {
     const { resources, pods, configmaps } = server();
-    resources.create(configmaps, "default", { metadata: { name: "a" } }, false);
-    expect(() => resources.create(configmaps, "default", { metadata: { name: "a" } }, false)).toThrow(
+    resources.create(configmaps, "default", { metadata: { name: "a" } });
+    expect(() => resources.create(configmaps, "default", { metadata: { name: "a" } })).toThrow(
       'configmaps "a" already exists',
     );
-    expect(() => resources.create(configmaps, "default", { metadata: { name: "A_b" } }, false)).toThrow(
+    expect(() => resources.create(configmaps, "default", { metadata: { name: "A_b" } })).toThrow(
       "a lowercase RFC 1123 subdomain",
     );
-    expect(() => resources.create(configmaps, "default", { metadata: { name: "b", namespace: "other" } }, false))
+    expect(() => resources.create(configmaps, "default", { metadata: { name: "b", namespace: "other" } }))
       .toThrow("does not match the namespace");
-    expect(() => resources.create(configmaps, "nowhere", { metadata: { name: "b" } }, false)).toThrow(
+    expect(() => resources.create(configmaps, "nowhere", { metadata: { name: "b" } })).toThrow(
       'namespaces "nowhere" not found',
     );
-    expect(() => resources.create(configmaps, "default", { metadata: { name: "b" }, data: { n: 1 } }, false)).toThrow(
+    expect(() => resources.create(configmaps, "default", { metadata: { name: "b" }, data: { n: 1 } })).toThrow(
       "cannot unmarshal number",
     );
-    expect(() => resources.create(pods, "default", { metadata: { name: "p" }, spec: {} }, false)).toThrow(
+    expect(() => resources.create(pods, "default", { metadata: { name: "p" }, spec: {} })).toThrow(
       "spec.containers: Required value",
     );
   });
 
   test("a dry run leaves nothing behind", () => {
     const { resources, configmaps } = server();
-    resources.create(configmaps, "default", { metadata: { name: "a" } }, true);
+    resources.create(configmaps, "default", { metadata: { name: "a" } }, { isDryRun: true });
     expect(() => resources.get(at(configmaps, "a"))).toThrow("not found");
   });
 
   test("a custom resource is checked by its schema and pruned", () => {
     const { resources, devices } = server();
-    const device = resources.create(devices, "default", {
+    const device = { apiVersion: "devices.kubeedge.io/v1beta1", kind: "Device" };
+    const { object: created } = resources.create(devices, "default", {
+      ...device,
       metadata: { name: "d" },
       spec: { nodeName: "n", unknown: 1, protocol: { configData: { free: true } } },
-    }, false);
-    expect(device.spec).toEqual({ nodeName: "n", protocol: { configData: { free: true } } });
-    expect(() => resources.create(devices, "default", { metadata: { name: "e" }, spec: { nodeName: 5 } }, false))
+    });
+    expect(created.spec).toEqual({ nodeName: "n", protocol: { configData: { free: true } } });
+    expect(() => resources.create(devices, "default", { ...device, metadata: { name: "e" }, spec: { nodeName: 5 } }))
       .toThrow("spec.nodeName in body must be of type string");
     expect(() =>
-      resources.create(devices, "default", { metadata: { name: "e" }, spec: { properties: [{ desired: {} }] } }, false)
+      resources.create(devices, "default", {
+        ...device,
+        metadata: { name: "e" },
+        spec: { properties: [{ desired: {} }] },
+      })
     ).toThrow("spec.properties[0].desired.value: Required value");
   });
 });
@@ -94,47 +100,44 @@ describe("creating", () => {
 describe("changing", () => {
   test("a stale version is refused, a write that changes nothing keeps the version", () => {
     const { resources, configmaps } = server();
-    const made = resources.create(configmaps, "default", { metadata: { name: "a" }, data: { x: "1" } }, false);
-    const next = resources.update(at(configmaps, "a"), { ...made, data: { x: "2" } }, "", false);
-    expect(() => resources.update(at(configmaps, "a"), { ...made, data: { x: "3" } }, "", false)).toThrow(
+    const { object: made } = resources.create(configmaps, "default", { metadata: { name: "a" }, data: { x: "1" } });
+    const { object: next } = resources.update(at(configmaps, "a"), { ...made, data: { x: "2" } }).stored;
+    expect(() => resources.update(at(configmaps, "a"), { ...made, data: { x: "3" } }, "")).toThrow(
       "the object has been modified",
     );
-    expect(resources.update(at(configmaps, "a"), next, "", false).metadata.resourceVersion).toBe(
+    expect(resources.update(at(configmaps, "a"), next).stored.object.metadata.resourceVersion).toBe(
       next.metadata.resourceVersion,
     );
   });
 
   test("status is written through its subresource only", () => {
     const { resources, pods } = server();
-    resources.create(pods, "default", podBody("p"), false);
-    const spec = resources.patch(
+    resources.create(pods, "default", podBody("p"));
+    const { object: spec } = resources.patch(
       at(pods, "p"),
       "application/merge-patch+json",
       { status: { phase: "Failed" }, metadata: { labels: { a: "b" } } },
       "",
-      false,
     );
     expect(spec).toMatchObject({ status: { phase: "Pending" }, metadata: { labels: { a: "b" } } });
-    const status = resources.patch(
+    const { object: status } = resources.patch(
       at(pods, "p"),
       "application/strategic-merge-patch+json",
       { status: { phase: "Running" } },
       "status",
-      false,
     );
     expect(status).toMatchObject({ status: { phase: "Running" } });
   });
 
   test("a status patch that names another uid is refused as kube-apiserver does", () => {
     const { resources, pods } = server();
-    resources.create(pods, "default", podBody("p"), false);
+    resources.create(pods, "default", podBody("p"));
     expect(() =>
       resources.patch(
         at(pods, "p"),
         "application/strategic-merge-patch+json",
         { metadata: { uid: "other" } },
         "status",
-        false,
       )
     ).toThrow("field is immutable");
   });
@@ -143,7 +146,7 @@ describe("changing", () => {
 describe("deleting", () => {
   test("a pod on a node gets its grace, then goes when its node says so", () => {
     const { resources, pods } = server();
-    resources.create(pods, "default", podBody("p", { nodeName: "n" }), false);
+    resources.create(pods, "default", podBody("p", { nodeName: "n" }));
     const { object, removed } = resources.delete(at(pods, "p"), {});
     expect(removed).toBe(false);
     expect(object.metadata).toMatchObject({
@@ -158,7 +161,7 @@ describe("deleting", () => {
 
   test("a grace beyond all numbers and times is kept as far as they go; one below zero is a second", () => {
     const { resources, pods } = server();
-    resources.create(pods, "default", podBody("p", { nodeName: "n" }), false);
+    resources.create(pods, "default", podBody("p", { nodeName: "n" }));
     const { object } = resources.delete(at(pods, "p"), { gracePeriodSeconds: 9223372036854775807n });
     expect(object.metadata).toMatchObject({
       deletionTimestamp: "9999-12-31T23:59:59Z",
@@ -172,13 +175,13 @@ describe("deleting", () => {
 
   test("a pod without a node goes at once", () => {
     const { resources, pods } = server();
-    resources.create(pods, "default", podBody("p"), false);
+    resources.create(pods, "default", podBody("p"));
     expect(resources.delete(at(pods, "p"), {}).removed).toBe(true);
   });
 
   test("a precondition that doesn't hold is refused", () => {
     const { resources, configmaps } = server();
-    resources.create(configmaps, "default", { metadata: { name: "a" } }, false);
+    resources.create(configmaps, "default", { metadata: { name: "a" } });
     expect(() => resources.delete(at(configmaps, "a"), { preconditions: { uid: "other" } })).toThrow(
       "The object might have been deleted and then recreated",
     );
@@ -186,9 +189,9 @@ describe("deleting", () => {
 
   test("finalizers keep an object until they are removed", () => {
     const { resources, configmaps } = server();
-    resources.create(configmaps, "default", { metadata: { name: "a", finalizers: ["x.example/hold"] } }, false);
+    resources.create(configmaps, "default", { metadata: { name: "a", finalizers: ["x.example/hold"] } });
     expect(resources.delete(at(configmaps, "a"), {}).removed).toBe(false);
-    resources.patch(at(configmaps, "a"), "application/merge-patch+json", { metadata: { finalizers: null } }, "", false);
+    resources.patch(at(configmaps, "a"), "application/merge-patch+json", { metadata: { finalizers: null } }, "");
     expect(() => resources.get(at(configmaps, "a"))).toThrow("not found");
   });
 });
@@ -196,17 +199,17 @@ describe("deleting", () => {
 describe("listing", () => {
   test("pages hold together while objects change", () => {
     const { resources, configmaps } = server();
-    for (const name of ["a", "b", "c", "d"]) resources.create(configmaps, "default", { metadata: { name } }, false);
-    const first = resources.list(configmaps, "default", new URLSearchParams({ limit: "2" }));
-    expect(first.metadata.remainingItemCount).toBe(2);
+    for (const name of ["a", "b", "c", "d"]) resources.create(configmaps, "default", { metadata: { name } });
+    const first = resources.page(configmaps, "default", new URLSearchParams({ limit: "2" }));
+    expect(first.remaining).toBe(2);
     resources.delete(at(configmaps, "c"), {});
-    const second = resources.list(
+    const second = resources.page(
       configmaps,
       "default",
-      new URLSearchParams({ limit: "2", continue: first.metadata.continue ?? "" }),
+      new URLSearchParams({ limit: "2", continue: first.next ?? "" }),
     );
-    expect([...first.items, ...second.items].map((o) => o.metadata.name)).toEqual(["a", "b", "c", "d"]);
-    expect(() => resources.list(configmaps, "default", new URLSearchParams({ continue: "rubbish" }))).toThrow(
+    expect([...first.items, ...second.items].map(({ object }) => object.metadata.name)).toEqual(["a", "b", "c", "d"]);
+    expect(() => resources.page(configmaps, "default", new URLSearchParams({ continue: "rubbish" }))).toThrow(
       "continue key is not valid",
     );
   });
@@ -228,11 +231,14 @@ test.each([
 test("fields that a built-in type doesn't have are left out, as Go's decoder leaves them", () => {
   const { resources, pods } = server();
   const body = { ...podBody("p"), colour: "red", status: { hostIPs: [{ ip: "10.0.0.1", port: 1 }] } };
-  const made = resources.create(pods, "default", { ...body, spec: { ...body.spec as object, nodename: "n" } }, false);
+  const { object: made } = resources.create(pods, "default", {
+    ...body,
+    spec: { ...body.spec as object, nodename: "n" },
+  });
   expect(made).not.toHaveProperty("colour");
   expect(made.spec).not.toHaveProperty("nodename");
   const patch = { spec: { nodename: "n" }, metadata: { colour: "red", labels: { colour: "red" } } };
-  const patched = resources.patch(at(pods, "p"), "application/merge-patch+json", patch, "", false);
+  const { object: patched } = resources.patch(at(pods, "p"), "application/merge-patch+json", patch, "");
   expect(patched.metadata).not.toHaveProperty("colour");
   expect(patched.metadata.labels).toEqual({ colour: "red" });
   expect(patched.metadata.resourceVersion).not.toBe(made.metadata.resourceVersion);

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { silentLogger } from "../../../../base/log/logger.ts";
 import { fieldSelector, labelSelector } from "../../../../cloud/apiserver/storage/selectors.ts";
+import { type KubeObject, textAt } from "../../../../protocol/apis/kube-object.ts";
 import { Store } from "../../../../cloud/apiserver/storage/store.ts";
 
 const object = (name: string, labels: Record<string, string> = {}) => ({ metadata: { name, namespace: "d", labels } });
@@ -44,8 +45,8 @@ describe("the store", () => {
     expect(store.list("pods").map((o) => o.metadata.name)).toEqual(["a", "c"]);
     expect(store.list("pods", "other")).toEqual([]);
     const old = store.listAt("pods", then);
-    expect(old.map((o) => o.metadata.name)).toEqual(["a", "b"]);
-    expect(old[0]?.spec).toBeUndefined();
+    expect(old.map((o) => o.object.metadata.name)).toEqual(["a", "b"]);
+    expect(old[0]?.object.spec).toBeUndefined();
   });
 
   test("tells watchers in order, and what was missed since a revision, until it is forgotten", () => {
@@ -93,9 +94,13 @@ describe("label selectors", () => {
 
 describe("field selectors", () => {
   const pod = { metadata: { name: "p", namespace: "d" }, spec: { nodeName: "n1" }, status: { phase: "Running" } };
+  const readers = {
+    "spec.nodeName": (o: KubeObject) => textAt(o, "spec", "nodeName"),
+    "status.phase": (o: KubeObject) => textAt(o, "status", "phase"),
+  };
   test("find by the fields a kind allows", () => {
-    expect(fieldSelector("spec.nodeName=n1,status.phase!=Pending", "pods", true)(pod)).toBe(true);
-    expect(fieldSelector("metadata.name=x", "pods", true)(pod)).toBe(false);
-    expect(() => fieldSelector("spec.other=1", "pods", true)).toThrow("field label not supported: spec.other");
+    expect(fieldSelector("spec.nodeName=n1,status.phase!=Pending", readers, true)(pod)).toBe(true);
+    expect(fieldSelector("metadata.name=x", readers, true)(pod)).toBe(false);
+    expect(() => fieldSelector("spec.other=1", readers, true)).toThrow("field label not supported: spec.other");
   });
 });

@@ -1,0 +1,60 @@
+// Which controllers there are, and starts those that were chosen.
+import type { Controller, ControllerDeps } from "./controller.ts";
+import { definitions } from "./definitions.ts";
+import { endpoints } from "./endpoints.ts";
+import { eventExpiry } from "./events.ts";
+import { garbageCollector } from "./garbage-collector.ts";
+import { Indices } from "./indices.ts";
+import { namespaceLifecycle } from "./namespaces.ts";
+import { nodeLifecycle } from "./node-lifecycle.ts";
+import { podGarbageCollector } from "./pod-garbage-collector.ts";
+import { scheduler } from "./scheduler.ts";
+import { rootCa, serviceAccounts } from "./service-accounts.ts";
+import { taintEviction } from "./taint-eviction.ts";
+
+/** Without these an API server does not serve custom resources or admit pods. */
+const ofEveryServer: readonly Controller[] = [definitions, serviceAccounts];
+
+/** Those of kube-scheduler and kube-controller-manager, which can be switched off; named as there. */
+export const switchable: readonly Controller[] = [
+  scheduler,
+  endpoints,
+  eventExpiry,
+  garbageCollector,
+  namespaceLifecycle,
+  nodeLifecycle,
+  podGarbageCollector,
+  rootCa,
+  taintEviction,
+];
+
+/**
+ * The names that `--controllers` chooses, as kube-controller-manager reads it: `*` is all, `-name` leaves one out, and where
+ * only `-name`s are given, all others run. Throws an Error that names what is unknown.
+ */
+export function chosenControllers(words: readonly string[]): ReadonlySet<string> {
+  const names = switchable.map(({ name }) => name);
+  for (const word of words) {
+    const name = word.replace(/^-/, "");
+    if (word !== "*" && !names.includes(name)) {
+      throw new Error(`there is no controller ${JSON.stringify(name)}; there are ${names.join(", ")}`);
+    }
+  }
+  const isAll = words.includes("*") || words.every((word) => word.startsWith("-"));
+  return new Set(names.filter((name) => !words.includes(`-${name}`) && (isAll || words.includes(name))));
+}
+
+/** Starts them with common indices. Returns a function that stops them. */
+export function startControllers(
+  which: boolean | readonly string[],
+  deps: Omit<ControllerDeps, "indices">,
+): () => void {
+  const indices = new Indices(deps.resources.store);
+  const chosen = which === false ? new Set<string>() : chosenControllers(which === true ? ["*"] : which);
+  const started = [...ofEveryServer, ...switchable.filter(({ name }) => chosen.has(name))];
+  const stops = started.map((controller) => controller.start({ ...deps, indices }));
+  return () => {
+    for (const stop of stops) stop();
+    indices.stop();
+  };
+}
