@@ -1,6 +1,8 @@
 // Which controllers there are, and starts those that were chosen.
 import type { Controller, ControllerDeps } from "./controller.ts";
 import { definitions } from "./definitions.ts";
+import { disruption } from "./disruption.ts";
+import { endpointSlices } from "./endpoint-slices.ts";
 import { endpoints } from "./endpoints.ts";
 import { eventExpiry } from "./events.ts";
 import { garbageCollector } from "./garbage-collector.ts";
@@ -11,6 +13,12 @@ import { podGarbageCollector } from "./pod-garbage-collector.ts";
 import { scheduler } from "./scheduler.ts";
 import { rootCa, serviceAccounts } from "./service-accounts.ts";
 import { taintEviction } from "./taint-eviction.ts";
+import { cronJobs } from "./workloads/cron-jobs.ts";
+import { daemonSets } from "./workloads/daemon-sets.ts";
+import { deployments } from "./workloads/deployments.ts";
+import { jobs } from "./workloads/jobs.ts";
+import { replicaSets, replicationControllers } from "./workloads/replica-sets.ts";
+import { statefulSets } from "./workloads/stateful-sets.ts";
 
 /** Without these an API server does not serve custom resources or admit pods. */
 const ofEveryServer: readonly Controller[] = [definitions, serviceAccounts];
@@ -18,7 +26,16 @@ const ofEveryServer: readonly Controller[] = [definitions, serviceAccounts];
 /** Those of kube-scheduler and kube-controller-manager, which can be switched off; named as there. */
 export const switchable: readonly Controller[] = [
   scheduler,
+  deployments,
+  replicaSets,
+  replicationControllers,
+  daemonSets,
+  statefulSets,
+  jobs,
+  cronJobs,
   endpoints,
+  endpointSlices,
+  disruption,
   eventExpiry,
   garbageCollector,
   namespaceLifecycle,

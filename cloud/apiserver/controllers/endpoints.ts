@@ -3,61 +3,42 @@ import { at, keyOf, type KubeObject, listAt, textAt } from "../../../protocol/ap
 import { secondsOf } from "../../../protocol/apis/time.ts";
 import { deepEqual } from "../patch/json-patch.ts";
 import type { Resources } from "../resources.ts";
-import type { Controller, ControllerDeps } from "./controller.ts";
+import { type Controller, type ControllerDeps, KeyQueue } from "./controller.ts";
+import { SelectedPods } from "./selected-pods.ts";
+import { isReady } from "./workloads/pods.ts";
 
 /** Set by Kubernetes' own controller; here it tells its endpoints from those that people write. */
 const TRIGGER = "endpoints.kubernetes.io/last-change-trigger-time";
 
-export const endpoints: Controller = { name: "endpoints", start };
+const TABLE = "endpoints";
 
-function start({ clock, resources }: ControllerDeps): () => void {
+export const endpoints: Controller = { name: "endpoint", start };
+
+function start(deps: ControllerDeps): () => void {
+  const { clock, resources } = deps;
   const { store } = resources;
-  /** Pods by namespace and key: looking through all of them for each change would be too much. */
-  const pods = new Map<string, Map<string, KubeObject>>();
-  const due = new Set<string>();
-  let isStopped = false;
-  const enqueue = (namespace: string) => {
-    if (due.size === 0) {
-      setImmediate(() => {
-        const namespaces = [...due];
-        due.clear();
-        if (isStopped) return;
-        for (const one of namespaces) reconcile(resources, one, [...pods.get(one)?.values() ?? []], clock.now());
-      });
+  const queue = new KeyQueue("endpoint", deps, (key) => {
+    const service = store.get("services", key);
+    if (service !== undefined && servicePods(service) !== undefined) {
+      return write(resources, service, subsetsOf(service, pods.of(key)), clock.now());
     }
-    due.add(namespace);
-  };
-  const stops = ["pods", "services", "endpoints"].map((table) =>
-    store.watch(table, ({ object, type }) => {
-      const { namespace = "" } = object.metadata;
-      if (table === "pods") {
-        const known = pods.get(namespace) ?? new Map<string, KubeObject>();
-        pods.set(namespace, known);
-        if (type === "DELETED") known.delete(keyOf(object));
-        else known.set(keyOf(object), object);
-      }
-      enqueue(namespace);
-    })
-  );
+    const old = store.get(TABLE, key);
+    if (old?.metadata.annotations?.[TRIGGER] !== undefined) store.remove(TABLE, old);
+  });
+  const pods = new SelectedPods(deps, "services", servicePods, (key) => queue.add(key));
+  const stop = store.watch(TABLE, ({ object }) => queue.add(keyOf(object)));
   return () => {
-    isStopped = true;
-    for (const stop of stops) stop();
+    stop();
+    pods.stop();
+    queue.stop();
   };
 }
 
-function reconcile(resources: Resources, namespace: string, pods: readonly KubeObject[], now: number): void {
-  const { store } = resources;
-  const services = store.list("services", namespace).filter((service) => selectorOf(service).length > 0);
-  const wanted = new Set(services.map(keyOf));
-  for (const service of services) write(resources, service, subsetsOf(service, pods), now);
-  for (const old of store.list("endpoints", namespace)) {
-    const isOurs = old.metadata.annotations?.[TRIGGER] !== undefined;
-    if (isOurs && !wanted.has(keyOf(old))) store.remove("endpoints", old);
-  }
-}
-
-function selectorOf(service: KubeObject): [string, string][] {
-  return Object.entries((at(service, "spec", "selector") ?? {}) as Record<string, string>);
+/** The pods that a service selects; none where people write its endpoints. */
+export function servicePods(service: KubeObject): ((labels: Readonly<Record<string, string>>) => boolean) | undefined {
+  const selector = Object.entries((at(service, "spec", "selector") ?? {}) as Record<string, string>);
+  if (selector.length === 0) return undefined;
+  return (labels) => selector.every(([label, value]) => labels[label] === value);
 }
 
 function write({ store, registry }: Resources, service: KubeObject, subsets: unknown[], now: number): void {
@@ -85,11 +66,9 @@ function write({ store, registry }: Resources, service: KubeObject, subsets: unk
 
 /** Pods with the same readiness and ports form one subset. */
 function subsetsOf(service: KubeObject, pods: readonly KubeObject[]): unknown[] {
-  const selector = selectorOf(service);
   const selected = pods.filter(({ metadata, status }) =>
     textAt(status, "podIP") !== "" &&
-    metadata.deletionTimestamp === undefined && !["Succeeded", "Failed"].includes(textAt(status, "phase")) &&
-    selector.every(([label, value]) => metadata.labels?.[label] === value)
+    metadata.deletionTimestamp === undefined && !["Succeeded", "Failed"].includes(textAt(status, "phase"))
   );
   const subsets = new Map<string, { ports: unknown[]; addresses: unknown[]; notReadyAddresses: unknown[] }>();
   for (const pod of selected) {
@@ -106,12 +85,6 @@ function subsetsOf(service: KubeObject, pods: readonly KubeObject[]): unknown[] 
   }));
 }
 
-function isReady(pod: KubeObject): boolean {
-  return listAt(pod, "status", "conditions").some((c) =>
-    textAt(c, "type") === "Ready" && textAt(c, "status") === "True"
-  );
-}
-
 function addressOf({ metadata: { name, namespace, uid }, spec, status }: KubeObject) {
   return {
     ip: textAt(status, "podIP"),
@@ -121,7 +94,7 @@ function addressOf({ metadata: { name, namespace, uid }, spec, status }: KubeObj
 }
 
 /** A named target is the container's port of that name; a pod without it has none. */
-function portOf(port: unknown, pod: KubeObject): unknown[] {
+export function portOf(port: unknown, pod: KubeObject): unknown[] {
   const target = at(port, "targetPort");
   const protocol = textAt(port, "protocol") || "TCP";
   const named = typeof target === "string"

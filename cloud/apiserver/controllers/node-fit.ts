@@ -150,6 +150,23 @@ export function misfitOf(pod: KubeObject, node: KubeObject, use: NodeUse): Misfi
   return lackOf(pod, node, use);
 }
 
+/** Whether a pod that is made for a node may be started there, and whether one that runs there may stay: as for DaemonSets. */
+export function placementOf(
+  pod: KubeObject,
+  node: KubeObject,
+): { readonly mayRun: boolean; readonly mayStay: boolean } {
+  if (!matchesAffinity(pod, node)) return { mayRun: false, mayStay: false };
+  const tolerations = listAt(pod, "spec", "tolerations") as Toleration[];
+  const taints = taintsOf(node).filter((taint) => !isPassing(taint) && !tolerates(tolerations, taint));
+  return {
+    mayRun: taints.every(({ effect }) => effect !== "NoSchedule" && effect !== "NoExecute"),
+    mayStay: taints.every(({ effect }) => effect !== "NoExecute"),
+  };
+}
+
+/** A node that is not ready yet keeps its daemons, which wait for it. */
+const isPassing = ({ effect, key }: Taint) => effect === "NoSchedule" && (key === notReady || key === unreachable);
+
 /** Pods that a kubelet takes by default (`--max-pods`). */
 const MAX_PODS = 110;
 /** Resources that don't limit a node whose status doesn't name them. */
