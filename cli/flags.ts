@@ -1,4 +1,5 @@
 // Flags that mean the same everywhere, and how their values are read.
+import { chosenControllers } from "../cloud/apiserver/controllers/names.ts";
 import { quantityOf } from "../protocol/apis/quantity.ts";
 import { type Command, InvalidArgumentError } from "commander";
 
@@ -21,6 +22,17 @@ export function bytes(text: string): number {
     throw new InvalidArgumentError("a size is needed, such as 64MiB");
   }
   return Math.round(value);
+}
+
+/** Names of controllers as `--controllers` has them, with commas between them. */
+export function controllerNames(text: string): readonly string[] {
+  const names = text.split(",").map((name) => name.trim()).filter((name) => name !== "");
+  try {
+    chosenControllers(names);
+  } catch (error) {
+    throw new InvalidArgumentError((error as Error).message);
+  }
+  return names;
 }
 
 /** A number above zero. */

@@ -4,7 +4,7 @@ import { version } from "../base/version.ts";
 import type { ApiserverFlags } from "./apiserver.ts";
 import type { CloudcoreFlags } from "./cloudcore.ts";
 import { describeFailure, exitCodes } from "./failure.ts";
-import { bytes, integer, label, nodePrefix, positive, shard, withFlags } from "./flags.ts";
+import { bytes, controllerNames, integer, label, nodePrefix, positive, shard, withFlags } from "./flags.ts";
 import type { CleanFlags } from "./clean.ts";
 import type { FleetFlags } from "./fleet-flags.ts";
 import { goArguments, withKlogFlags } from "./klog-flags.ts";
@@ -151,7 +151,16 @@ withFlags(apiserver, ["writeKubeconfig", "json", "bind", "port", "quiet", "verbo
     "memory for past changes, which watches that come back read, such as 64MiB (256MiB)",
     bytes,
   )
-  .addHelpText("after", "\nExample:\n  skep apiserver --write-kubeconfig kubeconfig")
+  .option("--data <folder>", "keep the objects in a folder, across restarts and kills (memory)")
+  .option(
+    "--controllers <names>",
+    "which controllers run, such as *,-job (*); a wrong name tells which there are",
+    controllerNames,
+  )
+  .option("--rbac", "let users do only what roles allow them (everybody may do everything)")
+  .option("--import <file>", "objects to begin with, as YAML")
+  .option("--export <file>", "write all objects there as YAML when the server stops")
+  .addHelpText("after", "\nExample:\n  skep apiserver --write-kubeconfig kubeconfig --data state")
   .action(async (options: ApiserverFlags) => finish((await import("./apiserver.ts")).apiserverCommand(options)));
 
 const list = program.command("list [files...]").description("list scenarios: of these files, or of the library");

@@ -184,6 +184,10 @@ export const errorCodes = {
     meaning: "The content of an edge's request can't be read. The words are KubeEdge's.",
     advice: "check the edge's version",
   },
+  SKEP_DATA_FOLDER: {
+    meaning: "The API can't keep its objects in the folder that was named.",
+    advice: "name a folder that can be written and that no other API server uses",
+  },
   SKEP_API_STATUS: {
     meaning: "The embedded API answers a request with this Status.",
     advice: "correct the request; the Status says what is wrong",

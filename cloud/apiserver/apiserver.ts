@@ -9,7 +9,7 @@ import type { Clock } from "../../base/time/clock.ts";
 import { closeServer, listen, type ListenOptions } from "../../base/transport/listen.ts";
 import { keyOf, type KubeObject } from "../../protocol/apis/kube-object.ts";
 import { limits } from "../../protocol/limits.ts";
-import { createAuthority, issueServer } from "../../protocol/pki/ca.ts";
+import { createAuthority, issueServer, loadAuthority } from "../../protocol/pki/ca.ts";
 import { startControllers } from "./controllers/all.ts";
 import { allowAll, type Attributes, type Authorizer, forbiddenText, rbac } from "./access/authorizer.ts";
 import { authenticate, impersonationOf, PlainError } from "./access/authenticator.ts";
@@ -23,6 +23,7 @@ import type { User } from "./kinds/kind.ts";
 import { Registry } from "./kinds/registry.ts";
 import { Resources } from "./resources.ts";
 import { ApiError, forbidden } from "./status.ts";
+import { Database } from "./storage/database.ts";
 import { Store } from "./storage/store.ts";
 
 /** What the server is made of. */
@@ -48,8 +49,21 @@ export interface ApiServerOptions {
   readonly rbac?: boolean;
   /** Serves alpha and beta versions of built-in kinds, too. Default: false, as kube-apiserver. */
   readonly unstable?: boolean;
+  /** A folder in which the objects are kept, with what clients know the server by. Default: they live in memory. */
+  readonly data?: string;
   /** For tests: a token instead of a random one. */
   readonly token?: string;
+}
+
+/** What a server is put together from. */
+interface Parts {
+  readonly resources: Resources;
+  readonly tls: TlsFiles;
+  readonly stopControllers: () => void;
+  readonly database: Database | undefined;
+  readonly authorizer: Authorizer;
+  readonly tokens: ServiceAccountTokens;
+  readonly token: string;
 }
 
 /** How to reach the server: one user that may do everything. */
@@ -69,50 +83,35 @@ export class ApiServer {
   readonly resources: Resources;
   readonly port: number;
   readonly #options: ApiServerOptions;
-  readonly #tls: TlsFiles;
-  readonly #authorizer: Authorizer;
-  readonly #tokens: ServiceAccountTokens;
+  readonly #parts: Parts;
   readonly #watches = { open: new Set<() => void>(), most: limits.apiWatches };
   /** What kube-apiserver says about its flow control, which clients only log. */
   readonly #flow = { schema: randomUUID(), level: randomUUID() };
   #server: https.Server;
-  readonly #stopControllers: () => void;
 
-  private constructor(
-    options: ApiServerOptions,
-    resources: Resources,
-    server: https.Server,
-    port: number,
-    access: ApiAccess,
-    tls: TlsFiles,
-    stopControllers: () => void,
-    authorizer: Authorizer,
-    tokens: ServiceAccountTokens,
-  ) {
-    this.#authorizer = authorizer;
-    this.#tokens = tokens;
+  private constructor(options: ApiServerOptions, parts: Parts, server: https.Server, port: number, url: string) {
     this.#options = options;
-    this.resources = resources;
+    this.#parts = parts;
+    this.resources = parts.resources;
     this.#server = server;
     this.port = port;
-    this.access = access;
-    this.#tls = tls;
-    this.#stopControllers = stopControllers;
+    this.access = { url, ca: parts.tls.ca, token: parts.token };
   }
 
   static async start(options: ApiServerOptions): Promise<ApiServer> {
     const { clock } = options;
     const now = () => clock.now();
-    const authority = await createAuthority("skep-apiserver-ca", now());
+    const database = options.data === undefined ? undefined : await Database.open(options.data);
+    const identity = await identityOf(options, database, now);
+    const { authority, tokens } = identity;
     const hosts = [
       ...new Set(["localhost", "127.0.0.1", "::1", ...(options.hosts ?? []), ...wildcardless(options.listen.host)]),
     ];
     const own = await issueServer(authority, { commonName: "kube-apiserver" }, hosts, now());
     const tls = { key: own.keyPem, cert: own.certPem, ca: authority.certPem };
-    const token = options.token ?? randomBytes(24).toString("base64url");
     const bytes = options.history === undefined ? {} : { bytes: options.history };
-    const tokens = new ServiceAccountTokens(now);
-    const store = new Store({ now, ...bytes }, options.logger);
+    const store = new Store({ now, ...bytes }, options.logger, database);
+    if (database !== undefined) store.restore(database.objects(), database.changes());
     const resources = new Resources(store, new Registry(options.unstable), now, options.random, tokens);
     const authorizer = options.rbac === true ? rbac(store) : allowAll;
     const stopControllers = startControllers(options.controllers ?? true, {
@@ -125,22 +124,20 @@ export class ApiServer {
     });
     sow(resources, [...options.seed ?? [], ...options.rbac === true ? bootstrapRoles() : []]);
 
+    const parts = { resources, tls, stopControllers, database, authorizer, tokens, token: identity.token };
     const server = serverOf(tls);
-    const port = await listen(server, options.listen);
+    let port: number;
+    try {
+      port = await listen(server, options.listen);
+    } catch (error) {
+      stopControllers();
+      database?.close();
+      throw error;
+    }
     sow(resources, [kubernetesService(port)]);
     const host = options.listen.host.includes(":") ? `[${options.listen.host}]` : options.listen.host;
     const url = `https://${host === "0.0.0.0" || host === "[::]" ? "127.0.0.1" : host}:${port}`;
-    const api = new ApiServer(
-      options,
-      resources,
-      server,
-      port,
-      { url, ca: authority.certPem, token },
-      tls,
-      stopControllers,
-      authorizer,
-      tokens,
-    );
+    const api = new ApiServer(options, parts, server, port, url);
     server.on("request", (request, response) => void api.#serve(request, response));
     return api;
   }
@@ -148,16 +145,17 @@ export class ApiServer {
   /** Ends every connection and answers again on the same port; the objects stay. */
   async restart(): Promise<void> {
     await closeServer(this.#server);
-    this.#server = serverOf(this.#tls);
+    this.#server = serverOf(this.#parts.tls);
     this.#server.on("request", (request, response) => void this.#serve(request, response));
     await listen(this.#server, { ...this.#options.listen, port: this.port, exact: true });
   }
 
   async stop(): Promise<void> {
-    this.#stopControllers();
+    this.#parts.stopControllers();
     await closeServer(this.#server);
     // The last connections are closed, but their responses may not have heard of it.
     for (const forget of this.#watches.open) forget();
+    this.#parts.database?.close();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -173,7 +171,7 @@ export class ApiServer {
       const words = url.pathname.split("/").filter((word) => word !== "").map(decodeWord);
       const isHealth = ["healthz", "livez", "readyz"].includes(words[0] ?? "");
       const find = (table: string, key: string) => this.resources.find(table, key);
-      const credentials = { token: this.access.token, tokens: this.#tokens, find };
+      const credentials = { token: this.access.token, tokens: this.#parts.tokens, find };
       let user = isHealth && request.headers.authorization === undefined
         ? anonymous
         : await authenticate(request, credentials);
@@ -184,8 +182,8 @@ export class ApiServer {
       if (!isHealth) this.#authorize(user, request, url, path);
       const { clock } = this.#options;
       const reviews = {
-        authorizer: this.#authorizer,
-        tokens: this.#tokens,
+        authorizer: this.#parts.authorizer,
+        tokens: this.#parts.tokens,
         token: this.access.token,
         find,
         now: () => clock.now(),
@@ -249,7 +247,7 @@ export class ApiServer {
       const account = /^system:serviceaccount:([^:]+):/.exec(impersonation.user.name);
       const namespace = resource === "serviceaccounts" ? account?.[1] ?? "" : "";
       const attributes = { verb: "impersonate", group, resource, subresource, namespace, name };
-      if (this.#authorizer.allows(user, attributes) !== undefined) continue;
+      if (this.#parts.authorizer.allows(user, attributes) !== undefined) continue;
       throw forbidden({ group, plural: resource }, name, forbiddenText(user, attributes));
     }
     return impersonation.user;
@@ -257,10 +255,10 @@ export class ApiServer {
 
   /** Throws 403 for what the user may not. */
   #authorize(user: User, request: IncomingMessage, url: URL, path: ReturnType<typeof resourcePath>): void {
-    if (this.#authorizer === allowAll) return;
+    if (this.#parts.authorizer === allowAll) return;
     const method = request.method ?? "GET";
     const attributes = attributesOf(method, url, path);
-    if (this.#authorizer.allows(user, attributes) !== undefined) return;
+    if (this.#parts.authorizer.allows(user, attributes) !== undefined) return;
     const why = forbiddenText(user, attributes);
     if ("path" in attributes) throw new ApiError(403, "Forbidden", `forbidden: ${why}`, {});
     const { group, name, resource } = attributes;
@@ -279,6 +277,25 @@ export class ApiServer {
 }
 
 const anonymous: User = { name: "system:anonymous", groups: ["system:unauthenticated"] };
+
+/** What clients know the server by: new, or as it was kept. */
+async function identityOf(options: ApiServerOptions, database: Database | undefined, now: () => number) {
+  const kept = database?.identity();
+  if (kept !== undefined) {
+    const authority = await loadAuthority(Buffer.from(kept.caCert, "base64"), Buffer.from(kept.caKey, "base64"));
+    return { authority, tokens: new ServiceAccountTokens(now, kept.tokenKey), token: options.token ?? kept.token };
+  }
+  const authority = await createAuthority("skep-apiserver-ca", now());
+  const tokens = new ServiceAccountTokens(now);
+  const token = options.token ?? randomBytes(24).toString("base64url");
+  database?.keepIdentity({
+    caCert: Buffer.from(authority.certDer).toString("base64"),
+    caKey: Buffer.from(authority.keyDer).toString("base64"),
+    token,
+    tokenKey: await tokens.privateKey(),
+  });
+  return { authority, tokens, token };
+}
 
 /** What the server shows, and by whose certificates it knows its clients. */
 interface TlsFiles {

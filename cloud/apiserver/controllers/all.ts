@@ -7,6 +7,7 @@ import { endpoints } from "./endpoints.ts";
 import { eventExpiry } from "./events.ts";
 import { garbageCollector } from "./garbage-collector.ts";
 import { Indices } from "./indices.ts";
+import { chosenControllers } from "./names.ts";
 import { namespaceLifecycle } from "./namespaces.ts";
 import { nodeLifecycle } from "./node-lifecycle.ts";
 import { podGarbageCollector } from "./pod-garbage-collector.ts";
@@ -23,7 +24,7 @@ import { statefulSets } from "./workloads/stateful-sets.ts";
 /** Without these an API server does not serve custom resources or admit pods. */
 const ofEveryServer: readonly Controller[] = [definitions, serviceAccounts];
 
-/** Those of kube-scheduler and kube-controller-manager, which can be switched off; named as there. */
+/** Those of kube-scheduler and kube-controller-manager, which can be switched off. */
 export const switchable: readonly Controller[] = [
   scheduler,
   deployments,
@@ -44,22 +45,6 @@ export const switchable: readonly Controller[] = [
   rootCa,
   taintEviction,
 ];
-
-/**
- * The names that `--controllers` chooses, as kube-controller-manager reads it: `*` is all, `-name` leaves one out, and where
- * only `-name`s are given, all others run. Throws an Error that names what is unknown.
- */
-export function chosenControllers(words: readonly string[]): ReadonlySet<string> {
-  const names = switchable.map(({ name }) => name);
-  for (const word of words) {
-    const name = word.replace(/^-/, "");
-    if (word !== "*" && !names.includes(name)) {
-      throw new Error(`there is no controller ${JSON.stringify(name)}; there are ${names.join(", ")}`);
-    }
-  }
-  const isAll = words.includes("*") || words.every((word) => word.startsWith("-"));
-  return new Set(names.filter((name) => !words.includes(`-${name}`) && (isAll || words.includes(name))));
-}
 
 /** Starts them with common indices. Returns a function that stops them. */
 export function startControllers(

@@ -13,10 +13,19 @@ interface Table {
   readonly watchers: Set<(event: StoreEvent) => void>;
 }
 
-/** Where changes are kept beyond the life of the process. Called before a change is seen by anyone. */
+/** One change, as it is kept. */
+export interface Change {
+  readonly type: StoreEvent["type"];
+  readonly table: string;
+  readonly key: string;
+  readonly revision: number;
+  readonly stored: Stored;
+  readonly previous: Stored | undefined;
+}
+
+/** Where changes are kept beyond the life of the process. Called before a change is seen by anyone; what throws is not done. */
 export interface Journal {
-  put(table: string, key: string, text: string, revision: number): void;
-  remove(table: string, key: string, revision: number): void;
+  write(change: Change): void;
 }
 
 /** A table is named `plural.group` (`pods`, `devices.devices.kubeedge.io`). Objects in it are never changed, only replaced. */
@@ -113,12 +122,13 @@ export class Store {
     const before = t.objects.get(key);
     const stored = new Stored(this.#stamped(object), managedFields ?? before?.managedFields);
     stored.schema = schema ?? before?.schema;
-    this.#journal?.put(table, key, stored.text, this.#revision + 1);
+    const type = before === undefined ? "ADDED" : "MODIFIED";
+    this.#journal?.write({ type, table, key, revision: this.#revision + 1, stored, previous: before });
     this.#revision++;
     t.objects.set(key, stored);
     if (before === undefined) t.keys.splice(placeOf(t.keys, key), 0, key);
     this.#tell(table, t, {
-      type: before === undefined ? "ADDED" : "MODIFIED",
+      type,
       revision: this.#revision,
       object: stored.object,
       previous: before?.object,
@@ -128,18 +138,32 @@ export class Store {
     return stored;
   }
 
-  /** Puts back an object as a journal has kept it, with its version; nobody is told. */
-  restore(table: string, object: KubeObject, managedFields: string | undefined): void {
-    const t = this.#table(table);
-    const key = keyOf(object);
-    if (!t.objects.has(key)) t.keys.splice(placeOf(t.keys, key), 0, key);
-    t.objects.set(key, new Stored(object, managedFields));
-  }
-
-  /** Continues after a revision that was reached before; what lies before it is forgotten. */
-  continueFrom(revision: number): void {
-    this.#revision = Math.max(this.#revision, revision);
-    this.compact();
+  /** Puts back objects and changes that a journal has kept, before anything else is stored; nobody is told. */
+  restore(objects: Iterable<readonly [table: string, stored: Stored]>, changes: Iterable<Omit<Change, "key">>): void {
+    for (const [table, stored] of objects) {
+      const t = this.#table(table);
+      const key = keyOf(stored.object);
+      t.objects.set(key, stored);
+      t.keys.push(key);
+      this.#revision = Math.max(this.#revision, Number(stored.object.metadata.resourceVersion));
+    }
+    for (const { keys } of this.#tables.values()) keys.sort(byKey);
+    let first: number | undefined;
+    for (const { previous, revision, stored, table, type } of changes) {
+      if (first === undefined) this.#history.forget(revision - 1);
+      first ??= revision;
+      this.#revision = Math.max(this.#revision, revision);
+      const event = {
+        type,
+        revision,
+        object: stored.object,
+        previous: previous?.object,
+        stored,
+        storedBefore: previous,
+      };
+      this.#history.add(table, event);
+    }
+    if (first === undefined) this.compact();
   }
 
   /** Removes an object; `last` is its final form. Returns it with the version of the deletion. */
@@ -148,7 +172,7 @@ export class Store {
     const key = keyOf(last);
     const before = t.objects.get(key);
     const stored = new Stored(this.#stamped(last), before?.managedFields);
-    this.#journal?.remove(table, key, this.#revision + 1);
+    this.#journal?.write({ type: "DELETED", table, key, revision: this.#revision + 1, stored, previous: before });
     this.#revision++;
     t.objects.delete(key);
     const at = placeOf(t.keys, key);

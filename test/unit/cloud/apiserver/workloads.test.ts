@@ -1,6 +1,7 @@
 import { describe, expect, onTestFinished, test } from "vitest";
 import { ManualClock } from "../../../../base/time/manual-clock.ts";
 import { switchable } from "../../../../cloud/apiserver/controllers/all.ts";
+import { chosenControllers, controllerNames } from "../../../../cloud/apiserver/controllers/names.ts";
 import { at, type KubeObject, listAt, textAt } from "../../../../protocol/apis/kube-object.ts";
 import { secondsOf } from "../../../../protocol/apis/time.ts";
 import { Controlled, server } from "./controlled.ts";
@@ -598,8 +599,8 @@ describe("services and budgets", () => {
   });
 });
 
-test("controllers can be switched off by name", async () => {
-  const { chosenControllers } = await import("../../../../cloud/apiserver/controllers/all.ts");
+test("controllers can be switched off by name", () => {
+  expect(switchable.map(({ name }) => name)).toEqual(controllerNames);
   expect(chosenControllers(["*", "-job"]).has("job")).toBe(false);
   expect(chosenControllers(["-scheduler"]).has("deployment")).toBe(true);
   expect([...chosenControllers(["scheduler"])]).toEqual(["scheduler"]);
