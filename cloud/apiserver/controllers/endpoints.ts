@@ -37,7 +37,7 @@ function start(deps: ControllerDeps): () => void {
 /** The pods that a service selects; none where people write its endpoints. */
 export function servicePods(service: KubeObject): ((labels: Readonly<Record<string, string>>) => boolean) | undefined {
   const selector = Object.entries((at(service, "spec", "selector") ?? {}) as Record<string, string>);
-  if (selector.length === 0) return undefined;
+  if (selector.length === 0 || textAt(service, "spec", "type") === "ExternalName") return undefined;
   return (labels) => selector.every(([label, value]) => labels[label] === value);
 }
 

@@ -35,12 +35,12 @@ class Schemas {
     const schema: Node = { type: "object" };
     this.all[struct.name] = schema;
     const properties: Node = {};
-    for (const gvk of typeRow(struct.name)?.gvk ?? []) {
+    for (const [group, version, kind] of typeRow(struct.name)?.gvk ?? []) {
       properties.apiVersion = { type: "string" };
       properties.kind = { type: "string" };
       schema["x-kubernetes-group-version-kind"] = [
         ...(schema["x-kubernetes-group-version-kind"] ?? []) as unknown[],
-        gvk,
+        { group, version, kind },
       ];
     }
     for (const field of struct.fields.values()) properties[field.name] = this.#field(field);

@@ -27,7 +27,7 @@ export interface TypeRow {
   readonly map?: "atomic" | "granular";
   /** The protobuf package. */
   readonly proto?: string;
-  readonly gvk?: readonly { readonly group: string; readonly version: string; readonly kind: string }[];
+  readonly gvk?: readonly (readonly [group: string, version: string, kind: string])[];
 }
 
 /** A resource that kube-apiserver serves. */

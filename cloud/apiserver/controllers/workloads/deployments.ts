@@ -228,8 +228,11 @@ class Rollout {
 
   #setRevision(revision: number): void {
     if (revisionOf(this.#deployment) === revision) return;
-    const patch = { metadata: { annotations: { [REVISION]: String(revision) } } };
-    this.#deployment = patchObject(this.#deps, TABLE, this.#deployment, patch);
+    const { store } = this.#deps.resources;
+    const { metadata, ...rest } = store.get(TABLE, keyOf(this.#deployment)) ?? this.#deployment;
+    const annotations = { ...metadata.annotations, [REVISION]: String(revision) };
+    // As the real one does with the status: it is no change of what is asked for.
+    this.#deployment = store.put(TABLE, { ...rest, metadata: { ...metadata, annotations } });
   }
 
   /** Another number of replicas: one ReplicaSet gets it, several share it in proportion. */
