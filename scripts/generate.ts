@@ -1,6 +1,7 @@
 // Writes what is made from the source: the editor's schema, the reference of steps, the page of the library. `--check` only compares.
 import { metricsAbout } from "../cloud/monitor/monitor.ts";
 import { cloudcoreKeys, type ConfigSection, isKey, skepKeys, strictGoWays } from "../protocol/apis/cloudcore-config.ts";
+import { kubernetesPage } from "./kubernetes-page.ts";
 import { coveragePage } from "./coverage.ts";
 import { readFile, writeFile } from "node:fs/promises";
 import { basename, dirname, relative } from "node:path";
@@ -133,6 +134,7 @@ function errorsPage(): string {
 const outputs: Readonly<Record<string, string>> = {
   "docs/cloudcore.md": await between("docs/cloudcore.md", cloudcoreReference()),
   "docs/errors.md": errorsPage(),
+  "docs/kubernetes.md": await between("docs/kubernetes.md", kubernetesPage()),
   "docs/coverage.md": await coveragePage(
     ["cloudhub", "controllers", "edge"].map((part) => `test/statements/${part}.json`),
   ),

@@ -238,9 +238,16 @@ export class Resources {
   /** Applies a patch; tried again when the object changes under it, unless the patch names a version. */
   patch(target: Target, type: string, patch: Json, subresource = "", options: WriteOptions = {}): Stored {
     const { kind } = target;
+    // Reading the owners of fields would cost more than all else; few patches mean them.
+    const isAboutOwners = JSON.stringify(patch).includes("managedFields");
     for (let tried = 1;; tried++) {
       const old = this.getStored(target);
-      const patched = applyPatch(kind, type, old.whole as unknown as Json, patch) as unknown;
+      const patched = applyPatch(
+        kind,
+        type,
+        (isAboutOwners ? old.whole : old.object) as unknown as Json,
+        patch,
+      ) as unknown;
       if (!isPlainObject(patched)) throw badRequest("the patched object is not an object");
       const object = this.#patched(kind, patched, options);
       if (object.metadata.name !== target.name && object.metadata.name) {

@@ -7,6 +7,7 @@ import { WebSocket, WebSocketServer } from "ws";
 import { silentLogger } from "../../base/log/logger.ts";
 import { Random } from "../../base/random/random.ts";
 import { TimerWheel } from "../../base/time/timer-wheel.ts";
+import { listen } from "../../base/transport/listen.ts";
 import { ApiServer, type ApiServerOptions } from "../../cloud/apiserver/apiserver.ts";
 import { CloudCore } from "../../cloud/cloudcore.ts";
 import { defaultConfig } from "../../cloud/config/config.ts";
@@ -15,7 +16,14 @@ import { Fleet } from "../../edge-sim/fleet/fleet.ts";
 import { edgecoreTimings } from "../../edge-sim/timings/timings.ts";
 import { kubeedgeCrds } from "../../protocol/apis/crds.ts";
 import { bulkIssuer } from "../../protocol/pki/bulk.ts";
-import { derOf, type KeyPair, loadAuthority, pairFromPem } from "../../protocol/pki/ca.ts";
+import {
+  createAuthority,
+  derOf,
+  issueServer,
+  type KeyPair,
+  loadAuthority,
+  pairFromPem,
+} from "../../protocol/pki/ca.ts";
 import { nodeCommonName, nodeOrganization } from "../../protocol/pki/request.ts";
 
 /** Milliseconds since the epoch, to a fraction: comparable between processes of one machine. */
@@ -65,6 +73,8 @@ export interface Calls {
   serve(server: Credentials): { readonly port: number };
   /** bare: sends; `$ID` in the text is a fresh id for each client. Settles when all have been written. */
   broadcast(text: string): void;
+  /** echo: a bare `node:https` server that reads JSON and writes it back; a GET of `/N` is answered with N bytes of JSON text. */
+  echo(): { readonly url: string; readonly ca: string };
   /** api: an embedded API. */
   api(): { readonly url: string; readonly ca: string; readonly token: string };
   /** core: our cloudcore on that API. */
@@ -219,6 +229,25 @@ function answerCalls(): void {
     broadcast(text) {
       for (const socket of sockets) socket.send(text.replace("$ID", crypto.randomUUID()));
       return Promise.resolve();
+    },
+    async echo() {
+      const authority = await createAuthority("echo-ca", Date.now());
+      const { certPem, keyPem } = await issueServer(authority, { commonName: "echo" }, ["127.0.0.1"], Date.now());
+      const texts = new Map<string, string>();
+      const server = https.createServer({ key: keyPem, cert: certPem }, (request, response) => {
+        const write = (text: string) => response.writeHead(200, { "content-type": "application/json" }).end(text);
+        if (request.method === "GET") {
+          const path = request.url ?? "";
+          if (!texts.has(path)) texts.set(path, JSON.stringify({ text: "x".repeat(Number(path.slice(1)) - 11) }));
+          return void write(texts.get(path) as string);
+        }
+        const parts: Buffer[] = [];
+        request.on("data", (part: Buffer) => parts.push(part));
+        request.on("end", () => write(JSON.stringify(JSON.parse(Buffer.concat(parts).toString()))));
+      });
+      server.keepAliveTimeout = 60_000;
+      const port = await listen(server, { host: "127.0.0.1", port: 0, exact: false });
+      return { url: `https://127.0.0.1:${port}`, ca: authority.certPem };
     },
     async api() {
       const options: ApiServerOptions = {

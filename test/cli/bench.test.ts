@@ -18,3 +18,20 @@ test(
   },
   60_000,
 );
+
+test("npm run bench compares the embedded API with a bare echo, and a pod among few with one among many", async () => {
+  const args = ["test/bench/api.ts", "--count", "20", "--nodes", "20"];
+  const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: root });
+  for (const what of ["create", "get", "merge patch", "strategic merge patch", "server-side apply", "status patch"]) {
+    expect(stdout).toMatch(
+      new RegExp(`^${what}: \\d+ a second of the API's processor, bare echo \\d+, ratio [\\d.]+`, "m"),
+    );
+  }
+  expect(stdout).toMatch(
+    /a list of 40 pods, [\d.]+ MiB: [\d.]+ ms of processor, writing as much text [\d.]+ ms, ratio [\d.]+/,
+  );
+  expect(stdout).toMatch(
+    /a pod that is created and bound: [\d.]+ ms of processor among 2, [\d.]+ ms among 20, quotient [\d.]+/,
+  );
+  expect(stdout).toMatch(/memory with 20 nodes and 60 pods: \d+ MB/);
+}, 60_000);

@@ -65,10 +65,11 @@ function reconcile(
   const ready = conditions.find(({ type }) => type === "Ready");
   // The lease, or the node's own status while it has no lease.
   const renewed = textAt(lease, "spec", "renewTime") || textAt(ready, "lastHeartbeatTime");
-  if (renewed === "" || ready === undefined) return;
+  if (ready === undefined) return;
   const last = lastSeen.get(name);
   if (last?.renewed !== renewed) lastSeen.set(name, { renewed, at: now });
-  const isLate = now - (lastSeen.get(name)?.at ?? now) > grace;
+  // Of a node that has never told a time none is expected.
+  const isLate = renewed !== "" && now - (lastSeen.get(name)?.at ?? now) > grace;
   const time = secondsOf(now);
   const taints = listAt(node, "spec", "taints");
   const wanted = taintOf[isLate ? "Unknown" : ready.status];
