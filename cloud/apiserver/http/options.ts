@@ -10,8 +10,18 @@ export function refuseOption(kind: OptionsKind, cause: Cause): ApiError {
   return invalid({ group: "meta.k8s.io", kind }, "", [cause]);
 }
 
+/** Refuses numbers that are none, in Go's words. */
+export function checkNumbers(query: URLSearchParams): void {
+  for (const name of ["limit", "timeoutSeconds"]) {
+    const given = query.get(name) ?? "";
+    if (given === "" || /^[+-]?\d+$/.test(given)) continue;
+    throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(given)}: invalid syntax`);
+  }
+}
+
 /** A list's query, with a limit only where it counts: the cache, which answers for version 0, does not page. Throws. */
 export function checkListOptions(query: URLSearchParams): URLSearchParams {
+  checkNumbers(query);
   const version = query.get("resourceVersion") ?? "";
   const match = query.get("resourceVersionMatch") ?? "";
   const token = query.get("continue") ?? "";

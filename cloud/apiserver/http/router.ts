@@ -15,7 +15,7 @@ import { contentTypeOf, parseBody, parseOptions, parsePatch, readApiBody } from 
 import * as discovery from "./discovery.ts";
 import { discoveryFormOf, type Form, formOf } from "./negotiate.ts";
 import { openApi } from "./openapi.ts";
-import { awaitVersion, checkListOptions, isDryRun, isForced, type OptionsKind, refuseOption } from "./options.ts";
+import { awaitVersion, checkListOptions, checkNumbers, isDryRun, isForced, type OptionsKind, refuseOption } from "./options.ts";
 import type { ResourcePath } from "./path.ts";
 import { handleScale } from "./scale.ts";
 import { formedList, formedObject } from "./table.ts";
@@ -254,6 +254,7 @@ function watchOf(call: Call, kind: Kind, path: ResourcePath, form: Form): undefi
   const { clock, resources, response, url, warnings, watches } = call;
   if (!kind.verbs.includes("watch")) throw methodNotAllowed();
   const query = new URLSearchParams(url.searchParams);
+  checkNumbers(query);
   const name = path.isOldWatch ? path.name : "";
   if (name !== "") query.append("fieldSelector", `metadata.name=${name}`);
   const namespace = path.isInNamespace ? path.namespace : undefined;

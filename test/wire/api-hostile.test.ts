@@ -1,0 +1,192 @@
+// What attackers and broken clients send to the embedded API: each gets an error Status, memory stays bounded, the server goes on.
+import https from "node:https";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { ApiServer } from "../../cloud/apiserver/apiserver.ts";
+import { encodeEnvelope } from "../../cloud/apiserver/types/protobuf.ts";
+import { typeNameOf } from "../../cloud/apiserver/types/table.ts";
+import { startApi } from "../support/start.ts";
+
+let api: ApiServer;
+let agent: https.Agent;
+beforeAll(async () => {
+  ({ api } = await startApi({ token: "hostile" }));
+  agent = new https.Agent({ keepAlive: true, maxSockets: 4, ca: api.access.ca });
+  await send("POST", configmaps, '{"metadata":{"name":"there"},"data":{"a":"b"}}');
+});
+afterAll(async () => {
+  agent.destroy();
+  await api.stop();
+});
+
+const configmaps = "/api/v1/namespaces/default/configmaps";
+const pods = "/api/v1/namespaces/default/pods";
+const JSON_TYPE = "application/json";
+const PROTOBUF = "application/vnd.kubernetes.protobuf";
+
+interface Answer {
+  readonly code: number;
+  readonly body: {
+    readonly kind?: string;
+    readonly status?: string;
+    readonly message?: string;
+    readonly items?: unknown[];
+  };
+}
+
+/** A connection that the server closes before it has read all counts as its answer, where one came. */
+function send(method: string, path: string, body?: string | Uint8Array, type = JSON_TYPE): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const headers = {
+      authorization: "Bearer hostile",
+      ...(body === undefined ? {} : { "content-type": type, "content-length": Buffer.byteLength(body) }),
+    };
+    const request = https.request(api.access.url + path, { method, agent, headers }, (response) => {
+      let text = "";
+      response.on("data", (chunk) => text += String(chunk));
+      response.on("end", () => resolve({ code: response.statusCode ?? 0, body: JSON.parse(text) as Answer["body"] }));
+    });
+    request.on("error", reject);
+    request.end(body);
+  });
+}
+
+const pod = {
+  apiVersion: "v1",
+  kind: "Pod",
+  metadata: { name: "p" },
+  spec: { containers: [{ name: "c", image: "i" }] },
+};
+const encoded = () => encodeEnvelope(typeNameOf("", "v1", "Pod") as string, "v1", "Pod", pod);
+const magic = Buffer.from("k8s\0", "latin1");
+/** Messages inside each other, as deep as asked: field 1 of each. */
+const nested = (depth: number) => {
+  let bytes = Buffer.alloc(0);
+  for (let i = 0; i < depth; i++) {
+    const length: number[] = [];
+    for (let n = bytes.length;; n >>>= 7) {
+      length.push(n > 127 ? (n & 127) | 128 : n);
+      if (n <= 127) break;
+    }
+    bytes = Buffer.concat([Buffer.from([0x0a, ...length]), bytes]);
+  }
+  return bytes;
+};
+const bodies: Readonly<Record<string, [body: string | Uint8Array, type?: string]>> = {
+  "null": ["null"],
+  "a list": ["[]"],
+  "a text": ['"x"'],
+  "nothing": [""],
+  "no end": ['{"metadata":{"name":"x"'],
+  "lists in lists, ten thousand deep": [
+    `{"metadata":{"name":"deep"},"data":${"[".repeat(10_000)}${"]".repeat(10_000)}}`,
+  ],
+  "objects in objects, ten thousand deep": [`${'{"a":'.repeat(10_000)}1${"}".repeat(10_000)}`],
+  "twenty megabytes": [`{"metadata":{"name":"large"},"data":{"a":"${"x".repeat(20 * 2 ** 20)}"}}`],
+  "a name that is a prototype's": ['{"metadata":{"name":"__proto__"}}'],
+  "a number for a text": ['{"metadata":{"name":"n"},"data":{"a":1}}'],
+  "YAML that expands": [
+    `a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c]\ne: &e [*d,*d,*d,*d,*d,*d,*d,*d,*d]\nf: [*e,*e,*e,*e,*e,*e,*e,*e,*e]`,
+    "application/yaml",
+  ],
+  "YAML that is none": ["a: [", "application/yaml"],
+  "an unknown type of body": ["{}", "text/plain"],
+  "protobuf without its beginning": ["abc", PROTOBUF],
+  "protobuf that ends early": [encoded().subarray(0, -5), PROTOBUF],
+  "protobuf whose length lies by four gigabytes": [
+    Buffer.concat([magic, Buffer.from([0x12, 0xff, 0xff, 0xff, 0xff, 0x0f, 1, 2, 3])]),
+    PROTOBUF,
+  ],
+  "protobuf whose varint never ends": [Buffer.concat([magic, Buffer.alloc(64, 0xff)]), PROTOBUF],
+  "protobuf a thousand messages deep": [
+    Buffer.concat([
+      magic,
+      Buffer.from([0x0a, 0x09, 0x0a, 2, 0x76, 0x31, 0x12, 3, 0x50, 0x6f, 0x64, 0x12, 0x88, 0x10]),
+      nested(700).subarray(0, 2056),
+    ]),
+    PROTOBUF,
+  ],
+};
+
+describe("bodies", () => {
+  test.each(Object.entries(bodies))("%s", async (_name, [body, type]) => {
+    const { code, body: answer } = await send("POST", type === PROTOBUF ? pods : configmaps, body, type);
+    expect([answer.kind, answer.status]).toEqual(["Status", "Failure"]);
+    expect(code).toBeGreaterThanOrEqual(400);
+    expect(code).toBeLessThan(500);
+    expect(answer.message).not.toBe("");
+  });
+
+  test("with bytes that are no UTF-8 or a key __proto__ change nothing but their own object", async () => {
+    await send(
+      "POST",
+      configmaps,
+      Buffer.concat([
+        Buffer.from('{"metadata":{"name":"bytes"},"data":{"a":"'),
+        Buffer.from([0xff, 0xfe]),
+        Buffer.from('"}}'),
+      ]),
+    );
+    const { code } = await send(
+      "POST",
+      configmaps,
+      '{"metadata":{"name":"proto","labels":{"__proto__":"x"}},"data":{"__proto__":"y"},"__proto__":{"polluted":true}}',
+    );
+    expect(code).toBeLessThan(500);
+    expect(({} as Record<string, unknown>).polluted).toBeUndefined();
+  });
+});
+
+const patches: Readonly<Record<string, [type: string, body: string]>> = {
+  "a JSON patch that is no list": ["application/json-patch+json", "{}"],
+  "a JSON patch of ten thousand steps and one": [
+    "application/json-patch+json",
+    JSON.stringify(Array.from({ length: 10_001 }, () => ({ op: "add", path: "/data/a", value: "b" }))),
+  ],
+  "a JSON patch at a prototype": [
+    "application/json-patch+json",
+    '[{"op":"add","path":"/__proto__/polluted","value":true}]',
+  ],
+  "a JSON patch to nowhere": ["application/json-patch+json", '[{"op":"remove","path":"/no/where"}]'],
+  "a merge patch that is a list": ["application/merge-patch+json", "[]"],
+  "a merge patch that makes a text of the data": ["application/merge-patch+json", '{"data":"x"}'],
+  "a strategic patch with a directive that there isn't": [
+    "application/strategic-merge-patch+json",
+    '{"metadata":{"$patch":"nothing"}}',
+  ],
+  "an apply without a manager": ["application/apply-patch+yaml", "a: b"],
+  "an unknown kind of patch": ["application/nothing", "{}"],
+};
+
+test.each(Object.entries(patches))("%s is refused", async (_name, [type, body]) => {
+  const { code, body: answer } = await send("PATCH", `${configmaps}/there`, body, type);
+  expect([answer.kind, answer.status]).toEqual(["Status", "Failure"]);
+  expect(code).toBeGreaterThanOrEqual(400);
+  expect(({} as Record<string, unknown>).polluted).toBeUndefined();
+});
+
+test.each([
+  "labelSelector=%3D%3D%3D",
+  "labelSelector=a+in+(",
+  "fieldSelector=nothing%3Da",
+  "limit=x",
+  "continue=%21%21",
+  "resourceVersion=x",
+  "resourceVersionMatch=Nothing",
+  "timeoutSeconds=x",
+  "watch=true&resourceVersion=x",
+  "watch=true&sendInitialEvents=true",
+])("a list with %s is refused", async (query) => {
+  const { code, body } = await send("GET", `${configmaps}?${query}`);
+  // Of versions that are no numbers kube-apiserver says 500, too.
+  expect([body.kind, body.status]).toEqual(["Status", "Failure"]);
+  expect(code).toBeGreaterThanOrEqual(400);
+});
+
+test("after all that the server answers as before, and holds no more memory than it did", async () => {
+  const { body, code } = await send("GET", `${configmaps}/there`);
+  expect([code, body.kind]).toEqual([200, "ConfigMap"]);
+  const large = bodies["twenty megabytes"]?.[0] as string;
+  const before = process.memoryUsage().rss;
+  for (let i = 0; i < 10; i++) await send("POST", configmaps, large).catch(() => {});
+  expect(process.memoryUsage().rss - before).toBeLessThan(300 * 2 ** 20);
+});
