@@ -226,7 +226,7 @@ test("more than the lane holds arrives all the same, over one connection", async
     }
     await until(
       "cloudcore knows them",
-      async () => (await own.kube.list(resources.devicestatuses)).items.length === names.length,
+      () => own.api.resources.store.count("devicestatuses.devices.kubeedge.io") === names.length,
       30_000,
     );
     const [gateway] = (await own.fleet(1, "gw")).edges() as [Edge];

@@ -15,7 +15,15 @@ import { contentTypeOf, parseBody, parseOptions, parsePatch, readApiBody } from 
 import * as discovery from "./discovery.ts";
 import { discoveryFormOf, type Form, formOf } from "./negotiate.ts";
 import { openApi } from "./openapi.ts";
-import { awaitVersion, checkListOptions, checkNumbers, isDryRun, isForced, type OptionsKind, refuseOption } from "./options.ts";
+import {
+  awaitVersion,
+  checkListOptions,
+  checkNumbers,
+  isDryRun,
+  isForced,
+  type OptionsKind,
+  refuseOption,
+} from "./options.ts";
 import type { ResourcePath } from "./path.ts";
 import { handleScale } from "./scale.ts";
 import { formedList, formedObject } from "./table.ts";
