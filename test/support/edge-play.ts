@@ -49,6 +49,12 @@ function recordsIn(records: readonly KubeObject[]): string[] {
   }).sort();
 }
 
+function isSameVersion(one: Message, other: Message): boolean {
+  const { resourceversion } = one.header;
+  return resourceversion !== undefined && resourceversion === other.header.resourceversion &&
+    one.route.resource === other.route.resource && one.route.operation === other.route.operation;
+}
+
 /** The order in which a list names its objects says nothing. */
 function byName(content: unknown): unknown {
   const nameOf = (object: unknown) => textAt(object, "metadata", "name");
@@ -106,7 +112,9 @@ export class EdgePlay {
     for (const [i, message] of received.entries()) {
       const later = received.slice(i + 1);
       const isOurs = this.#run.alsoSaid?.test(headOf(message)) === true || optional.has(headOf(message));
-      if (!this.#taken.has(message) && !isOurs && !isOvertaken(message, later)) {
+      // The sync loop may come by while an acknowledgement is under way, as Go's may: the same version comes once more.
+      const isAgain = received.slice(0, i).some((earlier) => isSameVersion(earlier, message));
+      if (!this.#taken.has(message) && !isOurs && !isAgain && !isOvertaken(message, later)) {
         this.#finding(step, `additional: ${headOf(message)}`);
       }
       this.#taken.add(message);

@@ -1,5 +1,6 @@
 // CustomResourceDefinitions.
-import { at, type KubeObject, listAt, textAt } from "../../../protocol/apis/kube-object.ts";
+import { at, isPlainObject, type KubeObject, listAt, textAt } from "../../../protocol/apis/kube-object.ts";
+import { expressionError } from "../custom/rules.ts";
 import { type Cause, required, unsupported, wrong } from "../status.ts";
 import { nameColumn } from "./columns.ts";
 import type { KindRules, Strategy } from "./kind.ts";
@@ -52,9 +53,32 @@ const crdStrategy: Strategy = {
         ),
       );
     }
+    listAt(crd, "spec", "versions").forEach((version, i) => {
+      const path = `spec.versions[${i}].schema.openAPIV3Schema`;
+      causes.push(...ruleErrors(at(version, "schema", "openAPIV3Schema"), path));
+    });
     return causes;
   },
 };
+
+/** Rules that can't be compiled: every object of the kind would be refused. */
+function ruleErrors(schema: unknown, path: string): Cause[] {
+  if (!isPlainObject(schema)) return [];
+  const own = listAt(schema, "x-kubernetes-validations").flatMap((one, i) => {
+    const rule = textAt(one, "rule");
+    const error = expressionError(rule);
+    return error === undefined
+      ? []
+      : [wrong(`${path}.x-kubernetes-validations[${i}].rule`, rule, `compilation failed: ${error}`)];
+  });
+  const properties = Object.entries((schema.properties ?? {}) as Fields);
+  return [
+    ...own,
+    ...properties.flatMap(([name, property]) => ruleErrors(property, `${path}.properties[${name}]`)),
+    ...ruleErrors(schema.items, `${path}.items`),
+    ...ruleErrors(schema.additionalProperties, `${path}.additionalProperties`),
+  ];
+}
 
 function fillNames(crd: KubeObject): void {
   const spec = crd.spec as Fields;

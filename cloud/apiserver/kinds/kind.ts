@@ -200,11 +200,6 @@ export function apiVersionOf(kind: Pick<Kind, "group" | "version">): string {
   return kind.group === "" ? kind.version : `${kind.group}/${kind.version}`;
 }
 
-/** An object as this version of its kind shows it. Nothing converts: what the version does not know is left out. */
-export function shownAs(kind: Kind, object: KubeObject): KubeObject {
-  return object.apiVersion === apiVersionOf(kind) ? object : kind.strategy.show?.(object) ?? object;
-}
-
 /** The verbs of custom resources, in the order in which a real server lists them. */
 export const customVerbs = ["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"] as const;
 

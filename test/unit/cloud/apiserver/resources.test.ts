@@ -97,6 +97,28 @@ describe("creating", () => {
   });
 });
 
+test("a definition whose rule can't be compiled is refused with the rule's place", () => {
+  const { resources } = server();
+  const kind = resources.registry.find("apiextensions.k8s.io", "v1", "customresourcedefinitions") as Kind;
+  const openAPIV3Schema = (rule: string) => ({
+    type: "object",
+    properties: { spec: { type: "object", "x-kubernetes-validations": [{ rule }] } },
+  });
+  const definition = (rule: string) => ({
+    metadata: { name: "things.example.com" },
+    spec: {
+      group: "example.com",
+      scope: "Namespaced",
+      names: { plural: "things", kind: "Thing" },
+      versions: [{ name: "v1", served: true, storage: true, schema: { openAPIV3Schema: openAPIV3Schema(rule) } }],
+    },
+  });
+  expect(() => resources.create(kind, "", definition("self.a >"))).toThrow(
+    /spec\.versions\[0\]\.schema\.openAPIV3Schema\.properties\[spec\]\.x-kubernetes-validations\[0\]\.rule: Invalid value: "self\.a >": compilation failed/,
+  );
+  expect(resources.create(kind, "", definition("self.a > 1")).object.metadata.name).toBe("things.example.com");
+});
+
 describe("changing", () => {
   test("a stale version is refused, a write that changes nothing keeps the version", () => {
     const { resources, configmaps } = server();
