@@ -72,6 +72,8 @@ export const system: User = { name: "system:apiserver", groups: ["system:masters
 
 /** Tries of a patch whose object changed under it; kube-apiserver gives up after five. */
 const PATCH_TRIES = 5;
+/** Names that are tried where one is to be generated, as by kube-apiserver. */
+const NAME_TRIES = 8;
 /** How long a list waits for a version that does not exist yet, as kube-apiserver does. */
 export const FUTURE_VERSION_WAIT_MS = 3000;
 
@@ -172,7 +174,7 @@ export class Resources {
     if (metadata.resourceVersion) {
       throw new ApiError(500, "", "resourceVersion should not be set on objects to be created");
     }
-    if (!metadata.name && metadata.generateName) metadata.name = metadata.generateName + this.#suffix();
+    if (!metadata.name && metadata.generateName) metadata.name = this.#freeName(kind, object, metadata.generateName);
     if (kind.namespaced) this.#refuseIfNamespaceEnds(kind, namespace, metadata.name);
     delete metadata.deletionTimestamp;
     delete metadata.deletionGracePeriodSeconds;
@@ -608,6 +610,17 @@ export class Resources {
       entries,
       () => afterUpdate(kind.schema, entries, before.object, object, writer, subresource !== "scale"),
     );
+  }
+
+  /** A generated name that nothing has; after some tries any. */
+  #freeName(kind: Kind, object: KubeObject, begin: string): string {
+    let name = "";
+    for (let tried = 0; tried < NAME_TRIES; tried++) {
+      name = begin + this.#suffix();
+      const key = keyOf({ ...object, metadata: { ...object.metadata, name } });
+      if (this.store.get(kind.table, key) === undefined) break;
+    }
+    return name;
   }
 
   #around(options: WriteOptions): Surroundings {

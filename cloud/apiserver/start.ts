@@ -18,6 +18,12 @@ export interface StartApiServerOptions {
   readonly writeKubeconfig?: string;
   /** Bytes of memory that past changes may hold. Default: 256 MiB. */
   readonly history?: number;
+  /** A folder in which the objects are kept, across restarts and kills. Default: they live in memory. */
+  readonly data?: string;
+  /** Which controllers run, such as `["*", "-job"]`. Default: all. */
+  readonly controllers?: readonly string[];
+  /** Whether users may do only what roles allow them. Default: false, everybody may do everything. */
+  readonly rbac?: boolean;
   /** Divides the periods of its controllers. Default: 1. */
   readonly timeScale?: number;
   /** Objects to begin with, CustomResourceDefinitions first. Default: KubeEdge's definitions. */
@@ -38,8 +44,8 @@ export interface StartedApiServer extends AsyncDisposable {
 }
 
 /**
- * Starts the embedded Kubernetes API: real HTTPS, KubeEdge's kinds defined. Rejects with ListenError, or where the
- * kubeconfig can't be written; nothing is left running then.
+ * Starts the embedded Kubernetes API: real HTTPS, KubeEdge's kinds defined. Rejects with ListenError or
+ * DataFolderError, or where the kubeconfig can't be written; nothing is left running then.
  *
  * @example
  * await using api = await startApiServer({ writeKubeconfig: "kubeconfig" });
@@ -51,11 +57,15 @@ export async function startApiServer(options: StartApiServerOptions = {}): Promi
   const api = await ApiServer.start({
     listen: { host: bind, ...portOfBlock(port, 0, port) },
     clock: new TimerWheel(),
-    random: new Random(1),
+    // Names that were generated in an earlier life must not come again.
+    random: new Random(options.data === undefined ? 1 : Date.now() % 2 ** 31),
     logger,
     seed: objects,
     timeScale,
     ...(history === undefined ? {} : { history }),
+    ...(options.data === undefined ? {} : { data: options.data }),
+    ...(options.controllers === undefined ? {} : { controllers: options.controllers }),
+    rbac: options.rbac === true,
   });
   const stop = () => api.stop();
   try {

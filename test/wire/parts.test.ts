@@ -3,6 +3,8 @@ import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
+import { KubeClient } from "../../cloud/kube/client.ts";
+import { tokenKubeConfig } from "../../cloud/kube/kubeconfig.ts";
 import { SkepError, start, startApiServer, startCloudCore, startFleet } from "../../index.ts";
 
 test("an API, a cloudcore on it, and a fleet that is Ready; each stops what it has started", async () => {
@@ -54,6 +56,27 @@ test("an API whose kubeconfig can't be written is stopped", async () => {
   // The port is free again.
   await using again = await startApiServer({ port });
   expect(new URL(again.url).port).toBe(String(port));
+});
+
+test("an API that keeps its objects in a folder has them again, and takes names of controllers and roles", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "skep-parts-"));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  const path = "/api/v1/namespaces/default/configmaps";
+  const bodyOf = (name: string) => ({ apiVersion: "v1", kind: "ConfigMap", metadata: { generateName: `${name}-` } });
+  const names: string[] = [];
+  for (const controllers of [["*"], ["-scheduler"]]) {
+    await using api = await startApiServer({ data: folder, controllers, rbac: true });
+    const kube = new KubeClient(tokenKubeConfig(api.access));
+    const created = await kube.call("POST", path, bodyOf("kept")) as { readonly metadata: { readonly name: string } };
+    names.push(created.metadata.name);
+    const { items } = await kube.call("GET", path) as {
+      readonly items: { readonly metadata: { readonly name: string } }[];
+    };
+    expect(items.map(({ metadata }) => metadata.name)).toEqual(expect.arrayContaining(names));
+    await kube.close();
+  }
+  expect(new Set(names).size).toBe(2);
+  await expect(startApiServer({ controllers: ["nothing"] })).rejects.toThrow(/there is no controller "nothing"/);
 });
 
 test("start takes a number of edges for a whole environment", async () => {
