@@ -19,6 +19,7 @@ import { failure, plainText, send } from "./http/answer.ts";
 import { errorMediaOf } from "./http/negotiate.ts";
 import { decodeWord, resourcePath } from "./http/path.ts";
 import { route } from "./http/router.ts";
+import { Turns } from "./http/turns.ts";
 import type { User } from "./kinds/kind.ts";
 import { Registry } from "./kinds/registry.ts";
 import { Resources } from "./resources.ts";
@@ -85,6 +86,7 @@ export class ApiServer {
   readonly #options: ApiServerOptions;
   readonly #parts: Parts;
   readonly #watches = { open: new Set<() => void>(), most: limits.apiWatches };
+  readonly #turns = new Turns();
   /** What kube-apiserver says about its flow control, which clients only log. */
   readonly #flow = { schema: randomUUID(), level: randomUUID() };
   #server: https.Server;
@@ -179,7 +181,11 @@ export class ApiServer {
       response.setHeader("x-kubernetes-pf-prioritylevel-uid", this.#flow.level);
       user = this.#played(request, user);
       const path = resourcePath(words);
-      if (!isHealth) this.#authorize(user, request, url, path);
+      if (!isHealth) {
+        this.#authorize(user, request, url, path);
+        // Clients of one user are told apart by their programs.
+        await this.#turns.take(`${user.name} ${request.headers["user-agent"] ?? ""}`);
+      }
       const { clock } = this.#options;
       const reviews = {
         authorizer: this.#parts.authorizer,

@@ -59,7 +59,7 @@ const availableOf = (set: KubeObject) => Number(at(set, "status", "availableRepl
 const revisionOf = (object: KubeObject) => Number(object.metadata.annotations?.[REVISION] ?? 0) || 0;
 const sum = (sets: readonly KubeObject[], of: (set: KubeObject) => number) =>
   sets.reduce((total, set) => total + of(set), 0);
-const isOlder = (a: KubeObject, b: KubeObject) =>
+const byAge = (a: KubeObject, b: KubeObject) =>
   Date.parse(a.metadata.creationTimestamp ?? "") - Date.parse(b.metadata.creationTimestamp ?? "") ||
   (a.metadata.name < b.metadata.name ? -1 : 1);
 
@@ -73,7 +73,7 @@ class Rollout {
   constructor(deps: ControllerDeps, deployment: KubeObject, sets: readonly KubeObject[], queue: KeyQueue) {
     this.#deps = deps;
     this.#deployment = deployment;
-    this.#sets = [...sets].sort(isOlder);
+    this.#sets = [...sets].sort(byAge);
     this.#queue = queue;
   }
 
@@ -253,19 +253,16 @@ class Rollout {
     const total = sum(active, replicasOf);
     const allowed = wanted > 0 ? wanted + this.#surge() : 0;
     let toAdd = allowed - total;
-    const bySize = [...active].sort((a, b) =>
-      replicasOf(b) - replicasOf(a) || (toAdd > 0 ? isOlder(b, a) : isOlder(a, b))
-    );
-    for (const [i, set] of bySize.entries()) {
+    const bySize = [...active].sort((a, b) => replicasOf(b) - replicasOf(a) || (toAdd > 0 ? byAge(b, a) : byAge(a, b)));
+    for (const set of bySize) {
       const before = replicasOf(set);
       const most = Number(set.metadata.annotations?.[MAX] ?? wanted) || wanted;
       let part = toAdd === 0 ? 0 : Math.round(before * allowed / most) - before;
       part = toAdd > 0 ? Math.min(part, toAdd) : Math.max(part, toAdd);
-      // What rounding leaves goes to the first.
-      if (i === bySize.length - 1 && bySize[0] !== undefined && part !== toAdd && bySize.length === 1) part = toAdd;
       toAdd -= part;
       this.#resize(set, Math.max(0, before + part));
     }
+    // What rounding leaves goes to the first.
     const first = this.#sets.find((set) => set.metadata.name === bySize[0]?.metadata.name);
     if (toAdd !== 0 && first !== undefined) this.#resize(first, Math.max(0, replicasOf(first) + toAdd));
   }
