@@ -1,7 +1,7 @@
 // Fills in what an object leaves open: constants from the table, and what depends on other fields.
 import { at, type KubeObject, listAt, textAt } from "../../../protocol/apis/kube-object.ts";
-import { type Shape, shapeOf, type Struct } from "./shape.ts";
-import { constantDefaults, typeNames } from "./table.ts";
+import type { Shape, Struct } from "./shape.ts";
+import { constantDefaults } from "./table.ts";
 
 type Fields = Record<string, unknown>;
 
@@ -127,31 +127,31 @@ function fillSubjects(binding: Fields): void {
   }
 }
 
-/** The types that are, or hold somewhere, a type with defaults. */
-let concerned: Set<string> | undefined;
+/** Whether a type has defaults or holds, somewhere, one that has; found out when it is first asked for. */
+const concerned = new Map<string, boolean>();
 
-function concernedTypes(): Set<string> {
-  if (concerned !== undefined) return concerned;
-  concerned = new Set([
-    ...Object.keys(dependent),
-    ...typeNames().filter((name) => constantDefaults(name) !== undefined),
-  ]);
-  for (let before = 0; before !== concerned.size;) {
-    before = concerned.size;
-    for (const name of typeNames()) {
-      if (concerned.has(name)) continue;
-      const shape = shapeOf(name);
-      if (shape.is !== "struct") continue;
-      for (const field of shape.fields.values()) {
-        const inner = innermost(field.shape);
-        if (inner.is === "struct" && concerned.has(inner.name)) {
-          concerned.add(name);
-          break;
-        }
-      }
-    }
-  }
-  return concerned;
+function isConcerned(struct: Struct): boolean {
+  const seen = new Set<string>();
+  if (holdsDefaults(struct, seen)) return true;
+  // All that it holds has none either.
+  for (const name of seen) concerned.set(name, false);
+  return false;
+}
+
+/** Types may hold themselves: those that were `seen` are not looked at again. */
+function holdsDefaults(struct: Struct, seen: Set<string>): boolean {
+  const { name } = struct;
+  const known = concerned.get(name);
+  if (known !== undefined) return known;
+  if (seen.has(name)) return false;
+  seen.add(name);
+  const has = dependent[name] !== undefined || constantDefaults(name) !== undefined ||
+    [...struct.fields.values()].some(({ shape }) => {
+      const inner = innermost(shape);
+      return inner.is === "struct" && holdsDefaults(inner, seen);
+    });
+  if (has) concerned.set(name, true);
+  return has;
 }
 
 function innermost(shape: Shape): Shape {
@@ -169,12 +169,11 @@ const plans = new Map<string, Plan>();
 function planOf(struct: Struct): Plan {
   let plan = plans.get(struct.name);
   if (plan === undefined) {
-    const types = concernedTypes();
     plan = {
       constants: Object.entries(constantDefaults(struct.name) ?? {}),
       fields: [...struct.fields.values()].filter(({ shape }) => {
         const inner = innermost(shape);
-        return inner.is === "struct" && types.has(inner.name);
+        return inner.is === "struct" && isConcerned(inner);
       }).map(({ name, shape }) => [name, shape]),
       dependent: dependent[struct.name],
     };

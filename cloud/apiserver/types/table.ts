@@ -81,10 +81,6 @@ export function typeRow(name: string): TypeRow | undefined {
   return Object.hasOwn(types, name) ? types[name] : undefined;
 }
 
-export function typeNames(): string[] {
-  return Object.keys(table().types);
-}
-
 /** How Go encodes a type. */
 export function encodingOf(name: string): Encoding {
   const all = encodings();
