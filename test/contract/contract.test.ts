@@ -5,6 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Clock } from "../../base/time/clock.ts";
+import { TimerWheel } from "../../base/time/timer-wheel.ts";
 import { allKubeedgeCrds } from "../../protocol/apis/crds.ts";
 import { startApi } from "../support/start.ts";
 
@@ -27,7 +29,10 @@ let failed: string[] = [];
 let stop: () => Promise<void> = () => Promise.resolve();
 
 beforeAll(async () => {
-  const { api } = await startApi({ controllers: false, rbac: true, seed: allKubeedgeCrds, token: "contract" });
+  // Owners of fields stand in the order of their seconds, and what was recorded of an object happened within one.
+  const [wheel, now] = [new TimerWheel(), Date.now()];
+  const clock: Clock = { now: () => now, after: (ms, run) => wheel.after(ms, run) };
+  const { api } = await startApi({ clock, controllers: false, rbac: true, seed: allKubeedgeCrds, token: "contract" });
   stop = () => api.stop();
   const ca = join(tmpdir(), `skep-contract-${process.pid}.crt`);
   writeFileSync(ca, api.access.ca);

@@ -25,7 +25,7 @@ fleet: [{ cohort: gw, count: 1 }]
 steps:
   - fault: { edge: gw-0, latency: 5ms, for: 100ms }
   - apply: { apiVersion: v1, kind: Pod, metadata: { name: web }, spec: { nodeName: gw-0, containers: [{ name: c, image: "nginx:1" }] } }
-  - expect: { at: kube, object: { apiVersion: v1, kind: Pod, name: web }, match: { status: { phase: Failed } }, within: 300ms }
+  - expect: { at: kube, object: { apiVersion: v1, kind: Pod, name: web }, match: { status: { phase: Failed } }, within: 2s }
 catch: [{ show: { at: edge/gw-0 } }]
 ---
 skep: 1
