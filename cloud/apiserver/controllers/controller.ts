@@ -56,10 +56,6 @@ export class KeyQueue {
     this.#isBefore = isBefore;
   }
 
-  get size(): number {
-    return this.#keys.size;
-  }
-
   add(key: string): void {
     if (this.#isStopped) return;
     this.#keys.add(key);

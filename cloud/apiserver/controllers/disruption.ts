@@ -1,12 +1,12 @@
 // Tells of each PodDisruptionBudget how many of its pods may be evicted now (Kubernetes v1.32 `pkg/controller/disruption`).
-import { at, keyOf, type KubeObject, listAt, textAt } from "../../../protocol/apis/kube-object.ts";
+import { at, type KubeObject, listAt } from "../../../protocol/apis/kube-object.ts";
 import { secondsOf } from "../../../protocol/apis/time.ts";
 import { selectorMatches } from "../kinds/label-selector.ts";
-import { deepEqual } from "../patch/json-patch.ts";
 import { type Controller, type ControllerDeps, KeyQueue } from "./controller.ts";
 import { SelectedPods } from "./selected-pods.ts";
 import { share } from "./workloads/counts.ts";
-import { isReady } from "./workloads/pods.ts";
+import { controllerOf, writeStatus } from "./workloads/pods.ts";
+import { isEnded, isReady } from "./pod-state.ts";
 
 const TABLE = "poddisruptionbudgets.policy";
 
@@ -32,8 +32,8 @@ function start(deps: ControllerDeps): () => void {
 }
 
 function reconcile(deps: ControllerDeps, budget: KubeObject, all: readonly KubeObject[]): void {
-  const { clock, resources: { store } } = deps;
-  const pods = all.filter(({ status }) => !["Succeeded", "Failed"].includes(textAt(status, "phase")));
+  const { clock } = deps;
+  const pods = all.filter((pod) => !isEnded(pod));
   const healthy = pods.filter((pod) => isReady(pod) && pod.metadata.deletionTimestamp === undefined).length;
   const least = at(budget, "spec", "minAvailable");
   const most = at(budget, "spec", "maxUnavailable");
@@ -53,20 +53,15 @@ function reconcile(deps: ControllerDeps, budget: KubeObject, all: readonly KubeO
     reason: allowed > 0 ? "SufficientPods" : "InsufficientPods",
     message: "",
   };
-  const wanted = {
-    ...(at(budget, "status", "disruptedPods") === undefined
-      ? {}
-      : { disruptedPods: at(budget, "status", "disruptedPods") }),
+  writeStatus(deps, TABLE, budget, {
+    disruptedPods: at(budget, "status", "disruptedPods"),
     disruptionsAllowed: allowed,
     currentHealthy: healthy,
     desiredHealthy: desired,
     expectedPods: expected,
     observedGeneration: budget.metadata.generation,
     conditions: [...present.filter((one) => one !== old), facts],
-  };
-  const now = store.get(TABLE, keyOf(budget));
-  if (now === undefined || deepEqual(now.status, wanted)) return;
-  store.put(TABLE, { ...now, status: wanted } as KubeObject);
+  });
 }
 
 const scales: Readonly<Record<string, string>> = {
@@ -79,10 +74,11 @@ const scales: Readonly<Record<string, string>> = {
 function expectedOf({ resources: { store } }: ControllerDeps, pods: readonly KubeObject[]): number {
   let expected = 0;
   const seen = new Set<string>();
-  for (const { metadata } of pods) {
-    const owner = metadata.ownerReferences?.find(({ controller }) => controller === true);
+  for (const pod of pods) {
+    const { namespace } = pod.metadata;
+    const owner = controllerOf(pod);
     const table = scales[owner?.kind ?? ""];
-    const object = table === undefined ? undefined : store.get(table, `${metadata.namespace}/${owner?.name}`);
+    const object = table === undefined ? undefined : store.get(table, `${namespace}/${owner?.name}`);
     if (owner === undefined || object === undefined) {
       expected++;
       continue;
@@ -92,9 +88,7 @@ function expectedOf({ resources: { store } }: ControllerDeps, pods: readonly Kub
     const top = object.metadata.ownerReferences?.find(({ controller, kind }) =>
       controller === true && kind === "Deployment"
     );
-    const deployment = top === undefined
-      ? undefined
-      : store.get("deployments.apps", `${metadata.namespace}/${top.name}`);
+    const deployment = top === undefined ? undefined : store.get("deployments.apps", `${namespace}/${top.name}`);
     if (top !== undefined && deployment !== undefined) {
       if (seen.has(top.uid)) continue;
       seen.add(top.uid);

@@ -5,7 +5,7 @@ import { deepEqual } from "../patch/json-patch.ts";
 import { type Controller, type ControllerDeps, KeyQueue } from "./controller.ts";
 import { portOf, servicePods } from "./endpoints.ts";
 import { SelectedPods } from "./selected-pods.ts";
-import { isReady } from "./workloads/pods.ts";
+import { isEnded, isReady } from "./pod-state.ts";
 
 const TABLE = "endpointslices.discovery.k8s.io";
 const SERVICE = "kubernetes.io/service-name";
@@ -56,7 +56,7 @@ function slicesOf(service: KubeObject, pods: readonly KubeObject[]): Slice[] {
       const ip = (ips.length === 0 ? [textAt(pod, "status", "podIP")] : ips).find((one) =>
         one !== "" && one.includes(":") === isV6
       );
-      if (ip === undefined || ["Succeeded", "Failed"].includes(textAt(pod, "status", "phase"))) continue;
+      if (ip === undefined || isEnded(pod)) continue;
       const ports = listAt(service, "spec", "ports").flatMap((port) => portOf(port, pod)).map(named);
       const key = `${String(family)} ${JSON.stringify(ports)}`;
       const group = groups.get(key) ?? { addressType: String(family), ports, endpoints: [] };

@@ -5,7 +5,7 @@ import { deepEqual } from "../patch/json-patch.ts";
 import type { Resources } from "../resources.ts";
 import { type Controller, type ControllerDeps, KeyQueue } from "./controller.ts";
 import { SelectedPods } from "./selected-pods.ts";
-import { isReady } from "./workloads/pods.ts";
+import { isActive, isReady } from "./pod-state.ts";
 
 /** Set by Kubernetes' own controller; here it tells its endpoints from those that people write. */
 const TRIGGER = "endpoints.kubernetes.io/last-change-trigger-time";
@@ -66,10 +66,7 @@ function write({ store, registry }: Resources, service: KubeObject, subsets: unk
 
 /** Pods with the same readiness and ports form one subset. */
 function subsetsOf(service: KubeObject, pods: readonly KubeObject[]): unknown[] {
-  const selected = pods.filter(({ metadata, status }) =>
-    textAt(status, "podIP") !== "" &&
-    metadata.deletionTimestamp === undefined && !["Succeeded", "Failed"].includes(textAt(status, "phase"))
-  );
+  const selected = pods.filter((pod) => textAt(pod, "status", "podIP") !== "" && isActive(pod));
   const subsets = new Map<string, { ports: unknown[]; addresses: unknown[]; notReadyAddresses: unknown[] }>();
   for (const pod of selected) {
     const ports = listAt(service, "spec", "ports").flatMap((port) => portOf(port, pod));

@@ -1,7 +1,8 @@
 // What controllers look up instead of walking over everything: pods by node, dependents by owner, objects by namespace.
 import { keyOf, type KubeObject, textAt } from "../../../protocol/apis/kube-object.ts";
 import type { Store } from "../storage/store.ts";
-import { NodeUse, usesNode } from "./node-fit.ts";
+import { NodeUse } from "./node-fit.ts";
+import { isEnded } from "./pod-state.ts";
 
 /** Where an object is stored. */
 export interface Place {
@@ -111,8 +112,8 @@ export class Indices {
       }
       if (node !== "") this.#pods.set(node, (this.#pods.get(node) ?? new Set()).add(key));
     }
-    if (oldNode !== "" && before !== undefined && usesNode(before)) this.useOf(oldNode).remove(key);
-    if (node !== "" && now !== undefined && usesNode(now)) this.useOf(node).add(now, key);
+    if (oldNode !== "" && before !== undefined && !isEnded(before)) this.useOf(oldNode).remove(key);
+    if (node !== "" && now !== undefined && !isEnded(now)) this.useOf(node).add(now, key);
   }
 }
 

@@ -55,11 +55,6 @@ export class NodeUse {
   }
 }
 
-/** Pods that have ended use nothing. */
-export function usesNode({ status }: KubeObject): boolean {
-  return !["Succeeded", "Failed"].includes(textAt(status, "phase"));
-}
-
 /** Stored objects never change, so what was read from one is kept with it. */
 function remembered<T>(read: (object: KubeObject) => T): (object: KubeObject) => T {
   const known = new WeakMap<KubeObject, T>();
@@ -219,8 +214,20 @@ function matchesAffinity(pod: KubeObject, node: KubeObject): boolean {
   const labels = node.metadata.labels ?? {};
   const selector = (at(pod, "spec", "nodeSelector") ?? {}) as Record<string, string>;
   if (!Object.entries(selector).every(([key, value]) => labels[key] === value)) return false;
-  const required = at(pod, "spec", "affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution");
+  const required = at(pod, ...requiredAffinity);
   return required === undefined || listAt(required, "nodeSelectorTerms").some((term) => matchesTerm(term, node));
+}
+
+const requiredAffinity = [
+  "spec",
+  "affinity",
+  "nodeAffinity",
+  "requiredDuringSchedulingIgnoredDuringExecution",
+] as const;
+
+/** The terms of a pod's required node affinity, one of which must hold. */
+export function requiredTerms(pod: KubeObject): unknown[] {
+  return listAt(pod, ...requiredAffinity, "nodeSelectorTerms");
 }
 
 /** A term without requirements matches nothing. */

@@ -7,7 +7,8 @@ import { deepEqual } from "../patch/json-patch.ts";
 import type { StoreEvent } from "../storage/event.ts";
 import { type Controller, type ControllerDeps, KeyQueue } from "./controller.ts";
 import { recordEvent } from "./events.ts";
-import { isReady, type Misfit, misfitOf, scoreOf, usesNode } from "./node-fit.ts";
+import { isReady, type Misfit, misfitOf, scoreOf } from "./node-fit.ts";
+import { isEnded } from "./pod-state.ts";
 import { NodesByLabel, signatureOf, WaitingPods } from "./waiting-pods.ts";
 
 /** Nodes on which a pod fits that are compared; kube-scheduler, too, looks at a part of a large cluster only. */
@@ -79,8 +80,8 @@ class Scheduler {
       this.#waiting.remove(key);
       // The end of a pod frees room.
       const node = previous === undefined ? "" : textAt(previous, "spec", "nodeName");
-      const isRoomFree = node !== "" && previous !== undefined && usesNode(previous) &&
-        (type === "DELETED" || !usesNode(object));
+      const isRoomFree = node !== "" && previous !== undefined && !isEnded(previous) &&
+        (type === "DELETED" || isEnded(object));
       if (isRoomFree && this.#waiting.size > 0) this.#nodes.add(node);
       return;
     }

@@ -1,5 +1,6 @@
 // What lets the scheduler look at few nodes and few pods: nodes by their labels, waiting pods by what they ask for.
 import { at, type KubeObject, listAt, textAt } from "../../../protocol/apis/kube-object.ts";
+import { requiredTerms } from "./node-fit.ts";
 
 const HOST = "kubernetes.io/hostname";
 const ANY = "";
@@ -9,14 +10,7 @@ export function requirementOf(pod: KubeObject): string {
   const selector = Object.entries((at(pod, "spec", "nodeSelector") ?? {}) as Record<string, string>);
   const found = selector.find(([name]) => name === HOST) ?? selector[0];
   if (found !== undefined) return `${found[0]}=${found[1]}`;
-  const terms = listAt(
-    pod,
-    "spec",
-    "affinity",
-    "nodeAffinity",
-    "requiredDuringSchedulingIgnoredDuringExecution",
-    "nodeSelectorTerms",
-  );
+  const terms = requiredTerms(pod);
   if (terms.length !== 1) return ANY;
   const [term] = terms;
   const isOne = (e: unknown) => textAt(e, "operator") === "In" && listAt(e, "values").length === 1;

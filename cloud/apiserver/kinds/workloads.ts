@@ -134,14 +134,19 @@ const replicaColumns = [
   ...templateColumns(selector),
 ];
 
+const byReplicas: KindRules["selectable"] = {
+  "status.replicas": (object) => String(at(object, "status", "replicas") ?? 0),
+};
+/** Its status begins with a number. */
+const counting: Strategy = { generation: true, prepareCreate: (object) => void (object.status = { replicas: 0 }) };
+
 export const replicaSets: KindRules = {
   shortNames: ["rs"],
   categories: all,
   columns: replicaColumns,
-  selectable: { "status.replicas": (object) => String(at(object, "status", "replicas") ?? 0) },
+  selectable: byReplicas,
   strategy: {
-    generation: true,
-    prepareCreate: (object) => void (object.status = { replicas: 0 }),
+    ...counting,
     validate: (object, old) => [
       ...countErrors(object, "replicas", "minReadySeconds"),
       ...templateErrors(object, ["Always"], old),
@@ -153,10 +158,9 @@ export const replicationControllers: KindRules = {
   shortNames: ["rc"],
   categories: all,
   columns: replicaColumns,
-  selectable: { "status.replicas": (object) => String(at(object, "status", "replicas") ?? 0) },
+  selectable: byReplicas,
   strategy: {
-    generation: true,
-    prepareCreate: (object) => void (object.status = { replicas: 0 }),
+    ...counting,
     validate(object) {
       const labels = (at(object, "spec", "template", "metadata", "labels") ?? {}) as Record<string, string>;
       const wanted = (at(object, "spec", "selector") ?? {}) as Record<string, string>;

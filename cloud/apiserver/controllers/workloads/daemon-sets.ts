@@ -5,11 +5,12 @@ import { selectorMatches } from "../../kinds/label-selector.ts";
 import { deepEqual } from "../../patch/json-patch.ts";
 import type { StoreEvent } from "../../storage/event.ts";
 import { type Controller, type ControllerDeps, KeyQueue } from "../controller.ts";
-import { placementOf } from "../node-fit.ts";
+import { placementOf, requiredTerms } from "../node-fit.ts";
 import type { Toleration } from "../tolerations.ts";
 import { share } from "./counts.ts";
 import { Owners } from "./owners.ts";
-import { availableIn, controllerOf, createPod, deletePod, isEnded, isReady, unlessZero, writeStatus } from "./pods.ts";
+import { isEnded, isReady } from "../pod-state.ts";
+import { availableIn, controllerOf, createPod, deletePod, unlessZero, writeStatus } from "./pods.ts";
 import { forgetOldRevisions, hashOf, revisionsOf } from "./revisions.ts";
 
 const TABLE = "daemonsets.apps";
@@ -260,15 +261,7 @@ function count({ counts }: Known, { available, present, ready, updated, wanted }
 function targetOf(pod: KubeObject): string {
   const bound = textAt(pod, "spec", "nodeName");
   if (bound !== "") return bound;
-  const terms = listAt(
-    pod,
-    "spec",
-    "affinity",
-    "nodeAffinity",
-    "requiredDuringSchedulingIgnoredDuringExecution",
-    "nodeSelectorTerms",
-  );
-  for (const field of terms.flatMap((term) => listAt(term, "matchFields"))) {
+  for (const field of requiredTerms(pod).flatMap((term) => listAt(term, "matchFields"))) {
     if (textAt(field, "key") === "metadata.name") return String(listAt(field, "values")[0] ?? "");
   }
   return "";

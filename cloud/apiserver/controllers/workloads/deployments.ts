@@ -8,7 +8,8 @@ import { recordEvent } from "../events.ts";
 import { share } from "./counts.ts";
 import { deploymentStatus, isComplete } from "./deployment-status.ts";
 import { Owners } from "./owners.ts";
-import { deleteObject, isEnded, manager, patchObject, referenceTo, writeStatus } from "./pods.ts";
+import { isEnded } from "../pod-state.ts";
+import { controllerOf, deleteObject, manager, patchObject, referenceTo, writeStatus } from "./pods.ts";
 import { templateHash } from "./revisions.ts";
 
 const TABLE = "deployments.apps";
@@ -42,9 +43,10 @@ export const deployments: Controller = {
     // A Deployment that recreates its pods waits for the end of the old ones.
     const stop = deps.resources.store.watch("pods", ({ object, type }) => {
       if (type !== "DELETED" && !isEnded(object)) return;
-      const set = object.metadata.ownerReferences?.find(({ controller, kind }) => controller && kind === "ReplicaSet");
+      const set = controllerOf(object);
+      if (set?.kind !== "ReplicaSet") return;
       const { namespace = "" } = object.metadata;
-      const owner = set && deps.resources.store.get(SETS, `${namespace}/${set.name}`)?.metadata.ownerReferences?.[0];
+      const owner = controllerOf(deps.resources.store.get(SETS, `${namespace}/${set.name}`));
       if (owner?.kind === "Deployment") owners.queue.add(`${namespace}/${owner.name}`);
     });
     return () => {

@@ -5,17 +5,8 @@ import type { Controller, ControllerDeps, KeyQueue } from "../controller.ts";
 import { recordEvent } from "../events.ts";
 import { Indexes } from "./job-indexes.ts";
 import { Owners } from "./owners.ts";
-import {
-  controllerOf,
-  createPod,
-  deleteObject,
-  deletePod,
-  isEnded,
-  isReady,
-  patchObject,
-  unlessZero,
-  writeStatus,
-} from "./pods.ts";
+import { isEnded, isReady } from "../pod-state.ts";
+import { controllerOf, createPod, deleteObject, deletePod, patchObject, unlessZero, writeStatus } from "./pods.ts";
 
 const TABLE = "jobs.batch";
 const COMPONENT = "job-controller";

@@ -3,7 +3,6 @@ import {
   at,
   isPlainObject,
   type KubeObject,
-  listAt,
   type OwnerReference,
   textAt,
 } from "../../../../protocol/apis/kube-object.ts";
@@ -11,26 +10,10 @@ import { reasonOf } from "../../../../base/log/logger.ts";
 import { deepEqual } from "../../patch/json-patch.ts";
 import type { ControllerDeps } from "../controller.ts";
 import { recordEvent } from "../events.ts";
+import { readyCondition } from "../pod-state.ts";
 
 /** The manager that a real controller manager writes under. */
 export const manager = "kube-controller-manager";
-
-export function isEnded(pod: KubeObject): boolean {
-  return ["Succeeded", "Failed"].includes(textAt(pod, "status", "phase"));
-}
-
-/** Whether it counts for its controller: neither ended nor being deleted. */
-export function isActive(pod: KubeObject): boolean {
-  return pod.metadata.deletionTimestamp === undefined && !isEnded(pod);
-}
-
-function readyCondition(pod: KubeObject): unknown {
-  return listAt(pod, "status", "conditions").find((c) => at(c, "type") === "Ready" && at(c, "status") === "True");
-}
-
-export function isReady(pod: KubeObject): boolean {
-  return readyCondition(pod) !== undefined;
-}
 
 /** Milliseconds until a pod that is ready counts as available: 0 where it is; Infinity where it is not ready. */
 export function availableIn(pod: KubeObject, owner: KubeObject, { clock, timeScale }: ControllerDeps): number {

@@ -5,7 +5,8 @@ import { secondsOf } from "../../../../protocol/apis/time.ts";
 import { selectorMatches } from "../../kinds/label-selector.ts";
 import type { Controller, ControllerDeps, KeyQueue } from "../controller.ts";
 import { Owners, type Selects } from "./owners.ts";
-import { availableIn, condition, createPod, deletePod, isActive, isReady, unlessZero, writeStatus } from "./pods.ts";
+import { isActive, isReady } from "../pod-state.ts";
+import { availableIn, condition, createPod, deletePod, unlessZero, writeStatus } from "./pods.ts";
 
 /** Pods that are created or deleted at one go, as kube-controller-manager's burst. */
 const BURST = 500;

@@ -5,7 +5,8 @@ import { selectorMatches } from "../../kinds/label-selector.ts";
 import type { Controller, ControllerDeps, KeyQueue } from "../controller.ts";
 import { share } from "./counts.ts";
 import { Owners } from "./owners.ts";
-import { availableIn, createPod, deletePod, isEnded, isReady, manager, unlessZero, writeStatus } from "./pods.ts";
+import { isEnded, isReady } from "../pod-state.ts";
+import { availableIn, createPod, deletePod, manager, unlessZero, writeStatus } from "./pods.ts";
 import { forgetOldRevisions, hashOf, type Revisions, revisionsOf } from "./revisions.ts";
 
 const TABLE = "statefulsets.apps";
