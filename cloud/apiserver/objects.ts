@@ -18,26 +18,41 @@ export interface Read {
   readonly problems: readonly string[];
 }
 
-/** An object of a kind, sharing nothing with `body`. Throws 400 for what is none. */
-export function readObject(kind: Kind, body: unknown, registry: Registry, repeated: readonly string[] = []): Read {
+/**
+ * An object of a kind. Throws 400 for what is none. It shares nothing with `body`, but where that was made from `known`, an
+ * object of the kind: what is deeper than the fields of its metadata, spec and status is then taken over and must not be
+ * changed.
+ */
+export function readObject(
+  kind: Kind,
+  body: unknown,
+  registry: Registry,
+  repeated: readonly string[] = [],
+  known?: KubeObject,
+): Read {
   const given = body === null || body === undefined ? {} : body;
   if (!isPlainObject(given)) throw badRequest("the body is not an object");
   refuseOtherKind(kind, given, registry);
   try {
-    return kind.struct === undefined ? readCustom(kind, given, repeated) : readBuiltin(kind, given, repeated);
+    return kind.struct === undefined ? readCustom(kind, given, repeated) : readBuiltin(kind, given, repeated, known);
   } catch (error) {
     if (error instanceof DecodeError) throw cannotBeHandled(kind, error.message);
     throw error;
   }
 }
 
-function readBuiltin(kind: Kind, given: Readonly<Record<string, unknown>>, repeated: readonly string[]): Read {
+function readBuiltin(
+  kind: Kind,
+  given: Readonly<Record<string, unknown>>,
+  repeated: readonly string[],
+  known: KubeObject | undefined,
+): Read {
   const struct = kind.struct as NonNullable<Kind["struct"]>;
-  const { unknown, value } = decode(struct, given);
+  const { unknown, value } = decode(struct, given, known);
   const object = value as unknown as KubeObject;
   object.apiVersion = apiVersionOf(kind);
   object.kind = kind.kind;
-  applyDefaults(struct, object);
+  applyDefaults(struct, object, known);
   return { object, problems: [...repeated, ...unknown.map(unknownField)] };
 }
 

@@ -3,7 +3,14 @@ import { randomUUID } from "node:crypto";
 import type { Random } from "../../base/random/random.ts";
 import { at, isPlainObject, type Json, keyOf, type KubeObject } from "../../protocol/apis/kube-object.ts";
 import { secondsOf } from "../../protocol/apis/time.ts";
-import { afterUpdate, apply, type ManagedFieldsEntry, withLastApplied, type Writer } from "./apply/managers.ts";
+import {
+  afterUpdate,
+  apply,
+  entriesText,
+  type ManagedFieldsEntry,
+  withLastApplied,
+  type Writer,
+} from "./apply/managers.ts";
 import { TypedError } from "./apply/typed.ts";
 import { withCondition } from "./conditions.ts";
 import {
@@ -194,8 +201,8 @@ export class Resources {
       throw alreadyExists(kind, metadata.name, existing.metadata.deletionTimestamp !== undefined);
     }
     this.#allocate(kind, object);
-    if (options.isDryRun) return shown(kind, new Stored(object, textOf(managed)));
-    return this.#write(kind, object, textOf(managed));
+    if (options.isDryRun) return shown(kind, new Stored(object, entriesText(managed)));
+    return this.#write(kind, object, entriesText(managed));
   }
 
   /**
@@ -251,7 +258,7 @@ export class Resources {
         patch,
       ) as unknown;
       if (!isPlainObject(patched)) throw badRequest("the patched object is not an object");
-      const object = this.#patched(kind, patched, options);
+      const object = this.#patched(kind, patched, options, old.object);
       if (object.metadata.name !== target.name && object.metadata.name) {
         throw otherName(object.metadata.name, target.name);
       }
@@ -268,7 +275,12 @@ export class Resources {
   }
 
   /** The patched object as its kind reads it; what does not fit is the patch's fault. */
-  #patched(kind: Kind, patched: Readonly<Record<string, unknown>>, options: WriteOptions): KubeObject {
+  #patched(
+    kind: Kind,
+    patched: Readonly<Record<string, unknown>>,
+    options: WriteOptions,
+    old: KubeObject,
+  ): KubeObject {
     const refuse = (why: string) => {
       const message = `Invalid value: ${JSON.stringify(JSON.stringify(patched))}: ${why}`;
       return new ApiError(422, "Invalid", ` "" is invalid: patch: ${message}`, {
@@ -300,7 +312,7 @@ export class Resources {
     }
     let read: Read;
     try {
-      read = readObject(kind, patched, this.registry, options.problems);
+      read = readObject(kind, patched, this.registry, options.problems, old);
     } catch (error) {
       const prefix = cannotBeHandled(kind, "").message;
       if (error instanceof ApiError && error.message.startsWith(prefix)) {
@@ -537,8 +549,8 @@ export class Resources {
     this.#refuseInvalid(kind, object, old, [...uidErrors, ...metadataChanges, ...finalizerErrors], subresource, part);
     if (subresource === "" && kind.strategy.allocate !== undefined) this.#allocate(kind, object);
     object.metadata.resourceVersion = old.metadata.resourceVersion as string;
-    const managed = textOf(entries);
-    if (deepEqual(object, old) && managed === (before.managedFields ?? textOf([]))) return before; // nothing changes: the version stays
+    const managed = entriesText(entries);
+    if (deepEqual(object, old) && managed === (before.managedFields ?? entriesText([]))) return before; // nothing changes: the version stays
     if (options.isDryRun) return new Stored(object, managed);
     return this.#settle(kind, object, managed);
   }
@@ -735,10 +747,6 @@ function owners<T>(kept: T, find: () => readonly ManagedFieldsEntry[]): readonly
     if (error instanceof TypedError) return kept;
     throw error;
   }
-}
-
-function textOf(entries: readonly ManagedFieldsEntry[] | undefined): string | undefined {
-  return entries === undefined || entries.length === 0 ? undefined : JSON.stringify(entries);
 }
 
 /** The entries that a client sent; an empty list where it asks to forget them all (`[{}]`), undefined where it says nothing. */

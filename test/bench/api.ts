@@ -136,7 +136,7 @@ const pod = (name: string, more = {}) => ({
     "status patch",
     0.5,
     (i) => call("PATCH", `${pods}/p-${i % LISTED}/status`, status(i), "application/merge-patch+json"),
-    () => bare("POST", "/", pod("echo")),
+    echo,
   );
   const list = Buffer.byteLength(await call("GET", pods));
   await bare("GET", `/${list}`);

@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Clock } from "../../base/time/clock.ts";
 import { TimerWheel } from "../../base/time/timer-wheel.ts";
 import { allKubeedgeCrds } from "../../protocol/apis/crds.ts";
+import { freezeStored } from "../support/frozen.ts";
 import { startApi } from "../support/start.ts";
 
 /** What is not compared, and operations whose answers differ, each with its reason. */
@@ -34,6 +35,7 @@ beforeAll(async () => {
   const clock: Clock = { now: () => now, after: (ms, run) => wheel.after(ms, run) };
   const { api } = await startApi({ clock, controllers: false, rbac: true, seed: allKubeedgeCrds, token: "contract" });
   stop = () => api.stop();
+  freezeStored(api.resources.store);
   const ca = join(tmpdir(), `skep-contract-${process.pid}.crt`);
   writeFileSync(ca, api.access.ca);
   const ignored = exceptions.ignored.flatMap(({ path }) => ["--ignore", path]);

@@ -67,9 +67,28 @@ export function intersection(one: FieldSet, other: FieldSet): FieldSet {
   return combine(one, other, (a, b) => a && b, true) ?? none;
 }
 
+/** The very same set where it has nothing of the other. */
 export function difference(one: FieldSet, other: FieldSet): FieldSet {
   if (isEmpty(one) || isEmpty(other)) return one;
-  return combine(one, other, (a, b) => a && !b, true) ?? none;
+  return minus(one, other, true) ?? none;
+}
+
+function minus(one: FieldSet, other: FieldSet, isRoot: boolean): FieldSet | undefined {
+  let left: Record<string, FieldSet> | undefined;
+  for (const step in other) {
+    const node = step === SELF ? undefined : child(one, step);
+    if (node === undefined) continue;
+    const rest = minus(node, other[step] as FieldSet, false);
+    if (rest === node) continue;
+    left ??= { ...one };
+    if (rest === undefined) delete left[step];
+    else left[step] = rest;
+  }
+  const wasMember = !isRoot && isMember(one);
+  const member = wasMember && !isMember(other);
+  if (left === undefined && member === wasMember) return one;
+  const { [SELF]: _self, ...children } = left ?? one;
+  return nodeOf(member, children);
 }
 
 /** A set without a place and all that is below it. */

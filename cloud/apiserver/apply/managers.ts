@@ -28,6 +28,40 @@ export interface ManagedFieldsEntry {
   readonly subresource?: string;
 }
 
+/** Texts of entries that are kept with their values: many objects are written by the same managers at the same time. */
+const MAX_READ = 256;
+/** Letters of a text that is kept: longer ones are rare. */
+const MAX_READ_LENGTH = 16 * 1024;
+const read = new Map<string, readonly ManagedFieldsEntry[]>();
+const texts = new WeakMap<ManagedFieldsEntry, string>();
+
+/** The entries of a `metadata.managedFields`, which is valid JSON; not to be changed. */
+export function entriesOf(text: string): readonly ManagedFieldsEntry[] {
+  let entries = read.get(text);
+  if (entries !== undefined) return entries;
+  entries = JSON.parse(text) as ManagedFieldsEntry[];
+  if (text.length > MAX_READ_LENGTH) return entries;
+  if (read.size >= MAX_READ) read.clear();
+  read.set(text, entries);
+  return entries;
+}
+
+/** Entries as JSON; undefined where there are none. */
+export function entriesText(entries: readonly ManagedFieldsEntry[] | undefined): string | undefined {
+  if (entries === undefined || entries.length === 0) return undefined;
+  return `[${entries.map(entryText).join(",")}]`;
+}
+
+/** Most entries of a write are those of the write before. */
+function entryText(entry: ManagedFieldsEntry): string {
+  let text = texts.get(entry);
+  if (text === undefined) {
+    text = JSON.stringify(entry);
+    texts.set(entry, text);
+  }
+  return text;
+}
+
 /** Who writes: the field manager's name, and by which part of the API. `time` is RFC 3339. */
 export interface Writer {
   readonly manager: string;

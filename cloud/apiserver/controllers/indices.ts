@@ -112,9 +112,17 @@ export class Indices {
       }
       if (node !== "") this.#pods.set(node, (this.#pods.get(node) ?? new Set()).add(key));
     }
+    if (oldNode === node && usesAsMuch(before, now)) return;
     if (oldNode !== "" && before !== undefined && !isEnded(before)) this.useOf(oldNode).remove(key);
     if (node !== "" && now !== undefined && !isEnded(now)) this.useOf(node).add(now, key);
   }
+}
+
+/** Whether nothing changed but a status in which the pod goes on: versions of an object share what did not change. */
+function usesAsMuch(before: KubeObject | undefined, now: KubeObject | undefined): boolean {
+  if (before === undefined || now === undefined || isEnded(before) !== isEnded(now)) return false;
+  const [old, spec] = [before.spec, now.spec] as Record<string, unknown>[];
+  return Object.keys({ ...old, ...spec }).every((name) => old?.[name] === spec?.[name]);
 }
 
 function addTo(index: Map<string, Map<string, Place>>, name: string, id: string, place: Place): void {

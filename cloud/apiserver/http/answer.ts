@@ -33,40 +33,49 @@ export function plainText(status: number, text: string): Answer {
 
 /** Bytes from which an answer is compressed for clients that allow it. */
 const COMPRESSED_FROM = 128 * 1024;
+/** Letters of a text that is given to Node as a text. */
+const ONE_WRITE = 16 * 1024;
 /** The weakest compression: large lists are asked for on fast networks. */
 const LEVEL = 1;
 
-const compress = promisify(gzip) as (data: Uint8Array, options: { level: number }) => Promise<Buffer>;
+const compress = promisify(gzip) as (data: string | Uint8Array, options: { level: number }) => Promise<Buffer>;
 
 /** Ends the response with an answer. */
 export async function send(request: IncomingMessage, response: ServerResponse, answer: Answer): Promise<void> {
   const { content, contentType, form = { media: "json" }, status, warnings = [] } = answer;
-  let body = bytesOf(content, form, contentType !== undefined);
+  let body = bodyOf(content, form, contentType !== undefined);
+  // A short text goes out in one write with the headers; a long one is encoded but once.
+  if (typeof body === "string" && body.length > ONE_WRITE) body = Buffer.from(body);
+  let length = typeof body === "string" ? Buffer.byteLength(body) : body.length;
   const headers = warningHeaders(warnings);
   if (headers.length > 0) response.setHeader("warning", headers);
   const type = contentType ?? contentTypes["bytes" in content ? "protobuf" : form.media];
   if (type !== "") response.setHeader("content-type", type);
   if (!response.hasHeader("cache-control")) response.setHeader("cache-control", "no-cache, private");
-  if (body.length >= COMPRESSED_FROM && /\bgzip\b/.test(String(request.headers["accept-encoding"] ?? ""))) {
-    body = await compress(body, { level: LEVEL });
+  if (length >= COMPRESSED_FROM && /\bgzip\b/.test(String(request.headers["accept-encoding"] ?? ""))) {
+    const compressed = await compress(body, { level: LEVEL });
+    body = compressed;
+    length = compressed.length;
     response.setHeader("content-encoding", "gzip");
     response.setHeader("vary", "Accept-Encoding");
   }
-  response.setHeader("content-length", body.length);
+  response.setHeader("content-length", length);
   response.writeHead(status);
   response.end(request.method === "HEAD" ? undefined : body);
 }
 
-function bytesOf(content: Content, { isPretty, media }: Pick<Form, "media" | "isPretty">, isRaw: boolean): Uint8Array {
+function bodyOf(
+  content: Content,
+  { isPretty, media }: Pick<Form, "media" | "isPretty">,
+  isRaw: boolean,
+): string | Uint8Array {
   if ("bytes" in content) return content.bytes;
-  if (isRaw && "text" in content) return Buffer.from(content.text);
+  if (isRaw && "text" in content) return content.text;
   if (media === "json" && isPretty !== true) {
-    return Buffer.from(`${"text" in content ? content.text : JSON.stringify(content.value)}\n`);
+    return `${"text" in content ? content.text : JSON.stringify(content.value)}\n`;
   }
   const value: unknown = "text" in content ? JSON.parse(content.text) : content.value;
-  return Buffer.from(
-    media === "yaml" ? stringify(plainJson(value), { version: "1.1" }) : `${JSON.stringify(value, null, 2)}\n`,
-  );
+  return media === "yaml" ? stringify(plainJson(value), { version: "1.1" }) : `${JSON.stringify(value, null, 2)}\n`;
 }
 
 /** Without values that only JSON.stringify understands. */

@@ -180,7 +180,7 @@ export function parsePatch(body: Uint8Array, contentType: string): Body & { read
     if ("error" in parsed) throw badRequest(`error decoding YAML: error converting YAML to JSON: ${parsed.error}`);
     return parsed as Body & { readonly value: Json };
   }
-  const { depth } = outlineOf(text, limits.apiDepth);
+  const { depth, repeated } = outlineOf(text, limits.apiDepth);
   if (depth > limits.apiDepth) throw badRequest(`the body is nested deeper than ${limits.apiDepth} levels`);
   let value: Json;
   try {
@@ -194,10 +194,8 @@ export function parsePatch(body: Uint8Array, contentType: string): Body & { read
       `error decoding patch: json: cannot unmarshal ${found} into Go value of type map[string]interface {}`,
     );
   }
-  const { repeated } = contentType === "application/json-patch+json"
-    ? { repeated: [] }
-    : outlineOf(text, limits.apiDepth);
-  return { value, problems: repeated.map(duplicateField) };
+  const isList = contentType === "application/json-patch+json";
+  return { value, problems: isList ? [] : repeated.map(duplicateField) };
 }
 
 /** The first document of a YAML text, as Go's library reads it (YAML 1.1). Numbers keep their digits as in JSON. */

@@ -1,6 +1,6 @@
 // What happened lately, for watches that come back and lists of the past: bounded by memory and by age, all tables together.
-import type { KubeObject } from "../../../protocol/apis/kube-object.ts";
 import type { StoreEvent } from "./event.ts";
+import type { Stored } from "./stored.ts";
 
 /** Bounds of the history. */
 export interface HistoryOptions {
@@ -63,8 +63,6 @@ export class History {
   /** All changes in their order, and each table's own. */
   readonly #order = new Log<Entry>();
   readonly #tables = new Map<string, { readonly log: Log<StoreEvent>; forgotten: number }>();
-  /** Sizes of objects, each of which is in two changes: the one that wrote it and the one that replaces it. */
-  readonly #sizes = new WeakMap<KubeObject, number>();
   #bytes = 0;
   #forgotten = 0;
 
@@ -82,7 +80,7 @@ export class History {
   add(table: string, event: StoreEvent): void {
     const at = this.#now();
     // What stood there before is often held by an earlier change as well; that one goes first, so it counts here, too.
-    const bytes = this.#sizeOf(event.object) + (event.previous === undefined ? 0 : this.#sizeOf(event.previous));
+    const bytes = sizeOf(event.stored) + (event.storedBefore === undefined ? 0 : sizeOf(event.storedBefore));
     this.#order.push({ table, bytes, at });
     this.#of(table).log.push(event);
     this.#bytes += bytes;
@@ -106,15 +104,6 @@ export class History {
     this.#forgotten = revision;
   }
 
-  #sizeOf(object: KubeObject): number {
-    let size = this.#sizes.get(object);
-    if (size === undefined) {
-      size = sizeOf(object);
-      this.#sizes.set(object, size);
-    }
-    return size;
-  }
-
   #forgetOldest(): void {
     const entry = this.#order.shift();
     if (entry === undefined) return;
@@ -133,11 +122,10 @@ export class History {
   }
 }
 
-/** Bytes of memory that a JSON value takes, about: what V8 needs for its parts, names of fields being shared. */
-export function sizeOf(value: unknown): number {
-  if (typeof value === "string") return 24 + value.length;
-  if (typeof value !== "object" || value === null) return 8;
-  let bytes = 48;
-  for (const key in value) bytes += 16 + sizeOf((value as Record<string, unknown>)[key]);
-  return bytes;
+/**
+ * Bytes of memory that an object takes, about: its text and its values, measured with pods. Objects of long texts take less,
+ * and so do versions of one object, which share what did not change.
+ */
+export function sizeOf(stored: Stored): number {
+  return 100 + stored.body.length * 3;
 }

@@ -1,6 +1,7 @@
 // One version of a stored object: what programs read, who owns its fields, and its text.
+import "../../../protocol/json.ts"; // JSON.stringify of large whole numbers
 import type { KubeObject } from "../../../protocol/apis/kube-object.ts";
-import type { ManagedFieldsEntry } from "../apply/managers.ts";
+import { entriesOf, type ManagedFieldsEntry } from "../apply/managers.ts";
 
 /** Never changed. Its text is made on first use and kept: lists and watches copy it. */
 export class Stored {
@@ -29,7 +30,7 @@ export class Stored {
   }
 
   get entries(): readonly ManagedFieldsEntry[] {
-    return this.managedFields === undefined ? [] : JSON.parse(this.managedFields) as ManagedFieldsEntry[];
+    return this.managedFields === undefined ? [] : entriesOf(this.managedFields);
   }
 
   /** The whole object, its managed fields as values. */

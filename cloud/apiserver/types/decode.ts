@@ -21,12 +21,23 @@ interface Place {
   readonly path: string;
 }
 
-/** Decodes an object of a type. The result shares nothing with `value`. Throws DecodeError at the first wrong type. */
-export function decode(struct: Struct, value: unknown): Decoded {
+/**
+ * Decodes an object of a type. The result shares nothing with `value`, but for lists and objects that `known`, an object
+ * decoded before, has as the very same ones below its own fields: they are good as they are. Throws DecodeError at the first
+ * wrong type.
+ */
+export function decode(struct: Struct, value: unknown, known?: Readonly<Record<string, unknown>>): Decoded {
   const unknown: string[] = [];
-  const goName = struct.goName.split(".").at(-1) as string;
-  const decoded = decodeStruct(struct, value, { struct: goName, fields: "", path: "" }, unknown);
+  const goName = struct.goName.slice(struct.goName.lastIndexOf(".") + 1);
+  const place = { struct: goName, fields: "", path: "" };
+  const decoded = known === undefined || !isPlainObject(value)
+    ? decodeStruct(struct, value, place, unknown)
+    : decodeStruct(struct, value, place, unknown, known, 1);
   return { value: decoded as Record<string, unknown>, unknown };
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === "object" && value !== null;
 }
 
 /** An empty value of a shape, as Go writes it. */
@@ -71,7 +82,15 @@ function mismatch(found: unknown, shape: Shape, { fields, struct }: Place): Deco
   return new DecodeError(`json: cannot unmarshal ${what}${exact} into Go ${where} of type ${goType(shape)}`);
 }
 
-function decodeStruct(struct: Struct, value: unknown, place: Place, unknown: string[]): unknown {
+/** `known` is what stood here before; it is taken over where it is `value` itself, beyond so many `fresh` levels. */
+function decodeStruct(
+  struct: Struct,
+  value: unknown,
+  place: Place,
+  unknown: string[],
+  known?: unknown,
+  fresh = 0,
+): unknown {
   if (value === null || value === undefined) return zeroStruct(struct);
   if (!isPlainObject(value)) throw mismatch(value, struct, place);
   const result: Record<string, unknown> = {};
@@ -89,8 +108,13 @@ function decodeStruct(struct: Struct, value: unknown, place: Place, unknown: str
     }
     const given = value[key];
     if (given === null || given === undefined) continue;
+    const before = isObject(known) && Object.hasOwn(known, key) ? (known as Record<string, unknown>)[key] : undefined;
+    if (given === before && (fresh === 0 || !isObject(given))) {
+      result[key] = given;
+      continue;
+    }
     const inner = { struct: name, fields: prefix + key, path: pathPrefix + key };
-    const decoded = decodeShape(field.shape, given, inner, unknown);
+    const decoded = decodeShape(field.shape, given, inner, unknown, before, fresh === 0 ? 0 : fresh - 1);
     // Storage does not tell an empty list from none.
     if (field.isAlways && field.shape.is === "list" && (decoded as unknown[]).length === 0) result[key] = null;
     else if (!isLeftOut(field, decoded)) result[key] = decoded;
@@ -112,21 +136,31 @@ function isLeftOut({ isAlways, isPointer, shape }: Field, value: unknown): boole
   return true;
 }
 
-function decodeShape(shape: Shape, value: unknown, place: Place, unknown: string[]): unknown {
+function decodeShape(
+  shape: Shape,
+  value: unknown,
+  place: Place,
+  unknown: string[],
+  known?: unknown,
+  fresh = 0,
+): unknown {
   switch (shape.is) {
     case "string":
       if (typeof value === "string") return value;
       break;
     case "struct":
-      return decodeStruct(shape, value, place, unknown);
+      return decodeStruct(shape, value, place, unknown, known, fresh);
     case "list": {
       if (!Array.isArray(value)) break;
       const { item } = shape;
       const list: unknown[] = new Array(value.length);
+      const before: readonly unknown[] | undefined = Array.isArray(known) ? known : undefined;
       for (let i = 0; i < value.length; i++) {
         const given: unknown = value[i];
         list[i] = given === null || given === undefined
           ? zeroOf(item)
+          : before !== undefined && isObject(given) && before[i] === given
+          ? given
           : decodeShape(item, given, { ...place, path: `${place.path}[${i}]` }, unknown);
       }
       return list;
@@ -134,10 +168,13 @@ function decodeShape(shape: Shape, value: unknown, place: Place, unknown: string
     case "map": {
       if (!isPlainObject(value)) break;
       const map: Record<string, unknown> = {};
+      const before = isObject(known) ? known as Record<string, unknown> : undefined;
       for (const key of Object.keys(value)) {
         const given = value[key];
         const inner = given === null || given === undefined
           ? zeroOf(shape.value)
+          : isObject(given) && before !== undefined && Object.hasOwn(before, key) && before[key] === given
+          ? given
           : decodeShape(shape.value, given, { ...place, path: `${place.path}.${key}` }, unknown);
         if (key === "__proto__") {
           Object.defineProperty(map, key, { value: inner, enumerable: true, configurable: true, writable: true });
@@ -202,10 +239,13 @@ function decodeBase64(text: string): string {
   return compact;
 }
 
+/** A time as it is written again: most are. Days beyond the 28th are looked up in the calendar. */
+const plainTime = /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\dZ$/;
 const rfc3339 = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:[.,](\d+))?(Z|[+-]\d\d:\d\d)$/;
 
 /** A time in UTC; whole seconds, or six digits of them, which have to be there. */
 function decodeTime(text: string, kind: "time" | "microTime"): string {
+  if (kind === "time" && plainTime.test(text)) return text;
   const layout = kind === "time" ? "2006-01-02T15:04:05Z07:00" : "2006-01-02T15:04:05.000000Z07:00";
   const match = rfc3339.exec(text);
   const [, moment = "", digits = "", zone = ""] = match ?? [];

@@ -118,7 +118,9 @@ function fillContainer(container: Fields): void {
 function requestLimits(resources: Fields | undefined): void {
   const limits = resources?.limits as Fields | undefined;
   if (resources === undefined || limits === undefined) return;
-  resources.requests = { ...limits, ...resources.requests as object | undefined };
+  const requests = resources.requests as Fields | undefined;
+  if (requests !== undefined && Object.keys(limits).every((name) => Object.hasOwn(requests, name))) return;
+  resources.requests = { ...limits, ...requests };
 }
 
 function fillSubjects(binding: Fields): void {
@@ -182,8 +184,8 @@ function planOf(struct: Struct): Plan {
   return plan;
 }
 
-/** Changes a decoded object. */
-export function applyDefaults(struct: Struct, object: KubeObject | Fields): void {
+/** Changes a decoded object, but for what is `known`: the very same parts of an object whose defaults are filled in. */
+export function applyDefaults(struct: Struct, object: KubeObject | Fields, known?: unknown): void {
   const { constants, dependent, fields } = planOf(struct);
   const own = object as Fields;
   for (const [name, value] of constants) {
@@ -194,13 +196,24 @@ export function applyDefaults(struct: Struct, object: KubeObject | Fields): void
   }
   for (const [name, shape] of fields) {
     const inner = own[name];
-    if (inner !== undefined && inner !== null) fill(shape, inner);
+    if (inner !== undefined && inner !== null) fill(shape, inner, partOf(known, name));
   }
   dependent?.(own);
 }
 
-function fill(shape: Shape, value: unknown): void {
-  if (shape.is === "struct") applyDefaults(shape, value as Fields);
-  else if (shape.is === "list") { for (const item of value as unknown[]) fill(shape.item, item); }
-  else if (shape.is === "map") { for (const item of Object.values(value as Fields)) fill(shape.value, item); }
+function partOf(value: unknown, key: string | number): unknown {
+  return typeof value === "object" && value !== null && Object.hasOwn(value, key)
+    ? (value as Record<string | number, unknown>)[key]
+    : undefined;
+}
+
+function fill(shape: Shape, value: unknown, known: unknown): void {
+  if (value === known) return;
+  if (shape.is === "struct") applyDefaults(shape, value as Fields, known);
+  else if (shape.is === "list") {
+    const items = value as unknown[];
+    for (let i = 0; i < items.length; i++) fill(shape.item, items[i], partOf(known, i));
+  } else if (shape.is === "map") {
+    for (const [key, item] of Object.entries(value as Fields)) fill(shape.value, item, partOf(known, key));
+  }
 }

@@ -9,6 +9,7 @@ import type { Kind } from "../../../../cloud/apiserver/kinds/kind.ts";
 import { Registry } from "../../../../cloud/apiserver/kinds/registry.ts";
 import { Resources } from "../../../../cloud/apiserver/resources.ts";
 import { Store } from "../../../../cloud/apiserver/storage/store.ts";
+import { freezeStored } from "../../../support/frozen.ts";
 import { at, isPlainObject, keyOf, type KubeObject, listAt } from "../../../../protocol/apis/kube-object.ts";
 
 /** Rounds of waiting work after which controllers only answer each other. */
@@ -50,6 +51,7 @@ export class Controlled implements Disposable {
 export function server(clock = new ManualClock(0)) {
   const resources = new Resources(new Store(), new Registry(), () => clock.now(), new Random(1));
   const { store } = resources;
+  freezeStored(store);
   const kind = (resource: string) => {
     const [plural = "", ...group] = resource.split(".");
     const found = resources.registry.all().find((one) => one.plural === plural && one.group === group.join("."));

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { sizeOf } from "../../../../cloud/apiserver/storage/history.ts";
+import { Stored } from "../../../../cloud/apiserver/storage/stored.ts";
 import { Store } from "../../../../cloud/apiserver/storage/store.ts";
 import type { KubeObject } from "../../../../protocol/apis/kube-object.ts";
 
@@ -7,14 +8,14 @@ const object = (name: string, text = "x"): KubeObject => ({ metadata: { name, na
 
 describe("the history of changes", () => {
   test("is bounded by memory, all tables together; who is further behind than it has to list again", () => {
-    const store = new Store({ bytes: 50_000 });
+    const store = new Store({ bytes: 100_000 });
     const revisions: number[] = [];
     for (let i = 0; i < 200; i++) {
       store.put(i % 2 === 0 ? "pods" : "leases", object("one", "x".repeat(1000)));
       revisions.push(store.revision);
     }
-    expect(store.historyBytes).toBeLessThanOrEqual(50_000);
-    expect(store.historyBytes).toBeGreaterThan(40_000);
+    expect(store.historyBytes).toBeLessThanOrEqual(100_000);
+    expect(store.historyBytes).toBeGreaterThan(90_000);
     expect(store.since("pods", revisions[0] as number)).toBeUndefined();
     const seen = store.since("pods", revisions.at(-11) as number);
     expect(seen?.map(({ revision }) => revision)).toEqual(revisions.slice(-10).filter((_, i) => i % 2 === 0));
@@ -22,14 +23,14 @@ describe("the history of changes", () => {
   });
 
   test("counts what stood there before as well: the change that made it is forgotten first", () => {
-    const store = new Store({ bytes: 10_000 });
+    const store = new Store({ bytes: 30_000 });
     store.put("pods", object("one", "x".repeat(3000)));
     store.put("pods", object("one", "y".repeat(3000)));
     store.put("pods", object("one", "z".repeat(3000)));
     // Each holds two texts, so one change fits, not two.
     expect(store.since("pods", store.revision - 1)).toHaveLength(1);
     expect(store.since("pods", store.revision - 2)).toBeUndefined();
-    expect(store.historyBytes).toBeGreaterThan(6000);
+    expect(store.historyBytes).toBeGreaterThan(18_000);
   });
 
   test("forgets what is five minutes old", () => {
@@ -61,8 +62,8 @@ describe("the history of changes", () => {
   });
 
   test("counts an object at about what it takes", () => {
-    const one = object("pod", "x".repeat(500));
-    expect(sizeOf(one)).toBeGreaterThan(500);
-    expect(sizeOf(one)).toBeLessThan(1500);
+    const one = new Stored(object("pod", "x".repeat(500)), undefined);
+    expect(sizeOf(one)).toBeGreaterThan(1000);
+    expect(sizeOf(one)).toBeLessThan(2500);
   });
 });

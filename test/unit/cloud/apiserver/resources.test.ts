@@ -8,11 +8,13 @@ import { ManualClock } from "../../../../base/time/manual-clock.ts";
 import { definitions } from "../../../../cloud/apiserver/controllers/definitions.ts";
 import { serviceAccounts } from "../../../../cloud/apiserver/controllers/service-accounts.ts";
 import { kubeedgeCrds } from "../../../../protocol/apis/crds.ts";
+import { freezeStored } from "../../../support/frozen.ts";
 import { Controlled } from "./controlled.ts";
 import type { Kind } from "../../../../cloud/apiserver/kinds/kind.ts";
 
 function server() {
   const resources = new Resources(new Store(), new Registry(), () => Date.parse("2026-01-01T00:00:00Z"), new Random(1));
+  freezeStored(resources.store);
   new Controlled(resources, new ManualClock(), [definitions, serviceAccounts]);
   const kind = (group: string, version: string, plural: string) =>
     resources.registry.find(group, version, plural) as Kind;
