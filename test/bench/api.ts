@@ -1,6 +1,7 @@
 // The embedded API per second of its processor time, against a bare `node:https` server that echoes JSON, in the same run; what a
 // pod costs where there are few and where there are many; and its memory. `npm run bench`; `--count N` and `--nodes N` (the larger
 // number) make it shorter or longer.
+import type { ClientRequest } from "node:http";
 import https from "node:https";
 import { parseArgs } from "node:util";
 import { mapAtOnce } from "./certificates.ts";
@@ -14,9 +15,18 @@ const NODES = Number(values.nodes);
 const LISTED = Math.min(5000, COUNT * 2);
 const AT_ONCE = 16;
 
+const WATCHERS = 1000;
+const CHANGES = 20;
+
+interface Access {
+  readonly ca: string;
+  readonly url: string;
+  readonly token?: string;
+}
+
 type Call = (method: string, path: string, body?: unknown, type?: string) => Promise<string>;
 
-function client({ ca, token, url }: { readonly ca: string; readonly url: string; readonly token?: string }): Call {
+function client({ ca, token, url }: Access): Call {
   const agent = new https.Agent({ keepAlive: true, maxSockets: AT_ONCE, ca });
   return (method, path, body, type = "application/json") =>
     new Promise((resolve, reject) => {
@@ -148,6 +158,62 @@ const pod = (name: string, more = {}) => ({
     } ms of processor, writing as much text ${(theirs * 1000).toFixed(1)} ms, ratio ${
       (ours / theirs).toFixed(2)
     } (aim 2 at most)`,
+  );
+}
+
+/** Milliseconds of the peer's processor for a change that so many watchers see, each on a connection of its own. */
+async function watched(peer: Peer, { ca, token, url }: Access, path: string, change: (i: number) => Promise<unknown>) {
+  const agent = new https.Agent({ keepAlive: true, maxSockets: Infinity, ca });
+  let bytes = 0;
+  const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
+  const watchers = await mapAtOnce(
+    Array.from({ length: WATCHERS }, (_, i) => i),
+    () =>
+      new Promise<ClientRequest>((resolve, reject) => {
+        const request = https.get(url + path, { agent, headers }, (response) => {
+          response.on("data", (part: Uint8Array) => bytes += part.length);
+          response.on("error", () => {});
+          resolve(request);
+        });
+        request.on("error", reject);
+      }),
+    AT_ONCE,
+  );
+  const settled = async (count: number, from: number) => {
+    let before = -1;
+    await until(async () => {
+      const isStill = bytes === before && bytes > from + count * WATCHERS * 1000;
+      before = bytes;
+      return await Promise.resolve(isStill);
+    });
+  };
+  await change(-1);
+  await settled(1, 0);
+  const [from, start] = [await peer.call("cpu"), bytes];
+  for (let i = 0; i < CHANGES; i++) await change(i);
+  await settled(CHANGES, start);
+  const perChange = (await peer.call("cpu") - from) * 1000 / CHANGES;
+  for (const watcher of watchers) watcher.destroy();
+  return perChange;
+}
+
+{
+  using apiProcess = new Peer();
+  using echoProcess = new Peer();
+  const [api, echo] = [await apiProcess.call("api"), await echoProcess.call("echo")];
+  const [call, bare] = [client(api), client(echo)];
+  await call("POST", path, object("seen"));
+  const change = (i: number) =>
+    call("PATCH", `${path}/seen`, { data: { "key-0": `z${i}` } }, "application/merge-patch+json");
+  const ours = await watched(apiProcess, api, `${path}?watch=true`, change);
+  const text = JSON.parse(await call("GET", `${path}/seen`)) as unknown;
+  const theirs = await watched(echoProcess, echo, "/watch", () => bare("PUT", "/", text));
+  console.log(
+    `a change that ${WATCHERS} watchers see: ${
+      ours.toFixed(1)
+    } ms of processor, bare server that writes the same to each ${theirs.toFixed(1)} ms, quotient ${
+      (ours / theirs).toFixed(2)
+    } (aim 1.3 at most)`,
   );
 }
 

@@ -1,5 +1,6 @@
 // The other ends of a bench, each in a process of its own: many WebSocket clients, a bare `ws` server, an API, a cloudcore.
 import { type ChildProcess, fork } from "node:child_process";
+import type { ServerResponse } from "node:http";
 import https from "node:https";
 import { createSecureContext } from "node:tls";
 import { fileURLToPath } from "node:url";
@@ -73,7 +74,10 @@ export interface Calls {
   serve(server: Credentials): { readonly port: number };
   /** bare: sends; `$ID` in the text is a fresh id for each client. Settles when all have been written. */
   broadcast(text: string): void;
-  /** echo: a bare `node:https` server that reads JSON and writes it back; a GET of `/N` is answered with N bytes of JSON text. */
+  /**
+   * echo: a bare `node:https` server that reads JSON and writes it back; a GET of `/N` is answered with N bytes of JSON text,
+   * one of `/watch` stays open and gets what is put (PUT), as it came.
+   */
   echo(): { readonly url: string; readonly ca: string };
   /** api: an embedded API. */
   api(): { readonly url: string; readonly ca: string; readonly token: string };
@@ -234,16 +238,29 @@ function answerCalls(): void {
       const authority = await createAuthority("echo-ca", Date.now());
       const { certPem, keyPem } = await issueServer(authority, { commonName: "echo" }, ["127.0.0.1"], Date.now());
       const texts = new Map<string, string>();
+      const watchers = new Set<ServerResponse>();
       const server = https.createServer({ key: keyPem, cert: certPem }, (request, response) => {
         const write = (text: string) => response.writeHead(200, { "content-type": "application/json" }).end(text);
         if (request.method === "GET") {
           const path = request.url ?? "";
+          if (path === "/watch") {
+            watchers.add(response.writeHead(200));
+            response.flushHeaders();
+            return;
+          }
           if (!texts.has(path)) texts.set(path, JSON.stringify({ text: "x".repeat(Number(path.slice(1)) - 11) }));
           return void write(texts.get(path) as string);
         }
         const parts: Buffer[] = [];
         request.on("data", (part: Buffer) => parts.push(part));
-        request.on("end", () => write(JSON.stringify(JSON.parse(Buffer.concat(parts).toString()))));
+        request.on("end", () => {
+          const text = JSON.stringify(JSON.parse(Buffer.concat(parts).toString()));
+          if (request.method === "PUT") {
+            const bytes = Buffer.from(text);
+            for (const watcher of watchers) watcher.write(bytes);
+          }
+          write(text);
+        });
       });
       server.keepAliveTimeout = 60_000;
       const port = await listen(server, { host: "127.0.0.1", port: 0, exact: false });

@@ -12,7 +12,7 @@ import { typeNameOf } from "../types/table.ts";
 import { warningHeaders } from "./answer.ts";
 import { contentTypes, type Form, notAcceptable } from "./negotiate.ts";
 import { noNumber, refuseOption } from "./options.ts";
-import { formedEvent, type TableOptions } from "./table.ts";
+import { formedEvent, protobufOf, type TableOptions } from "./table.ts";
 
 /** Bytes that may wait for a slow watcher; beyond it the connection is ended and the client lists again. */
 const MAX_WAITING = 16 * 1024 * 1024;
@@ -173,8 +173,17 @@ function blueprintOf(kind: Kind): string {
   return Buffer.from(empty).toString("base64");
 }
 
-/** The bytes of the event that was written last: all watchers of a change write the same ones. */
-const last: { stored?: Stored; type?: string; bytes?: Uint8Array } = {};
+/** The event that was written last, and its bytes by media type: all watchers of a change write the same ones. */
+const last: { stored?: Stored; type?: string; kind?: Kind; json?: Uint8Array; protobuf?: Uint8Array } = {};
+
+function sharedBytes(kind: Kind, type: string, stored: Stored, media: "json" | "protobuf"): Uint8Array {
+  if (last.stored !== stored || last.type !== type || last.kind !== kind) {
+    Object.assign(last, { stored, type, kind, json: undefined, protobuf: undefined });
+  }
+  return last[media] ??= media === "json"
+    ? Buffer.from(`{"type":"${type}","object":${stored.text}}\n`)
+    : encodeWatchEvent(type, protobufOf(kind, stored.whole));
+}
 
 /** Writes events in the form that its client asked for. */
 class EventWriter {
@@ -203,23 +212,16 @@ class EventWriter {
 
   write(type: string, stored: Stored): void {
     const { form } = this.#request;
-    if (form.as === "object" && form.media === "json") {
-      if (last.stored !== stored || last.type !== type) {
-        last.stored = stored;
-        last.type = type;
-        last.bytes = Buffer.from(`{"type":"${type}","object":${stored.text}}\n`);
-      }
-      this.#send(last.bytes as Uint8Array);
+    const { kind, query } = this.#request;
+    if (form.as === "object" && form.media !== "yaml") {
+      this.#send(sharedBytes(kind, type, stored, form.media));
       return;
     }
-    const { kind, query } = this.#request;
     const options: TableOptions = { query, now: this.#now() };
     const content = formedEvent(kind, stored, form, options, this.#isFirst);
     this.#isFirst = false;
-    if ("bytes" in content) this.#send(encodeWatchEvent(type, content.bytes));
-    else {this.#send(
-        `{"type":"${type}","object":${"text" in content ? content.text : JSON.stringify(content.value)}}\n`,
-      );}
+    const text = "text" in content ? content.text : JSON.stringify("value" in content ? content.value : undefined);
+    this.#send(`{"type":"${type}","object":${text}}\n`);
   }
 
   bookmark(revision: number, annotations?: Record<string, string>): void {
