@@ -2,7 +2,8 @@
 // typed error, and nothing else happens.
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { decodeProtobuf, encodeEnvelope, openEnvelope, ProtobufError } from "../../cloud/apiserver/types/protobuf.ts";
+import { decodeProtobuf, openEnvelope, ProtobufError } from "../../cloud/apiserver/types/protobuf-read.ts";
+import { encodeEnvelope } from "../../cloud/apiserver/types/protobuf-write.ts";
 import { typeNameOf } from "../../cloud/apiserver/types/table.ts";
 
 /** How many cases each; `SKEP_FUZZ_RUNS` for longer. */

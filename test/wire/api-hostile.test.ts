@@ -2,7 +2,7 @@
 import https from "node:https";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { ApiServer } from "../../cloud/apiserver/apiserver.ts";
-import { encodeEnvelope } from "../../cloud/apiserver/types/protobuf.ts";
+import { encodeEnvelope } from "../../cloud/apiserver/types/protobuf-write.ts";
 import { limits } from "../../protocol/limits.ts";
 import { typeNameOf } from "../../cloud/apiserver/types/table.ts";
 import { startApi } from "../support/start.ts";

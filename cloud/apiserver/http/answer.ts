@@ -5,7 +5,7 @@ import { gzip } from "node:zlib";
 import { stringify } from "yaml";
 import { headerText } from "../../../base/transport/header-text.ts";
 import type { KubeStatus } from "../../../protocol/apis/kube-object.ts";
-import { encodeEnvelope } from "../types/protobuf.ts";
+import { encodeEnvelope } from "../types/protobuf-write.ts";
 import { contentTypes, type Form, type Media } from "./negotiate.ts";
 import type { Content } from "./table.ts";
 

@@ -6,7 +6,7 @@ import { isPlainObject, type Json } from "../../../protocol/apis/kube-object.ts"
 import { narrowed, parseJson } from "../../../protocol/json.ts";
 import { limits } from "../../../protocol/limits.ts";
 import { ApiError, badRequest, unsupportedMediaType } from "../status.ts";
-import { decodeProtobuf, openEnvelope, ProtobufError } from "../types/protobuf.ts";
+import { decodeProtobuf, openEnvelope, ProtobufError } from "../types/protobuf-read.ts";
 import { typeNameOf, typeRow } from "../types/table.ts";
 import { jsonError, outlineOf } from "../json-error.ts";
 

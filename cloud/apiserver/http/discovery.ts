@@ -4,7 +4,7 @@ import type { KubeObject } from "../../../protocol/apis/kube-object.ts";
 import type { GroupVersionKind, Kind } from "../kinds/kind.ts";
 import type { Registry } from "../kinds/registry.ts";
 import { unknownResource } from "../status.ts";
-import { encodeEnvelope } from "../types/protobuf.ts";
+import { encodeEnvelope } from "../types/protobuf-write.ts";
 import { typeNameOf } from "../types/table.ts";
 
 interface Part {

@@ -1,6 +1,7 @@
 // What a request's query asks for, checked as kube-apiserver checks its options.
 import { type Clock, sleep } from "../../../base/time/clock.ts";
-import { FUTURE_VERSION_WAIT_MS, type Resources } from "../resources.ts";
+import { FUTURE_VERSION_WAIT_MS } from "../pages.ts";
+import type { Resources } from "../resources.ts";
 import { ApiError, badRequest, type Cause, denied, invalid, unsupported } from "../status.ts";
 
 export type OptionsKind = "ListOptions" | "CreateOptions" | "UpdateOptions" | "PatchOptions" | "DeleteOptions";

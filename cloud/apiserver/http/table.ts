@@ -1,10 +1,10 @@
 // Objects and lists in the form a client asked for: as they are, as kubectl's tables, as metadata alone.
 import type { KubeObject } from "../../../protocol/apis/kube-object.ts";
 import { apiVersionOf, type Kind } from "../kinds/kind.ts";
-import type { Page } from "../resources.ts";
+import type { Page } from "../pages.ts";
 import { ApiError, badRequest } from "../status.ts";
 import { Stored } from "../storage/stored.ts";
-import { encodeEnvelope } from "../types/protobuf.ts";
+import { encodeEnvelope } from "../types/protobuf-write.ts";
 import { typeNameOf } from "../types/table.ts";
 import type { Form } from "./negotiate.ts";
 

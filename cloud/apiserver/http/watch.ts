@@ -2,12 +2,13 @@
 import type { ServerResponse } from "node:http";
 import { type Clock, every, type Timer } from "../../../base/time/clock.ts";
 import { apiVersionOf, type Kind } from "../kinds/kind.ts";
-import { type Resources, shown } from "../resources.ts";
+import type { Resources } from "../resources.ts";
+import { shown } from "../shown.ts";
 import { ApiError, denied, expired, invalid, unsupported } from "../status.ts";
 import type { StoreEvent } from "../storage/event.ts";
 import { type Predicate, selectorOf } from "../storage/selectors.ts";
 import { Stored } from "../storage/stored.ts";
-import { encodeEnvelope, encodeWatchEvent } from "../types/protobuf.ts";
+import { encodeEnvelope, encodeWatchEvent } from "../types/protobuf-write.ts";
 import { typeNameOf } from "../types/table.ts";
 import { warningHeaders } from "./answer.ts";
 import { contentTypes, type Form, notAcceptable } from "./negotiate.ts";

@@ -12,6 +12,7 @@ import { namespaces } from "./namespaces.ts";
 import { ingressClasses, ingresses, networkPolicies } from "./networking.ts";
 import { nodes } from "./nodes.ts";
 import { limitRanges, priorityClasses, resourceQuotas, runtimeClasses, webhooks } from "./policies.ts";
+import { cronJobs, jobs } from "./jobs.ts";
 import { pods } from "./pods.ts";
 import { clusterRoleBindings, roleBindings, roles } from "./rbac.ts";
 import { secrets } from "./secrets.ts";
@@ -20,10 +21,8 @@ import { services } from "./services.ts";
 import { attachments, claims, csiDrivers, csiNodes, storageClasses, volumes } from "./storage.ts";
 import {
   controllerRevisions,
-  cronJobs,
   daemonSets,
   deployments,
-  jobs,
   podTemplates,
   replicaSets,
   replicationControllers,

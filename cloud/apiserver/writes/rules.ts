@@ -1,10 +1,11 @@
 // The rules of single writes: what a patch makes of an object, what a client can't change, what holds a deletion up.
-import type { Json, KubeObject } from "../../protocol/apis/kube-object.ts";
-import type { Kind } from "./kinds/kind.ts";
-import { applyJsonPatch } from "./patch/json-patch.ts";
-import { applyMergePatch } from "../../protocol/apis/merge-patch.ts";
-import { applyStrategicPatch } from "./patch/strategic.ts";
-import { type Cause, conflict, forbidden, unsupportedMediaType } from "./status.ts";
+import type { Json, KubeObject } from "../../../protocol/apis/kube-object.ts";
+import type { Kind } from "../kinds/kind.ts";
+import { applyJsonPatch } from "../patch/json-patch.ts";
+import { applyMergePatch } from "../../../protocol/apis/merge-patch.ts";
+import { applyStrategicPatch } from "../patch/strategic.ts";
+import { emptyStatus } from "../objects.ts";
+import { type Cause, conflict, forbidden, unsupportedMediaType } from "../status.ts";
 
 /** What a client may ask of a deletion (`metav1.DeleteOptions`). */
 export interface DeleteOptions {
@@ -121,4 +122,17 @@ export function refusePreconditions(kind: Kind, object: KubeObject, options: Del
   }
   const permanent = kind.plural === "namespaces" && ["default", "kube-system", "kube-public"].includes(name);
   if (permanent) throw forbidden(kind, name, "this namespace may not be deleted");
+}
+
+/** A new object's status is empty, whatever its client says. */
+export function resetStatus(kind: Kind, object: KubeObject): void {
+  const status = emptyStatus(kind);
+  if (status === undefined) delete object.status;
+  else object.status = status;
+}
+
+/** A write to the object leaves its status as it is, where that is written apart. */
+export function keepStatus(object: KubeObject, old: KubeObject): void {
+  if (old.status === undefined) delete object.status;
+  else object.status = old.status;
 }
