@@ -33,7 +33,7 @@ export function plainText(status: number, text: string): Answer {
 
 /** Bytes from which an answer is compressed for clients that allow it. */
 const COMPRESSED_FROM = 128 * 1024;
-/** Letters of a text that is given to Node as a text. */
+/** Letters of a text that goes out in one write with the headers, as a text. */
 const ONE_WRITE = 16 * 1024;
 /** The weakest compression: large lists are asked for on fast networks. */
 const LEVEL = 1;
@@ -44,8 +44,6 @@ const compress = promisify(gzip) as (data: string | Uint8Array, options: { level
 export async function send(request: IncomingMessage, response: ServerResponse, answer: Answer): Promise<void> {
   const { content, contentType, form = { media: "json" }, status, warnings = [] } = answer;
   let body = bodyOf(content, form, contentType !== undefined);
-  // A short text goes out in one write with the headers; a long one is encoded but once.
-  if (typeof body === "string" && body.length > ONE_WRITE) body = Buffer.from(body);
   let length = typeof body === "string" ? Buffer.byteLength(body) : body.length;
   const headers = warningHeaders(warnings);
   if (headers.length > 0) response.setHeader("warning", headers);
@@ -72,10 +70,20 @@ function bodyOf(
   if ("bytes" in content) return content.bytes;
   if (isRaw && "text" in content) return content.text;
   if (media === "json" && isPretty !== true) {
-    return `${"text" in content ? content.text : JSON.stringify(content.value)}\n`;
+    const text = "text" in content ? content.text : JSON.stringify(content.value);
+    return text.length > ONE_WRITE ? lineOf(text) : `${text}\n`;
   }
   const value: unknown = "text" in content ? JSON.parse(content.text) : content.value;
   return media === "yaml" ? stringify(plainJson(value), { version: "1.1" }) : `${JSON.stringify(value, null, 2)}\n`;
+}
+
+/** A long text with an end of line, encoded without another copy of it. */
+function lineOf(text: string): Uint8Array {
+  const length = Buffer.byteLength(text);
+  const bytes = Buffer.allocUnsafe(length + 1);
+  bytes.write(text);
+  bytes[length] = 0x0a;
+  return bytes;
 }
 
 /** Without values that only JSON.stringify understands. */
