@@ -4,7 +4,14 @@ import { CommanderError } from "commander";
 import { reasonOf } from "../base/log/logger.ts";
 
 /** Exit codes, the same for every command. */
-export const exitCodes = { passed: 0, failed: 1, couldNotRun: 2, interrupted: 130, terminated: 143 } as const;
+export const exitCodes = {
+  passed: 0,
+  failed: 1,
+  couldNotRun: 2,
+  crossed: 99,
+  interrupted: 130,
+  terminated: 143,
+} as const;
 
 /** An error the user can correct; its message says what. */
 export class UsageError extends SkepError {

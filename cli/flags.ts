@@ -60,6 +60,13 @@ export function label(text: string, before: Readonly<Record<string, string>> = {
   return { ...before, [key]: value };
 }
 
+/** `cloudcore=PID` or `api=PID`, one after another. */
+export function processId(text: string, before: Readonly<Record<string, number>> = {}): Record<string, number> {
+  const [, name, pid] = /^(cloudcore|api)=(\d{1,9})$/.exec(text) ?? [];
+  if (name === undefined) throw new InvalidArgumentError("cloudcore=PID or api=PID is needed");
+  return { ...before, [name]: Number(pid) };
+}
+
 /** `I/N`: of N parts the I-th, counted from 0. */
 export function shard(text: string): { readonly index: number; readonly of: number } {
   const [, index, of] = /^(\d{1,6})\/(\d{1,6})$/.exec(text) ?? [];

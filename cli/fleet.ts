@@ -17,7 +17,7 @@ import { UsageError } from "./failure.ts";
 import { makeObjects, refuseCohorts, writtenCohorts } from "./fleet-cohorts.ts";
 import type { FleetFlags } from "./fleet-flags.ts";
 import { refuseSpread, spreadLine } from "./fleet-spread.ts";
-import { lagOf } from "./timer-lag.ts";
+import { lagOf } from "../base/time/timer-lag.ts";
 import { FleetLine } from "./fleet-line.ts";
 import { hubAddressOf } from "./hub-address.ts";
 import { interrupted, interruption } from "./interrupt.ts";

@@ -8,8 +8,9 @@ import { type Selection, wantedScenarios } from "./selection.ts";
 /** Prints the scenarios, one a line; with `--json` their data; and which files hold none. Resolves with the exit code. */
 export async function listCommand(
   files: readonly string[],
-  flags: Selection & { readonly json?: boolean },
+  flags: Selection & { readonly json?: boolean; readonly load?: boolean },
 ): Promise<number> {
+  if (flags.load) return await listProfiles(flags.json === true);
   const found = await wantedScenarios(files, flags);
   const scenarios = found.filter(({ refusals }) => refusals === undefined);
   const refusals = found.flatMap(({ refusals = [] }) => refusals);
@@ -29,8 +30,30 @@ export async function listCommand(
   return code;
 }
 
+/** The load profiles that are shipped, one a line. */
+async function listProfiles(isJson: boolean): Promise<number> {
+  const { shippedProfiles } = await import("../scenarios/load/find.ts");
+  const { durationOf, edgesOf } = await import("../scenarios/load/profile.ts");
+  const rows = (await shippedProfiles()).map(({ name, profile }) => ({
+    name,
+    edges: edgesOf(profile),
+    seconds: Math.round(durationOf(profile) / 1000),
+    description: profile.description,
+  }));
+  if (isJson) process.stdout.write(`${JSON.stringify(rows, null, 2)}\n`);
+  else {
+    const width = Math.max(...rows.map(({ name }) => name.length));
+    for (const { description, edges, name, seconds } of rows) {
+      process.stdout.write(
+        `${name.padEnd(width)}  ${String(edges).padStart(5)} edges, ${String(seconds).padStart(4)} s  ${description}\n`,
+      );
+    }
+  }
+  return exitCodes.passed;
+}
+
 /**
- * Reads scenario or cohort files and every file they name, without running them; reports what is wrong in each.
+ * Reads scenario, load profile or cohort files and every file they name, without running them; reports what is wrong in each.
  * Resolves with the exit code.
  */
 export async function checkCommand(files: readonly string[]): Promise<number> {

@@ -1,19 +1,20 @@
 // The commands of skep. Each is loaded only when it is called.
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { version } from "../base/version.ts";
 import type { ApiserverFlags } from "./apiserver.ts";
 import type { CloudcoreFlags } from "./cloudcore.ts";
 import { describeFailure, exitCodes } from "./failure.ts";
-import { bytes, controllerNames, integer, label, nodePrefix, positive, shard, withFlags } from "./flags.ts";
+import { bytes, controllerNames, integer, label, nodePrefix, positive, processId, shard, withFlags } from "./flags.ts";
 import type { CleanFlags } from "./clean.ts";
 import type { FleetFlags } from "./fleet-flags.ts";
 import { goArguments, withKlogFlags } from "./klog-flags.ts";
+import type { LoadFlags } from "./load.ts";
 import type { ResyncFlags } from "./resync.ts";
 import type { RunFlags } from "./run.ts";
 import type { Selection } from "./selection.ts";
 import type { UpFlags } from "./up.ts";
 
-type ListFlags = Selection & { readonly json?: boolean };
+type ListFlags = Selection & { readonly json?: boolean; readonly load?: boolean };
 
 const program = new Command("skep");
 program.description(
@@ -136,6 +137,42 @@ withFlags(fleet, ["cloudcore", "edges", "seed", "timeScale", "json", "quiet", "v
   .addHelpText("after", "\nExample:\n  skep fleet --cloudcore 192.0.2.10 --edges 100   # the token is in SKEP_TOKEN")
   .action(async (options: FleetFlags) => finish((await import("./fleet.ts")).fleetCommand(options)));
 
+const load = program.command("load <profile>").description(
+  "make load: a profile by its name (skep list --load) or a file, against our cloudcore or any other",
+);
+withFlags(load, ["kubeconfig", "cloudcore", "edges", "seed", "timeScale", "report", "json", "bind", "port", "quiet"])
+  .option("--duration <time>", "all phases together, such as 30s: each is made shorter or longer")
+  .option(
+    "--rate <n>",
+    "the highest rate, operations a second, or the most users: all are changed in proportion",
+    positive,
+  )
+  .option("--scale <n>", "edges, rates and users times this, such as 0.1 for CI", positive)
+  .option(
+    "--processes <n>",
+    "number of processes that the edges are spread over (Default: as many as this machine can use)",
+    integer(1, 256),
+  )
+  .option(
+    "--pid <name=pid>",
+    "show what this process uses, too: cloudcore=PID or api=PID; may be said twice",
+    processId,
+  )
+  .option("--compare <file>", "judge against the load.json of an earlier run, by ratios; worse is code 99")
+  .addOption(
+    new Option("--ramp-to-limit [what]", "search the number of edges, or the rate, at which a threshold breaks")
+      .choices(["edges", "rate"]).preset("edges"),
+  )
+  .option("--metrics-port <n>", "serve the run's numbers for Prometheus there; 0 picks a free port", integer(0, 65_535))
+  .option("--dry-run", "say what it would do to its target and to this machine, and end")
+  .addHelpText("after", "\nExample:\n  skep load deploy --edges 50 --duration 30s")
+  .action(async (profile: string, options: LoadFlags) =>
+    finish((await import("./load.ts")).loadCommand(profile, options))
+  );
+
+program.command("load-edges", { hidden: true }).description("the edges of one process of skep load, which starts it")
+  .action(async () => finish((await import("./load-edges.ts")).loadEdgesCommand()));
+
 program.command("clean").description(
   "remove from a cluster the Nodes, devices and models that skep fleet has made there",
 )
@@ -165,6 +202,7 @@ withFlags(apiserver, ["writeKubeconfig", "json", "bind", "port", "quiet", "verbo
 
 const list = program.command("list [files...]").description("list scenarios: of these files, or of the library");
 withFlags(list, ["json", "select"])
+  .option("--load", "the load profiles that come with skep")
   .addHelpText("after", "\nExample:\n  skep list --tag device")
   .action(async (files: string[], options: ListFlags) =>
     finish((await import("./list.ts")).listCommand(files, options))

@@ -7,6 +7,7 @@ import { Link } from "../base/link/link.ts";
 import type { Logger } from "../base/log/logger.ts";
 import type { Random } from "../base/random/random.ts";
 import type { Clock } from "../base/time/clock.ts";
+import type { KubeObject } from "../protocol/apis/kube-object.ts";
 import type { Message } from "../protocol/message/message.ts";
 import { groups, resourceTypes } from "../protocol/message/names.ts";
 import type { EdgeDevices } from "./device/devices.ts";
@@ -27,6 +28,16 @@ import { EdgeStore } from "./metamanager/store.ts";
 import type { StoreRows } from "./metamanager/store-file.ts";
 import type { ServiceBus } from "./servicebus/servicebus.ts";
 import type { EdgeTimings } from "./timings/timings.ts";
+
+/** Told what becomes of an edge, by those who count or time it; each is called at the moment it happens. */
+export interface EdgeWatch {
+  /** It begins to enrol and dial, after a start. */
+  started(edge: string): void;
+  connected(edge: string): void;
+  disconnected(edge: string): void;
+  /** Its Node is there and its lease is about to be written: after a start, and after each lost connection. */
+  registered(edge: string): void;
+}
 
 /** What an edge is and needs. */
 export interface EdgeOptions extends DeviceSideOptions {
@@ -52,12 +63,12 @@ export interface EdgeOptions extends DeviceSideOptions {
   readonly link?: { readonly latency?: number; readonly jitter?: number };
   /** The stages of the pods that they select. */
   readonly stages?: Stages;
+  readonly watch?: EdgeWatch;
   /** Where its store is kept, so that it outlives this process. Default: in memory alone. */
   readonly rows?: StoreRows;
 }
 
-/** Versions of KubeEdge that edges can simulate. */
-
+/** An edge that comes and goes. */
 export class Edge {
   readonly name: string;
   readonly link: Link;
@@ -71,6 +82,7 @@ export class Edge {
   readonly #meta: MetaManager;
   readonly #devices: DeviceSide;
   readonly #logger: Logger;
+  readonly #watch: EdgeWatch | undefined;
   #isRunning = false;
   /** The stop that is under way. */
   #stopping: Promise<void> | undefined;
@@ -81,6 +93,7 @@ export class Edge {
     this.#logger = logger;
     const random = options.random.stream(`edge/${name}`);
     this.name = name;
+    this.#watch = options.watch;
     this.link = new Link(clock, random.stream("link"), options.link ?? {});
     this.hub = new EdgeHub({
       node: name,
@@ -98,6 +111,7 @@ export class Edge {
       disconnected: () => {
         this.#devices.disconnected();
         this.node.disconnected();
+        this.#watch?.disconnected(name);
       },
     });
     this.store = new EdgeStore(name, options.rows);
@@ -116,7 +130,7 @@ export class Edge {
     this.#meta = meta;
     const identity = { name, labels: options.labels ?? {}, address, pods: options.pods ?? 110 };
     this.node = era.patchesObjects
-      ? new EdgeNode({ identity, meta, store, timings, clock, logger })
+      ? new EdgeNode({ identity, meta, store, timings, clock, logger, registered: () => this.#watch?.registered(name) })
       : new EdgeNodeV11({ identity, meta, timings, clock, logger });
     this.pods = new EdgePods({
       node: name,
@@ -185,6 +199,7 @@ export class Edge {
   }
 
   #begin(): void {
+    this.#watch?.started(this.name);
     this.#devices.start();
     this.pods.start();
     this.hub.start();
@@ -216,9 +231,15 @@ export class Edge {
 
   #connected(): void {
     this.#logger.debug("connected to the cloud");
+    this.#watch?.connected(this.name);
     this.#devices.connected();
     this.node.connected();
     this.pods.connected();
+  }
+
+  /** Asks the cloud for an object by its path, such as `default/configmap/app`, and stores it. Rejects with CloudError or DisconnectedError. */
+  async query(path: string): Promise<KubeObject> {
+    return await this.#meta.query(path);
   }
 
   /** Dispatches a message that is no answer to DeviceTwin or MetaManager, by its group. */

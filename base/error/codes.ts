@@ -128,6 +128,14 @@ export const errorCodes = {
     meaning: "The file of the edges' stores can't be used.",
     advice: "choose another folder with --data, or delete the file to begin with empty stores",
   },
+  SKEP_TOO_LARGE: {
+    meaning: "A load profile needs more than this machine has.",
+    advice: "make it smaller, as with --scale 0.1, or give it another machine",
+  },
+  SKEP_LOAD: {
+    meaning: "A load run could not be made: its edges did not join, or what it needs did not come to be.",
+    advice: "see what the target says; `--edges 10` shows whether it works at all",
+  },
   SKEP_WORKER: {
     meaning: "A worker process of the fleet ended by itself. The message is its last line.",
     advice: "remove the reason named in the message",

@@ -43,6 +43,7 @@ export function monitoredHub({ bus, notReady, sessions, totals }: HubMetricsDeps
         skep_hub_bytes_up_total: bytesUp,
       };
     },
+    histograms: () => [totals.waits, totals.acks],
     notReady,
   };
 }

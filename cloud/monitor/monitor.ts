@@ -1,6 +1,6 @@
 // Health and metrics of a cloudcore over HTTP (KubeEdge's monitorServer): /metrics, /healthz, /readyz.
 import { createServer } from "node:http";
-import { Counter, Gauge, Registry } from "prom-client";
+import { Counter, Gauge, type Histogram, Registry } from "prom-client";
 import { closeServer, listen, type ListenOptions } from "../../base/transport/listen.ts";
 import { limits } from "../../protocol/limits.ts";
 
@@ -16,6 +16,8 @@ export interface Monitored {
   gauges(): Readonly<Record<string, number>>;
   /** Numbers that only grow, by name; with a label, by its values. */
   counters(): Readonly<Record<string, number | Labelled>>;
+  /** How long things took; those of them that are named in `metricsAbout`. */
+  histograms(): readonly Histogram[];
   /** Why it does not serve yet, or no longer; undefined where it does. */
   notReady(): string | undefined;
 }
@@ -32,6 +34,8 @@ export const metricsAbout: Readonly<Record<string, string>> = {
   skep_hub_resends_total: "Messages sent again for want of an acknowledgement",
   skep_hub_drops_total: "Messages for edges that were not sent, by reason",
   skep_hub_refusals_total: "Messages of edges that were not carried out, by reason",
+  skep_hub_wait_seconds: "Time that messages for edges waited in their lanes until they were written",
+  skep_hub_ack_seconds: "Time from a message's entering its lane until the edge acknowledged it",
   skep_hub_bytes_down_total: "Bytes of messages to edges",
   skep_hub_bytes_up_total: "Bytes of messages from edges",
   skep_bus_depth: "Messages waiting for the busiest module",
@@ -74,6 +78,7 @@ function registryOf(monitored: Monitored): Registry {
     process_cpu_seconds_total: (user + system) / 1e6,
   };
   const registers = [registry];
+  for (const histogram of monitored.histograms()) registry.registerMetric(histogram);
   for (const [name, value] of Object.entries(gauges)) {
     new Gauge({ name, help: metricsAbout[name] ?? "", registers }).set(value);
   }

@@ -39,6 +39,8 @@ export interface NodeDeps {
   readonly timings: EdgeTimings;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Called when the Node is known to be there, once per connection. */
+  readonly registered?: () => void;
 }
 
 /** Namespace of the leases of nodes, and how long one is valid (seconds). */
@@ -98,6 +100,7 @@ export class EdgeNode implements NodeAgent {
     if (!this.#wasRegistered) await this.#insert();
     this.#wasRegistered = true;
     this.#isRegistered = true;
+    this.#deps.registered?.();
     await this.#renewLease();
   }
 

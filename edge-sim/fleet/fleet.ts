@@ -6,7 +6,7 @@ import type { Random } from "../../base/random/random.ts";
 import { type Clock, sleep } from "../../base/time/clock.ts";
 import type { DeviceBehaviour } from "../device/device.ts";
 import type { MapperKind } from "../device/device-side.ts";
-import { Edge, type EdgeOptions } from "../edge.ts";
+import { Edge, type EdgeOptions, type EdgeWatch } from "../edge.ts";
 import type { EdgeVersion } from "../era/era.ts";
 import type { HubAddress, Transport } from "../edgehub/hub-address.ts";
 import { type EdgeCredentials, EnrolmentError, fetchCa } from "../edgehub/enrolment.ts";
@@ -55,6 +55,7 @@ export interface FleetOptions {
   readonly random: Random;
   readonly logger: Logger;
   readonly tap?: Tap;
+  readonly watch?: EdgeWatch;
   /** Its part of the edges: the others are in other processes. */
   readonly shard?: Shard;
   /** Where its edges' stores are kept. */

@@ -1,5 +1,6 @@
 // A fleet in several processes: each worker runs one shard and writes its totals once a second as a JSON line.
 import { SkepError } from "../../base/error/skep-error.ts";
+import { eachLine } from "../../base/process/lines.ts";
 import { type ChildProcess, spawn } from "node:child_process";
 import type { FleetTotals } from "./fleet.ts";
 
@@ -60,11 +61,11 @@ export class FleetWorkers {
       });
       this.#children.push(child);
       let lastWord = "";
-      eachLine(child.stdout, (line) => {
+      eachLine(child.stdout, MAX_LINE, (line) => {
         const report = reportIn(line);
         if (report !== undefined) this.#reports[index] = report;
       });
-      eachLine(child.stderr, (line) => {
+      eachLine(child.stderr, MAX_LINE, (line) => {
         if (line.startsWith(LAST_WORD)) lastWord = line.slice(LAST_WORD.length);
         else onLine(line);
       });
@@ -141,14 +142,4 @@ function reportIn(line: string): FleetReport | undefined {
   } catch {
     return undefined;
   }
-}
-
-function eachLine(stream: NodeJS.ReadableStream | null, take: (line: string) => void): void {
-  let rest = "";
-  stream?.setEncoding("utf8");
-  stream?.on("data", (chunk: string) => {
-    const lines = (rest + chunk).split("\n");
-    rest = (lines.pop() as string).slice(0, MAX_LINE);
-    for (const line of lines) if (line !== "") take(line.slice(0, MAX_LINE));
-  });
 }

@@ -1,6 +1,4 @@
 // Runs many scenarios: some at the same time, again where they failed and that was asked for, until one fails for good.
-import { availableParallelism } from "node:os";
-import { version } from "../../base/version.ts";
 import type { HopRecord } from "../../base/hop/hop.ts";
 import type { Target } from "../model/target.ts";
 import type { Environment } from "../model/environment.ts";
@@ -8,6 +6,7 @@ import type { FirstMessage, RunResult, ScenarioResult } from "../model/result.ts
 import type { Progress } from "../model/progress.ts";
 import { type RunOptions, runScenario } from "./run.ts";
 import type { Scenario } from "../model/scenario.ts";
+import { versionsOf } from "../model/versions.ts";
 
 /** How the run goes. */
 export interface RunAllOptions extends Pick<RunOptions, "steps" | "wrongFiles"> {
@@ -74,11 +73,7 @@ export async function runAll(scenarios: readonly Scenario[], options: RunAllOpti
     seed,
     timeScale: target.timeScale,
     patience: target.patience,
-    versions: {
-      skep: version,
-      runtime: runtime(),
-      machine: `${process.platform} ${process.arch}, ${availableParallelism()} cores`,
-    },
+    versions: versionsOf(),
     startedAt,
     took: Date.now() - startedAt,
     interrupted: signal.aborted || impossible !== undefined,
@@ -87,11 +82,6 @@ export async function runAll(scenarios: readonly Scenario[], options: RunAllOpti
     firstMessage,
   };
   return { run, impossible };
-}
-
-function runtime(): string {
-  const deno = (globalThis as { Deno?: { version: { deno: string } } }).Deno;
-  return deno === undefined ? `Node ${process.versions.node}` : `Deno ${deno.version.deno}`;
 }
 
 /** A scenario that passes on a later try is flaky: it counts as passed, and is marked. */

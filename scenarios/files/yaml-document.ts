@@ -5,6 +5,7 @@ import { type Document, isMap, isNode, LineCounter, parseAllDocuments } from "ya
 import { reasonOf } from "../../base/log/logger.ts";
 import { narrowed } from "../../protocol/json.ts";
 import { type Position, ScenarioError } from "./position.ts";
+import { schemas } from "./schemas.ts";
 import { show } from "./show.ts";
 
 export type Path = readonly (string | number)[];
@@ -143,6 +144,10 @@ function describe(error: ErrorObject): string {
     case "const":
       return `${field} must be ${show(params.allowedValue)}, ${found}`;
     case "pattern":
+      // What a duration is for is said in its description.
+      if (params.pattern === schemas.duration.pattern) {
+        return `${field} must be ${schemas.duration.description}, ${found}`;
+      }
       return `${field} must be ${meaning ?? `text like ${String(params.pattern)}`}, ${found}`;
     case "oneOf":
     case "anyOf":

@@ -1,6 +1,7 @@
 // The run as JUnit XML, for CI servers.
 import type { RunResult, ScenarioResult } from "../model/result.ts";
 import { failureLines } from "./terminal.ts";
+import { xmlText as escape } from "./xml.ts";
 
 /** One test suite; a scenario is a test case, its file the class. */
 export function junitReport(run: RunResult, command: string): string {
@@ -47,21 +48,4 @@ function testCase(scenario: ScenarioResult, command: string): string[] {
 
 function seconds(ms: number): string {
   return (ms / 1000).toFixed(3);
-}
-
-const entities: Readonly<Record<string, string>> = {
-  "&": "&amp;",
-  "<": "&lt;",
-  ">": "&gt;",
-  '"': "&quot;",
-  "'": "&apos;",
-};
-
-/** XML text and attribute values; characters that XML 1.0 can't hold are left out. */
-function escape(text: string): string {
-  // deno-lint-ignore no-control-regex
-  return text.replace(/[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]/g, "").replace(
-    /[&<>"']/g,
-    (c) => entities[c] as string,
-  );
 }

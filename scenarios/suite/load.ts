@@ -13,14 +13,28 @@ import type { CodedScenario } from "./session.ts";
 /** The scenarios of a file, in order. Rejects with ScenarioError. */
 export async function loadScenarios(file: string): Promise<Scenario[]> {
   if (isModule(file)) return [await loadCoded(file)];
-  return parseScenarios(await readText(file), file, stepTable);
+  const text = await readText(file);
+  if (isLoad(text)) {
+    throw new ScenarioError({ file, line: 1, column: 1 }, `this is a load profile: make it with skep load ${file}`);
+  }
+  return parseScenarios(text, file, stepTable);
 }
 
-/** What a file holds, as `skep check` reads it: scenarios, or the cohorts of a fleet. Rejects with ScenarioError. */
+/** Whether a text is a load profile. */
+function isLoad(text: string): boolean {
+  return /^load:/m.test(text) && !/^steps:/m.test(text);
+}
+
+/** What a file holds, as `skep check` reads it: scenarios, a load profile, or the cohorts of a fleet. Rejects with ScenarioError. */
 export async function loadForCheck(
   file: string,
 ): Promise<{ readonly what: string; readonly parts: readonly Pick<Scenario, "fleet" | "position" | "where">[] }> {
   const text = isModule(file) ? undefined : await readText(file);
+  if (text !== undefined && isLoad(text)) {
+    const { parseProfiles } = await import("../load/parse.ts");
+    const profiles = parseProfiles(text, file);
+    return { what: profiles.length === 1 ? "a load profile" : `${profiles.length} load profiles`, parts: profiles };
+  }
   const isCohorts = text !== undefined && /^fleet:/m.test(text) && !/^skep:/m.test(text);
   const parts = text === undefined
     ? [await loadCoded(file)]

@@ -28,8 +28,9 @@ const layers: Readonly<Record<string, Readonly<Record<string, readonly string[]>
     checks: ["files", "model", "report"],
     steps: ["files", "model", "report", "checks"],
     engine: ["files", "cohorts", "model"],
-    suite: ["files", "cohorts", "model", "targets", "steps", "engine"],
+    suite: ["files", "cohorts", "model", "targets", "steps", "engine", "load"],
     library: ["model"],
+    load: ["files", "cohorts", "model", "targets", "report"],
   },
   cloud: {
     beehive: [],
@@ -70,6 +71,7 @@ const layers: Readonly<Record<string, Readonly<Record<string, readonly string[]>
     edged: ["era", "timings", "edgehub", "metamanager"],
     "edge.ts": ["era", "timings", "edgehub", "metamanager", "devicetwin", "eventbus", "servicebus", "device", "edged"],
     fleet: ["era", "timings", "edgehub", "metamanager", "device", "edged", "edge.ts"],
+    load: ["edge.ts", "fleet"],
   },
 };
 

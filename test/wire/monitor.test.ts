@@ -60,6 +60,7 @@ describe("the monitor", () => {
     const unready = await serveMonitor(anyPort, {
       gauges: () => ({}),
       counters: () => ({}),
+      histograms: () => [],
       notReady: () => "it has not started yet",
     });
     const answer = await fetch(`http://127.0.0.1:${unready.port}/readyz`);

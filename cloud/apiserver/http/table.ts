@@ -99,9 +99,9 @@ export function formedList(kind: Kind, page: Page, form: Form, options: TableOpt
 /** Items are copied as they are stored. Those of custom resources carry their kind, others do not. */
 function listText(kind: Kind, page: Page, metadata: Record<string, unknown>): string {
   const items = page.items.map((item) => kind.custom === undefined ? item.body : item.text);
-  const head = `{"kind":${JSON.stringify(kind.listKind)},"apiVersion":${JSON.stringify(apiVersionOf(kind))},"metadata":${
-    JSON.stringify(metadata)
-  },"items":[`;
+  const head = `{"kind":${JSON.stringify(kind.listKind)},"apiVersion":${
+    JSON.stringify(apiVersionOf(kind))
+  },"metadata":${JSON.stringify(metadata)},"items":[`;
   // Its ends are joined with the first and the last item: a long list is put together once.
   items[0] = head + (items[0] ?? "");
   items[items.length - 1] += "]}";

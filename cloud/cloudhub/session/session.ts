@@ -11,6 +11,7 @@ import type { Message } from "../../../protocol/message/message.ts";
 import { groups, operations, resourceTypes } from "../../../protocol/message/names.ts";
 import { parseWirePath } from "../../../protocol/resource/path.ts";
 import type { CloudCoreConfig } from "../../config/config.ts";
+import { durationsOf } from "./durations.ts";
 import { encodedContent, encodeV11 } from "./encoded.ts";
 import { PacedQueue } from "./paced-queue.ts";
 import { Resends } from "./resends.ts";
@@ -59,6 +60,9 @@ export class DeliveryTotals {
   readonly drops = new Map<DropReason, number>();
   /** Messages of edges that were not carried out, by reason. */
   readonly refusals = new Map<string, number>();
+  /** Seconds from a message's entering its lane to its first write, and to its acknowledgement. */
+  readonly waits = durationsOf("skep_hub_wait_seconds");
+  readonly acks = durationsOf("skep_hub_ack_seconds");
 
   drop(reason: DropReason): void {
     this.drops.set(reason, (this.drops.get(reason) ?? 0) + 1);
@@ -221,6 +225,7 @@ export class NodeSession {
     this.#resends.acknowledged(item.written);
     this.#totals.acked++;
     const now = this.#deps.clock.now();
+    this.#totals.acks.observe((now - item.since) / 1000);
     this.#tapAt("hub.ack", message, { ack: now - item.sentAt, attempt: item.attempts });
     if (message.route.group === groups.resource) {
       const recorded = recordedOf(object);
@@ -321,6 +326,7 @@ export class NodeSession {
     const { message } = item;
     item.attempts++;
     this.#totals[item.attempts === 1 ? "sent" : "resent"]++;
+    if (item.attempts === 1) this.#totals.waits.observe((item.sentAt - item.since) / 1000);
     item.written = this.#resends.wrote(item.written);
     this.#write(message, { attempt: item.attempts, wait: item.attempts === 1 ? item.sentAt - item.since : 0 });
     this.#armRetry(item, this.#resends.waitAfter(item.attempts));

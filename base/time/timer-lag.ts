@@ -1,5 +1,5 @@
 // How late this process's timers are: whether a fleet is too large for it.
-import { type Clock, every } from "../base/time/clock.ts";
+import { type Clock, every } from "./clock.ts";
 
 /** How often it is looked how late timers are. */
 const LAG_EVERY_MS = 50;

@@ -1,0 +1,120 @@
+// The fleet of a load run: edges in processes of their own, told what to do and asked what they saw.
+import { type ChildProcess, spawn } from "node:child_process";
+import { eachLine } from "../../base/process/lines.ts";
+import { selfCommand } from "../../base/process/self-command.ts";
+import { edgeName } from "../../edge-sim/fleet/fleet.ts";
+import type { EdgeOperation } from "../../edge-sim/load/edge-load.ts";
+import type { EdgeCommand, EdgeProcessReport } from "../../edge-sim/load/protocol.ts";
+import type { ScenarioCohort } from "../cohorts/cohort.ts";
+
+/** Everything the processes are given, but for their parts. */
+export interface EdgesOptions {
+  readonly count: number;
+  /** The first line that each reads, but for its shard. */
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly cohorts: readonly ScenarioCohort[];
+  readonly onReport: (report: EdgeProcessReport, process: number) => void;
+}
+
+/** Characters of a report: one may name many objects. */
+const MAX_LINE = 16 * 1024 * 1024;
+const STOP_MS = 5000;
+const LAST_WORD = "skep: ";
+
+export class EdgeProcesses implements AsyncDisposable {
+  readonly #children: ChildProcess[] = [];
+  readonly #names: readonly string[];
+  readonly #indices: ReadonlyMap<string, number>;
+  readonly #ended = Promise.withResolvers<string>();
+  #isStopping = false;
+
+  constructor({ cohorts, config, count, onReport }: EdgesOptions) {
+    this.#names = cohorts.flatMap(({ cohort, count: edges = 1 }) =>
+      Array.from({ length: edges }, (_, i) => edgeName(cohort, i))
+    );
+    this.#indices = new Map(this.#names.map((name, i) => [name, i]));
+    for (let index = 0; index < count; index++) {
+      const [program, ...args] = selfCommand();
+      const child = spawn(program, [...args, "load-edges"], {
+        stdio: ["pipe", "pipe", "pipe"],
+        env: { ...process.env, SKEP_PARENT: String(process.pid) },
+      });
+      this.#children.push(child);
+      let lastWord = "";
+      eachLine(child.stdout, MAX_LINE, (line) => {
+        if (line.startsWith("{")) onReport(JSON.parse(line) as EdgeProcessReport, index);
+      });
+      eachLine(child.stderr, MAX_LINE, (line) => {
+        lastWord = line.startsWith(LAST_WORD) ? line.slice(LAST_WORD.length) : line;
+      });
+      const ended = (why: string) => {
+        if (!this.#isStopping) this.#ended.resolve(`a process of the fleet ended: ${lastWord === "" ? why : lastWord}`);
+      };
+      // A process that has ended does not read what is written to it.
+      child.stdin?.on("error", () => {});
+      child.once("error", (error) => ended(error.message));
+      child.once("close", (code, signal) => ended(String(code ?? signal)));
+      this.#write(child, { ...config, cohorts, shard: { index, of: count } });
+    }
+    process.once("exit", this.#kill);
+  }
+
+  readonly #kill = (): void => {
+    for (const child of this.#children) child.kill("SIGKILL");
+  };
+
+  /** The names of all edges. */
+  get names(): readonly string[] {
+    return this.#names;
+  }
+
+  /** Settles when one of them has ended by itself, with its last words. */
+  get failed(): Promise<string> {
+    return this.#ended.promise;
+  }
+
+  start(): void {
+    this.#all({ do: "start" });
+  }
+
+  /** Hands operations to the processes whose edges do them. */
+  operate(operations: readonly EdgeOperation[]): void {
+    const parts = this.#children.map((): EdgeOperation[] => []);
+    for (const operation of operations) parts[this.#processOf(operation.edge)]?.push(operation);
+    for (const [i, part] of parts.entries()) {
+      if (part.length > 0) this.#write(this.#children[i] as ChildProcess, { do: "operate", operations: part });
+    }
+  }
+
+  /** These edges lose their connections, for so many milliseconds. */
+  cut(edges: readonly string[], ms: number): void {
+    this.#all({ do: "cut", edges, for: ms });
+  }
+
+  #processOf(edge: string): number {
+    return (this.#indices.get(edge) ?? 0) % this.#children.length;
+  }
+
+  #all(command: EdgeCommand): void {
+    for (const child of this.#children) this.#write(child, command);
+  }
+
+  #write(child: ChildProcess, value: unknown): void {
+    child.stdin?.write(`${JSON.stringify(value)}\n`);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isStopping = true;
+    this.#all({ do: "stop" });
+    const late = setTimeout(this.#kill, STOP_MS);
+    await Promise.all(
+      this.#children.map((child) =>
+        child.exitCode !== null || child.signalCode !== null
+          ? undefined
+          : new Promise<void>((resolve) => child.once("close", () => resolve()))
+      ),
+    );
+    clearTimeout(late);
+    process.off("exit", this.#kill);
+  }
+}

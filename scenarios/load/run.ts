@@ -1,0 +1,507 @@
+// Runs a load profile: the target, the fleet, its objects, phase after phase, and what became of it.
+import { SkepError } from "../../base/error/skep-error.ts";
+import { reasonOf, silentLogger } from "../../base/log/logger.ts";
+import { usageOf } from "../../base/process/usage.ts";
+import { atOnce } from "../../base/queue/at-once.ts";
+import type { Random } from "../../base/random/random.ts";
+import { type Clock, every, sleep } from "../../base/time/clock.ts";
+import { lagOf } from "../../base/time/timer-lag.ts";
+import { Informer } from "../../cloud/kube/informer.ts";
+import { resources } from "../../cloud/kube/resource.ts";
+import type { EdgeProcessReport } from "../../edge-sim/load/protocol.ts";
+import type { Versions } from "../model/result.ts";
+import { EdgeProcesses } from "./edge-processes.ts";
+import { addedTo, type HubMetrics, hubMetrics } from "./hub-metrics.ts";
+import type { FlowName, GaugeName } from "./metrics.ts";
+import { kindPicker, Operations } from "./operations.ts";
+import { edgesOf, type LoadProfile, type Phase } from "./profile.ts";
+import { Recorder, type Sample } from "./recorder.ts";
+import {
+  flowResult,
+  gaugeResult,
+  judge,
+  type LoadResult,
+  type PhaseResult,
+  type ThresholdResult,
+  verdictOf,
+} from "./result.ts";
+import { makeObjects, type Prepared, removeObjects, runLabel } from "./setup.ts";
+import { arrivals, loadAt } from "./shapes.ts";
+import type { LoadTarget } from "./target.ts";
+import { gaugeNames } from "./metrics.ts";
+
+/** A run that could not be made. */
+export class LoadError extends SkepError {
+  readonly code = "SKEP_LOAD";
+}
+
+/** What a run tells while it goes on. */
+export interface LoadProgress {
+  /** Something that happened, in a line. */
+  say(line: string): void;
+  /** Once a second. */
+  sampled(sample: Sample, phase: string): void;
+}
+
+/** What a run is made with. */
+export interface LoadOptions {
+  readonly profile: LoadProfile;
+  readonly prepared: Prepared;
+  readonly target: LoadTarget;
+  /** A name that no other run has. */
+  readonly run: string;
+  readonly processes: number;
+  readonly plan: readonly string[];
+  readonly versions: Versions;
+  readonly timeScale: number;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly signal: AbortSignal;
+  readonly progress: LoadProgress;
+}
+
+/** Milliseconds between two looks at what is due. */
+const TICK_MS = 5;
+/** How long before they are due edges are told what to do. */
+const AHEAD_MS = 100;
+/** Milliseconds for the first edge to connect; after that the address is taken for wrong. */
+const FIRST_CONNECTION_MS = 60_000;
+const SAMPLE_MS = 1000;
+/** Milliseconds between two reads of the cloudcore's metrics. */
+const METRICS_MS = 5000;
+/** Standing pods that are being made at once. */
+const PODS_AT_ONCE = 64;
+
+/** Runs it. Rejects with LoadError where it could not be begun; else it has a result, also where it was interrupted. */
+export async function runLoad(options: LoadOptions): Promise<LoadResult> {
+  await using cleanup = new AsyncDisposableStack();
+  const run = new Run(options, cleanup);
+  return await run.result();
+}
+
+class Run {
+  readonly #options: LoadOptions;
+  readonly #cleanup: AsyncDisposableStack;
+  readonly #recorder = new Recorder();
+  readonly #operations: Operations;
+  readonly #reports: (EdgeProcessReport | undefined)[] = [];
+  readonly #phases: { readonly phase: Phase; readonly name: string; began: number; ended: number }[] = [];
+  readonly #startedAt: number;
+  readonly #ending = new AbortController();
+  readonly #usage = new Map<string, { readonly at: number; readonly cpu: number }>();
+  readonly #lag: () => number;
+  #edges: EdgeProcesses | undefined;
+  #phase = "joining";
+  /** Unix milliseconds at which the first phase began. */
+  #origin: number;
+  #hub: HubMetrics | undefined;
+  #before: { up: number; down: number; operations: number; at: number } | undefined;
+  readonly #reasons: string[] = [];
+  #crossed = false;
+
+  constructor(options: LoadOptions, cleanup: AsyncDisposableStack) {
+    const { clock, prepared, profile, random, run, target } = options;
+    this.#options = options;
+    this.#cleanup = cleanup;
+    this.#startedAt = clock.now();
+    this.#origin = this.#startedAt;
+    this.#lag = lagOf(clock);
+    this.#operations = new Operations({
+      kube: target.kube,
+      clock,
+      random: random.stream("operations"),
+      recorder: this.#recorder,
+      prepared,
+      run,
+      mix: profile.mix,
+      lostAfter: profile.lostAfter,
+      operate: (operations) => this.#edges?.operate(operations),
+      origin: () => this.#origin,
+    });
+    const stop = () => this.#ending.abort(options.signal.reason);
+    if (options.signal.aborted) stop();
+    else options.signal.addEventListener("abort", stop, { once: true });
+    void target.failed.then((why) => {
+      this.#reasons.push(why);
+      this.#ending.abort(new LoadError(why));
+    });
+  }
+
+  async result(): Promise<LoadResult> {
+    const { clock, options, signal } = { ...this.#options, options: this.#options, signal: this.#ending.signal };
+    const sampling = every(clock, SAMPLE_MS, () => void this.#sample());
+    this.#cleanup.defer(() => sampling.cancel());
+    try {
+      await this.#begin();
+      this.#origin = clock.now();
+      for (const [i, phase] of options.profile.phases.entries()) await this.#run(phase, i);
+      await this.#drain();
+    } catch (error) {
+      if (!signal.aborted) throw error;
+      // Nothing has been measured, so there is no result.
+      if (this.#phases.length === 0 && !options.signal.aborted) throw signal.reason;
+    }
+    await this.#sample();
+    this.#recorder.begin(undefined, true, clock.now());
+    this.#operations.stop();
+    return this.#conclude();
+  }
+
+  /** All that is before the first phase: objects, edges, pods that stand. */
+  async #begin(): Promise<void> {
+    const { clock, prepared, processes, profile, progress, random, run, target, timeScale } = this.#options;
+    const signal = this.#ending.signal;
+    const began = clock.now();
+    if (!target.isOurs) this.#cleanup.defer(() => removeObjects(target.kube, prepared, run));
+    await makeObjects(target.kube, profile, prepared, run, signal);
+    if (prepared.devices.length > 0) {
+      progress.say(`${prepared.devices.length} devices are made, in ${clock.now() - began} ms`);
+    }
+    await this.#watch();
+    const cohorts = profile.fleet.map((cohort) => ({ ...cohort, labels: { ...cohort.labels, [runLabel]: run } }));
+    const edges = new EdgeProcesses({
+      count: processes,
+      cohorts,
+      config: {
+        file: profile.position.file,
+        hub: target.hub,
+        timeScale,
+        timings: Object.fromEntries(Object.entries(profile.timings).map(([name, ms]) => [name, ms / timeScale])),
+        seed: random.seed,
+        ...(profile.joinRate === undefined ? {} : { rate: profile.joinRate }),
+      },
+      onReport: (report, index) => this.#hear(report, index),
+    });
+    this.#edges = edges;
+    this.#cleanup.use(edges);
+    void edges.failed.then((why) => {
+      this.#reasons.push(why);
+      this.#ending.abort(new LoadError(why));
+    });
+    edges.start();
+    const count = edgesOf(profile);
+    const deadline = clock.now() + profile.joinWithin;
+    const first = clock.now() + FIRST_CONNECTION_MS;
+    const devices = prepared.devices.length;
+    await this.#until(first, () => this.#sum("connections") > 0, () => `no edge could connect${this.#why()}`);
+    await this.#until(deadline, () => this.#sum("ready") >= count && this.#sum("devices") >= devices, () => {
+      return `${this.#sum("ready")} of ${count} edges are Ready, ${
+        this.#sum("devices")
+      } of ${devices} devices are there${this.#why()}`;
+    });
+    progress.say(`${count} edges are Ready after ${((clock.now() - began) / 1000).toFixed(1)} s`);
+    if (prepared.standing.length === 0) return;
+    this.#phase = "pods";
+    const pods = clock.now();
+    const waiting: Promise<boolean>[] = [];
+    await atOnce(prepared.standing, PODS_AT_ONCE, async (pod) => {
+      signal.throwIfAborted();
+      waiting.push((await this.#operations.stand(pod, profile.joinWithin)).running);
+    });
+    const running = (await Promise.race([Promise.all(waiting), aborted(signal)])).filter((runs) => runs).length;
+    if (running < prepared.standing.length) {
+      throw new LoadError(
+        `${prepared.standing.length - running} of ${prepared.standing.length} pods did not run in time`,
+      );
+    }
+    progress.say(`${running} pods are Running after ${((clock.now() - pods) / 1000).toFixed(1)} s`);
+  }
+
+  /** What an edge that is not connected says of that. */
+  #why(): string {
+    const { problem, refusal } = this.#reports.find((report) => report?.problem ?? report?.refusal) ?? {};
+    const why = refusal ?? problem;
+    return why === undefined ? "" : `; an edge says: ${why}`;
+  }
+
+  /** Follows what the API says of pods and devices. */
+  async #watch(): Promise<void> {
+    const { clock, prepared, profile, random, run, target } = this.#options;
+    const deps = { clock, random: random.stream("informers"), logger: silentLogger };
+    const follow = async (informer: Informer, handler: Parameters<Informer["subscribe"]>[0]) => {
+      informer.subscribe(handler);
+      this.#cleanup.defer(() => informer.stop());
+      await Promise.race([informer.start(), aborted(this.#ending.signal)]);
+    };
+    const hasPods = prepared.standing.length > 0 || profile.mix.some(({ kind }) => kind === "pods");
+    if (hasPods) {
+      const pods = new Informer(target.kube, resources.pods, deps, `${runLabel}=${run}`);
+      await follow(pods, (event) => this.#operations.podChanged(event));
+    }
+    if (profile.mix.some(({ kind }) => kind === "reports")) {
+      const statuses = new Informer(target.kube, resources.devicestatuses, deps);
+      await follow(statuses, (event) => this.#operations.statusChanged(event));
+    }
+  }
+
+  async #run(phase: Phase, index: number): Promise<void> {
+    const { clock, profile, progress, random } = this.#options;
+    const signal = this.#ending.signal;
+    const name = `${index + 1} ${phase.name}`;
+    const began = clock.now();
+    const kept = { phase, name, began, ended: began };
+    this.#phases.push(kept);
+    this.#phase = phase.name;
+    this.#recorder.begin(name, phase.isJudged, began);
+    progress.say(`phase ${name}, ${Math.round(phase.for / 1000)} s`);
+    const pick = profile.mix.length === 0 ? undefined : kindPicker(profile.mix, random.stream(`mix/${index}`));
+    if (phase.lost > 0) this.#storm(phase, index);
+    try {
+      if (pick === undefined || (phase.from === 0 && phase.to === 0)) await sleep(clock, phase.for, signal);
+      else if (phase.model === "open") await this.#open(phase, began, pick, signal);
+      else await this.#closed(phase, began, index, pick, signal);
+    } finally {
+      kept.ended = clock.now();
+    }
+  }
+
+  /** Some edges lose their connections at once, drawn by the seed. */
+  #storm({ away, lost }: Phase, index: number): void {
+    const random = this.#options.random.stream(`storm/${index}`);
+    const names = this.#edges?.names ?? [];
+    const chosen = lost >= 1 ? names : names.filter(() => random.next() < lost);
+    this.#edges?.cut(chosen, away / this.#options.timeScale);
+  }
+
+  /** Operations are begun when they are due, whatever has become of those before. */
+  async #open(
+    phase: Phase,
+    began: number,
+    pick: () => Parameters<Operations["run"]>[0],
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { clock } = this.#options;
+    const due = arrivals(phase);
+    for (let next = due.next(); !next.done;) {
+      const now = clock.now();
+      while (!next.done && began + next.value <= now + AHEAD_MS) {
+        const at = began + next.value;
+        const kind = pick();
+        // Edges have clocks of their own; what we do ourselves is done when it is due.
+        if (kind === "reports" || kind === "queries" || at <= now) void this.#operations.run(kind, at);
+        else clock.after(at - now, () => void (signal.aborted || this.#operations.run(kind, at)));
+        next = due.next();
+      }
+      this.#operations.flush();
+      await sleep(clock, TICK_MS, signal);
+    }
+    await sleep(clock, Math.max(0, began + phase.for - clock.now()), signal);
+  }
+
+  /** So many users, each of whom waits until an operation has ended, thinks, and begins the next one. */
+  async #closed(
+    phase: Phase,
+    began: number,
+    index: number,
+    pick: () => Parameters<Operations["run"]>[0],
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { clock, random } = this.#options;
+    const thinking = random.stream(`think/${index}`);
+    const over = () => clock.now() - began >= phase.for || signal.aborted;
+    const users = new Set<Promise<void>>();
+    const use = async (number: number) => {
+      while (!over() && number < loadAt(phase, clock.now() - began)) {
+        await this.#operations.run(pick(), clock.now());
+        const think = thinking.jitter(phase.think, phase.jitter);
+        // An operation that ended at once must not keep the others from theirs.
+        await sleep(clock, Math.max(1, think), signal);
+      }
+    };
+    const present = new Map<number, Promise<void>>();
+    while (!over()) {
+      const wanted = Math.round(loadAt(phase, clock.now() - began));
+      for (let number = 0; number < wanted; number++) {
+        if (present.has(number)) continue;
+        const user = use(number).catch(() => {}).finally(() => present.delete(number));
+        present.set(number, user);
+        users.add(user);
+        void user.finally(() => users.delete(user));
+      }
+      this.#operations.flush();
+      await sleep(clock, TICK_MS, signal);
+    }
+  }
+
+  /** Waits for what is still under way, so long as it may not be lost. */
+  async #drain(): Promise<void> {
+    const { clock, profile } = this.#options;
+    this.#phase = "the last operations";
+    const deadline = clock.now() + profile.lostAfter + TICK_MS;
+    while (this.#operations.underWay > 0 && clock.now() < deadline) {
+      this.#operations.flush();
+      await sleep(clock, TICK_MS, this.#ending.signal);
+    }
+  }
+
+  #hear(report: EdgeProcessReport, index: number): void {
+    this.#reports[index] = report;
+    const recorder = this.#recorder;
+    for (const [flow, counts] of Object.entries(report.flows)) recorder.addCounts(flow as FlowName, counts);
+    for (const [reason, count] of Object.entries(report.errors)) recorder.error(reason, count);
+    recorder.count("reconnects", report.losses);
+    this.#operations.hear(report);
+  }
+
+  #sum(
+    key: "edges" | "connected" | "ready" | "podsRunning" | "devices" | "connections" | "up" | "down" | "rss" | "cpu",
+  ): number {
+    return this.#reports.reduce((sum, report) => sum + (report?.[key] ?? 0), 0);
+  }
+
+  async #sample(): Promise<void> {
+    const { clock, progress, target } = this.#options;
+    const now = clock.now();
+    const [cloudcore, api, generator] = await Promise.all([
+      target.usage("cloudcore"),
+      target.usage("api"),
+      usageOf(process.pid),
+    ]);
+    await this.#readHub(now);
+    const gauges: Partial<Record<GaugeName, number>> = {};
+    const use = (
+      name: "cloudcore" | "api" | "fleet" | "generator",
+      usage: { cpu: number; rss: number } | undefined,
+    ) => {
+      if (usage === undefined) return;
+      const before = this.#usage.get(name);
+      this.#usage.set(name, { at: now, cpu: usage.cpu });
+      if (name !== "generator") gauges[`${name}.rss`] = usage.rss;
+      if (before !== undefined && now > before.at) {
+        gauges[`${name}.cpu`] = Math.max(0, usage.cpu - before.cpu) * 1000 / (now - before.at);
+      }
+    };
+    use("cloudcore", cloudcore);
+    use("api", api);
+    use("generator", generator);
+    if (this.#reports.length > 0) {
+      use("fleet", { cpu: this.#sum("cpu"), rss: this.#sum("rss") });
+      const up = this.#sum("up");
+      const down = this.#sum("down");
+      const operations = this.#operations.begun;
+      const before = this.#before;
+      if (before !== undefined && now > before.at) {
+        const rate = (count: number, then: number) => Math.max(0, count - then) * 1000 / (now - before.at);
+        gauges["messages.up"] = rate(up, before.up);
+        gauges["messages.down"] = rate(down, before.down);
+        gauges.operations = rate(operations, before.operations);
+      }
+      this.#before = { up, down, operations, at: now };
+      gauges.edges = this.#sum("edges");
+      gauges["edges.connected"] = this.#sum("connected");
+      gauges["edges.ready"] = this.#sum("ready");
+      gauges["pods.running"] = this.#sum("podsRunning");
+    }
+    gauges["generator.lag"] = Math.max(this.#lag(), ...this.#reports.map((report) => report?.lag ?? 0));
+    const sample = this.#recorder.sample(now, gauges);
+    progress.sampled({ ...sample, at: this.#phases.length === 0 ? -1 : (now - this.#origin) / 1000 }, this.#phase);
+    this.#abortWhereCrossed(now);
+  }
+
+  async #readHub(now: number): Promise<void> {
+    const due = this.#hub === undefined || now - (this.#usage.get("hub")?.at ?? 0) >= METRICS_MS;
+    if (!due) return;
+    this.#usage.set("hub", { at: now, cpu: 0 });
+    const text = await this.#options.target.metrics();
+    if (text === undefined) return;
+    const read = hubMetrics(text);
+    const before = this.#hub;
+    this.#hub = read;
+    if (before === undefined) return;
+    this.#recorder.count("resends", Math.max(0, read.resends - before.resends));
+    this.#recorder.addCounts("downstream.wait", addedTo(before.wait, read.wait));
+    this.#recorder.addCounts("downstream.acked", addedTo(before.acked, read.acked));
+  }
+
+  #abortWhereCrossed(now: number): void {
+    const { profile } = this.#options;
+    if (this.#phases.length === 0 || this.#ending.signal.aborted) return;
+    for (const threshold of profile.thresholds) {
+      if (threshold.abortAfter === undefined || now - this.#origin < threshold.abortAfter) continue;
+      const { verdict } = judge(threshold, this.#recorder, this.#judgedSamples(), profile);
+      if (verdict !== "crossed") continue;
+      this.#crossed = true;
+      this.#reasons.push(`ended early: ${threshold.text} was crossed`);
+      this.#ending.abort(new LoadError("a threshold was crossed"));
+      return;
+    }
+  }
+
+  /** Samples of judged phases. */
+  #judgedSamples(): Sample[] {
+    const from = this.#phases.find(({ phase }) => phase.isJudged)?.began ?? Infinity;
+    const to = this.#phases.at(-1)?.ended ?? 0;
+    const end = to > from ? to + SAMPLE_MS : Infinity;
+    return this.#recorder.samples.filter(({ at }) => at >= from && at <= end);
+  }
+
+  #conclude(): LoadResult {
+    const { clock, plan, prepared: _prepared, processes, profile, random, run, signal, target, versions } =
+      this.#options;
+    const recorder = this.#recorder;
+    const samples = this.#judgedSamples();
+    const thresholds: ThresholdResult[] = profile.thresholds.map((one) => judge(one, recorder, samples, profile));
+    const { reason, verdict } = verdictOf({
+      thresholds,
+      isCrossed: this.#crossed,
+      late: recorder.flows.get("generator.late")?.getValueAtPercentile(99) ?? 0,
+      maxLag: profile.maxLag,
+      interruption: signal.aborted ? reasonOf(signal.reason) : undefined,
+      hasBroken: this.#ending.signal.aborted && !this.#crossed,
+    });
+    const reasons = [...this.#reasons, ...reason === undefined ? [] : [reason]];
+    return {
+      format: "skep.load/1",
+      run,
+      name: profile.name,
+      file: profile.position.file,
+      target: target.name,
+      seed: random.seed,
+      edges: edgesOf(profile),
+      processes,
+      plan,
+      versions,
+      startedAt: this.#startedAt,
+      took: clock.now() - this.#startedAt,
+      verdict,
+      reasons,
+      thresholds,
+      phases: this.#phases.map(({ began, ended, name, phase }): PhaseResult => ({
+        name,
+        shape: phase.shape,
+        isJudged: phase.isJudged,
+        began: (began - this.#origin) / 1000,
+        ended: (ended - this.#origin) / 1000,
+        flows: [...recorder.phases.get(name) ?? []].map(([flow, histogram]) => flowResult(flow, histogram)),
+      })),
+      flows: [...recorder.flows].map(([flow, histogram]) => flowResult(flow, histogram)),
+      gauges: Object.fromEntries(
+        (Object.keys(gaugeNames) as GaugeName[]).flatMap((gauge) => {
+          const result = gaugeResult(samples, gauge);
+          return result === undefined ? [] : [[gauge, result]];
+        }),
+      ),
+      counts: recorder.counts,
+      errors: [...recorder.reasons].map(([reason, count]) => ({ reason, count })),
+      slowest: recorder.slowest,
+      samples: recorder.samples.map((sample) => ({ ...sample, at: (sample.at - this.#origin) / 1000 })),
+    };
+  }
+
+  async #until(deadline: number, isSo: () => boolean, missing: () => string): Promise<void> {
+    const { clock } = this.#options;
+    while (!isSo()) {
+      if (clock.now() > deadline) throw new LoadError(`not in time: ${missing()}`);
+      await sleep(clock, 50, this.#ending.signal);
+    }
+  }
+}
+
+/** Rejects when the signal is aborted; does not settle otherwise. */
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    const fail = () => reject(signal.reason as Error);
+    if (signal.aborted) fail();
+    else signal.addEventListener("abort", fail, { once: true });
+  });
+}
