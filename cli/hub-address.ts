@@ -90,7 +90,8 @@ async function issuerFrom(dir: string): Promise<NonNullable<HubAddress["issue"]>
   return await issuerOf(authority);
 }
 
-async function issuerOf(authority: CertificateAuthority): Promise<NonNullable<HubAddress["issue"]>> {
+/** Makes certificates of edges with a CA, some thousands a second. */
+export async function issuerOf(authority: CertificateAuthority): Promise<NonNullable<HubAddress["issue"]>> {
   const { bulkIssuer } = await import("../protocol/pki/bulk.ts");
   const { nodeCommonName, nodeOrganization } = await import("../protocol/pki/request.ts");
   const issue = bulkIssuer(authority, Date.now());

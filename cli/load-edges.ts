@@ -10,8 +10,11 @@ import { Fleet, type Shard } from "../edge-sim/fleet/fleet.ts";
 import { EdgeLoad } from "../edge-sim/load/edge-load.ts";
 import { type EdgeCommand, type EdgeProcessReport, REPORT_EVERY_MS } from "../edge-sim/load/protocol.ts";
 import { edgecoreTimings, type EdgeTimings, scaledTimings } from "../edge-sim/timings/timings.ts";
+import type { CertificateAuthority } from "../protocol/pki/ca.ts";
 import type { ScenarioCohort } from "../scenarios/cohorts/cohort.ts";
 import { cohortOf } from "../scenarios/cohorts/fleet-cohort.ts";
+import type { AuthorityData } from "../scenarios/load/target.ts";
+import { issuerOf } from "./hub-address.ts";
 import { interrupted, interruption } from "./interrupt.ts";
 
 /** The first line of standard input. */
@@ -20,6 +23,8 @@ export interface EdgesConfig {
   /** What models stand beside. */
   readonly file: string;
   readonly hub: HubAddress;
+  /** The CA that edges have certificates of, DER in base64; without it they enrol with the hub's token. */
+  readonly authority?: AuthorityData;
   readonly timeScale: number;
   readonly timings: Partial<EdgeTimings>;
   readonly seed: number;
@@ -47,12 +52,12 @@ export async function loadEdgesCommand(): Promise<number> {
   });
   // The generator is gone.
   process.stdin.on("end", () => stopped.resolve());
-  const { cohorts, file, hub, rate, seed, shard, timeScale, timings } = await config.promise;
+  const { authority, cohorts, file, hub, rate, seed, shard, timeScale, timings } = await config.promise;
   const own = { ...scaledTimings(edgecoreTimings, timeScale), ...timings };
   const load = new EdgeLoad(clock, own.lease);
   const fleet = new Fleet({
     cohorts: await Promise.all(cohorts.map((cohort) => cohortOf(cohort, file, { timeScale }))),
-    hub,
+    hub: authority === undefined ? hub : { ...withoutToken(hub), issue: await issuerOf(await authorityOf(authority)) },
     timings: own,
     clock,
     random: new Random(seed),
@@ -110,4 +115,13 @@ export async function loadEdgesCommand(): Promise<number> {
     process.stdin.destroy();
   }
   return code() ?? 0;
+}
+
+function withoutToken({ token: _token, ...hub }: HubAddress): HubAddress {
+  return hub;
+}
+
+async function authorityOf({ cert, key }: AuthorityData): Promise<CertificateAuthority> {
+  const { loadAuthority } = await import("../protocol/pki/ca.ts");
+  return await loadAuthority(Buffer.from(cert, "base64"), Buffer.from(key, "base64"));
 }

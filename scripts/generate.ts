@@ -9,6 +9,11 @@ import { errorCodes, type ErrorFacts } from "../base/error/codes.ts";
 import { editorSchema } from "../scenarios/engine/schema.ts";
 import { loadScenarios } from "../scenarios/suite/load.ts";
 import { libraryFiles } from "../scenarios/library/library.ts";
+import { spoken } from "../scenarios/files/duration.ts";
+import { shippedProfiles } from "../scenarios/load/find.ts";
+import { countNames, flowNames, gaugeNames } from "../scenarios/load/metrics.ts";
+import { durationOf, edgesOf } from "../scenarios/load/profile.ts";
+import { profileEditorSchema, profileSchema } from "../scenarios/load/schema.ts";
 import { stepTable } from "../scenarios/steps/table.ts";
 import { capabilities } from "../scenarios/model/target.ts";
 
@@ -131,6 +136,35 @@ function errorsPage(): string {
   ].join("\n");
 }
 
+/** What load profiles measure and do. */
+async function loadReference(): Promise<string> {
+  const table = (names: Readonly<Record<string, string>>) =>
+    ["| | |\n|---|---|", ...Object.entries(names).map(([name, about]) => `| \`${name}\` | ${about} |`)].join("\n");
+  const mix = ((profileSchema.properties as Record<string, Schema>).load?.properties as Record<string, Schema>).mix;
+  const kinds = Object.entries(mix?.properties as Record<string, Schema>).map(([name, kind]) => {
+    const fields = Object.entries(kind.properties as Record<string, Schema>).map(([field, schema]) =>
+      `\`${field}\`: ${String(schema.description)}`
+    );
+    return `| \`${name}\` | ${String(kind.description)} | ${fields.join("; ")} |`;
+  });
+  const profiles = (await shippedProfiles()).map(({ name, profile }) =>
+    `| \`${name}\` | ${edgesOf(profile)} | ${spoken(durationOf(profile))} | ${profile.description} |`
+  );
+  return [
+    "## Profiles that come with skep\n\n| name | edges | phases take | |\n|---|---|---|---|",
+    ...profiles,
+    "\n## What is done: the mix\n\n| kind | | fields |\n|---|---|---|",
+    ...kinds,
+    `\n## What is measured\n\nFlows, in milliseconds; thresholds take \`p(N)\`, \`mean\`, \`min\`, \`max\` and \`count\` of them:\n\n${
+      table(flowNames)
+    }`,
+    `\nGauges, sampled once a second; \`min\`, \`mean\`, \`max\`, \`last\` and \`growth\` (the mean of the last third against that of the first). \`edges.*\` may be compared with a share of the edges, as in \`edges.ready min == 100%\`:\n\n${
+      table(gaugeNames)
+    }`,
+    `\nCounts of the judged time:\n\n${table(countNames)}`,
+  ].join("\n");
+}
+
 const outputs: Readonly<Record<string, string>> = {
   "docs/cloudcore.md": await between("docs/cloudcore.md", cloudcoreReference()),
   "docs/errors.md": errorsPage(),
@@ -139,6 +173,8 @@ const outputs: Readonly<Record<string, string>> = {
     ["cloudhub", "controllers", "edge"].map((part) => `test/statements/${part}.json`),
   ),
   "scenarios/scenario.schema.json": `${JSON.stringify(editorSchema(stepTable), null, 2)}\n`,
+  "docs/load.md": await between("docs/load.md", await loadReference()),
+  "scenarios/load/profile.schema.json": `${JSON.stringify(profileEditorSchema, null, 2)}\n`,
   "docs/library.md": await libraryPage(),
   "docs/scenarios.md": await between(
     "docs/scenarios.md",

@@ -348,11 +348,18 @@ export function derOf(pem: string): Uint8Array {
   return Buffer.from(pem.replace(/-----[^-]+-----/g, ""), "base64");
 }
 
+/** Nearly all are the same: those of an edge. */
+let edgeExtensions: Extension[] | undefined;
+
 function clientExtensions(usages: readonly string[]): Extension[] {
-  return [
+  const isEdge = usages.length === 1 && usages[0] === usage.client;
+  if (isEdge && edgeExtensions !== undefined) return edgeExtensions;
+  const extensions = [
     new KeyUsagesExtension(KeyUsageFlags.digitalSignature | KeyUsageFlags.keyEncipherment, true),
     new ExtendedKeyUsageExtension([...usages]),
   ];
+  if (isEdge) edgeExtensions = extensions;
+  return extensions;
 }
 
 async function sign(
@@ -374,8 +381,20 @@ async function sign(
     publicKey,
     signingKey: ca.signingKey,
     signingAlgorithm: algorithm,
-    extensions: [...extensions, await AuthorityKeyIdentifierExtension.create(ca.certificate.publicKey)],
+    extensions: [...extensions, await keyIdentifierOf(ca)],
   });
+}
+
+/** The same in every certificate that a CA signs. */
+const keyIdentifiers = new WeakMap<CertificateAuthority["certificate"], Promise<Extension>>();
+
+function keyIdentifierOf({ certificate }: CertificateAuthority): Promise<Extension> {
+  let identifier = keyIdentifiers.get(certificate);
+  if (identifier === undefined) {
+    identifier = AuthorityKeyIdentifierExtension.create(certificate.publicKey);
+    keyIdentifiers.set(certificate, identifier);
+  }
+  return identifier;
 }
 
 function pairOf(certificate: X509Certificate, key: KeyObject): KeyPair {

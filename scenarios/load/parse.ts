@@ -36,7 +36,7 @@ interface WrittenMix {
 
 interface WrittenLoad {
   readonly edges?: number;
-  readonly join?: { readonly rate?: number; readonly within?: string };
+  readonly join?: { readonly rate?: number; readonly within?: string; readonly with?: "certificates" | "token" };
   readonly timings?: { readonly heartbeat?: string; readonly lease?: string; readonly nodeStatus?: string };
   readonly standing?: { readonly podsPerEdge?: number; readonly configmapsPerPod?: number };
   readonly warmUp?: string;
@@ -113,6 +113,7 @@ function profileOf(document: YamlDocument): LoadProfile {
     seed,
     fleet: fleet ?? [{ cohort: "edge", count: load.edges ?? DEFAULT_EDGES }],
     joinRate: load.join?.rate,
+    joinWith: load.join?.with ?? "token",
     joinWithin: milliseconds(load.join?.within ?? defaults.joinWithin),
     lostAfter: milliseconds(load.lostAfter ?? defaults.lostAfter),
     maxLag: milliseconds(load.maxLag ?? defaults.maxLag),

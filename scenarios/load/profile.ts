@@ -63,6 +63,8 @@ export interface LoadProfile {
   readonly fleet: readonly ScenarioCohort[];
   /** Edges that join a second; undefined as fast as the cloud admits them. */
   readonly joinRate: number | undefined;
+  /** Whether edges come with certificates, as those do that have been there before, or enrol with the token. */
+  readonly joinWith: "certificates" | "token";
   /** Milliseconds for all to be Ready, and for what stands to be there. */
   readonly joinWithin: number;
   /** Milliseconds after which an operation that nothing was seen of counts as lost. */

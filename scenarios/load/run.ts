@@ -165,6 +165,7 @@ class Run {
       config: {
         file: profile.position.file,
         hub: target.hub,
+        ...profile.joinWith === "certificates" ? { authority: await target.authority() } : {},
         timeScale,
         timings: Object.fromEntries(Object.entries(profile.timings).map(([name, ms]) => [name, ms / timeScale])),
         seed: random.seed,

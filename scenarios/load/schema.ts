@@ -86,6 +86,11 @@ export const profileSchema: Schema = {
             description: "edges a second. Default: as fast as the cloud admits them",
           },
           within: { ...schemas.duration, description: "for all to be Ready. Default: 5m" },
+          with: {
+            enum: ["token", "certificates"],
+            description:
+              "enrol with the token, as new edges do, or come with a certificate, as those that were there before. Default: token",
+          },
         }, "how the edges join"),
         timings: object({
           heartbeat: schemas.duration,

@@ -32,6 +32,12 @@ interface Usage {
   readonly rss: number;
 }
 
+/** A CA: certificate and key, DER in base64. */
+export interface AuthorityData {
+  readonly cert: string;
+  readonly key: string;
+}
+
 export interface LoadTarget extends AsyncDisposable {
   /** What it is, for people. */
   readonly name: string;
@@ -39,6 +45,8 @@ export interface LoadTarget extends AsyncDisposable {
   readonly isOurs: boolean;
   readonly kube: KubeClient;
   readonly hub: HubAddress;
+  /** The CA that signs edges' certificates, as the cluster has it. Rejects where it can't be read. */
+  authority(): Promise<AuthorityData>;
   /** Settles when a process of it has ended by itself, with its last words. */
   readonly failed: Promise<string>;
   usage(of: "cloudcore" | "api"): Promise<Usage | undefined>;
@@ -106,6 +114,10 @@ export async function openTarget(options: LoadTargetOptions, signal: AbortSignal
     isOurs: options.kubeconfig === undefined,
     kube,
     hub,
+    async authority() {
+      const secret = await kube.get({ resource: resources.secrets, namespace: "kubeedge", name: "casecret" });
+      return { cert: textAt(secret, "data", "cadata"), key: textAt(secret, "data", "cakeydata") };
+    },
     failed: children.length === 0 ? new Promise(() => {}) : Promise.race(children.map(({ ended }) => ended)),
     async usage(of) {
       const pid = pids[of];

@@ -193,7 +193,8 @@ const show = () => {
   const wanted = find.value.toLowerCase().split(/\\s+/).filter((word) => word !== "");
   let count = 0;
   for (const scenario of all) {
-    const text = scenario.textContent.toLowerCase();
+    const parts = scenario.querySelectorAll("summary, summary + .dim, .failure");
+    const text = [...parts].map((part) => part.textContent).join(" ").toLowerCase();
     const isWanted = (verdict === "all" || scenario.classList.contains(verdict)) && wanted.every((word) => text.includes(word));
     scenario.hidden = !isWanted;
     if (isWanted) count++;

@@ -97,25 +97,28 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-describe.each(["README.md", "CONTRIBUTING.md", "docs/cloudcore.md", "docs/fleet.md", "docs/v1.1.md"])("%s", (page) => {
-  for (const line of commands(page)) {
-    if (outer.includes(line)) {
-      test(`\`${line}\` is there`, () => {
-        const [script = ""] = line.replace(/^npm (run )?(-s )?/, "").split(" ");
-        expect(JSON.parse(read("package.json")).scripts).toHaveProperty(script);
-      });
-      continue;
+describe.each(["README.md", "CONTRIBUTING.md", "docs/cloudcore.md", "docs/fleet.md", "docs/load.md", "docs/v1.1.md"])(
+  "%s",
+  (page) => {
+    for (const line of commands(page)) {
+      if (outer.includes(line)) {
+        test(`\`${line}\` is there`, () => {
+          const [script = ""] = line.replace(/^npm (run )?(-s )?/, "").split(" ");
+          expect(JSON.parse(read("package.json")).scripts).toHaveProperty(script);
+        });
+        continue;
+      }
+      const needs = line.includes("kubectl") || line.includes("--cloudcore");
+      test.skipIf(needs && !hasKubectl)(
+        `\`${line}\`${needs && !hasKubectl ? " [needs kubectl, which is not on this machine]" : ""}`,
+        async () => {
+          await terminal.type(line);
+        },
+        180_000,
+      );
     }
-    const needs = line.includes("kubectl") || line.includes("--cloudcore");
-    test.skipIf(needs && !hasKubectl)(
-      `\`${line}\`${needs && !hasKubectl ? " [needs kubectl, which is not on this machine]" : ""}`,
-      async () => {
-        await terminal.type(line);
-      },
-      180_000,
-    );
-  }
-});
+  },
+);
 
 describe("examples", () => {
   const pages = [
@@ -137,6 +140,16 @@ describe("examples", () => {
     ], { cwd: root });
     expect(stdout).toContain("1 passed, 0 failed");
   }, 180_000);
+
+  test("every load profile in a page passes when it is run", async () => {
+    for (const [i, text] of pages.flatMap((page) => blocks(page, "yaml load")).entries()) {
+      const file = join(folder, `load-${i}.yaml`);
+      writeFileSync(file, text);
+      const args = ["bin/skep.mjs", "load", file, "--duration", "3s", "--report", join(folder, "report")];
+      const { stdout } = await exec(process.execPath, args, { cwd: root });
+      expect(stdout).toMatch(/passed: \d+ thresholds held/);
+    }
+  }, 60_000);
 
   const coded = pages.flatMap((page) => blocks(page, "ts").map((text, i) => [`${page} #${i + 1}`, text] as const));
   test.each(coded)("%s works as it stands, with skep from here", async (_name, text) => {

@@ -132,6 +132,15 @@ function accepts(request: IncomingMessage, type: string): boolean {
   });
 }
 
+/** The names of the hub's own certificate, by what it was started with: reading them takes longer than signing. */
+const hubNames = new WeakMap<EnrolmentDeps["server"], Promise<readonly string[]>>();
+
+function namesOf({ authority, now, server }: EnrolmentDeps): Promise<readonly string[]> {
+  let names = hubNames.get(server);
+  if (names === undefined) hubNames.set(server, names = servesAs(authority, server.certDer, now()));
+  return names;
+}
+
 async function sign(deps: EnrolmentDeps, request: IncomingMessage): Promise<Answer> {
   const node = headerOf(request, "nodename");
   const presented = (request.socket as TLSSocket).getPeerCertificate();
@@ -149,7 +158,7 @@ async function sign(deps: EnrolmentDeps, request: IncomingMessage): Promise<Answ
   try {
     const usages = usagesIn(headerOf(request, "extkeyusages"));
     const wanted = await readRequest(csr);
-    const taken = hubNameIn(wanted, usages, await servesAs(deps.authority, deps.server.certDer, deps.now()));
+    const taken = hubNameIn(wanted, usages, await namesOf(deps));
     if (taken !== undefined) {
       return failed(`fail to signCerts, err: ${taken} is a name of the hub, or a pattern that matches one`);
     }
