@@ -4,6 +4,7 @@ import "./deno-shim.ts";
 import { HttpMethod, RequestContext } from "@kubernetes/client-node";
 import { type Dispatcher, request } from "undici";
 import { reasonOf } from "../../base/log/logger.ts";
+import { UrgentFirst } from "../../base/queue/urgent-first.ts";
 import type { KubeList, KubeObject, KubeStatus } from "../../protocol/apis/kube-object.ts";
 import { parseJson } from "../../protocol/json.ts";
 import type { PooledKubeConfig } from "./kubeconfig.ts";
@@ -11,6 +12,10 @@ import { knownResource, pathOf, type Resource } from "./resource.ts";
 
 /** Milliseconds one call may take. */
 const CALL_TIMEOUT_MS = 30_000;
+/** Calls at the same time: fewer than there are connections (`kubeconfig.ts`), of which watches hold some. */
+const CALLS_AT_ONCE = 48;
+/** A node whose lease or status waits behind a thousand pods of others is taken for dead. */
+const URGENT = /\/leases(\/|$)|^\/api\/v1\/nodes(\/|$)/;
 /** Objects of one page of a list. */
 const PAGE = 500;
 
@@ -87,6 +92,8 @@ export class KubeClient {
   readonly config: PooledKubeConfig;
   readonly server: string;
   readonly #discovered = new Map<string, Promise<Resource[]>>();
+  /** Shared with those that speak as others: they use the same connections. */
+  readonly #calls: UrgentFirst;
   #access: Promise<Access> | undefined;
   #accessUntil = 0;
 
@@ -96,6 +103,7 @@ export class KubeClient {
 
   constructor(config: PooledKubeConfig, speaker?: KubeClient, impersonation: Readonly<Record<string, string>> = {}) {
     this.#speaker = speaker;
+    this.#calls = speaker === undefined ? new UrgentFirst(CALLS_AT_ONCE) : speaker.#calls;
     this.#impersonation = impersonation;
     this.config = config;
     this.server = config.config.getCurrentCluster()?.server ?? "";
@@ -224,6 +232,10 @@ export class KubeClient {
 
   /** One call; answers the JSON of the response. */
   async call(method: Method, path: string, body?: unknown, contentType = "application/json"): Promise<unknown> {
+    return await this.#calls.run(URGENT.test(path), () => this.#call(method, path, body, contentType));
+  }
+
+  async #call(method: Method, path: string, body: unknown, contentType: string): Promise<unknown> {
     const { headers, dispatcher } = await this.#authenticated();
     let status: number;
     let text: string;

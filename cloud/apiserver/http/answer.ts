@@ -46,7 +46,11 @@ export async function send(request: IncomingMessage, response: ServerResponse, a
   let body = bodyOf(content, form, contentType !== undefined);
   let length = typeof body === "string" ? Buffer.byteLength(body) : body.length;
   const headers = warningHeaders(warnings);
-  if (headers.length > 0) response.setHeader("warning", headers);
+  if (headers.length > 0) {
+    response.setHeader("warning", headers);
+    // In one write with a text, Node would encode the bytes of these headers once more.
+    if (typeof body === "string") body = Buffer.from(body);
+  }
   const type = contentType ?? contentTypes["bytes" in content ? "protobuf" : form.media];
   if (type !== "") response.setHeader("content-type", type);
   if (!response.hasHeader("cache-control")) response.setHeader("cache-control", "no-cache, private");

@@ -1,6 +1,6 @@
 // Which version of each object each node has acknowledged: ObjectSync and ClusterObjectSync, read from a cache, written through.
 import { type Logger, reasonOf } from "../../../base/log/logger.ts";
-import { at, keyOf, type KubeObject, listAt, textAt } from "../../../protocol/apis/kube-object.ts";
+import { at, isNewerVersion, keyOf, type KubeObject, listAt, textAt } from "../../../protocol/apis/kube-object.ts";
 import { neverAcknowledged, newObjectSync, resetPatch, syncNameOf } from "../../../protocol/apis/reliablesyncs.ts";
 import type { Caches } from "../../kube/caches.ts";
 import { hasCode, KubeApiError } from "../../kube/client.ts";
@@ -115,6 +115,9 @@ export class SyncRecords {
     const written = { version };
     this.#written.set(key, written);
     await this.#inOrder(key, async () => {
+      // While it waited for its turn a newer version was acknowledged, which is written after it.
+      const newest = this.#written.get(key);
+      if (newest !== undefined && newest !== written && isNewerVersion(newest.version, version)) return;
       const patch = () =>
         this.#caches.client.patch(ref, "merge", { status: { objectResourceVersion: version } }, "status");
       try {

@@ -46,3 +46,27 @@ test("where the API fails objects wait for their record", async () => {
   const { records } = recordsIn({ code: 500 });
   await expect(records.ensure("gw-0", object("a"))).rejects.toThrow("refused");
 });
+
+test("of versions that are acknowledged while the API is slow the last one is written, and those between are left out", async () => {
+  const patched: string[] = [];
+  const answers: (() => void)[] = [];
+  const client = {
+    patch: (_ref: unknown, _kind: string, patch: { status: { objectResourceVersion: string } }) => {
+      patched.push(patch.status.objectResourceVersion);
+      return new Promise<void>((resolve) => answers.push(resolve));
+    },
+  };
+  const informer = { subscribe: () => {}, get: () => undefined, resource: {} };
+  const records = new SyncRecords({ client, of: () => informer } as unknown as Caches, silentLogger);
+  const acknowledge = (version: string) => records.acknowledge("gw-0", object("a"), version);
+  const turn = () => new Promise((resolve) => setImmediate(resolve));
+  const first = acknowledge("7");
+  await turn();
+  const written = [first, acknowledge("8"), acknowledge("9"), acknowledge("10")];
+  answers[0]?.();
+  await turn();
+  answers[1]?.();
+  expect(await Promise.all(written)).toEqual([true, false, false, true]);
+  expect(patched).toEqual(["7", "10"]);
+  expect(records.acknowledged("gw-0", { uid: "uid-of-a", namespace: "ns" })).toBe("10");
+});
