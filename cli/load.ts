@@ -128,6 +128,7 @@ async function runOnce(
     ...(kubeconfig === undefined ? {} : { kubeconfig }),
     ...(hub === undefined ? {} : { cloudcore: hub }),
     pids: flags.pid ?? {},
+    restarts: profile.phases.flatMap(({ restart }) => restart ?? []),
     timeScale,
     bind: flags.bind,
     ...(flags.port === undefined ? {} : { port: flags.port }),

@@ -80,7 +80,13 @@ ${
     data: {
       load: {
         at: result.samples.map(({ at }) => at),
-        phases: phases.map(({ began, ended, isJudged, name, shape }) => ({ began, ended, isJudged, name, shape })),
+        phases: phases.map(({ began, ended, hasFault, isJudged, name }) => ({
+          began,
+          ended,
+          hasFault,
+          isJudged,
+          name,
+        })),
         plots,
         flows: flows.map(({ distribution, flow }) => ({ flow, distribution })),
       },
@@ -180,20 +186,20 @@ const HEIGHT = 220;
 const made = [];
 const colour = (i, of) => "hsl(" + (210 + i * 360 / of) % 360 + " 65% 55%)";
 const short = (value) => value === null || value === undefined ? "" : Math.abs(value) >= 100 ? String(Math.round(value)) : String(Math.round(value * 100) / 100);
-// A storm is a fault: its beginning is marked. What is not judged is shaded.
+// The beginning of a fault is marked. What is not judged is shaded.
 const bands = {
   hooks: {
     drawClear: [(u) => {
       const { ctx, bbox } = u;
       ctx.save();
-      for (const { began, ended, isJudged, shape } of phases) {
+      for (const { began, ended, hasFault, isJudged } of phases) {
         const from = Math.max(bbox.left, u.valToPos(began, "x", true));
         const to = Math.min(bbox.left + bbox.width, u.valToPos(ended, "x", true));
         if (to <= from) continue;
         ctx.fillStyle = isJudged ? "#8881" : "#8883";
         ctx.fillRect(from, bbox.top, to - from, bbox.height);
-        ctx.fillStyle = shape === "storm" ? "#cf222e" : "#8888";
-        ctx.fillRect(from, bbox.top, shape === "storm" ? 3 : 1, bbox.height);
+        ctx.fillStyle = hasFault ? "#cf222e" : "#8888";
+        ctx.fillRect(from, bbox.top, hasFault ? 3 : 1, bbox.height);
       }
       ctx.restore();
     }],

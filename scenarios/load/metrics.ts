@@ -44,7 +44,7 @@ export type GaugeName = keyof typeof gaugeNames;
 export const countNames = {
   "lost": "operations that nothing was seen of in time",
   "errors": "operations that failed",
-  "replaced": "changes of a configmap that a newer one took the place of before they were everywhere",
+  "replaced": "changes, reports and desired values that a newer one took the place of on the way",
   "resends": "messages that the hub sent again (our cloudcore alone)",
   "reconnects": "connections that edges lost",
 } as const;

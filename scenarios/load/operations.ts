@@ -43,8 +43,9 @@ export class Operations {
   readonly #mix: Map<OperationKind, Mix>;
   /** Names of standing pods that are being made again. */
   readonly #busy = new Set<string>();
-  /** By device: the times of its reports that have not been seen, oldest first. */
-  readonly #reports = new Map<string, number[]>();
+  /** By device: the times of its reports, and the desired values, that have not been seen, oldest first. */
+  readonly #reports = new Map<string, string[]>();
+  readonly #desires = new Map<string, string[]>();
   #batch: EdgeOperation[] = [];
   #serial = 0;
   #underWay = 0;
@@ -96,11 +97,8 @@ export class Operations {
   /** What the edges have seen. */
   hear({ applied, ended, stored, unreported }: EdgeProcessReport): void {
     for (const version of stored) this.#versions.stored(version);
-    for (const { at, device, value } of applied) this.#waits.end(`desired ${device} ${value}`, { seen: at });
-    for (const { at, device } of unreported) {
-      this.#reports.set(device, (this.#reports.get(device) ?? []).filter((other) => other !== at));
-      this.#waits.end(`report ${device} ${at}`, "failed");
-    }
+    for (const { at, device, value } of applied) this.#seen("desired", this.#desires, device, value, at);
+    for (const { at, device } of unreported) this.#forget("report", this.#reports, device, String(at), "failed");
     for (const id of ended) this.#waits.end(`query ${id}`, { seen: this.#deps.clock.now() });
   }
 
@@ -118,16 +116,35 @@ export class Operations {
     if (type === "deleted") return;
     const device = `${object.metadata.namespace}/${object.metadata.name}`;
     for (const twin of listAt(object, "status", "twins")) {
-      const due = Number(/^\d{13}/.exec(textAt(twin, "reported", "value"))?.[0] ?? 0);
-      if (due === 0) continue;
-      const waiting = this.#reports.get(device) ?? [];
-      const place = waiting.indexOf(due);
-      if (place === -1) continue;
-      // A status holds the last value alone: what was reported before it will not be seen any more.
-      for (const before of waiting.splice(0, place)) this.#waits.end(`report ${device} ${before}`, "replaced");
-      waiting.shift();
-      this.#waits.end(`report ${device} ${due}`, { seen: this.#deps.clock.now() });
+      const due = /^\d{13}/.exec(textAt(twin, "reported", "value"))?.[0];
+      if (due !== undefined) this.#seen("report", this.#reports, device, due, this.#deps.clock.now());
     }
+  }
+
+  /** A value of a device is seen. Only the last one is kept on the way: those before it will not be seen any more. */
+  #seen(what: string, all: Map<string, string[]>, device: string, value: string, at: number): void {
+    const waiting = all.get(device) ?? [];
+    const place = waiting.indexOf(value);
+    if (place === -1) return;
+    for (const before of waiting.splice(0, place)) this.#waits.end(`${what} ${device} ${before}`, "replaced");
+    waiting.shift();
+    this.#waits.end(`${what} ${device} ${value}`, { seen: at });
+  }
+
+  /** A value of a device need not be waited for. */
+  #forget(what: string, all: Map<string, string[]>, device: string, value: string, outcome: Outcome): void {
+    all.set(device, (all.get(device) ?? []).filter((other) => other !== value));
+    this.#waits.end(`${what} ${device} ${value}`, outcome);
+  }
+
+  /** A value of a device is on its way; settles with what becomes of it. */
+  async #await(what: string, all: Map<string, string[]>, device: string, value: string): Promise<Outcome> {
+    const waiting = all.get(device) ?? [];
+    all.set(device, waiting);
+    waiting.push(value);
+    const outcome = await this.#waits.for(`${what} ${device} ${value}`);
+    if (outcome === "lost") this.#forget(what, all, device, value, outcome);
+    return outcome;
   }
 
   /**
@@ -270,7 +287,7 @@ export class Operations {
     if (desired === undefined) throw new Error(`the device ${name} takes no desired values`);
     const value = String(this.#serial);
     const hops: Hops = [];
-    const applied = this.#waits.for(`desired ${namespace}/${name} ${value}`);
+    const applied = this.#await("desired", this.#desires, `${namespace}/${name}`, value);
     try {
       await this.#call(
         due,
@@ -280,7 +297,7 @@ export class Operations {
         ]),
       );
     } catch (error) {
-      this.#waits.end(`desired ${namespace}/${name} ${value}`, "failed");
+      this.#forget("desired", this.#desires, `${namespace}/${name}`, value, "failed");
       throw error;
     }
     this.#timed("desired.applied", `${name} on ${edge}`, due, await applied, hops);
@@ -291,14 +308,10 @@ export class Operations {
     const { edge, isText, name, reported } = this.#device();
     const device = `${namespace}/${name}`;
     // Its time is its name: a device reports at one moment once.
-    const waiting = this.#reports.get(device) ?? [];
-    this.#reports.set(device, waiting);
-    const at = Math.max(Math.floor(due), (waiting.at(-1) ?? 0) + 1);
-    waiting.push(at);
+    const at = Math.max(Math.floor(due), Number(this.#reports.get(device)?.at(-1) ?? 0) + 1);
     const size = isText ? this.#mix.get("reports")?.size ?? 0 : 0;
     this.#batch.push({ kind: "report", at, edge, device, property: reported, size });
-    const outcome = await this.#waits.for(`report ${device} ${at}`);
-    if (outcome === "lost") this.#reports.set(device, waiting.filter((other) => other !== at));
+    const outcome = await this.#await("report", this.#reports, device, String(at));
     this.#timed("report.seen", `${name} on ${edge}`, due, outcome, []);
   }
 

@@ -24,6 +24,7 @@ interface WrittenPhase {
   readonly steps?: number;
   readonly lost?: number;
   readonly away?: string;
+  readonly restart?: "api" | "cloudcore";
 }
 
 interface WrittenMix {
@@ -98,6 +99,8 @@ function profileOf(document: YamlDocument): LoadProfile {
   const warmUp = load.warmUp === undefined ? [] : [{
     ...first,
     name: "warm-up",
+    restart: undefined,
+    lost: 0,
     shape: "constant" as const,
     to: first.from,
     for: milliseconds(load.warmUp),
@@ -155,6 +158,7 @@ function phaseOf(written: WrittenPhase, document: YamlDocument, index: number): 
     steps: written.steps ?? DEFAULT_STEPS,
     lost: shape === "storm" ? written.lost ?? 1 : 0,
     away: milliseconds(written.away ?? defaults.away),
+    restart: written.restart,
     think: milliseconds(written.think ?? "0ms"),
     jitter: written.jitter ?? 0,
     isJudged: true,

@@ -39,6 +39,8 @@ export interface Phase {
   /** `storm`: the share of the edges that lose their connections at its begin, and for how many milliseconds. */
   readonly lost: number;
   readonly away: number;
+  /** What of the target is killed at its begin, and started again. */
+  readonly restart: "api" | "cloudcore" | undefined;
   /** Closed: milliseconds a user waits between two operations, and the part of it that is random. */
   readonly think: number;
   readonly jitter: number;

@@ -23,6 +23,8 @@ export interface PhaseResult {
   readonly name: string;
   readonly shape: Phase["shape"];
   readonly isJudged: boolean;
+  /** Whether connections were lost or a process was killed at its begin. */
+  readonly hasFault: boolean;
   readonly began: number;
   readonly ended: number;
   readonly flows: readonly FlowResult[];

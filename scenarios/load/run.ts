@@ -247,6 +247,7 @@ class Run {
     progress.say(`phase ${name}, ${Math.round(phase.for / 1000)} s`);
     const pick = profile.mix.length === 0 ? undefined : kindPicker(profile.mix, random.stream(`mix/${index}`));
     if (phase.lost > 0) this.#storm(phase, index);
+    if (phase.restart !== undefined) this.#restart(phase.restart);
     try {
       if (pick === undefined || (phase.from === 0 && phase.to === 0)) await sleep(clock, phase.for, signal);
       else if (phase.model === "open") await this.#open(phase, began, pick, signal);
@@ -254,6 +255,19 @@ class Run {
     } finally {
       kept.ended = clock.now();
     }
+  }
+
+  /** Kills a part of the target and starts it again, beside what the phase does. */
+  #restart(part: "api" | "cloudcore"): void {
+    const { clock, progress, target } = this.#options;
+    const began = clock.now();
+    target.restart(part).then(
+      () => progress.say(`the ${part} was killed and is ready again after ${clock.now() - began} ms`),
+      (error: unknown) => {
+        this.#reasons.push(reasonOf(error));
+        this.#ending.abort(error);
+      },
+    );
   }
 
   /** Some edges lose their connections at once, drawn by the seed. */
@@ -471,6 +485,7 @@ class Run {
         name,
         shape: phase.shape,
         isJudged: phase.isJudged,
+        hasFault: phase.lost > 0 || phase.restart !== undefined,
         began: (began - this.#origin) / 1000,
         ended: (ended - this.#origin) / 1000,
         flows: [...recorder.phases.get(name) ?? []].map(([flow, histogram]) => flowResult(flow, histogram)),

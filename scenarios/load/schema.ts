@@ -38,6 +38,11 @@ const phase: Schema = object(
     jitter: { type: "number", minimum: 0, maximum: 1, description: "the random part of it, plus or minus. Default: 0" },
     steps: { type: "integer", minimum: 2, maximum: 1000, description: "step: how many. Default: 5" },
     lost: { ...share, description: "storm: the share of the edges that lose their connections. Default: 1" },
+    restart: {
+      enum: ["api", "cloudcore"],
+      description:
+        "at its begin this process of the target is killed (SIGKILL) and started again; only where skep has started it",
+    },
     away: { ...schemas.duration, description: "storm: for how long they can't come back. Default: 5s" },
   },
   "a stretch of the run",

@@ -18,13 +18,18 @@ export interface LoadTargetOptions {
   /** A cloudcore that runs already, with its credentials. */
   readonly cloudcore?: HubAddress;
   /** Processes of this machine whose usage is shown, where they are not ours. */
-  readonly pids: Readonly<Partial<Record<"cloudcore" | "api", number>>>;
+  readonly pids: Readonly<Partial<Record<Part, number>>>;
+  /** What will be killed and started again. */
+  readonly restarts: readonly Part[];
   readonly timeScale: number;
   readonly bind: string;
   readonly port?: number;
   /** Edges that our cloudcore must take. */
   readonly edges: number;
 }
+
+/** A process of the target. */
+type Part = "cloudcore" | "api";
 
 /** Seconds of processor time, and bytes. */
 interface Usage {
@@ -49,7 +54,9 @@ export interface LoadTarget extends AsyncDisposable {
   authority(): Promise<AuthorityData>;
   /** Settles when a process of it has ended by itself, with its last words. */
   readonly failed: Promise<string>;
-  usage(of: "cloudcore" | "api"): Promise<Usage | undefined>;
+  usage(of: Part): Promise<Usage | undefined>;
+  /** Kills a process of it and starts it again; settles when it is ready. Rejects where it isn't ours. */
+  restart(part: Part): Promise<void>;
   /** The cloudcore's metrics as Prometheus has them; undefined where it isn't ours. */
   metrics(): Promise<string | undefined>;
 }
@@ -61,21 +68,35 @@ export async function openTarget(options: LoadTargetOptions, signal: AbortSignal
   const folder = await mkdtemp(join(tmpdir(), "skep-load-"));
   cleanup.defer(() => rm(folder, { recursive: true, force: true }));
   const port = options.port ?? await holdBlock(bind, cleanup);
-  const pids: Partial<Record<"cloudcore" | "api", number>> = { ...options.pids };
-  const children: Child[] = [];
-  const start = async (name: "cloudcore" | "api", args: readonly string[]) => {
-    const child = cleanup.use(await Child.start(name === "api" ? "the API" : "the cloudcore", args, signal));
-    children.push(child);
-    pids[name] = child.pid;
+  const pids: Partial<Record<Part, number>> = { ...options.pids };
+  const started = new Map<Part, { readonly child: Child; readonly args: readonly string[] }>();
+  const broken = Promise.withResolvers<string>();
+  const start = async (part: Part, args: readonly string[]) => {
+    const child = await Child.start(part === "api" ? "the API" : "the cloudcore", args, signal);
+    started.set(part, { child, args });
+    pids[part] = child.pid;
+    // What is killed on purpose is not the one that has been started last.
+    void child.ended.then((why) => started.get(part)?.child === child && broken.resolve(why));
     return child;
   };
+  // The cloudcore first, which needs the API.
+  cleanup.defer(async () => {
+    for (const part of ["cloudcore", "api"] as const) {
+      const child = started.get(part)?.child;
+      started.delete(part);
+      await child?.[Symbol.asyncDispose]();
+    }
+  });
   let { kubeconfig } = options;
   if (kubeconfig === undefined) {
     if (cloudcore !== undefined) {
       throw new StepFailure("a load run needs the API of the cloudcore's cluster: say --kubeconfig FILE, too");
     }
     kubeconfig = join(folder, "kubeconfig");
-    await start("api", ["apiserver", "--write-kubeconfig", kubeconfig, "--port", String(port), "--bind", bind]);
+    // What is to be killed keeps its objects on disk.
+    const data = options.restarts.includes("api") ? ["--data", join(folder, "data")] : [];
+    const where = ["--port", String(port), "--bind", bind];
+    await start("api", ["apiserver", "--write-kubeconfig", kubeconfig, ...where, ...data]);
   }
   const kube = new KubeClient(loadKubeConfig(kubeconfig));
   cleanup.defer(() => kube.close());
@@ -118,7 +139,14 @@ export async function openTarget(options: LoadTargetOptions, signal: AbortSignal
       const secret = await kube.get({ resource: resources.secrets, namespace: "kubeedge", name: "casecret" });
       return { cert: textAt(secret, "data", "cadata"), key: textAt(secret, "data", "cakeydata") };
     },
-    failed: children.length === 0 ? new Promise(() => {}) : Promise.race(children.map(({ ended }) => ended)),
+    failed: broken.promise,
+    async restart(part) {
+      const running = started.get(part);
+      if (running === undefined) throw new StepFailure(`the ${part} can't be restarted: skep has not started it`);
+      started.delete(part);
+      await running.child.kill();
+      await start(part, running.args);
+    },
     async usage(of) {
       const pid = pids[of];
       return pid === undefined ? undefined : await usageOf(pid);

@@ -66,6 +66,12 @@ export class Child {
     }
   }
 
+  /** Ends it as the loss of its power would; settles when it has ended. */
+  async kill(): Promise<void> {
+    this.#process.kill("SIGKILL");
+    await this.ended;
+  }
+
   /** Asks it to end, kills it where it doesn't; settles when it has ended. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#process.exitCode === null && this.#process.signalCode === null) this.#process.kill("SIGTERM");

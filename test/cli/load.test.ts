@@ -93,14 +93,20 @@ describe("a load run", () => {
     expect(report("slow").verdict).toBe("crossed");
   });
 
-  test("that is interrupted ends with 130, and reports what ran", async () => {
-    write("long.yaml", idle("", "[{ for: 10m }]"));
+  test("kills and restarts a part of its target; interrupted, it ends with 130 and reports what ran", async () => {
+    write("long.yaml", idle("", "[{ for: 10m, restart: api }]"));
     const run = new Command(folder.path, ["load", "long.yaml", "--report", "long"]);
-    await run.says("phase 1 constant", 60_000);
+    await run.says(/the api was killed and is ready again after \d+ ms/, 60_000);
     const { code, out } = await run.interrupt();
     expect(code).toBe(130);
     expect(out).toContain("interrupted: what follows is of what ran");
-    expect(report("long")).toMatchObject({ verdict: "interrupted", edges: 2 });
+    expect(report("long")).toMatchObject({
+      verdict: "interrupted",
+      edges: 2,
+      phases: [{ hasFault: true }],
+      counts: { reconnects: 0 },
+      gauges: { "edges.ready": { last: 2 } },
+    });
   });
 
   test("serves its numbers for Prometheus, and searches a limit", async () => {

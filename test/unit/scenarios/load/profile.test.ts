@@ -69,6 +69,7 @@ describe("a load profile", () => {
       "reconnect-storm",
       "configmap-to-everybody",
       "soak",
+      "api-restart",
     ]);
     for (const { profile } of shipped) {
       expect(profile.thresholds.length).toBeGreaterThan(0);

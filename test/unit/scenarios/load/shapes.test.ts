@@ -12,6 +12,7 @@ const phase = (more: Partial<Phase>): Phase => ({
   steps: 5,
   lost: 0,
   away: 0,
+  restart: undefined,
   think: 0,
   jitter: 0,
   isJudged: true,
