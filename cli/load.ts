@@ -8,6 +8,7 @@ import { TimerWheel } from "../base/time/timer-wheel.ts";
 import { machineOf, processesFor } from "../edge-sim/fleet/machine.ts";
 import { milliseconds } from "../scenarios/files/duration.ts";
 import type { HubAddress } from "../edge-sim/edgehub/hub-address.ts";
+import { EdgeProcesses } from "../scenarios/load/edge-processes.ts";
 import { compare, incomparable, readResult } from "../scenarios/load/compare.ts";
 import { type Searched, searchLimit, whyBroken } from "../scenarios/load/limit.ts";
 import { resultLines } from "../scenarios/load/lines.ts";
@@ -124,6 +125,8 @@ async function runOnce(
   for (const text of lines) line.say(`  ${text}`);
   refusePlan(plan, machine, await availableMemory());
   if (flags.dryRun) return undefined;
+  // They load their modules while the target starts.
+  await using edgeProcesses = new EdgeProcesses(profile.fleet, processes);
   await using target = await openTarget({
     ...(kubeconfig === undefined ? {} : { kubeconfig }),
     ...(hub === undefined ? {} : { cloudcore: hub }),
@@ -139,6 +142,7 @@ async function runOnce(
     profile,
     prepared,
     target,
+    edges: edgeProcesses,
     run,
     processes,
     plan: lines,

@@ -7,15 +7,6 @@ import type { EdgeOperation } from "../../edge-sim/load/edge-load.ts";
 import type { EdgeCommand, EdgeProcessReport } from "../../edge-sim/load/protocol.ts";
 import type { ScenarioCohort } from "../cohorts/cohort.ts";
 
-/** Everything the processes are given, but for their parts. */
-export interface EdgesOptions {
-  readonly count: number;
-  /** The first line that each reads, but for its shard. */
-  readonly config: Readonly<Record<string, unknown>>;
-  readonly cohorts: readonly ScenarioCohort[];
-  readonly onReport: (report: EdgeProcessReport, process: number) => void;
-}
-
 /** Characters of a report: one may name many objects. */
 const MAX_LINE = 16 * 1024 * 1024;
 const STOP_MS = 5000;
@@ -23,12 +14,16 @@ const LAST_WORD = "skep: ";
 
 export class EdgeProcesses implements AsyncDisposable {
   readonly #children: ChildProcess[] = [];
+  readonly #cohorts: readonly ScenarioCohort[];
   readonly #names: readonly string[];
   readonly #indices: ReadonlyMap<string, number>;
   readonly #ended = Promise.withResolvers<string>();
+  #onReport: (report: EdgeProcessReport, process: number) => void = () => {};
   #isStopping = false;
 
-  constructor({ cohorts, config, count, onReport }: EdgesOptions) {
+  /** Starts them; they load what they need, and wait for `configure`. */
+  constructor(cohorts: readonly ScenarioCohort[], count: number) {
+    this.#cohorts = cohorts;
     this.#names = cohorts.flatMap(({ cohort, count: edges = 1 }) =>
       Array.from({ length: edges }, (_, i) => edgeName(cohort, i))
     );
@@ -42,7 +37,7 @@ export class EdgeProcesses implements AsyncDisposable {
       this.#children.push(child);
       let lastWord = "";
       eachLine(child.stdout, MAX_LINE, (line) => {
-        if (line.startsWith("{")) onReport(JSON.parse(line) as EdgeProcessReport, index);
+        if (line.startsWith("{")) this.#onReport(JSON.parse(line) as EdgeProcessReport, index);
       });
       eachLine(child.stderr, MAX_LINE, (line) => {
         lastWord = line.startsWith(LAST_WORD) ? line.slice(LAST_WORD.length) : line;
@@ -54,9 +49,21 @@ export class EdgeProcesses implements AsyncDisposable {
       child.stdin?.on("error", () => {});
       child.once("error", (error) => ended(error.message));
       child.once("close", (code, signal) => ended(String(code ?? signal)));
-      this.#write(child, { ...config, cohorts, shard: { index, of: count } });
     }
     process.once("exit", this.#kill);
+  }
+
+  /** Tells them where the cloud is, with whatever else they need; each begins with its part of the edges when it is told to start. */
+  configure(
+    config: Readonly<Record<string, unknown>>,
+    labels: Readonly<Record<string, string>>,
+    onReport: (report: EdgeProcessReport, process: number) => void,
+  ): void {
+    this.#onReport = onReport;
+    const cohorts = this.#cohorts.map((cohort) => ({ ...cohort, labels: { ...cohort.labels, ...labels } }));
+    for (const [index, child] of this.#children.entries()) {
+      this.#write(child, { ...config, cohorts, shard: { index, of: this.#children.length } });
+    }
   }
 
   readonly #kill = (): void => {

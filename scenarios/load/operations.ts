@@ -49,6 +49,9 @@ export class Operations {
   #batch: EdgeOperation[] = [];
   #serial = 0;
   #underWay = 0;
+  /** Pods that run until their time is over. */
+  #living = 0;
+  readonly #stop = new AbortController();
 
   constructor(deps: OperationDeps) {
     this.#deps = deps;
@@ -56,9 +59,9 @@ export class Operations {
     this.#mix = new Map(deps.mix.map((mix) => [mix.kind, mix]));
   }
 
-  /** Operations that have begun and not ended. */
+  /** Operations that have begun and not ended, pods that live on among them. */
   get underWay(): number {
-    return this.#underWay;
+    return this.#underWay + this.#living;
   }
 
   /** How many have begun so far. */
@@ -160,6 +163,7 @@ export class Operations {
   }
 
   stop(): void {
+    this.#stop.abort(new Error("the run is over"));
     this.#waits.stop();
   }
 
@@ -197,7 +201,10 @@ export class Operations {
 
   async #endPod(name: string, edge: string, due: number): Promise<void> {
     const { clock, recorder } = this.#deps;
-    await sleep(clock, due - clock.now());
+    this.#living++;
+    await sleep(clock, due - clock.now(), this.#stop.signal).catch(() => {});
+    this.#living--;
+    if (this.#stop.signal.aborted) return;
     this.#underWay++;
     try {
       const hops: Hops = [];

@@ -10,7 +10,7 @@ import { Informer } from "../../cloud/kube/informer.ts";
 import { resources } from "../../cloud/kube/resource.ts";
 import type { EdgeProcessReport } from "../../edge-sim/load/protocol.ts";
 import type { Versions } from "../model/result.ts";
-import { EdgeProcesses } from "./edge-processes.ts";
+import type { EdgeProcesses } from "./edge-processes.ts";
 import { addedTo, type HubMetrics, hubMetrics } from "./hub-metrics.ts";
 import type { FlowName, GaugeName } from "./metrics.ts";
 import { kindPicker, Operations } from "./operations.ts";
@@ -48,6 +48,8 @@ export interface LoadOptions {
   readonly profile: LoadProfile;
   readonly prepared: Prepared;
   readonly target: LoadTarget;
+  /** Processes that wait for edges to be. */
+  readonly edges: EdgeProcesses;
   /** A name that no other run has. */
   readonly run: string;
   readonly processes: number;
@@ -149,7 +151,7 @@ class Run {
 
   /** All that is before the first phase: objects, edges, pods that stand. */
   async #begin(): Promise<void> {
-    const { clock, prepared, processes, profile, progress, random, run, target, timeScale } = this.#options;
+    const { clock, edges, prepared, profile, progress, random, run, target, timeScale } = this.#options;
     const signal = this.#ending.signal;
     const began = clock.now();
     if (!target.isOurs) this.#cleanup.defer(() => removeObjects(target.kube, prepared, run));
@@ -158,22 +160,18 @@ class Run {
       progress.say(`${prepared.devices.length} devices are made, in ${clock.now() - began} ms`);
     }
     await this.#watch();
-    const cohorts = profile.fleet.map((cohort) => ({ ...cohort, labels: { ...cohort.labels, [runLabel]: run } }));
-    const edges = new EdgeProcesses({
-      count: processes,
-      cohorts,
-      config: {
-        file: profile.position.file,
-        hub: target.hub,
-        ...profile.joinWith === "certificates" ? { authority: await target.authority() } : {},
-        timeScale,
-        timings: Object.fromEntries(Object.entries(profile.timings).map(([name, ms]) => [name, ms / timeScale])),
-        seed: random.seed,
-        ...(profile.joinRate === undefined ? {} : { rate: profile.joinRate }),
-      },
-      onReport: (report, index) => this.#hear(report, index),
-    });
+    const config = {
+      file: profile.position.file,
+      hub: target.hub,
+      ...profile.joinWith === "certificates" ? { authority: await target.authority() } : {},
+      timeScale,
+      timings: Object.fromEntries(Object.entries(profile.timings).map(([name, ms]) => [name, ms / timeScale])),
+      seed: random.seed,
+      ...(profile.joinRate === undefined ? {} : { rate: profile.joinRate }),
+    };
+    edges.configure(config, { [runLabel]: run }, (report, index) => this.#hear(report, index));
     this.#edges = edges;
+    // Before what they have made is removed: edges that are there register again.
     this.#cleanup.use(edges);
     void edges.failed.then((why) => {
       this.#reasons.push(why);
@@ -314,7 +312,6 @@ class Run {
     const { clock, random } = this.#options;
     const thinking = random.stream(`think/${index}`);
     const over = () => clock.now() - began >= phase.for || signal.aborted;
-    const users = new Set<Promise<void>>();
     const use = async (number: number) => {
       while (!over() && number < loadAt(phase, clock.now() - began)) {
         await this.#operations.run(pick(), clock.now());
@@ -323,15 +320,14 @@ class Run {
         await sleep(clock, Math.max(1, think), signal);
       }
     };
-    const present = new Map<number, Promise<void>>();
+    const present = new Set<number>();
     while (!over()) {
       const wanted = Math.round(loadAt(phase, clock.now() - began));
       for (let number = 0; number < wanted; number++) {
         if (present.has(number)) continue;
-        const user = use(number).catch(() => {}).finally(() => present.delete(number));
-        present.set(number, user);
-        users.add(user);
-        void user.finally(() => users.delete(user));
+        // An interruption ends them all.
+        present.add(number);
+        void use(number).catch(() => {}).finally(() => present.delete(number));
       }
       this.#operations.flush();
       await sleep(clock, TICK_MS, signal);
