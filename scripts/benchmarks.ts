@@ -164,6 +164,7 @@ function part(profile: string, runs: Runs): string {
     row("cloudcore: processor, memory at most", cpu("cloudcore")),
     row("API: processor, memory at most", cpu("api")),
     row("edges: processor, memory at most", cpu("fleet")),
+    row("notes", ({ reasons }) => reasons.join("; ")),
     row("lost, errors, reconnects", ({ counts }) => `${counts.lost}, ${counts.errors}, ${counts.reconnects}`),
     ...runs.filter(([, result]) => typeof result === "string").map(([name, why]) =>
       `| ${name} has no result | ${
