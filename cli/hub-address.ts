@@ -3,8 +3,8 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { reasonOf } from "../base/log/logger.ts";
 import { type HubAddress, HubAddressError, parseHubAddress } from "../edge-sim/edgehub/hub-address.ts";
-import { textAt } from "../protocol/apis/kube-object.ts";
 import type { CertificateAuthority } from "../protocol/pki/ca.ts";
+import type { AuthorityData } from "../scenarios/targets/cluster-secrets.ts";
 import { UsageError } from "./failure.ts";
 
 /** The flags as commander gives them. */
@@ -57,13 +57,10 @@ function hubOf({ cloudcore, enrolmentPort }: HubFlags & { readonly cloudcore: st
 async function issuerOfCluster(file: string): Promise<NonNullable<HubAddress["issue"]>> {
   const { KubeClient } = await import("../cloud/kube/client.ts");
   const { loadKubeConfig } = await import("../cloud/kube/kubeconfig.ts");
-  const { resources } = await import("../cloud/kube/resource.ts");
-  const { loadAuthority } = await import("../protocol/pki/ca.ts");
+  const { authorityData } = await import("../scenarios/targets/cluster-secrets.ts");
   const kube = new KubeClient(loadKubeConfig(file));
   try {
-    const secret = await kube.get({ resource: resources.secrets, namespace: "kubeedge", name: "casecret" });
-    const [cert, key] = ["cadata", "cakeydata"].map((name) => Buffer.from(textAt(secret, "data", name), "base64"));
-    return await issuerOf(await loadAuthority(cert as Buffer, key as Buffer));
+    return await issuerOfData(await authorityData(kube));
   } catch (error) {
     throw new UsageError(
       `--kubeconfig ${file}: no CA of a cloudcore can be read there (secret kubeedge/casecret): ${
@@ -90,8 +87,14 @@ async function issuerFrom(dir: string): Promise<NonNullable<HubAddress["issue"]>
   return await issuerOf(authority);
 }
 
+/** Makes certificates of edges with a CA as its cluster has it. */
+export async function issuerOfData({ cert, key }: AuthorityData): Promise<NonNullable<HubAddress["issue"]>> {
+  const { loadAuthority } = await import("../protocol/pki/ca.ts");
+  return await issuerOf(await loadAuthority(Buffer.from(cert, "base64"), Buffer.from(key, "base64")));
+}
+
 /** Makes certificates of edges with a CA, some thousands a second. */
-export async function issuerOf(authority: CertificateAuthority): Promise<NonNullable<HubAddress["issue"]>> {
+async function issuerOf(authority: CertificateAuthority): Promise<NonNullable<HubAddress["issue"]>> {
   const { bulkIssuer } = await import("../protocol/pki/bulk.ts");
   const { nodeCommonName, nodeOrganization } = await import("../protocol/pki/request.ts");
   const issue = bulkIssuer(authority, Date.now());

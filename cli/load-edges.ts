@@ -10,11 +10,10 @@ import { Fleet, type Shard } from "../edge-sim/fleet/fleet.ts";
 import { EdgeLoad } from "../edge-sim/load/edge-load.ts";
 import { type EdgeCommand, type EdgeProcessReport, REPORT_EVERY_MS } from "../edge-sim/load/protocol.ts";
 import { edgecoreTimings, type EdgeTimings, scaledTimings } from "../edge-sim/timings/timings.ts";
-import type { CertificateAuthority } from "../protocol/pki/ca.ts";
 import type { ScenarioCohort } from "../scenarios/cohorts/cohort.ts";
 import { cohortOf } from "../scenarios/cohorts/fleet-cohort.ts";
-import type { AuthorityData } from "../scenarios/load/target.ts";
-import { issuerOf } from "./hub-address.ts";
+import type { AuthorityData } from "../scenarios/targets/cluster-secrets.ts";
+import { issuerOfData } from "./hub-address.ts";
 import { interrupted, interruption } from "./interrupt.ts";
 
 /** The first line of standard input. */
@@ -57,7 +56,7 @@ export async function loadEdgesCommand(): Promise<number> {
   const load = new EdgeLoad(clock, own.lease);
   const fleet = new Fleet({
     cohorts: await Promise.all(cohorts.map((cohort) => cohortOf(cohort, file, { timeScale }))),
-    hub: authority === undefined ? hub : { ...withoutToken(hub), issue: await issuerOf(await authorityOf(authority)) },
+    hub: authority === undefined ? hub : { ...withoutToken(hub), issue: await issuerOfData(authority) },
     timings: own,
     clock,
     random: new Random(seed),
@@ -119,9 +118,4 @@ export async function loadEdgesCommand(): Promise<number> {
 
 function withoutToken({ token: _token, ...hub }: HubAddress): HubAddress {
   return hub;
-}
-
-async function authorityOf({ cert, key }: AuthorityData): Promise<CertificateAuthority> {
-  const { loadAuthority } = await import("../protocol/pki/ca.ts");
-  return await loadAuthority(Buffer.from(cert, "base64"), Buffer.from(key, "base64"));
 }

@@ -1,5 +1,5 @@
 // `skep load`: a load profile against a cloudcore, with a plan before, a line while it runs, and a report.
-import { mkdir, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { randomBytes } from "node:crypto";
 import { reasonOf } from "../base/log/logger.ts";
@@ -26,6 +26,7 @@ import { exitCodes, UsageError } from "./failure.ts";
 import { hubAddressOf, type HubFlags } from "./hub-address.ts";
 import { interruption } from "./interrupt.ts";
 import { LoadLine } from "./load-line.ts";
+import { prepareReports } from "./reports.ts";
 
 export interface LoadFlags extends HubFlags {
   readonly kubeconfig?: string;
@@ -70,11 +71,7 @@ export async function loadCommand(name: string, flags: LoadFlags): Promise<numbe
     ...(flags.seed === undefined ? {} : { seed: flags.seed }),
   });
   const line = new LoadLine(flags);
-  if (!flags.dryRun) {
-    await mkdir(flags.report, { recursive: true }).catch((error: unknown) => {
-      throw new UsageError(`--report ${flags.report}: reports can't be written there: ${reasonOf(error)}`);
-    });
-  }
+  if (!flags.dryRun) await prepareReports(flags.report);
   await using metrics = flags.metricsPort === undefined ? undefined : new LoadMetrics();
   if (metrics !== undefined) {
     const port = await metrics.start(flags.bind, flags.metricsPort as number);

@@ -1,7 +1,7 @@
 // `skep run`: reads scenarios, runs up to four at a time, and reports.
 import { stepTable } from "../scenarios/steps/table.ts";
 import { wrongFiles } from "../scenarios/suite/named-files.ts";
-import { access, constants, mkdir, rm, writeFile } from "node:fs/promises";
+import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { reasonOf } from "../base/log/logger.ts";
 import { pinoLogger } from "../base/log/pino-logger.ts";
@@ -15,6 +15,7 @@ import type { Target } from "../scenarios/model/target.ts";
 import { exitCodes, UsageError } from "./failure.ts";
 import { hubAddressOf, type HubFlags } from "./hub-address.ts";
 import { interruption } from "./interrupt.ts";
+import { prepareReports } from "./reports.ts";
 import { type Selection, wantedScenarios } from "./selection.ts";
 
 /** The flags as commander gives them. */
@@ -125,20 +126,6 @@ async function targetOf(flags: RunFlags): Promise<Target> {
     ...(kubeconfig === undefined ? {} : { kubeconfig }),
     ...(hub === undefined ? {} : { cloudcore: hub }),
   });
-}
-
-/**
- * Checks before the run that reports can be written. Resolves with the folder that was created for them,
- * undefined where it was there.
- */
-async function prepareReports(dir: string): Promise<string | undefined> {
-  try {
-    const made = await mkdir(dir, { recursive: true });
-    await access(dir, constants.W_OK);
-    return made;
-  } catch (error) {
-    throw new UsageError(`--report ${dir}: reports can't be written there: ${reasonOf(error)}`);
-  }
 }
 
 async function writeReports(dir: string, run: RunResult, command: string): Promise<string[]> {

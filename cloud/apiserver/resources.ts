@@ -311,7 +311,7 @@ export class Resources {
     if (subresource === "" && kind.strategy.allocate !== undefined) this.#allocate(kind, object);
     object.metadata.resourceVersion = old.metadata.resourceVersion as string;
     const managed = entriesText(entries);
-    if (deepEqual(object, old) && managed === (before.managedFields ?? entriesText([]))) return before; // nothing changes: the version stays
+    if (deepEqual(object, old) && managed === before.managedFields) return before; // nothing changes: the version stays
     if (options.isDryRun) return new Stored(object, managed);
     return this.#settle(kind, object, managed);
   }

@@ -18,7 +18,8 @@ export class EdgeProcesses implements AsyncDisposable {
   readonly #names: readonly string[];
   readonly #indices: ReadonlyMap<string, number>;
   readonly #ended = Promise.withResolvers<string>();
-  #onReport: (report: EdgeProcessReport, process: number) => void = () => {};
+  readonly #reports: (EdgeProcessReport | undefined)[] = [];
+  #onReport: (report: EdgeProcessReport) => void = () => {};
   #isStopping = false;
 
   /** Starts them; they load what they need, and wait for `configure`. */
@@ -37,7 +38,10 @@ export class EdgeProcesses implements AsyncDisposable {
       this.#children.push(child);
       let lastWord = "";
       eachLine(child.stdout, MAX_LINE, (line) => {
-        if (line.startsWith("{")) this.#onReport(JSON.parse(line) as EdgeProcessReport, index);
+        if (!line.startsWith("{")) return;
+        const report = JSON.parse(line) as EdgeProcessReport;
+        this.#reports[index] = report;
+        this.#onReport(report);
       });
       eachLine(child.stderr, MAX_LINE, (line) => {
         lastWord = line.startsWith(LAST_WORD) ? line.slice(LAST_WORD.length) : line;
@@ -57,7 +61,7 @@ export class EdgeProcesses implements AsyncDisposable {
   configure(
     config: Readonly<Record<string, unknown>>,
     labels: Readonly<Record<string, string>>,
-    onReport: (report: EdgeProcessReport, process: number) => void,
+    onReport: (report: EdgeProcessReport) => void,
   ): void {
     this.#onReport = onReport;
     const cohorts = this.#cohorts.map((cohort) => ({ ...cohort, labels: { ...cohort.labels, ...labels } }));
@@ -73,6 +77,28 @@ export class EdgeProcesses implements AsyncDisposable {
   /** The names of all edges. */
   get names(): readonly string[] {
     return this.#names;
+  }
+
+  get haveReported(): boolean {
+    return this.#reports.length > 0;
+  }
+
+  /** The sum over all processes, as last reported. */
+  sum(
+    key: "edges" | "connected" | "ready" | "podsRunning" | "devices" | "connections" | "up" | "down" | "rss" | "cpu",
+  ): number {
+    return this.#reports.reduce((sum, report) => sum + (report?.[key] ?? 0), 0);
+  }
+
+  /** Milliseconds by which their timers were late, at most, in the last reports. */
+  get lag(): number {
+    return Math.max(0, ...this.#reports.map((report) => report?.lag ?? 0));
+  }
+
+  /** Why an edge is not connected, where one says so. */
+  get problem(): string | undefined {
+    const { problem, refusal } = this.#reports.find((report) => report?.problem ?? report?.refusal) ?? {};
+    return refusal ?? problem;
   }
 
   /** Settles when one of them has ended by itself, with its last words. */

@@ -5,7 +5,7 @@ import { edgesPerProcess, type Machine } from "../../edge-sim/fleet/machine.ts";
 import { edgecoreTimings } from "../../edge-sim/timings/timings.ts";
 import { spoken } from "../files/duration.ts";
 import { SkepError } from "../../base/error/skep-error.ts";
-import { durationOf, edgesOf, type LoadProfile, type Mix, type OperationKind, type Phase } from "./profile.ts";
+import { durationOf, edgesOf, type LoadProfile, type OperationKind, type Phase } from "./profile.ts";
 import { objectCount, type Prepared } from "./setup.ts";
 
 /** A run that this machine can't make; the message says what would help. */
@@ -35,11 +35,11 @@ const POD_BYTES = 40_000;
 const PROCESS_BYTES = 150_000_000;
 
 /** Calls of the API that one operation makes, on both sides: ours, and those of the cloudcore for its edges. */
-const callsOf: Readonly<Record<OperationKind, (mix: Mix, users: number) => number>> = {
+const callsOf: Readonly<Record<OperationKind, (users: number) => number>> = {
   // Created, recorded, its statuses patched, deleted by us and by its edge.
   pods: () => 8,
   restarts: () => 8,
-  configmaps: (_mix, users) => 1 + users,
+  configmaps: (users) => 1 + users,
   reports: () => 1,
   desired: () => 2,
   queries: () => 1,
@@ -93,7 +93,7 @@ export function planOf(
     const ofKind = mix.kind === "configmaps" ? users : 1;
     up[mix.kind] = each * upOf[mix.kind](ofKind);
     down[mix.kind] = each * downOf[mix.kind](ofKind);
-    apiCalls += each * callsOf[mix.kind](mix, ofKind);
+    apiCalls += each * callsOf[mix.kind](ofKind);
   }
   const pods = prepared.standing.length;
   const memory = edges * (EDGE_BYTES + (isOurs ? CLOUDCORE_EDGE_BYTES + API_EDGE_BYTES : 0)) +

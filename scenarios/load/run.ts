@@ -1,7 +1,6 @@
 // Runs a load profile: the target, the fleet, its objects, phase after phase, and what became of it.
 import { SkepError } from "../../base/error/skep-error.ts";
 import { reasonOf, silentLogger } from "../../base/log/logger.ts";
-import { usageOf } from "../../base/process/usage.ts";
 import { atOnce } from "../../base/queue/at-once.ts";
 import type { Random } from "../../base/random/random.ts";
 import { type Clock, every, sleep } from "../../base/time/clock.ts";
@@ -11,9 +10,9 @@ import { resources } from "../../cloud/kube/resource.ts";
 import type { EdgeProcessReport } from "../../edge-sim/load/protocol.ts";
 import type { Versions } from "../model/result.ts";
 import type { EdgeProcesses } from "./edge-processes.ts";
-import { addedTo, type HubMetrics, hubMetrics } from "./hub-metrics.ts";
-import type { FlowName, GaugeName } from "./metrics.ts";
+import { type FlowName, type GaugeName, gaugeNames } from "./metrics.ts";
 import { kindPicker, Operations } from "./operations.ts";
+import { closedPhase, openPhase, TICK_MS } from "./phases.ts";
 import { edgesOf, type LoadProfile, type Phase } from "./profile.ts";
 import { Recorder, type Sample } from "./recorder.ts";
 import {
@@ -26,9 +25,8 @@ import {
   verdictOf,
 } from "./result.ts";
 import { makeObjects, type Prepared, removeObjects, runLabel } from "./setup.ts";
-import { arrivals, loadAt } from "./shapes.ts";
+import { Sampler } from "./sampling.ts";
 import type { LoadTarget } from "./target.ts";
-import { gaugeNames } from "./metrics.ts";
 
 /** A run that could not be made. */
 export class LoadError extends SkepError {
@@ -62,17 +60,11 @@ export interface LoadOptions {
   readonly progress: LoadProgress;
 }
 
-/** Milliseconds between two looks at what is due. */
-const TICK_MS = 5;
-/** How long before they are due edges are told what to do. */
-const AHEAD_MS = 100;
 /** Milliseconds for the first edge to connect; after that the address is taken for wrong. */
 const FIRST_CONNECTION_MS = 60_000;
 /** Milliseconds without a further device after which no more are waited for. */
 const STALLED_MS = 20_000;
 const SAMPLE_MS = 1000;
-/** Milliseconds between two reads of the cloudcore's metrics. */
-const METRICS_MS = 5000;
 /** Standing pods that are being made at once. */
 const PODS_AT_ONCE = 64;
 
@@ -88,28 +80,22 @@ class Run {
   readonly #cleanup: AsyncDisposableStack;
   readonly #recorder = new Recorder();
   readonly #operations: Operations;
-  readonly #reports: (EdgeProcessReport | undefined)[] = [];
   readonly #phases: { readonly phase: Phase; readonly name: string; began: number; ended: number }[] = [];
   readonly #startedAt: number;
   readonly #ending = new AbortController();
-  readonly #usage = new Map<string, { readonly at: number; readonly cpu: number }>();
-  readonly #lag: () => number;
-  #edges: EdgeProcesses | undefined;
+  readonly #sampler: Sampler;
   #phase = "joining";
   /** Unix milliseconds at which the first phase began. */
   #origin: number;
-  #hub: HubMetrics | undefined;
-  #before: { up: number; down: number; operations: number; at: number } | undefined;
   readonly #reasons: string[] = [];
   #crossed = false;
 
   constructor(options: LoadOptions, cleanup: AsyncDisposableStack) {
-    const { clock, prepared, profile, random, run, target } = options;
+    const { clock, edges, prepared, profile, random, run, target } = options;
     this.#options = options;
     this.#cleanup = cleanup;
     this.#startedAt = clock.now();
     this.#origin = this.#startedAt;
-    this.#lag = lagOf(clock);
     this.#operations = new Operations({
       kube: target.kube,
       clock,
@@ -119,13 +105,15 @@ class Run {
       run,
       mix: profile.mix,
       lostAfter: profile.lostAfter,
-      operate: (operations) => this.#edges?.operate(operations),
+      operate: (operations) => edges.operate(operations),
       origin: () => this.#origin,
     });
+    const [recorder, operations] = [this.#recorder, this.#operations];
+    this.#sampler = new Sampler({ target, edges, operations, recorder, lag: lagOf(clock) });
     const stop = () => this.#ending.abort(options.signal.reason);
     if (options.signal.aborted) stop();
     else options.signal.addEventListener("abort", stop, { once: true });
-    void target.failed.then((why) => {
+    void Promise.race([target.failed, edges.failed]).then((why) => {
       this.#reasons.push(why);
       this.#ending.abort(new LoadError(why));
     });
@@ -171,23 +159,19 @@ class Run {
       seed: random.seed,
       ...(profile.joinRate === undefined ? {} : { rate: profile.joinRate }),
     };
-    edges.configure(config, { [runLabel]: run }, (report, index) => this.#hear(report, index));
-    this.#edges = edges;
+    edges.configure(config, { [runLabel]: run }, (report) => this.#hear(report));
     // Before what they have made is removed: edges that are there register again.
     this.#cleanup.use(edges);
-    void edges.failed.then((why) => {
-      this.#reasons.push(why);
-      this.#ending.abort(new LoadError(why));
-    });
     edges.start();
     const count = edgesOf(profile);
     const deadline = clock.now() + profile.joinWithin;
     const first = clock.now() + FIRST_CONNECTION_MS;
-    await this.#until(first, () => this.#sum("connections") > 0, () => `no edge could connect${this.#why()}`);
+    const why = () => edges.problem === undefined ? "" : `; an edge says: ${edges.problem}`;
+    await this.#until(first, () => edges.sum("connections") > 0, () => `no edge could connect${why()}`);
     await this.#until(
       deadline,
-      () => this.#sum("ready") >= count,
-      () => `${this.#sum("ready")} of ${count} edges are Ready${this.#why()}`,
+      () => edges.sum("ready") >= count,
+      () => `${edges.sum("ready")} of ${count} edges are Ready${why()}`,
     );
     progress.say(`${count} edges are Ready after ${((clock.now() - began) / 1000).toFixed(1)} s`);
     await this.#untilDevices(prepared.devices.length, deadline);
@@ -210,12 +194,12 @@ class Run {
 
   /** Waits until the devices are at their edges. A target that brings no more of them is judged with those that are there. */
   async #untilDevices(count: number, deadline: number): Promise<void> {
-    const { clock, progress } = this.#options;
+    const { clock, edges, progress } = this.#options;
     let most = 0;
     let since = clock.now();
     while (most < count && clock.now() < deadline && clock.now() - since < STALLED_MS) {
       await sleep(clock, 50, this.#ending.signal);
-      const there = this.#sum("devices");
+      const there = edges.sum("devices");
       if (there > most) {
         most = there;
         since = clock.now();
@@ -225,13 +209,6 @@ class Run {
     const why = `${most} of ${count} devices reached their edges; the run goes on without the others`;
     this.#reasons.push(why);
     progress.say(why);
-  }
-
-  /** What an edge that is not connected says of that. */
-  #why(): string {
-    const { problem, refusal } = this.#reports.find((report) => report?.problem ?? report?.refusal) ?? {};
-    const why = refusal ?? problem;
-    return why === undefined ? "" : `; an edge says: ${why}`;
   }
 
   /** Follows what the API says of pods and devices. */
@@ -269,8 +246,11 @@ class Run {
     if (phase.restart !== undefined) this.#restart(phase.restart);
     try {
       if (pick === undefined || (phase.from === 0 && phase.to === 0)) await sleep(clock, phase.for, signal);
-      else if (phase.model === "open") await this.#open(phase, began, pick, signal);
-      else await this.#closed(phase, began, index, pick, signal);
+      else {
+        const deps = { clock, operations: this.#operations, pick, signal };
+        if (phase.model === "open") await openPhase(phase, began, deps);
+        else await closedPhase(phase, began, deps, random.stream(`think/${index}`));
+      }
     } finally {
       kept.ended = clock.now();
     }
@@ -291,68 +271,10 @@ class Run {
 
   /** Some edges lose their connections at once, drawn by the seed. */
   #storm({ away, lost }: Phase, index: number): void {
+    const { edges, timeScale } = this.#options;
     const random = this.#options.random.stream(`storm/${index}`);
-    const names = this.#edges?.names ?? [];
-    const chosen = lost >= 1 ? names : names.filter(() => random.next() < lost);
-    this.#edges?.cut(chosen, away / this.#options.timeScale);
-  }
-
-  /** Operations are begun when they are due, whatever has become of those before. */
-  async #open(
-    phase: Phase,
-    began: number,
-    pick: () => Parameters<Operations["run"]>[0],
-    signal: AbortSignal,
-  ): Promise<void> {
-    const { clock } = this.#options;
-    const due = arrivals(phase);
-    for (let next = due.next(); !next.done;) {
-      const now = clock.now();
-      while (!next.done && began + next.value <= now + AHEAD_MS) {
-        const at = began + next.value;
-        const kind = pick();
-        // Edges have clocks of their own; what we do ourselves is done when it is due.
-        if (kind === "reports" || kind === "queries" || at <= now) void this.#operations.run(kind, at);
-        else clock.after(at - now, () => void (signal.aborted || this.#operations.run(kind, at)));
-        next = due.next();
-      }
-      this.#operations.flush();
-      await sleep(clock, TICK_MS, signal);
-    }
-    await sleep(clock, Math.max(0, began + phase.for - clock.now()), signal);
-  }
-
-  /** So many users, each of whom waits until an operation has ended, thinks, and begins the next one. */
-  async #closed(
-    phase: Phase,
-    began: number,
-    index: number,
-    pick: () => Parameters<Operations["run"]>[0],
-    signal: AbortSignal,
-  ): Promise<void> {
-    const { clock, random } = this.#options;
-    const thinking = random.stream(`think/${index}`);
-    const over = () => clock.now() - began >= phase.for || signal.aborted;
-    const use = async (number: number) => {
-      while (!over() && number < loadAt(phase, clock.now() - began)) {
-        await this.#operations.run(pick(), clock.now());
-        const think = thinking.jitter(phase.think, phase.jitter);
-        // An operation that ended at once must not keep the others from theirs.
-        await sleep(clock, Math.max(1, think), signal);
-      }
-    };
-    const present = new Set<number>();
-    while (!over()) {
-      const wanted = Math.round(loadAt(phase, clock.now() - began));
-      for (let number = 0; number < wanted; number++) {
-        if (present.has(number)) continue;
-        // An interruption ends them all.
-        present.add(number);
-        void use(number).catch(() => {}).finally(() => present.delete(number));
-      }
-      this.#operations.flush();
-      await sleep(clock, TICK_MS, signal);
-    }
+    const chosen = lost >= 1 ? edges.names : edges.names.filter(() => random.next() < lost);
+    edges.cut(chosen, away / timeScale);
   }
 
   /** Waits for what is still under way, so long as it may not be lost. */
@@ -366,8 +288,7 @@ class Run {
     }
   }
 
-  #hear(report: EdgeProcessReport, index: number): void {
-    this.#reports[index] = report;
+  #hear(report: EdgeProcessReport): void {
     const recorder = this.#recorder;
     for (const [flow, counts] of Object.entries(report.flows)) recorder.addCounts(flow as FlowName, counts);
     for (const [reason, count] of Object.entries(report.errors)) recorder.error(reason, count);
@@ -375,74 +296,12 @@ class Run {
     this.#operations.hear(report);
   }
 
-  #sum(
-    key: "edges" | "connected" | "ready" | "podsRunning" | "devices" | "connections" | "up" | "down" | "rss" | "cpu",
-  ): number {
-    return this.#reports.reduce((sum, report) => sum + (report?.[key] ?? 0), 0);
-  }
-
   async #sample(): Promise<void> {
-    const { clock, progress, target } = this.#options;
+    const { clock, progress } = this.#options;
     const now = clock.now();
-    const [cloudcore, api, generator] = await Promise.all([
-      target.usage("cloudcore"),
-      target.usage("api"),
-      usageOf(process.pid),
-    ]);
-    await this.#readHub(now);
-    const gauges: Partial<Record<GaugeName, number>> = {};
-    const use = (
-      name: "cloudcore" | "api" | "fleet" | "generator",
-      usage: { cpu: number; rss: number } | undefined,
-    ) => {
-      if (usage === undefined) return;
-      const before = this.#usage.get(name);
-      this.#usage.set(name, { at: now, cpu: usage.cpu });
-      if (name !== "generator") gauges[`${name}.rss`] = usage.rss;
-      if (before !== undefined && now > before.at) {
-        gauges[`${name}.cpu`] = Math.max(0, usage.cpu - before.cpu) * 1000 / (now - before.at);
-      }
-    };
-    use("cloudcore", cloudcore);
-    use("api", api);
-    use("generator", generator);
-    if (this.#reports.length > 0) {
-      use("fleet", { cpu: this.#sum("cpu"), rss: this.#sum("rss") });
-      const up = this.#sum("up");
-      const down = this.#sum("down");
-      const operations = this.#operations.begun;
-      const before = this.#before;
-      if (before !== undefined && now > before.at) {
-        const rate = (count: number, then: number) => Math.max(0, count - then) * 1000 / (now - before.at);
-        gauges["messages.up"] = rate(up, before.up);
-        gauges["messages.down"] = rate(down, before.down);
-        gauges.operations = rate(operations, before.operations);
-      }
-      this.#before = { up, down, operations, at: now };
-      gauges.edges = this.#sum("edges");
-      gauges["edges.connected"] = this.#sum("connected");
-      gauges["edges.ready"] = this.#sum("ready");
-      gauges["pods.running"] = this.#sum("podsRunning");
-    }
-    gauges["generator.lag"] = Math.max(this.#lag(), ...this.#reports.map((report) => report?.lag ?? 0));
-    const sample = this.#recorder.sample(now, gauges);
+    const sample = await this.#sampler.sample(now);
     progress.sampled({ ...sample, at: this.#phases.length === 0 ? -1 : (now - this.#origin) / 1000 }, this.#phase);
     this.#abortWhereCrossed(now);
-  }
-
-  async #readHub(now: number): Promise<void> {
-    const due = this.#hub === undefined || now - (this.#usage.get("hub")?.at ?? 0) >= METRICS_MS;
-    if (!due) return;
-    this.#usage.set("hub", { at: now, cpu: 0 });
-    const text = await this.#options.target.metrics();
-    if (text === undefined) return;
-    const read = hubMetrics(text);
-    const before = this.#hub;
-    this.#hub = read;
-    if (before === undefined) return;
-    this.#recorder.count("resends", Math.max(0, read.resends - before.resends));
-    this.#recorder.addCounts("downstream.wait", addedTo(before.wait, read.wait));
-    this.#recorder.addCounts("downstream.acked", addedTo(before.acked, read.acked));
   }
 
   #abortWhereCrossed(now: number): void {
@@ -468,8 +327,7 @@ class Run {
   }
 
   #conclude(): LoadResult {
-    const { clock, plan, prepared: _prepared, processes, profile, random, run, signal, target, versions } =
-      this.#options;
+    const { clock, plan, processes, profile, random, run, signal, target, versions } = this.#options;
     const recorder = this.#recorder;
     const samples = this.#judgedSamples();
     const thresholds: ThresholdResult[] = profile.thresholds.map((one) => judge(one, recorder, samples, profile));

@@ -5,11 +5,10 @@ import { join } from "node:path";
 import { usageOf } from "../../base/process/usage.ts";
 import { KubeClient } from "../../cloud/kube/client.ts";
 import { loadKubeConfig } from "../../cloud/kube/kubeconfig.ts";
-import { resources } from "../../cloud/kube/resource.ts";
 import type { HubAddress } from "../../edge-sim/edgehub/hub-address.ts";
-import { textAt } from "../../protocol/apis/kube-object.ts";
 import { StepFailure } from "../model/step-failure.ts";
 import { Child } from "../targets/child.ts";
+import { type AuthorityData, authorityData, bootstrapToken } from "../targets/cluster-secrets.ts";
 import { holdBlock } from "../targets/ports.ts";
 
 /** What is given on the command line. */
@@ -35,12 +34,6 @@ type Part = "cloudcore" | "api";
 interface Usage {
   readonly cpu: number;
   readonly rss: number;
-}
-
-/** A CA: certificate and key, DER in base64. */
-export interface AuthorityData {
-  readonly cert: string;
-  readonly key: string;
 }
 
 export interface LoadTarget extends AsyncDisposable {
@@ -117,12 +110,11 @@ export async function openTarget(options: LoadTargetOptions, signal: AbortSignal
       String(Math.max(1000, edges)),
     ]);
     metricsUrl = core.facts.metrics as string | undefined;
-    const secret = await kube.get({ resource: resources.secrets, namespace: "kubeedge", name: "tokensecret" });
     hub = {
       host: bind === "0.0.0.0" ? "127.0.0.1" : bind,
       websocketPort: Number(new URL(String(core.facts.websocket)).port),
       httpsPort: Number(new URL(String(core.facts.enrolment)).port),
-      token: Buffer.from(textAt(secret, "data", "tokendata"), "base64").toString("utf8"),
+      token: await bootstrapToken(kube),
     };
   }
   const rest = cleanup.move();
@@ -135,10 +127,7 @@ export async function openTarget(options: LoadTargetOptions, signal: AbortSignal
     isOurs: options.kubeconfig === undefined,
     kube,
     hub,
-    async authority() {
-      const secret = await kube.get({ resource: resources.secrets, namespace: "kubeedge", name: "casecret" });
-      return { cert: textAt(secret, "data", "cadata"), key: textAt(secret, "data", "cakeydata") };
-    },
+    authority: () => authorityData(kube),
     failed: broken.promise,
     async restart(part) {
       const running = started.get(part);

@@ -30,9 +30,7 @@ export function decode(struct: Struct, value: unknown, known?: Readonly<Record<s
   const unknown: string[] = [];
   const goName = struct.goName.slice(struct.goName.lastIndexOf(".") + 1);
   const place = { struct: goName, fields: "", path: "" };
-  const decoded = known === undefined || !isPlainObject(value)
-    ? decodeStruct(struct, value, place, unknown)
-    : decodeStruct(struct, value, place, unknown, known, 1);
+  const decoded = decodeStruct(struct, value, place, unknown, known, 1);
   return { value: decoded as Record<string, unknown>, unknown };
 }
 
