@@ -114,6 +114,8 @@ const changing: readonly Row[] = [
     "fails",
   ],
   ["apply --server-side --field-manager=other --force-conflicts -f two.yaml", /serverside-applied/],
+  // Between kubectl's get and its update of the whole object, a rollout under way would write a version of its own.
+  ["rollout status deployment/app --timeout=30s", /successfully rolled out/],
   ["replace -f one.yaml", /deployment.apps\/app replaced/],
   ["set image deployment/app c=i:3", /image updated/],
   ["set env deployment/app A=b", /env updated/],
