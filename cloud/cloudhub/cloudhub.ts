@@ -27,8 +27,8 @@ import { serveEdges } from "./servers/websocket.ts";
 import { serveCsi } from "./servers/uds.ts";
 import { DeliveryTotals, NodeSession } from "./session/session.ts";
 import { Sessions } from "./session/sessions.ts";
-import { resetRecords } from "./session/resync.ts";
-import { SyncRecords } from "./session/sync-records.ts";
+import { resetRecords } from "./records/resync.ts";
+import { SyncRecords } from "./records/sync-records.ts";
 import { VolumeError, VolumeRequests } from "./volumes.ts";
 
 /** Injected dependencies. */
@@ -78,7 +78,7 @@ export class CloudHub implements Module {
 
   constructor(deps: CloudHubDeps) {
     this.#deps = deps;
-    this.#records = new SyncRecords(deps.caches, deps.logger);
+    this.#records = new SyncRecords(deps);
     this.#authoriser = deps.config.authorization === "off" ? undefined : new NodeAuthoriser(deps.caches);
     this.#volumes = new VolumeRequests(deps.clock);
   }
@@ -105,6 +105,7 @@ export class CloudHub implements Module {
 
   async start(): Promise<void> {
     const { caches, clock, config, logger, servers } = this.#deps;
+    await this.#records.recover();
     const began = performance.now();
     const certificates = await prepareCertificates(caches.client, { ...config, now: clock.now() });
     this.#certificatesTook = performance.now() - began;
@@ -195,6 +196,7 @@ export class CloudHub implements Module {
     const isDrained = () => [...this.sessions.all()].every((session) => session.isDrained);
     while (!isDrained() && performance.now() < until) await pause(DRAIN_LOOK_MS);
     await Promise.race([this.#records.settled(), pause(RECORDS_MS)]);
+    this.#records.stop();
   }
 
   #refusal(node: string): Refusal | undefined {

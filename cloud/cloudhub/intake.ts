@@ -9,7 +9,7 @@ import { hopOf } from "../../protocol/message/hops.ts";
 import { operations } from "../../protocol/message/names.ts";
 import type { BusMessage } from "../beehive/bus.ts";
 import { dispatchUpstream, type UpstreamDeps } from "./dispatcher/upstream.ts";
-import { isRegistration } from "./session/resync.ts";
+import { isRegistration } from "./records/resync.ts";
 import type { DeliveryTotals, NodeSession } from "./session/session.ts";
 
 /** Injected dependencies. */

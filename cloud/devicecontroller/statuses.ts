@@ -36,16 +36,20 @@ export class DeviceStatuses {
     if (known !== undefined && belongsTo(known, device)) return known;
     const { client } = this.#caches;
     const ref = { resource: resources.devicestatuses, namespace, name };
+    const create = () => client.create(resources.devicestatuses, emptyDeviceStatus(device)) as Promise<DeviceStatus>;
+    if (known === undefined) {
+      try {
+        return this.#remember(await create());
+      } catch (error) {
+        // The cache is behind.
+        if (!hasCode(error, 409)) throw error;
+      }
+    }
     const stored = await client.find(ref) as DeviceStatus | undefined;
     if (stored !== undefined && belongsTo(stored, device)) return this.#remember(stored);
     // Without a garbage collector the status of a deleted device stays; a new device must not inherit it.
     if (stored !== undefined) await client.delete(ref);
-    try {
-      return this.#remember(await client.create(resources.devicestatuses, emptyDeviceStatus(device)) as DeviceStatus);
-    } catch (error) {
-      if (!hasCode(error, 409)) throw error;
-      return this.#remember(await client.get(ref) as DeviceStatus);
-    }
+    return this.#remember(await create());
   }
 
   /** Merges `status` into the stored one. */

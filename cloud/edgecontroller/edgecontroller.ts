@@ -119,9 +119,11 @@ export class EdgeController implements Module {
     if (request === undefined || row === undefined) return settled();
     const [handler, channel] = row;
     const gate = this.#gates[channel];
-    // One node's requests are answered in order; different nodes' at the same time. A full channel delays requests
-    // for it, and no others: the hub stops reading from an edge with too many requests in progress.
-    await this.#upstream.submit(request.node, async () => {
+    // One node's requests are answered in order; different nodes' at the same time. Leases depend on no other request, and a late
+    // one looks like a dead node: they don't wait for the node's pods. A full channel delays requests for it, and no
+    // others: the hub stops reading from an edge with too many requests in progress.
+    const isLease = request.path.type === resourceTypes.lease;
+    await this.#upstream.submit(isLease ? `${request.node} leases` : request.node, async () => {
       await gate.room();
       await gate.run(() => this.#answer(request, handler)).finally(settled);
     });

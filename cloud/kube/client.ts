@@ -4,7 +4,7 @@ import "./deno-shim.ts";
 import { HttpMethod, RequestContext } from "@kubernetes/client-node";
 import { type Dispatcher, request } from "undici";
 import { reasonOf } from "../../base/log/logger.ts";
-import { UrgentFirst } from "../../base/queue/urgent-first.ts";
+import { ByRank, type Rank } from "../../base/queue/by-rank.ts";
 import type { KubeList, KubeObject, KubeStatus } from "../../protocol/apis/kube-object.ts";
 import { parseJson } from "../../protocol/json.ts";
 import type { PooledKubeConfig } from "./kubeconfig.ts";
@@ -78,6 +78,16 @@ export interface DeleteOptions {
   readonly propagationPolicy?: string;
 }
 
+/** How a call is made. */
+export interface CallOptions {
+  /** Default: `application/json`. */
+  readonly contentType?: string;
+  /** Whether the answer's body is left unread, unless it is a refusal. Default: false. */
+  readonly isUnread?: boolean;
+  /** Among the calls that wait. Default: urgent for leases and nodes. */
+  readonly rank?: Rank;
+}
+
 /** What a call needs to be let in, and the connections it goes over. */
 interface Access {
   readonly headers: Record<string, string>;
@@ -93,7 +103,7 @@ export class KubeClient {
   readonly server: string;
   readonly #discovered = new Map<string, Promise<Resource[]>>();
   /** Shared with those that speak as others: they use the same connections. */
-  readonly #calls: UrgentFirst;
+  readonly #calls: ByRank;
   #access: Promise<Access> | undefined;
   #accessUntil = 0;
 
@@ -103,7 +113,7 @@ export class KubeClient {
 
   constructor(config: PooledKubeConfig, speaker?: KubeClient, impersonation: Readonly<Record<string, string>> = {}) {
     this.#speaker = speaker;
-    this.#calls = speaker === undefined ? new UrgentFirst(CALLS_AT_ONCE) : speaker.#calls;
+    this.#calls = speaker === undefined ? new ByRank(CALLS_AT_ONCE) : speaker.#calls;
     this.#impersonation = impersonation;
     this.config = config;
     this.server = config.config.getCurrentCluster()?.server ?? "";
@@ -227,15 +237,16 @@ export class KubeClient {
   }
 
   async #object(method: Method, path: string, body?: unknown, contentType?: string): Promise<KubeObject> {
-    return await this.call(method, path, body, contentType) as KubeObject;
+    return await this.call(method, path, body, contentType === undefined ? {} : { contentType }) as KubeObject;
   }
 
-  /** One call; answers the JSON of the response. */
-  async call(method: Method, path: string, body?: unknown, contentType = "application/json"): Promise<unknown> {
-    return await this.#calls.run(URGENT.test(path), () => this.#call(method, path, body, contentType));
+  /** One call; answers the JSON of the response, or undefined where it is left unread. */
+  async call(method: Method, path: string, body?: unknown, options: CallOptions = {}): Promise<unknown> {
+    const { contentType = "application/json", isUnread = false, rank = rankOf(path) } = options;
+    return await this.#calls.run(rank, () => this.#call(method, path, body, contentType, isUnread));
   }
 
-  async #call(method: Method, path: string, body: unknown, contentType: string): Promise<unknown> {
+  async #call(method: Method, path: string, body: unknown, contentType: string, isUnread: boolean): Promise<unknown> {
     const { headers, dispatcher } = await this.#authenticated();
     let status: number;
     let text: string;
@@ -254,6 +265,10 @@ export class KubeClient {
         bodyTimeout: CALL_TIMEOUT_MS,
       });
       status = response.statusCode;
+      if (isUnread && status < 400) {
+        await response.body.dump();
+        return undefined;
+      }
       text = await response.body.text();
     } catch (error) {
       throw new KubeUnreachableError(this.server, error);
@@ -283,6 +298,10 @@ export class KubeClient {
   }
 }
 
+function rankOf(path: string): Rank {
+  return URGENT.test(path) ? "urgent" : "usual";
+}
+
 type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 
 /** A call without its name. */
@@ -297,7 +316,7 @@ export class NamelessError extends SkepError {
  * The path of one object. Throws NamelessError: without a name it would be the path of all of them, and a deletion would
  * take them all.
  */
-function objectPath({ resource, namespace, name }: ObjectRef): string {
+export function objectPath({ resource, namespace, name }: ObjectRef): string {
   if (name === undefined || name === "") throw new NamelessError(resource);
   return pathOf(resource, namespace, name);
 }

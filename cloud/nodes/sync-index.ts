@@ -1,6 +1,6 @@
 // Who holds what: an index over the sync records, by node and by object.
 import { type KubeObject, textAt } from "../../protocol/apis/kube-object.ts";
-import { parseSyncName } from "../../protocol/apis/reliablesyncs.ts";
+import { isJournal, parseSyncName } from "../../protocol/apis/reliablesyncs.ts";
 import type { Caches } from "../kube/caches.ts";
 import { resources } from "../kube/resource.ts";
 
@@ -26,10 +26,13 @@ export class SyncIndex {
   readonly #byUid = new Map<string, Map<string, Held>>();
   /** By uid: nodes whose records have been deleted, only the latest of them. */
   readonly #former = new Map<string, Set<string>>();
+  /** The version of a record that the caches do not show yet; undefined where they are right. */
+  #ahead: (record: KubeObject) => string | undefined = () => undefined;
 
   constructor(caches: Caches) {
     for (const resource of [resources.objectsyncs, resources.clusterobjectsyncs]) {
       caches.of(resource).subscribe(({ type, object }) => {
+        if (isJournal(object)) return;
         const held = heldIn(object);
         if (type === "deleted") this.#remove(held);
         else this.#put(held);
@@ -39,7 +42,26 @@ export class SyncIndex {
 
   /** What a node has, or may have. */
   of(node: string): Held[] {
-    return [...this.#byNode.get(node)?.values() ?? []];
+    return Array.from(this.#byNode.get(node)?.values() ?? [], (held) => {
+      const version = this.#ahead(held.record) ?? held.version;
+      return version === held.version ? held : { ...held, version };
+    });
+  }
+
+  /** Whoever writes records knows versions before the caches do. */
+  lookAhead(ahead: (record: KubeObject) => string | undefined): void {
+    this.#ahead = ahead;
+  }
+
+  /** A record that stands in the journal, and will be created. */
+  foresee(record: KubeObject): void {
+    const held = heldIn(record);
+    if (!this.holds(held.node, held.uid)) this.#put(held);
+  }
+
+  /** A record that was foreseen, and never will be created. */
+  forgo(record: KubeObject): void {
+    this.#remove(heldIn(record));
   }
 
   /** The nodes that have, or may have, an object. */

@@ -41,3 +41,48 @@ export function newObjectSync(node: string, object: KubeObject): ObjectSync {
     spec: { objectAPIVersion: object.apiVersion ?? "", objectKind: object.kind ?? "", objectName: name },
   };
 }
+
+/** Marks an object that stands for records which have not been created yet. */
+const journalLabel = "skep/journal";
+/** Where it holds them: a line each, of kind, namespace, name of the record, and the object's apiVersion, kind and name. */
+const journalAnnotation = "skep/records";
+
+/**
+ * One object that stands for many records: a ClusterObjectSync, since whoever may write records may write it. Its name is not that
+ * of a record of any node, so that a cloudcore that does not know it removes it as one of a node that is gone (KubeEdge v1.23
+ * `cloud/pkg/synccontroller/synccontroller.go`).
+ */
+export function newJournal(name: string, records: readonly ObjectSync[]): KubeObject {
+  return {
+    apiVersion: syncApi,
+    kind: "ClusterObjectSync",
+    metadata: {
+      name,
+      labels: { [journalLabel]: "" },
+      annotations: { [journalAnnotation]: records.map(journalLine).join("\n") },
+    },
+  };
+}
+
+/** The line of one record; its length in bytes is what it takes of the annotations' 256 KiB. */
+export function journalLine({ metadata: { name, namespace = "" }, spec = {} }: ObjectSync): string {
+  return [namespace, name, spec.objectAPIVersion ?? "", spec.objectKind ?? "", spec.objectName ?? ""].join(" ");
+}
+
+export function isJournal(object: KubeObject): boolean {
+  return object.metadata.labels?.[journalLabel] !== undefined;
+}
+
+/** The records that a journal stands for; a line that is none is left out. */
+export function recordsOf(journal: KubeObject): ObjectSync[] {
+  return (journal.metadata.annotations?.[journalAnnotation] ?? "").split("\n").flatMap((line) => {
+    const [namespace = "", name = "", objectAPIVersion = "", objectKind = "", objectName] = line.split(" ");
+    if (objectName === undefined) return [];
+    return [{
+      apiVersion: syncApi,
+      kind: namespace === "" ? "ClusterObjectSync" : "ObjectSync",
+      metadata: { name, ...(namespace === "" ? {} : { namespace }) },
+      spec: { objectAPIVersion, objectKind, objectName },
+    }];
+  });
+}

@@ -10,7 +10,7 @@ import { nodeOf, trimNode } from "../../../protocol/resource/path.ts";
 import type { BusMessage } from "../../beehive/bus.ts";
 import type { DeliveryTotals } from "../session/session.ts";
 import type { Sessions } from "../session/sessions.ts";
-import { recordedOf } from "../session/sync-records.ts";
+import { recordedOf } from "../records/sync-records.ts";
 import { needsAck } from "./ack-class.ts";
 
 /** Injected dependencies. */

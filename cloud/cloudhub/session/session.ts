@@ -16,7 +16,7 @@ import { encodedContent, encodeV11 } from "./encoded.ts";
 import { PacedQueue } from "./paced-queue.ts";
 import { Resends } from "./resends.ts";
 import { isDeletion, Lane, type LaneItem, mayComeBack } from "./lane.ts";
-import { type Recorded, recordedOf, type SyncRecords } from "./sync-records.ts";
+import { type Recorded, recordedOf, type SyncRecords } from "../records/sync-records.ts";
 
 /** Injected dependencies. */
 export interface SessionDeps {

@@ -1,11 +1,21 @@
-// Limits how many calls run at once; of those that wait, the urgent ones come first.
+// Limits how many calls run at once; those that wait come by their rank, and within it in their order.
+
+/** What goes before what. What is `"last"` gets every eighth place, so that it never waits for good. */
+export type Rank = "urgent" | "usual" | "last";
+
+const PLACES_PER_LAST = 8;
 
 /** Callers bound how many wait; here they only wait. */
-export class UrgentFirst {
+export class ByRank {
   readonly #limit: number;
   #running = 0;
-  readonly #urgent = new Waiting();
-  readonly #others = new Waiting();
+  /** Places given since one of the last had one. */
+  #given = 0;
+  readonly #waiting: Readonly<Record<Rank, Waiting>> = {
+    urgent: new Waiting(),
+    usual: new Waiting(),
+    last: new Waiting(),
+  };
 
   constructor(limit: number) {
     this.#limit = limit;
@@ -13,20 +23,31 @@ export class UrgentFirst {
 
   /** Calls that wait. */
   get waiting(): number {
-    return this.#urgent.size + this.#others.size;
+    const { last, urgent, usual } = this.#waiting;
+    return urgent.size + usual.size + last.size;
   }
 
-  async run<T>(isUrgent: boolean, work: () => Promise<T>): Promise<T> {
+  async run<T>(rank: Rank, work: () => Promise<T>): Promise<T> {
     if (this.#running < this.#limit) this.#running++;
-    else await new Promise<void>((resolve) => (isUrgent ? this.#urgent : this.#others).push(resolve));
+    else await new Promise<void>((resolve) => this.#waiting[rank].push(resolve));
     try {
       return await work();
     } finally {
       // The place goes to whoever is next.
-      const next = this.#urgent.shift() ?? this.#others.shift();
+      const next = this.#next();
       if (next === undefined) this.#running--;
       else next();
     }
+  }
+
+  #next(): (() => void) | undefined {
+    const { last, urgent, usual } = this.#waiting;
+    if (last.size === 0) this.#given = 0;
+    else if (++this.#given >= PLACES_PER_LAST) {
+      this.#given = 0;
+      return last.shift();
+    }
+    return urgent.shift() ?? usual.shift() ?? last.shift();
   }
 }
 
