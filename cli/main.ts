@@ -16,6 +16,10 @@ import type { UpFlags } from "./up.ts";
 
 type ListFlags = Selection & { readonly json?: boolean; readonly load?: boolean };
 
+// Node keeps with each TLS connection a few bytes that it cuts from a pool, and with them the whole pool of 64 KiB (Node 26
+// `lib/internal/tls/wrap.js`, ALPNProtocols; `lib/buffer.js`): with ten thousand edges half a gigabyte.
+Buffer.poolSize = 4096;
+
 const program = new Command("skep");
 program.description(
   "A KubeEdge cloudcore in TypeScript, a fleet of simulated edges to drive it, and scenarios that prove both ends.",
