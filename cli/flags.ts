@@ -1,4 +1,5 @@
 // Flags that mean the same everywhere, and how their values are read.
+import { isIP } from "node:net";
 import { chosenControllers } from "../cloud/apiserver/controllers/names.ts";
 import { quantityOf } from "../protocol/apis/quantity.ts";
 import { type Command, InvalidArgumentError } from "commander";
@@ -65,6 +66,12 @@ export function processId(text: string, before: Readonly<Record<string, number>>
   const [, name, pid] = /^(cloudcore|api)=(\d{1,9})$/.exec(text) ?? [];
   if (name === undefined) throw new InvalidArgumentError("cloudcore=PID or api=PID is needed");
   return { ...before, [name]: Number(pid) };
+}
+
+/** An IP address; said again, another one. */
+export function ipAddress(text: string, before: readonly string[] = []): string[] {
+  if (isIP(text) === 0) throw new InvalidArgumentError("an IP address of this machine is needed");
+  return [...before, text];
 }
 
 /** `I/N`: of N parts the I-th, counted from 0. */

@@ -22,6 +22,7 @@ export interface EdgesConfig {
   /** What models stand beside. */
   readonly file: string;
   readonly hub: HubAddress;
+  readonly sourceAddresses?: readonly string[];
   /** The CA that edges have certificates of, DER in base64; without it they enrol with the hub's token. */
   readonly authority?: AuthorityData;
   readonly timeScale: number;
@@ -51,12 +52,14 @@ export async function loadEdgesCommand(): Promise<number> {
   });
   // The generator is gone.
   process.stdin.on("end", () => stopped.resolve());
-  const { authority, cohorts, file, hub, rate, seed, shard, timeScale, timings } = await config.promise;
+  const { authority, cohorts, file, hub, rate, seed, shard, sourceAddresses = [], timeScale, timings } = await config
+    .promise;
   const own = { ...scaledTimings(edgecoreTimings, timeScale), ...timings };
   const load = new EdgeLoad(clock, own.lease);
   const fleet = new Fleet({
     cohorts: await Promise.all(cohorts.map((cohort) => cohortOf(cohort, file, { timeScale }))),
     hub: authority === undefined ? hub : { ...withoutToken(hub), issue: await issuerOfData(authority) },
+    sourceAddresses,
     timings: own,
     clock,
     random: new Random(seed),

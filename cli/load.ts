@@ -5,7 +5,7 @@ import { randomBytes } from "node:crypto";
 import { reasonOf } from "../base/log/logger.ts";
 import { Random } from "../base/random/random.ts";
 import { TimerWheel } from "../base/time/timer-wheel.ts";
-import { machineOf, processesFor } from "../edge-sim/fleet/machine.ts";
+import { hubsFor, machineOf, processesFor, sourceAddressesFor } from "../edge-sim/fleet/machine.ts";
 import { milliseconds } from "../scenarios/files/duration.ts";
 import type { HubAddress } from "../edge-sim/edgehub/hub-address.ts";
 import { EdgeProcesses } from "../scenarios/load/edge-processes.ts";
@@ -35,6 +35,8 @@ export interface LoadFlags extends HubFlags {
   readonly rate?: number;
   readonly scale?: number;
   readonly processes?: number;
+  readonly hubs?: number;
+  readonly sourceAddress?: readonly string[];
   readonly pid?: Readonly<Record<string, number>>;
   readonly compare?: string;
   readonly metricsPort?: number;
@@ -57,6 +59,9 @@ export async function loadCommand(name: string, flags: LoadFlags): Promise<numbe
   const { cloudcore, kubeconfig } = flags;
   if (cloudcore !== undefined && kubeconfig === undefined) {
     throw new UsageError("--cloudcore needs --kubeconfig too: load is made in the API that this cloudcore works on");
+  }
+  if (cloudcore !== undefined && flags.hubs !== undefined) {
+    throw new UsageError("--hubs is for cloudcores that skep starts; --cloudcore names one that runs");
   }
   const hub = cloudcore === undefined ? undefined : await hubAddressOf({ ...flags, cloudcore });
   if (hub !== undefined && hub.token === undefined) {
@@ -114,9 +119,19 @@ async function runOnce(
   const prepared = await prepare(profile, run);
   const machine = await machineOf();
   const edges = edgesOf(profile);
-  const processes = Math.min(edges, flags.processes ?? processesFor(edges, machine));
+  const hubs = Math.min(edges, hub === undefined ? flags.hubs ?? hubsFor(edges, machine) : 1);
+  // Each process has a hub: as many edges connect to each.
+  const processes = Math.min(edges, Math.ceil((flags.processes ?? processesFor(edges, machine)) / hubs) * hubs);
+  const host = hub?.host ?? flags.bind;
+  const sourceAddresses = flags.sourceAddress ?? sourceAddressesFor(Math.ceil(edges / hubs), host, machine);
   const timeScale = flags.timeScale ?? 1;
-  const plan = planOf(profile, prepared, processes, timeScale, kubeconfig === undefined);
+  const plan = planOf(
+    profile,
+    prepared,
+    { processes, hubs, sourceAddresses: sourceAddresses.length },
+    timeScale,
+    kubeconfig === undefined,
+  );
   const lines = planLines(plan, profile);
   line.say(`skep: ${profile.name}`);
   for (const text of lines) line.say(`  ${text}`);
@@ -133,6 +148,7 @@ async function runOnce(
     bind: flags.bind,
     ...(flags.port === undefined ? {} : { port: flags.port }),
     edges,
+    hubs,
   }, signal);
   line.say(`against ${target.name}`);
   const result = await runLoad({
@@ -142,6 +158,7 @@ async function runOnce(
     edges: edgeProcesses,
     run,
     processes,
+    sourceAddresses,
     plan: lines,
     versions: versionsOf(),
     timeScale,

@@ -4,7 +4,18 @@ import { version } from "../base/version.ts";
 import type { ApiserverFlags } from "./apiserver.ts";
 import type { CloudcoreFlags } from "./cloudcore.ts";
 import { describeFailure, exitCodes } from "./failure.ts";
-import { bytes, controllerNames, integer, label, nodePrefix, positive, processId, shard, withFlags } from "./flags.ts";
+import {
+  bytes,
+  controllerNames,
+  integer,
+  ipAddress,
+  label,
+  nodePrefix,
+  positive,
+  processId,
+  shard,
+  withFlags,
+} from "./flags.ts";
 import type { CleanFlags } from "./clean.ts";
 import type { FleetFlags } from "./fleet-flags.ts";
 import { goArguments, withKlogFlags } from "./klog-flags.ts";
@@ -156,6 +167,16 @@ withFlags(load, ["kubeconfig", "cloudcore", "edges", "seed", "timeScale", "repor
     "--processes <n>",
     "number of processes that the edges are spread over (Default: as many as this machine can use)",
     integer(1, 256),
+  )
+  .option(
+    "--hubs <n>",
+    "cloudcores side by side on one API, each with a part of the edges (Default: one, more for many edges on many processors)",
+    integer(1, 64),
+  )
+  .option(
+    "--source-address <ip>",
+    "connect from this address of this machine; may be said again: each has ports of its own (Default: as many of 127.0.0.0/8 as are needed)",
+    ipAddress,
   )
   .option(
     "--pid <name=pid>",

@@ -29,6 +29,8 @@ export interface DialOptions {
   /** Largest message accepted, in bytes. */
   readonly maxMessage: number;
   readonly signal?: AbortSignal;
+  /** An address of this machine to connect from. Default: the system chooses. */
+  readonly localAddress?: string;
 }
 
 /** Resolves with an open socket, or rejects with a DialError that says why not. */
@@ -41,6 +43,7 @@ export function dialWebSocket(options: DialOptions): Promise<MessageSocket> {
       secureContext: options.secureContext,
       headers: options.headers,
       handshakeTimeout: options.handshakeTimeout,
+      ...(options.localAddress === undefined ? {} : { localAddress: options.localAddress }),
       maxPayload: options.maxMessage,
       perMessageDeflate: false,
       skipUTF8Validation: true,

@@ -248,6 +248,7 @@ export class EdgeHub {
       handshakeTimeout: 30_000,
       maxMessage: limits.message,
       signal: this.#stop.signal,
+      ...(address.sourceAddress === undefined ? {} : { localAddress: address.sourceAddress }),
     });
   }
 

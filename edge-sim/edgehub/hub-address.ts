@@ -15,6 +15,8 @@ export interface HubAddress {
   readonly issue?: (node: string) => EdgeCredentials;
   /** The CA, where the caller has fetched and verified it already. PEM. */
   readonly ca?: string;
+  /** An address of this machine to connect from. Default: the system chooses. */
+  readonly sourceAddress?: string;
 }
 
 /** How an edge reaches the hub. QUIC needs Node on Linux x64. */

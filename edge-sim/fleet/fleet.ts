@@ -50,6 +50,8 @@ export interface Shard {
 export interface FleetOptions {
   readonly cohorts: readonly Cohort[];
   readonly hub: HubAddress;
+  /** Addresses of this machine that edges connect from in turn: each has its own ports. Default: the system chooses. */
+  readonly sourceAddresses?: readonly string[];
   readonly timings: EdgeTimings;
   readonly clock: Clock;
   readonly random: Random;
@@ -167,10 +169,18 @@ export class Fleet {
     alike: Partial<EdgeOptions>,
     node = name,
   ): Edge {
-    const { cohorts: _cohorts, rate: _rate, shard: _shard, ...deps } = this.#options;
+    const { cohorts: _cohorts, rate: _rate, shard = { of: 1 }, sourceAddresses = [], ...deps } = this.#options;
     const index = this.#index;
+    // The edges of one shard take turns among themselves: they all go to one hub.
+    const sourceAddress = sourceAddresses[Math.floor(index / shard.of) % sourceAddresses.length];
     const address = `10.${(index >> 16) & 255}.${(index >> 8) & 255}.${index & 255}`;
-    const edge = new Edge({ ...deps, ...alike, hub, name: node, address });
+    const edge = new Edge({
+      ...deps,
+      ...alike,
+      hub: sourceAddress === undefined ? hub : { ...hub, sourceAddress },
+      name: node,
+      address,
+    });
     this.#edges.set(name, edge);
     return edge;
   }

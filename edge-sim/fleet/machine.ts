@@ -15,6 +15,11 @@ export interface Machine {
 const RESERVE = 1000;
 /** Edges from which on a second process is worth its start. */
 const EDGES_PER_PROCESS = 500;
+/** Edges from which on a second hub is, and processors that a hub needs with its part of the API's and the fleet's work. */
+const EDGES_PER_HUB = 5000;
+const PROCESSORS_PER_HUB = 4;
+/** Of a local port range, what is left to other connections of this machine. */
+const PORTS_TO_OTHERS = 1000;
 
 export async function machineOf(): Promise<Machine> {
   const read = (file: string) => readFile(file, "utf8").catch(() => "");
@@ -40,4 +45,20 @@ export function edgesPerProcess({ descriptors }: Machine): number {
 export function processesFor(edges: number, machine: Machine): number {
   const worth = Math.min(machine.processors, Math.ceil(edges / EDGES_PER_PROCESS));
   return Math.max(1, worth, Math.ceil(edges / edgesPerProcess(machine)));
+}
+
+/** How many hubs side by side a number of edges is worth here. */
+export function hubsFor(edges: number, { processors }: Machine): number {
+  return Math.max(1, Math.min(Math.floor(processors / PROCESSORS_PER_HUB), Math.ceil(edges / EDGES_PER_HUB)));
+}
+
+/**
+ * Addresses of this machine to connect from, where one has too few ports for so many connections to a hub; none where the system's
+ * choice will do. Each address of 127.0.0.0/8 is this machine's own on Linux; to another host only the user can name further ones.
+ */
+export function sourceAddressesFor(connections: number, host: string, { ports }: Machine): string[] {
+  const isLoopback = host === "localhost" || host.startsWith("127.") || host === "0.0.0.0";
+  if (ports === undefined || !isLoopback || connections <= ports - PORTS_TO_OTHERS) return [];
+  const count = Math.min(250, Math.ceil(connections / Math.max(1, ports - PORTS_TO_OTHERS)));
+  return Array.from({ length: count }, (_, i) => `127.0.0.${i + 1}`);
 }

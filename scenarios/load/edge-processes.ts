@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { eachLine } from "../../base/process/lines.ts";
 import { selfCommand } from "../../base/process/self-command.ts";
+import type { HubAddress } from "../../edge-sim/edgehub/hub-address.ts";
 import { edgeName } from "../../edge-sim/fleet/fleet.ts";
 import type { EdgeOperation } from "../../edge-sim/load/edge-load.ts";
 import type { EdgeCommand, EdgeProcessReport } from "../../edge-sim/load/protocol.ts";
@@ -57,8 +58,9 @@ export class EdgeProcesses implements AsyncDisposable {
     process.once("exit", this.#kill);
   }
 
-  /** Tells them where the cloud is, with whatever else they need; each begins with its part of the edges when it is told to start. */
+  /** Tells them where the cloud is, each a hub in turn, with whatever else they need; each begins with its part of the edges when it is told to start. */
   configure(
+    hubs: readonly HubAddress[],
     config: Readonly<Record<string, unknown>>,
     labels: Readonly<Record<string, string>>,
     onReport: (report: EdgeProcessReport) => void,
@@ -66,7 +68,12 @@ export class EdgeProcesses implements AsyncDisposable {
     this.#onReport = onReport;
     const cohorts = this.#cohorts.map((cohort) => ({ ...cohort, labels: { ...cohort.labels, ...labels } }));
     for (const [index, child] of this.#children.entries()) {
-      this.#write(child, { ...config, cohorts, shard: { index, of: this.#children.length } });
+      this.#write(child, {
+        ...config,
+        hub: hubs[index % hubs.length],
+        cohorts,
+        shard: { index, of: this.#children.length },
+      });
     }
   }
 

@@ -7,16 +7,20 @@ export interface HubMetrics {
   readonly acked: ReadonlyMap<number, number>;
 }
 
-/** Reads them out of the text; what is not there is 0 or empty. */
-export function hubMetrics(text: string): HubMetrics {
-  const value = (name: string) => Number(new RegExp(`^${name} (\\S+)$`, "m").exec(text)?.[1] ?? 0);
-  const buckets = (name: string) =>
-    new Map(
-      [...text.matchAll(new RegExp(`^${name}_bucket\\{le="([^"]+)"\\} (\\d+)`, "gm"))].map(([, le, count]) => [
-        le === "+Inf" ? Infinity : Number(le),
-        Number(count),
-      ]),
-    );
+/** Reads them out of the texts of all hubs, summed up; what is not there is 0 or empty. */
+export function hubMetrics(texts: readonly string[]): HubMetrics {
+  const value = (name: string) =>
+    texts.reduce((sum, text) => sum + Number(new RegExp(`^${name} (\\S+)$`, "m").exec(text)?.[1] ?? 0), 0);
+  const buckets = (name: string) => {
+    const sums = new Map<number, number>();
+    for (const text of texts) {
+      for (const [, le, count] of text.matchAll(new RegExp(`^${name}_bucket\\{le="([^"]+)"\\} (\\d+)`, "gm"))) {
+        const bound = le === "+Inf" ? Infinity : Number(le);
+        sums.set(bound, (sums.get(bound) ?? 0) + Number(count));
+      }
+    }
+    return sums;
+  };
   return {
     resends: value("skep_hub_resends_total"),
     wait: buckets("skep_hub_wait_seconds"),

@@ -17,6 +17,9 @@ export class TooLargeError extends SkepError {
 export interface Plan {
   readonly edges: number;
   readonly processes: number;
+  readonly hubs: number;
+  /** Addresses that edges connect from; 0 where the system chooses one. */
+  readonly sourceAddresses: number;
   readonly objects: number;
   /** By what it is: messages a second. */
   readonly up: Readonly<Record<string, number>>;
@@ -71,7 +74,7 @@ function highest({ from, model, to }: Phase): number {
 export function planOf(
   profile: LoadProfile,
   prepared: Prepared,
-  processes: number,
+  spread: Pick<Plan, "processes" | "hubs" | "sourceAddresses">,
   timeScale: number,
   isOurs: boolean,
 ): Plan {
@@ -81,6 +84,7 @@ export function planOf(
   const up: Record<string, number> = {
     keepalives: beats(heartbeat),
     leases: beats(lease),
+    acknowledgements: beats(lease) + beats(nodeStatus),
     "node statuses": beats(nodeStatus),
   };
   const down: Record<string, number> = { answers: beats(lease) + beats(nodeStatus) };
@@ -97,10 +101,10 @@ export function planOf(
   }
   const pods = prepared.standing.length;
   const memory = edges * (EDGE_BYTES + (isOurs ? CLOUDCORE_EDGE_BYTES + API_EDGE_BYTES : 0)) +
-    (isOurs ? pods * POD_BYTES : 0) + (processes + (isOurs ? 3 : 1)) * PROCESS_BYTES;
+    (isOurs ? pods * POD_BYTES : 0) + (spread.processes + (isOurs ? spread.hubs + 2 : 1)) * PROCESS_BYTES;
   return {
     edges,
-    processes,
+    ...spread,
     objects: objectCount(profile, prepared),
     up,
     down,
@@ -112,15 +116,17 @@ export function planOf(
 
 /** The plan in lines for people. */
 export function planLines(plan: Plan, profile: LoadProfile): string[] {
-  const { apiCalls, down, duration, edges, memory, objects, processes, up } = plan;
+  const { apiCalls, down, duration, edges, hubs, memory, objects, processes, sourceAddresses, up } = plan;
   const sum = (rates: Readonly<Record<string, number>>) =>
     Object.values(rates).reduce((total, rate) => total + rate, 0);
   const parts = (rates: Readonly<Record<string, number>>) =>
     Object.entries(rates).filter(([, rate]) => rate > 0).map(([name, rate]) => `${name} ${number(rate)}`).join(", ");
   const closed = profile.phases.filter(({ model }) => model === "closed").map(({ from, to }) => Math.max(from, to));
   return [
-    `${edges} connections, from ${processes} ${
-      processes === 1 ? "process" : "processes"
+    `${edges} connections, from ${processes} ${processes === 1 ? "process" : "processes"}${
+      hubs === 1 ? "" : `, to ${hubs} hubs`
+    }${
+      sourceAddresses === 0 ? "" : `, from ${sourceAddresses} ${sourceAddresses === 1 ? "address" : "addresses"}`
     }; ${objects} objects made before it begins`,
     `at most ${number(sum(up))} messages/s up (${parts(up)}) and ${number(sum(down))} down (${parts(down)})`,
     `at most ${number(apiCalls)} calls of the API a second`,
@@ -146,9 +152,14 @@ export function refusePlan(plan: Plan, machine: Machine, available: number): voi
       } before, or --processes ${Math.ceil(edges / edgesPerProcess(machine))}`,
     );
   }
-  if (machine.ports !== undefined && edges > machine.ports) {
+  const ports = (machine.ports ?? Infinity) * Math.max(1, plan.sourceAddresses);
+  if (Math.ceil(edges / plan.hubs) > ports) {
     throw new TooLargeError(
-      `${edges} edges are too many for one address of this machine, which has ${machine.ports} local ports to one hub: widen net.ipv4.ip_local_port_range, or say --edges ${machine.ports}`,
+      `${edges} edges are too many for ${
+        plan.sourceAddresses > 1 ? `${plan.sourceAddresses} addresses` : "one address"
+      } of this machine, which has ${machine.ports} local ports to one hub: name several (--source-address A --source-address B), widen net.ipv4.ip_local_port_range, or say --edges ${
+        ports * plan.hubs
+      }`,
     );
   }
   if (memory > available) {

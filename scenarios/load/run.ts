@@ -51,6 +51,8 @@ export interface LoadOptions {
   /** A name that no other run has. */
   readonly run: string;
   readonly processes: number;
+  /** Addresses that edges connect from in turn; none where the system chooses. */
+  readonly sourceAddresses: readonly string[];
   readonly plan: readonly string[];
   readonly versions: Versions;
   readonly timeScale: number;
@@ -133,7 +135,7 @@ class Run {
       // Nothing has been measured, so there is no result.
       if (this.#phases.length === 0 && !options.signal.aborted) throw signal.reason;
     }
-    await this.#sample();
+    await this.#sample(true);
     this.#recorder.begin(undefined, true, clock.now());
     this.#operations.stop();
     return this.#conclude();
@@ -152,14 +154,14 @@ class Run {
     await this.#watch();
     const config = {
       file: profile.position.file,
-      hub: target.hub,
       ...profile.joinWith === "certificates" ? { authority: await target.authority() } : {},
+      sourceAddresses: this.#options.sourceAddresses,
       timeScale,
       timings: Object.fromEntries(Object.entries(profile.timings).map(([name, ms]) => [name, ms / timeScale])),
       seed: random.seed,
       ...(profile.joinRate === undefined ? {} : { rate: profile.joinRate }),
     };
-    edges.configure(config, { [runLabel]: run }, (report) => this.#hear(report));
+    edges.configure(target.hubs, config, { [runLabel]: run }, (report) => this.#hear(report));
     // Before what they have made is removed: edges that are there register again.
     this.#cleanup.use(edges);
     edges.start();
@@ -296,10 +298,10 @@ class Run {
     this.#operations.hear(report);
   }
 
-  async #sample(): Promise<void> {
+  async #sample(isLast = false): Promise<void> {
     const { clock, progress } = this.#options;
     const now = clock.now();
-    const sample = await this.#sampler.sample(now);
+    const sample = await this.#sampler.sample(now, isLast);
     progress.sampled({ ...sample, at: this.#phases.length === 0 ? -1 : (now - this.#origin) / 1000 }, this.#phase);
     this.#abortWhereCrossed(now);
   }

@@ -35,15 +35,15 @@ export class Sampler {
     this.#deps = deps;
   }
 
-  /** A sample of `now` (Unix milliseconds), which the recorder has, too. */
-  async sample(now: number): Promise<Sample> {
+  /** A sample of `now` (Unix milliseconds), which the recorder has, too. The last one has the cloudcore's metrics in any case. */
+  async sample(now: number, isLast = false): Promise<Sample> {
     const { edges, lag, recorder, target } = this.#deps;
     const [cloudcore, api, generator] = await Promise.all([
       target.usage("cloudcore"),
       target.usage("api"),
       usageOf(process.pid),
     ]);
-    await this.#readHub(now);
+    await this.#readHub(now, isLast);
     const fleet = edges.haveReported ? { cpu: edges.sum("cpu"), rss: edges.sum("rss") } : undefined;
     const gauges: Partial<Record<GaugeName, number>> = {};
     for (const [name, usage] of Object.entries({ cloudcore, api, generator, fleet })) {
@@ -79,13 +79,13 @@ export class Sampler {
     };
   }
 
-  async #readHub(now: number): Promise<void> {
-    if (now - this.#hubReadAt < METRICS_MS) return;
+  async #readHub(now: number, isLast: boolean): Promise<void> {
+    if (!isLast && now - this.#hubReadAt < METRICS_MS) return;
     this.#hubReadAt = now;
     const { recorder, target } = this.#deps;
-    const text = await target.metrics();
-    if (text === undefined) return;
-    const read = hubMetrics(text);
+    const texts = await target.metrics();
+    if (texts.length === 0) return;
+    const read = hubMetrics(texts);
     const before = this.#hub;
     this.#hub = read;
     if (before === undefined) return;

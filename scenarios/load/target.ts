@@ -25,9 +25,14 @@ export interface LoadTargetOptions {
   readonly port?: number;
   /** Edges that our cloudcore must take. */
   readonly edges: number;
+  /** Cloudcores that we start side by side on one API, each with a part of the edges. */
+  readonly hubs: number;
 }
 
-/** A process of the target. */
+/** Ports from one cloudcore's block to the next, where the first is given. */
+const PORTS_OF_BLOCK = 10;
+
+/** A process of the target, or several side by side. */
 type Part = "cloudcore" | "api";
 
 /** Seconds of processor time, and bytes. */
@@ -42,16 +47,18 @@ export interface LoadTarget extends AsyncDisposable {
   /** True where all that is made goes away with the target. */
   readonly isOurs: boolean;
   readonly kube: KubeClient;
-  readonly hub: HubAddress;
+  /** One of each cloudcore. */
+  readonly hubs: readonly HubAddress[];
   /** The CA that signs edges' certificates, as the cluster has it. Rejects where it can't be read. */
   authority(): Promise<AuthorityData>;
   /** Settles when a process of it has ended by itself, with its last words. */
   readonly failed: Promise<string>;
+  /** The sum of its processes. */
   usage(of: Part): Promise<Usage | undefined>;
-  /** Kills a process of it and starts it again; settles when it is ready. Rejects where it isn't ours. */
+  /** Kills a part of it, all of its processes at once, and starts it again; settles when it is ready. Rejects where it isn't ours. */
   restart(part: Part): Promise<void>;
-  /** The cloudcore's metrics as Prometheus has them; undefined where it isn't ours. */
-  metrics(): Promise<string | undefined>;
+  /** The metrics of each cloudcore of ours as Prometheus has them; none where one of them does not answer. */
+  metrics(): Promise<readonly string[]>;
 }
 
 /** Starts what isn't there. Rejects with StepFailure where it can't be. */
@@ -60,24 +67,24 @@ export async function openTarget(options: LoadTargetOptions, signal: AbortSignal
   const { bind, cloudcore, edges, timeScale } = options;
   const folder = await mkdtemp(join(tmpdir(), "skep-load-"));
   cleanup.defer(() => rm(folder, { recursive: true, force: true }));
-  const port = options.port ?? await holdBlock(bind, cleanup);
-  const pids: Partial<Record<Part, number>> = { ...options.pids };
-  const started = new Map<Part, { readonly child: Child; readonly args: readonly string[] }>();
+  const blockOf = async (index: number) =>
+    options.port === undefined ? await holdBlock(bind, cleanup) : options.port + index * PORTS_OF_BLOCK;
+  const port = await blockOf(0);
+  const started = new Map<Part, { child: Child; readonly args: readonly string[] }[]>([["cloudcore", []], ["api", []]]);
   const broken = Promise.withResolvers<string>();
   const start = async (part: Part, args: readonly string[]) => {
     const child = await Child.start(part === "api" ? "the API" : "the cloudcore", args, signal);
-    started.set(part, { child, args });
-    pids[part] = child.pid;
-    // What is killed on purpose is not the one that has been started last.
-    void child.ended.then((why) => started.get(part)?.child === child && broken.resolve(why));
+    const running = { child, args };
+    started.get(part)?.push(running);
+    // What is killed on purpose is not among them any more.
+    void child.ended.then((why) => started.get(part)?.includes(running) && broken.resolve(why));
     return child;
   };
   // The cloudcore first, which needs the API.
   cleanup.defer(async () => {
     for (const part of ["cloudcore", "api"] as const) {
-      const child = started.get(part)?.child;
-      started.delete(part);
-      await child?.[Symbol.asyncDispose]();
+      const children = started.get(part)?.splice(0) ?? [];
+      await Promise.all(children.map(({ child }) => child[Symbol.asyncDispose]()));
     }
   });
   let { kubeconfig } = options;
@@ -93,15 +100,15 @@ export async function openTarget(options: LoadTargetOptions, signal: AbortSignal
   }
   const kube = new KubeClient(loadKubeConfig(kubeconfig));
   cleanup.defer(() => kube.close());
-  let hub = cloudcore;
-  let metricsUrl: string | undefined;
-  if (hub === undefined) {
+  const hubs = cloudcore === undefined ? [] : [cloudcore];
+  const metricsUrls: string[] = [];
+  for (let index = 0; cloudcore === undefined && index < options.hubs; index++) {
     const core = await start("cloudcore", [
       "cloudcore",
       "--kubeconfig",
       kubeconfig,
       "--port",
-      String(port),
+      String(index === 0 ? port : await blockOf(index)),
       "--bind",
       bind,
       "--time-scale",
@@ -109,43 +116,48 @@ export async function openTarget(options: LoadTargetOptions, signal: AbortSignal
       "--node-limit",
       String(Math.max(1000, edges)),
     ]);
-    metricsUrl = core.facts.metrics as string | undefined;
-    hub = {
+    metricsUrls.push(String(core.facts.metrics));
+    hubs.push({
       host: bind === "0.0.0.0" ? "127.0.0.1" : bind,
       websocketPort: Number(new URL(String(core.facts.websocket)).port),
       httpsPort: Number(new URL(String(core.facts.enrolment)).port),
       token: await bootstrapToken(kube),
-    };
+    });
   }
+  const ours = options.hubs === 1 ? "our cloudcore" : `${options.hubs} of our cloudcores`;
   const rest = cleanup.move();
   return {
     name: cloudcore !== undefined
       ? `the cloudcore at ${cloudcore.host}:${cloudcore.websocketPort}`
       : options.kubeconfig === undefined
-      ? "our cloudcore on the embedded API"
-      : "our cloudcore on the cluster of the kubeconfig",
+      ? `${ours} on the embedded API`
+      : `${ours} on the cluster of the kubeconfig`,
     isOurs: options.kubeconfig === undefined,
     kube,
-    hub,
+    hubs,
     authority: () => authorityData(kube),
     failed: broken.promise,
     async restart(part) {
-      const running = started.get(part);
-      if (running === undefined) throw new StepFailure(`the ${part} can't be restarted: skep has not started it`);
-      started.delete(part);
-      await running.child.kill();
-      await start(part, running.args);
+      const running = started.get(part)?.splice(0) ?? [];
+      if (running.length === 0) throw new StepFailure(`the ${part} can't be restarted: skep has not started it`);
+      await Promise.all(running.map(({ child }) => child.kill()));
+      await Promise.all(running.map(({ args }) => start(part, args)));
     },
     async usage(of) {
-      const pid = pids[of];
-      return pid === undefined ? undefined : await usageOf(pid);
+      const own = options.pids[of];
+      const pids = own === undefined ? started.get(of)?.map(({ child }) => child.pid) ?? [] : [own];
+      const found = (await Promise.all(pids.map(usageOf))).filter((usage) => usage !== undefined);
+      if (found.length === 0) return undefined;
+      return {
+        cpu: found.reduce((sum, { cpu }) => sum + cpu, 0),
+        rss: found.reduce((sum, { rss }) => sum + rss, 0),
+      };
     },
     async metrics() {
-      if (metricsUrl === undefined) return undefined;
-      return await fetch(metricsUrl, { signal: AbortSignal.timeout(5000) }).then(
-        (answer) => answer.text(),
-        () => undefined,
+      const texts = metricsUrls.map((url) =>
+        fetch(url, { signal: AbortSignal.timeout(5000) }).then((answer) => answer.text())
       );
+      return await Promise.all(texts).catch(() => []);
     },
     [Symbol.asyncDispose]: () => rest.disposeAsync(),
   };

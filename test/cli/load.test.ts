@@ -55,8 +55,10 @@ describe("a load run", () => {
     const counts = { lost: 0, errors: 0, replaced: 0, resends: 0, reconnects: 0 };
     write("earlier.json", JSON.stringify({ ...earlier, flows: [flow], gauges: {}, counts }));
     const args = ["load", "all.yaml", "--report", "all", "--json", "--compare", "earlier.json"];
+    args.push("--hubs", "2", "--source-address", "127.0.0.1");
     const { code, err, out } = await skep(folder.path, ...args);
-    expect(err).toContain("4 connections, from 1 process");
+    expect(err).toContain("4 connections, from 2 processes, to 2 hubs, from 1 address;");
+    expect(err).toContain("against 2 of our cloudcores");
     expect(err).toContain("4 edges are Ready after");
     expect(err).toContain("passed: 11 thresholds held");
     expect(err).toMatch(/✗ ready p\(50\) +0 → \d+/);

@@ -214,9 +214,22 @@ function decodeShape(
       throw mismatch(value, { is: "int32" }, place);
     case "object":
     case "any":
-      return structuredClone(value);
+      return copied(value);
   }
   throw mismatch(value, shape, place);
+}
+
+/** A copy of a value out of JSON; `structuredClone` takes ten times as long for what is small. */
+function copied(value: unknown): unknown {
+  if (!isObject(value)) return value;
+  if (Array.isArray(value)) return value.map(copied);
+  const copy: Record<string, unknown> = {};
+  for (const [key, inner] of Object.entries(value)) {
+    if (key === "__proto__") {
+      Object.defineProperty(copy, key, { value: copied(inner), enumerable: true, configurable: true, writable: true });
+    } else copy[key] = copied(inner);
+  }
+  return copy;
 }
 
 function isInteger(value: unknown, size: "int32" | "int64"): boolean {
@@ -239,11 +252,13 @@ function decodeBase64(text: string): string {
 
 /** A time as it is written again: most are. Days beyond the 28th are looked up in the calendar. */
 const plainTime = /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\dZ$/;
+/** With six digits of a second; others are computed. */
+const plainMicroTime = /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{6}Z$/;
 const rfc3339 = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:[.,](\d+))?(Z|[+-]\d\d:\d\d)$/;
 
 /** A time in UTC; whole seconds, or six digits of them, which have to be there. */
 function decodeTime(text: string, kind: "time" | "microTime"): string {
-  if (kind === "time" && plainTime.test(text)) return text;
+  if ((kind === "time" ? plainTime : plainMicroTime).test(text)) return text;
   const layout = kind === "time" ? "2006-01-02T15:04:05Z07:00" : "2006-01-02T15:04:05.000000Z07:00";
   const match = rfc3339.exec(text);
   const [, moment = "", digits = "", zone = ""] = match ?? [];

@@ -75,18 +75,20 @@ describe("a load profile", () => {
       expect(profile.thresholds.length).toBeGreaterThan(0);
       expect(profile.description).not.toBe("");
       const tenth = overridden(profile, { scale: 0.1 });
-      const plan = planOf(tenth, await prepare(tenth, "x"), 1, 1, true);
+      const plan = planOf(tenth, await prepare(tenth, "x"), one, 1, true);
       expect(planLines(plan, tenth).length).toBeGreaterThanOrEqual(4);
     }
   });
 });
+
+const one = { processes: 1, hubs: 1, sourceAddresses: 0 };
 
 describe("the plan", () => {
   test("counts messages by what they are", async () => {
     const profile = read(
       "  edges: 1000\n  phases: [{ for: 1m, rate: 30 }]\n  mix: { queries: { share: 2 }, pods: {} }\n",
     );
-    const plan = planOf(profile, await prepare(profile, "x"), 2, 1, true);
+    const plan = planOf(profile, await prepare(profile, "x"), { ...one, processes: 2 }, 1, true);
     expect(plan.up.keepalives).toBeCloseTo(66.7, 1);
     expect(plan.up.leases).toBe(100);
     expect(plan.up.queries).toBeCloseTo(40);
@@ -95,9 +97,18 @@ describe("the plan", () => {
     );
   });
 
-  const plan = (edges: number) => ({
+  test("names several hubs and source addresses", async () => {
+    const profile = read("  edges: 1000\n  phases: [{ for: 1m, rate: 30 }]\n  mix: { queries: {} }\n");
+    const spread = { processes: 4, hubs: 2, sourceAddresses: 3 };
+    const plan = planOf(profile, await prepare(profile, "x"), spread, 1, true);
+    expect(planLines(plan, profile)[0]).toMatch(
+      /^1000 connections, from 4 processes, to 2 hubs, from 3 addresses; /,
+    );
+  });
+
+  const plan = (edges: number, spread = one) => ({
     edges,
-    processes: 1,
+    ...spread,
     objects: 0,
     up: {},
     down: {},
@@ -116,6 +127,9 @@ describe("the plan", () => {
 
   test("that fits is not refused, and on a machine that doesn't tell neither", () => {
     refusePlan(plan(1000), machine, 1e12);
+    const large = { ...machine, descriptors: 1e6 };
+    refusePlan(plan(50_000, { ...one, sourceAddresses: 2 }), large, 1e12);
+    refusePlan(plan(50_000, { ...one, hubs: 2 }), large, 1e12);
     refusePlan(plan(50_000), { descriptors: undefined, ports: undefined, processors: 2 }, 1e12);
   });
 });

@@ -130,10 +130,13 @@ describe("waiting for what operations bring about", () => {
 test("the hub's histograms are read as what was added since", () => {
   const text = (one: number, two: number, all: number) =>
     `skep_hub_resends_total 3\nskep_hub_ack_seconds_bucket{le="0.001"} ${one}\nskep_hub_ack_seconds_bucket{le="0.002"} ${two}\nskep_hub_ack_seconds_bucket{le="+Inf"} ${all}\n`;
-  const [before, now] = [hubMetrics(text(1, 2, 2)), hubMetrics(text(3, 8, 9))];
+  const [before, now] = [hubMetrics([text(1, 2, 2)]), hubMetrics([text(3, 8, 9)])];
   expect(now.resends).toBe(3);
   expect(addedTo(before.acked, now.acked)).toEqual([[1, 2], [2, 4], [2, 1]]);
-  expect(hubMetrics("").acked.size).toBe(0);
+  expect(hubMetrics([""]).acked.size).toBe(0);
+  const both = hubMetrics([text(3, 8, 9), text(1, 2, 2)]);
+  expect(both.resends).toBe(6);
+  expect([...both.acked]).toEqual([[0.001, 4], [0.002, 10], [Infinity, 11]]);
 });
 
 const flow = (values: readonly number[]) => {
