@@ -13,7 +13,8 @@ import { tokenKubeConfig } from "../../cloud/kube/kubeconfig.ts";
 import { type Resource, resources } from "../../cloud/kube/resource.ts";
 import { Fleet } from "../../edge-sim/fleet/fleet.ts";
 import { edgecoreTimings, scaledTimings } from "../../edge-sim/timings/timings.ts";
-import { textAt } from "../../protocol/apis/kube-object.ts";
+import { type KubeObject, textAt } from "../../protocol/apis/kube-object.ts";
+import { isJournal, recordsOf } from "../../protocol/apis/reliablesyncs.ts";
 import { judgeInvariants } from "../../scenarios/engine/invariants.ts";
 import { holdBlock } from "../../scenarios/targets/ports.ts";
 import { CloudProcess } from "../../scenarios/targets/cloud-process.ts";
@@ -23,7 +24,7 @@ import { until } from "../support/until.ts";
 import { startApi } from "../support/start.ts";
 
 /** More of them, and other seeds, in the long run. */
-const KILLS = Number(process.env.SKEP_KILLS ?? 12);
+const KILLS = Number(process.env.SKEP_KILLS ?? 8);
 const SEED = Number(process.env.SKEP_SEED ?? 20_261);
 const EDGES = 4;
 /** What an acknowledgement needs from an edge to the cloud, and a call from there to the API, in each direction. */
@@ -34,8 +35,11 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0)) await cleanup.disposeAsync();
 });
 
-/** An API here, a cloudcore in a process of its own, edges here whose acknowledgements take `latency` milliseconds. */
-async function start(latency: number) {
+/**
+ * An API here, a cloudcore in a process of its own to which a call takes `away` milliseconds in each direction, edges here whose
+ * acknowledgements take `latency` milliseconds.
+ */
+async function start(latency: number, away = LATENCY_MS) {
   const cleanup = new AsyncDisposableStack();
   cleanups.push(cleanup);
   const { api, clock } = await startApi();
@@ -44,7 +48,7 @@ async function start(latency: number) {
   cleanup.defer(() => rm(dir, { recursive: true, force: true }));
   const messages = join(dir, "hops.jsonl");
   const flags = ["--messages", messages];
-  const far = await slowTcp(api.port, LATENCY_MS);
+  const far = await slowTcp(api.port, away);
   cleanup.use(far);
   const access = { ...api.access, url: `https://127.0.0.1:${far.port}` };
   const port = await holdBlock("127.0.0.1", cleanup);
@@ -219,4 +223,41 @@ describe("SIGKILL", () => {
       return await kube.find({ resource: resources.objectsyncs, namespace: "default", name }) === undefined;
     }, 20_000);
   });
+
+  test(
+    "while most records stand in the journal alone; the objects are deleted meanwhile: the edge loses them, and no record is left",
+    {
+      timeout: 90_000,
+    },
+    async () => {
+      const { core, fleet, kube } = await start(LATENCY_MS, 80);
+      const edge = fleet.get("gw-0");
+      const names = Array.from({ length: 80 }, (_, i) => `doomed-${i}`);
+      const held = () => names.filter((name) => edge?.store.get(`default/pod/${name}`) !== undefined).length;
+      await Promise.all(names.map((name) =>
+        kube.create(resources.pods, {
+          apiVersion: "v1",
+          kind: "Pod",
+          metadata: { name, namespace: "default" },
+          spec: { nodeName: "gw-0", containers: [{ name: "c", image: "i" }] },
+        })
+      ));
+      await until("the edge has stored all pods", () => held() === names.length, 20_000);
+      await core.stop(true);
+      const ofPod = (record: KubeObject) => textAt(record, "spec", "objectKind") === "Pod";
+      const records = async () =>
+        (await kube.list(resources.objectsyncs, { namespace: "default" })).items.filter(ofPod).length;
+      const journals = async () => (await kube.list(resources.clusterobjectsyncs)).items.filter(isJournal);
+      const standing = (await journals()).flatMap(recordsOf).filter(ofPod).length;
+      expect(await records()).toBeLessThan(names.length);
+      expect(standing + await records()).toBeGreaterThanOrEqual(names.length);
+      for (const name of names) {
+        await kube.delete({ resource: resources.pods, namespace: "default", name }, { gracePeriodSeconds: 0 });
+      }
+      await core.start();
+      await until(`the edge has lost all pods; ${held()} are left`, () => held() === 0, 30_000);
+      await until("all records are gone", async () => await records() === 0, 20_000);
+      await until("the journal is gone", async () => (await journals()).length === 0, 20_000);
+    },
+  );
 });
