@@ -2,11 +2,12 @@
 import { SkepError } from "../../base/error/skep-error.ts";
 import "./deno-shim.ts";
 import { HttpMethod, RequestContext } from "@kubernetes/client-node";
-import { type Dispatcher, request } from "undici";
+import type { Dispatcher } from "undici";
 import { reasonOf } from "../../base/log/logger.ts";
 import { ByRank, type Rank } from "../../base/queue/by-rank.ts";
 import type { KubeList, KubeObject, KubeStatus } from "../../protocol/apis/kube-object.ts";
 import { parseJson } from "../../protocol/json.ts";
+import { type Answer, exchange } from "./exchange.ts";
 import type { PooledKubeConfig } from "./kubeconfig.ts";
 import { knownResource, pathOf, type Resource } from "./resource.ts";
 
@@ -82,6 +83,8 @@ export interface DeleteOptions {
 export interface CallOptions {
   /** Default: `application/json`. */
   readonly contentType?: string;
+  /** Whether the answer is its text. Default: false, the JSON in it. */
+  readonly isText?: boolean;
   /** Whether the answer's body is left unread, unless it is a refusal. Default: false. */
   readonly isUnread?: boolean;
   /** Among the calls that wait. Default: urgent for leases and nodes. */
@@ -101,6 +104,9 @@ interface Access {
 export class KubeClient {
   readonly config: PooledKubeConfig;
   readonly server: string;
+  /** The server's address, and the path below which its API is: empty but for proxies. */
+  readonly #origin: string;
+  readonly #prefix: string;
   readonly #discovered = new Map<string, Promise<Resource[]>>();
   /** Shared with those that speak as others: they use the same connections. */
   readonly #calls: ByRank;
@@ -117,6 +123,9 @@ export class KubeClient {
     this.#impersonation = impersonation;
     this.config = config;
     this.server = config.config.getCurrentCluster()?.server ?? "";
+    const url = URL.canParse(this.server) ? new URL(this.server) : undefined;
+    this.#origin = url?.origin ?? this.server;
+    this.#prefix = url?.pathname.replace(/\/$/, "") ?? "";
   }
 
   /** The same client, whose calls are made as this user of this group, which ours must be allowed to impersonate. */
@@ -240,18 +249,27 @@ export class KubeClient {
     return await this.call(method, path, body, contentType === undefined ? {} : { contentType }) as KubeObject;
   }
 
-  /** One call; answers the JSON of the response, or undefined where it is left unread. */
-  async call(method: Method, path: string, body?: unknown, options: CallOptions = {}): Promise<unknown> {
-    const { contentType = "application/json", isUnread = false, rank = rankOf(path) } = options;
-    return await this.#calls.run(rank, () => this.#call(method, path, body, contentType, isUnread));
+  /** As create, or as update; answers the object's text as the API wrote it, for those that only pass it on. */
+  async writeText(resource: Resource, object: KubeObject, method: "POST" | "PUT"): Promise<string> {
+    const { name, namespace = "" } = object.metadata;
+    const path = method === "POST" ? pathOf(resource, namespace) : objectPath({ resource, namespace, name });
+    return await this.call(method, path, object, { isText: true }) as string;
   }
 
-  async #call(method: Method, path: string, body: unknown, contentType: string, isUnread: boolean): Promise<unknown> {
+  /** One call; answers the JSON of the response, its text, or undefined where it is left unread. */
+  async call(method: Method, path: string, body?: unknown, options: CallOptions = {}): Promise<unknown> {
+    const { contentType = "application/json", isText = false, isUnread = false, rank = rankOf(path) } = options;
+    const text = await this.#calls.run(rank, () => this.#call(method, path, body, contentType, isUnread));
+    return isUnread ? undefined : isText ? text : parseJson(text);
+  }
+
+  async #call(method: Method, path: string, body: unknown, contentType: string, isUnread: boolean): Promise<string> {
     const { headers, dispatcher } = await this.#authenticated();
-    let status: number;
-    let text: string;
+    let answer: Answer;
     try {
-      const response = await request(this.server + path, {
+      answer = await exchange(dispatcher, {
+        origin: this.#origin,
+        path: this.#prefix + path,
         method,
         headers: {
           ...headers,
@@ -259,22 +277,14 @@ export class KubeClient {
           accept: "application/json",
           ...(body === undefined ? {} : { "content-type": contentType }),
         },
-        ...(dispatcher === undefined ? {} : { dispatcher }),
         ...(body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) }),
-        headersTimeout: CALL_TIMEOUT_MS,
-        bodyTimeout: CALL_TIMEOUT_MS,
-      });
-      status = response.statusCode;
-      if (isUnread && status < 400) {
-        await response.body.dump();
-        return undefined;
-      }
-      text = await response.body.text();
+        timeout: CALL_TIMEOUT_MS,
+      }, isUnread);
     } catch (error) {
       throw new KubeUnreachableError(this.server, error);
     }
-    if (status >= 400) throw new KubeApiError(statusOf(status, text));
-    return parseJson(text);
+    if (answer.status >= 400) throw new KubeApiError(statusOf(answer.status, answer.text));
+    return answer.text;
   }
 
   /** Credentials, asked of client-node once a minute: exec plugins and token files may give new ones. */

@@ -2,7 +2,7 @@
 import { SkepError } from "../../base/error/skep-error.ts";
 import { parseJson } from "../json.ts";
 import { limits } from "../limits.ts";
-import type { Header, Message, Route } from "./message.ts";
+import { type Header, JsonText, type Message, type Route } from "./message.ts";
 
 /** A text that is no message. The peer's fault: it ends that connection and nothing else. */
 export class MessageFormatError extends SkepError {
@@ -19,6 +19,7 @@ export function encodeMessage(message: Message): string {
 
 /** The content alone, so that one object sent to many nodes is stringified once. */
 export function encodeContent(content: unknown): string {
+  if (content instanceof JsonText) return escapeHtml(content.json);
   return escapeHtml(
     JSON.stringify(content instanceof Uint8Array ? Buffer.from(content).toString("base64") : content ?? null),
   );

@@ -25,6 +25,18 @@ export interface Route {
   readonly resource?: string;
 }
 
+/** A content that is JSON text already, and is written as it is. */
+export class JsonText {
+  readonly json: string;
+  constructor(json: string) {
+    this.json = json;
+  }
+
+  toJSON(): unknown {
+    return parseJson(this.json);
+  }
+}
+
 /** One message. `content` is JSON; bytes travel as base64 texts, which the receiver does not decode back. */
 export interface Message {
   readonly header: Header;

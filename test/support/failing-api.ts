@@ -1,7 +1,7 @@
 // An API that fails, or is slow: calls of a client of the API that are held back or rejected before they are made.
 import { KubeApiError, type KubeClient } from "../../cloud/kube/client.ts";
 
-const methods = ["get", "find", "create", "update", "patch", "delete", "createSub"] as const;
+const methods = ["get", "find", "create", "update", "patch", "delete", "createSub", "writeText"] as const;
 type Method = typeof methods[number];
 
 /** Calls that are intercepted until `stop`, or the end of the block. */

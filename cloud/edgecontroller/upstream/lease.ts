@@ -3,7 +3,7 @@ import { type KubeObject } from "../../../protocol/apis/kube-object.ts";
 import { operations, resourceTypes } from "../../../protocol/message/names.ts";
 import { hasCode } from "../../kube/client.ts";
 import { resources } from "../../kube/resource.ts";
-import { contentOr, type Handler, listerNotFound, objectAnswer } from "./request.ts";
+import { contentOr, type Handler, listerNotFound, objectAnswer, textAnswer } from "./request.ts";
 
 const emptyLease = { metadata: { creationTimestamp: null }, spec: {} } as unknown as KubeObject;
 
@@ -23,10 +23,8 @@ export const writeLease: Handler = async ({ client }, request) => {
     metadata: { ...given.metadata, namespace, name: name || given.metadata.name },
   };
   try {
-    const isNew = request.operation === operations.insert;
-    return [
-      objectAnswer(isNew ? await client.create(resources.leases, lease) : await client.update(resources.leases, lease)),
-    ];
+    const method = request.operation === operations.insert ? "POST" : "PUT";
+    return [textAnswer(await client.writeText(resources.leases, lease, method))];
   } catch (error) {
     return [objectAnswer(emptyLease, error)];
   }

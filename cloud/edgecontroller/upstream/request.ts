@@ -3,7 +3,7 @@ import { SkepError } from "../../../base/error/skep-error.ts";
 import { parseJson } from "../../../protocol/json.ts";
 import type { Clock } from "../../../base/time/clock.ts";
 import { type KubeObject, type KubeStatus } from "../../../protocol/apis/kube-object.ts";
-import { type Message, newMessage } from "../../../protocol/message/message.ts";
+import { JsonText, type Message, newMessage } from "../../../protocol/message/message.ts";
 import { groups, modules, ok, operations } from "../../../protocol/message/names.ts";
 import { nodePath, type ResourcePath } from "../../../protocol/resource/path.ts";
 import { reasonOf } from "../../../base/log/logger.ts";
@@ -51,6 +51,13 @@ export const done: EdgeAnswer = { content: ok };
 export function objectAnswer(object: KubeObject | null, error?: unknown): EdgeAnswer {
   if (error !== undefined) return { content: { Object: object, Err: failure(error) } };
   return { content: { Object: withoutKind(object), Err: null } };
+}
+
+/** As objectAnswer, around the object's text as the API wrote it. */
+export function textAnswer(json: string): EdgeAnswer {
+  const kind = /^\{"kind":"[^"]*","apiVersion":"[^"]*",/.exec(json)?.[0];
+  if (kind === undefined) return objectAnswer(parseJson(json) as KubeObject);
+  return { content: new JsonText(`{"Object":{${json.slice(kind.length).trimEnd()},"Err":null}`) };
 }
 
 /** As objectAnswer, with the object's version in the header. */
