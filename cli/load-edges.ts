@@ -55,7 +55,7 @@ export async function loadEdgesCommand(): Promise<number> {
   const { authority, cohorts, file, hub, rate, seed, shard, sourceAddresses = [], timeScale, timings } = await config
     .promise;
   const own = { ...scaledTimings(edgecoreTimings, timeScale), ...timings };
-  const load = new EdgeLoad(clock, own.lease);
+  const load = new EdgeLoad(clock, own.lease * (1 + own.jitter));
   const fleet = new Fleet({
     cohorts: await Promise.all(cohorts.map((cohort) => cohortOf(cohort, file, { timeScale }))),
     hub: authority === undefined ? hub : { ...withoutToken(hub), issue: await issuerOfData(authority) },

@@ -129,9 +129,10 @@ export class Edge {
     });
     this.#meta = meta;
     const identity = { name, labels: options.labels ?? {}, address, pods: options.pods ?? 110 };
+    const ofNode = { identity, meta, timings, random: random.stream("node"), clock, logger };
     this.node = era.patchesObjects
-      ? new EdgeNode({ identity, meta, store, timings, clock, logger, registered: () => this.#watch?.registered(name) })
-      : new EdgeNodeV11({ identity, meta, timings, clock, logger });
+      ? new EdgeNode({ ...ofNode, store, registered: () => this.#watch?.registered(name) })
+      : new EdgeNodeV11(ofNode);
     this.pods = new EdgePods({
       node: name,
       address,

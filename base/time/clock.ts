@@ -28,27 +28,30 @@ export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<v
   });
 }
 
-/** Runs `run` every `ms` until cancelled; the next run is set when the last one began, so a slow run delays nothing. */
-export function every(clock: Clock, ms: number, run: () => void): Timer {
+/**
+ * Runs `run` every `ms` until cancelled; the next run is set when the last one began, so a slow run delays nothing. A function is asked
+ * anew for each interval.
+ */
+export function every(clock: Clock, ms: number | (() => number), run: () => void): Timer {
   return new Repetition(clock, ms, run);
 }
 
 class Repetition implements Timer {
   readonly #clock: Clock;
-  readonly #ms: number;
+  readonly #ms: () => number;
   readonly #run: () => void;
   #timer: Timer | undefined;
 
-  constructor(clock: Clock, ms: number, run: () => void) {
+  constructor(clock: Clock, ms: number | (() => number), run: () => void) {
     this.#clock = clock;
-    this.#ms = ms;
+    this.#ms = typeof ms === "number" ? () => ms : ms;
     this.#run = run;
-    this.#timer = clock.after(ms, this.#again);
+    this.#timer = clock.after(this.#ms(), this.#again);
   }
 
   readonly #again = (): void => {
     if (this.#timer === undefined) return;
-    this.#timer = this.#clock.after(this.#ms, this.#again);
+    this.#timer = this.#clock.after(this.#ms(), this.#again);
     this.#run();
   };
 

@@ -1,11 +1,12 @@
 // The Node of an edge of KubeEdge v1.1, which its operator has created: the edge only reports its status every ten seconds.
 import { type Logger, reasonOf } from "../../base/log/logger.ts";
+import type { Random } from "../../base/random/random.ts";
 import { type Clock, every, type Timer } from "../../base/time/clock.ts";
 import { secondsOf } from "../../protocol/apis/time.ts";
 import { operations, resourceTypes } from "../../protocol/message/names.ts";
 import { wirePath } from "../../protocol/resource/path.ts";
 import type { MetaManager } from "../metamanager/metamanager.ts";
-import type { EdgeTimings } from "../timings/timings.ts";
+import { type EdgeTimings, spread } from "../timings/timings.ts";
 import { type NodeAgent, type NodeIdentity, nodeInfoOf } from "./node.ts";
 
 /** Injected dependencies. */
@@ -13,6 +14,7 @@ export interface NodeV11Deps {
   readonly identity: NodeIdentity;
   readonly meta: MetaManager;
   readonly timings: EdgeTimings;
+  readonly random: Random;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -45,9 +47,9 @@ export class EdgeNodeV11 implements NodeAgent {
   }
 
   connected(): void {
-    const { clock, timings } = this.#deps;
+    const { clock, random, timings } = this.#deps;
     void this.#report();
-    this.#timer = every(clock, timings.nodeStatusV11, () => void this.#report());
+    this.#timer = every(clock, spread(timings.nodeStatusV11, timings, random), () => void this.#report());
   }
 
   disconnected(): void {

@@ -3,13 +3,14 @@ import { microsOf, secondsOf } from "../../protocol/apis/time.ts";
 import type { Clock, Timer } from "../../base/time/clock.ts";
 import { every } from "../../base/time/clock.ts";
 import { type Logger, reasonOf } from "../../base/log/logger.ts";
+import type { Random } from "../../base/random/random.ts";
 import { type KubeObject, listAt, textAt } from "../../protocol/apis/kube-object.ts";
 import { edgeNodeLabel, operations, resourceTypes } from "../../protocol/message/names.ts";
 import { noNamespace, wirePath } from "../../protocol/resource/path.ts";
 import { type Condition, sortedJson, type Status, statusPatch, withTransitions } from "./status-patch.ts";
 import { CloudError, type MetaManager } from "../metamanager/metamanager.ts";
 import type { EdgeStore } from "../metamanager/store.ts";
-import type { EdgeTimings } from "../timings/timings.ts";
+import { type EdgeTimings, spread } from "../timings/timings.ts";
 
 /** What kind of node this is. */
 export interface NodeIdentity {
@@ -37,6 +38,7 @@ export interface NodeDeps {
   readonly meta: MetaManager;
   readonly store: EdgeStore;
   readonly timings: EdgeTimings;
+  readonly random: Random;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Called when the Node is known to be there, once per connection. */
@@ -76,10 +78,14 @@ export class EdgeNode implements NodeAgent {
 
   /** On connect: registers once per start, then reports the status and renews the lease periodically. */
   connected(): void {
-    const { clock, timings } = this.#deps;
+    const { clock, random, timings } = this.#deps;
     void this.#attempt("register", () => this.#register());
-    this.#lease = every(clock, timings.lease, () => void this.#renewLease());
-    this.#status = every(clock, timings.nodeStatus, () => void this.#attempt("status", () => this.#report()));
+    this.#lease = every(clock, spread(timings.lease, timings, random), () => void this.#renewLease());
+    this.#status = every(
+      clock,
+      spread(timings.nodeStatus, timings, random),
+      () => void this.#attempt("status", () => this.#report()),
+    );
   }
 
   /** The edge stops: the next start registers again. */

@@ -13,7 +13,7 @@ import { limits } from "../../protocol/limits.ts";
 import { decodeMessage, encodeMessage } from "../../protocol/message/codec.ts";
 import { type Message, newMessage } from "../../protocol/message/message.ts";
 import { defaultProjectId, edgeModules, groups, operations } from "../../protocol/message/names.ts";
-import type { EdgeTimings } from "../timings/timings.ts";
+import { type EdgeTimings, spread } from "../timings/timings.ts";
 import { EdgeCertificate } from "./edge-certificate.ts";
 import type { HubAddress, Transport } from "./hub-address.ts";
 import { DisconnectedError, PendingRequests } from "./pending-requests.ts";
@@ -264,7 +264,7 @@ export class EdgeHub {
     socket.onMessage((text) => this.#receive(text));
     if (!link.isUp || this.#stop.signal.aborted) socket.close();
     this.#sendKeepalive();
-    this.#keepalive = every(clock, timings.heartbeat, () => this.#sendKeepalive());
+    this.#keepalive = every(clock, spread(timings.heartbeat, timings, this.#deps.random), () => this.#sendKeepalive());
     this.#certificate.planRotation(this.#stop.signal);
     connected();
     this.#firstRound.resolve();

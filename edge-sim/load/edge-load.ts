@@ -59,7 +59,7 @@ export const VALUE_END = ":";
 /** What the edges of one process do and see. Its `tap` and `watch` are the fleet's. */
 export class EdgeLoad {
   readonly #clock: Clock;
-  /** Milliseconds between two renewals of a lease. */
+  /** Milliseconds between two renewals of a lease, at most. */
   readonly #lease: number;
   readonly #flows = new FlowCounter();
   readonly #begun = new Map<string, { readonly at: number; readonly isAgain: boolean; isConnected: boolean }>();

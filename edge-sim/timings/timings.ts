@@ -1,4 +1,5 @@
 // The timers of an edge, as edgecore has them. Milliseconds.
+import type { Random } from "../../base/random/random.ts";
 
 /** Every protocol timer of an edge. A time scale divides them all, and the cloud's with them. */
 export interface EdgeTimings {
@@ -35,6 +36,8 @@ export interface EdgeTimings {
   readonly dmiRefill: number;
   /** One millisecond of a device's own cycles (`reportCycle`). */
   readonly deviceMillisecond: number;
+  /** By which fraction of itself each interval of keepalives, leases and node statuses is longer or shorter at most. */
+  readonly jitter: number;
 }
 
 export const edgecoreTimings: EdgeTimings = {
@@ -55,11 +58,17 @@ export const edgecoreTimings: EdgeTimings = {
   messageRefill: 1000 / 30,
   dmiRefill: 1000,
   deviceMillisecond: 1,
+  jitter: 0,
 };
 
-/** All timings divided by the same number. */
+/** An interval as `every` takes it: spread by the timings' jitter. */
+export function spread(ms: number, { jitter }: EdgeTimings, random: Random): number | (() => number) {
+  return jitter === 0 ? ms : () => random.jitter(ms, jitter);
+}
+
+/** All times divided by the same number. */
 export function scaledTimings(timings: EdgeTimings, timeScale: number): EdgeTimings {
   return Object.fromEntries(
-    Object.entries(timings).map(([name, ms]) => [name, ms / timeScale]),
+    Object.entries(timings).map(([name, ms]) => [name, name === "jitter" ? ms : ms / timeScale]),
   ) as unknown as EdgeTimings;
 }

@@ -38,7 +38,9 @@ interface WrittenMix {
 interface WrittenLoad {
   readonly edges?: number;
   readonly join?: { readonly rate?: number; readonly within?: string; readonly with?: "certificates" | "token" };
-  readonly timings?: { readonly heartbeat?: string; readonly lease?: string; readonly nodeStatus?: string };
+  readonly timings?: Readonly<Partial<Record<"heartbeat" | "lease" | "nodeStatus", string>>> & {
+    readonly jitter?: number;
+  };
   readonly standing?: { readonly podsPerEdge?: number; readonly configmapsPerPod?: number };
   readonly warmUp?: string;
   readonly phases: readonly WrittenPhase[];
@@ -107,7 +109,7 @@ function profileOf(document: YamlDocument): LoadProfile {
     isJudged: false,
   }];
   const timing = (text: string | undefined) => text === undefined ? undefined : milliseconds(text);
-  const { heartbeat, lease, nodeStatus } = load.timings ?? {};
+  const { heartbeat, jitter, lease, nodeStatus } = load.timings ?? {};
   return {
     name,
     description,
@@ -124,6 +126,7 @@ function profileOf(document: YamlDocument): LoadProfile {
       ...(heartbeat === undefined ? {} : { heartbeat: timing(heartbeat) as number }),
       ...(lease === undefined ? {} : { lease: timing(lease) as number }),
       ...(nodeStatus === undefined ? {} : { nodeStatus: timing(nodeStatus) as number }),
+      ...(jitter === undefined ? {} : { jitter }),
     },
     standing: {
       podsPerEdge: load.standing?.podsPerEdge ?? 0,

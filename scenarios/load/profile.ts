@@ -73,7 +73,8 @@ export interface LoadProfile {
   readonly lostAfter: number;
   /** Milliseconds of its own lateness (99th percentile) from which on the generator is to blame. */
   readonly maxLag: number;
-  readonly timings: { readonly heartbeat?: number; readonly lease?: number; readonly nodeStatus?: number };
+  /** Milliseconds; `jitter` is a fraction of each. */
+  readonly timings: Readonly<Partial<Record<"heartbeat" | "lease" | "nodeStatus" | "jitter", number>>>;
   readonly standing: Standing;
   readonly phases: readonly Phase[];
   readonly mix: readonly Mix[];

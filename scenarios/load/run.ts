@@ -157,7 +157,9 @@ class Run {
       ...profile.joinWith === "certificates" ? { authority: await target.authority() } : {},
       sourceAddresses: this.#options.sourceAddresses,
       timeScale,
-      timings: Object.fromEntries(Object.entries(profile.timings).map(([name, ms]) => [name, ms / timeScale])),
+      timings: Object.fromEntries(
+        Object.entries(profile.timings).map(([name, ms]) => [name, name === "jitter" ? ms : ms / timeScale]),
+      ),
       seed: random.seed,
       ...(profile.joinRate === undefined ? {} : { rate: profile.joinRate }),
     };

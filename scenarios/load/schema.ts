@@ -101,6 +101,12 @@ export const profileSchema: Schema = {
           heartbeat: schemas.duration,
           lease: schemas.duration,
           nodeStatus: schemas.duration,
+          jitter: {
+            type: "number",
+            minimum: 0,
+            maximum: 0.9,
+            description: "by which fraction each of these intervals is longer or shorter at most, as 0.1. Default: 0",
+          },
         }, "how often an edge says that it is there. Default: as edgecore, 15s, 10s and 5m"),
         standing: object({
           podsPerEdge: { ...count, description: "pods that each edge has from the beginning" },

@@ -94,7 +94,9 @@ console.log(
   `first deliveries: a pod each in ${podsTook.toFixed(0)} ms (making them took ${
     (made - first).toFixed(0)
   } ms of that), ` +
-    `a configmap to all in ${firstTook.toFixed(0)} ms: ${(EDGES / firstTook * 1000).toFixed(0)} messages/s (aim 2000; Go: 204)`,
+    `a configmap to all in ${firstTook.toFixed(0)} ms: ${
+      (EDGES / firstTook * 1000).toFixed(0)
+    } messages/s (aim 2000; Go: 204)`,
 );
 
 // Later updates: one configmap to all edges.
