@@ -114,7 +114,7 @@ export class SyncRecords {
    */
   async recover(): Promise<void> {
     for (const journal of this.#cluster.list().filter(isJournal)) {
-      await atOnce(recordsOf(journal), this.#oneByOne, async (record) => {
+      await atOnce(recordsOf(journal), ONE_BY_ONE, async (record) => {
         try {
           await this.#create(record);
           this.#index.foresee(record);
