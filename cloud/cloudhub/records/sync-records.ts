@@ -252,7 +252,9 @@ export class SyncRecords {
 
   async #create(record: KubeObject): Promise<void> {
     try {
-      await this.#caches.client.create(this.#informer(record.metadata.namespace ?? "").resource, record);
+      const { resource } = this.#informer(record.metadata.namespace ?? "");
+      // A message waits for it.
+      await this.#caches.client.create(resource, record, { rank: "urgent" });
     } catch (error) {
       if (!hasCode(error, 409)) throw error;
     }
