@@ -29,11 +29,15 @@ const CLOSE = 0.1;
 /** Tries at most: each is a whole run. */
 const MOST_TRIES = 14;
 
-/** Doubles from `first` until a try breaks, or `most` held; then halves the distance. `attempt` makes one run. */
+/**
+ * Doubles from `first` until a try breaks, or `most` held; then halves the distance. `attempt` makes one run. `processors` are this
+ * machine's.
+ */
 export async function searchLimit(
   searched: Searched,
   first: number,
   most: number,
+  processors: number,
   attempt: (value: number) => Promise<Try>,
 ): Promise<Limit> {
   const tries: Try[] = [];
@@ -56,7 +60,7 @@ export async function searchLimit(
     held: held?.value,
     broke: broke?.value,
     why: broke?.why ?? "nothing broke",
-    resource: broke === undefined ? "none" : resourceOf(broke.result),
+    resource: broke === undefined ? "none" : resourceOf(broke.result, processors),
     tries,
   };
 }
@@ -64,8 +68,8 @@ export async function searchLimit(
 /** Cores of a process that runs JavaScript on one thread, from which on it has none left. */
 const FULL = 0.85;
 
-/** What was at its end in a run. */
-export function resourceOf(result: LoadResult | undefined): string {
+/** What was at its end in a run, on a machine of so many processors. */
+export function resourceOf(result: LoadResult | undefined, processors: number): string {
   if (result === undefined) return "not known: the run could not be begun";
   const { gauges, reasons, verdict } = result;
   const busy = (["cloudcore", "api", "fleet"] as const).flatMap((name) => {
@@ -76,9 +80,14 @@ export function resourceOf(result: LoadResult | undefined): string {
       : [`${name}: ${(cpu.mean * 100).toFixed(0)} % of a processor`];
   });
   if (verdict === "none") return `the generator (${reasons[0] ?? "it was late"})`;
-  return busy.length === 0
-    ? "none of the processors: see what the errors and the slowest operations say"
-    : busy.join(", ");
+  if (busy.length > 0) return busy.join(", ");
+  const all = (["cloudcore", "api", "fleet"] as const).reduce(
+    (sum, name) => sum + (gauges[`${name}.cpu`]?.mean ?? 0),
+    0,
+  );
+  return all >= FULL * processors
+    ? `this machine: all processes together take ${(all * 100).toFixed(0)} % of a processor, and it has ${processors}`
+    : "none of the processors: see what the errors and the slowest operations say";
 }
 
 /** Why a run is not good: its crossed thresholds, or why it has no verdict. */

@@ -4,7 +4,7 @@ import { compare, incomparable } from "../../../../scenarios/load/compare.ts";
 import { loadHtml } from "../../../../scenarios/load/html.ts";
 import { addedTo, hubMetrics } from "../../../../scenarios/load/hub-metrics.ts";
 import { loadJunit } from "../../../../scenarios/load/junit.ts";
-import { type Limit, searchLimit } from "../../../../scenarios/load/limit.ts";
+import { type Limit, resourceOf, searchLimit } from "../../../../scenarios/load/limit.ts";
 import { resultLines, sampleLine, verdictLine } from "../../../../scenarios/load/lines.ts";
 import { Recorder, type Sample } from "../../../../scenarios/load/recorder.ts";
 import { flowResult, judge, type LoadResult, verdictOf } from "../../../../scenarios/load/result.ts";
@@ -237,6 +237,7 @@ describe("the search for the limit", () => {
       "edges",
       first,
       most,
+      2,
       (value) =>
         Promise.resolve({
           value,
@@ -255,6 +256,18 @@ describe("the search for the limit", () => {
     const above = await search(30, 1000, 100_000);
     expect(above.held).toBeLessThanOrEqual(30);
     expect(above.broke).toBeGreaterThan(30);
+  });
+
+  test("says which process was at its end, or all of them together", () => {
+    const cpu = (mean: number) => ({ min: 0, mean, max: mean, last: mean, growth: 0 });
+    const run = (cloudcore: number, api: number, fleet: number) =>
+      result({ gauges: { "cloudcore.cpu": cpu(cloudcore), "api.cpu": cpu(api), "fleet.cpu": cpu(fleet) } });
+    expect(resourceOf(run(0.95, 0.4, 0.3), 4)).toBe("cloudcore: 95 % of a processor");
+    expect(resourceOf(run(0.7, 0.5, 0.6), 2)).toBe(
+      "this machine: all processes together take 180 % of a processor, and it has 2",
+    );
+    expect(resourceOf(run(0.7, 0.5, 0.6), 8)).toContain("none of the processors");
+    expect(resourceOf(undefined, 2)).toContain("not known");
   });
 
   test("ends where nothing breaks, and where nothing holds", async () => {
