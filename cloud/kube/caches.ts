@@ -2,11 +2,14 @@
 import { edgeNodeLabel } from "../../protocol/message/names.ts";
 import { type KubeObject, textAt } from "../../protocol/apis/kube-object.ts";
 import type { KubeClient } from "./client.ts";
-import { Informer, type InformerDeps } from "./informer.ts";
+import { Informer, type InformerDeps, type InformerOptions } from "./informer.ts";
 import type { Resource } from "./resource.ts";
 
 /** Labels an informer is limited to, by plural. KubeEdge watches edge nodes only. */
 const selectors: Readonly<Record<string, string>> = { nodes: `${edgeNodeLabel}=` };
+
+/** Kinds that are never sent to an edge, of which there are several for each. */
+const lean: ReadonlySet<string> = new Set(["objectsyncs", "clusterobjectsyncs", "devicestatuses"]);
 
 /** Informers are made on first use and started together. */
 export class Caches {
@@ -25,7 +28,7 @@ export class Caches {
     const key = `${resource.apiVersion}/${resource.plural}`;
     let entry = this.#informers.get(key);
     if (entry === undefined) {
-      const informer = new Informer(this.client, resource, this.#deps, selectors[resource.plural]);
+      const informer = new Informer(this.client, resource, this.#deps, optionsOf(resource));
       entry = { informer, ready: this.#started ? informer.start() : undefined };
       entry.ready?.catch(() => {});
       this.#informers.set(key, entry);
@@ -58,4 +61,9 @@ export class Caches {
   async stop(): Promise<void> {
     await Promise.all([...this.#informers.values()].map(({ informer }) => informer.stop()));
   }
+}
+
+function optionsOf({ plural }: Resource): InformerOptions {
+  const labelSelector = selectors[plural];
+  return { isLean: lean.has(plural), ...(labelSelector === undefined ? {} : { labelSelector }) };
 }

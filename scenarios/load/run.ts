@@ -226,11 +226,14 @@ class Run {
     };
     const hasPods = prepared.standing.length > 0 || profile.mix.some(({ kind }) => kind === "pods");
     if (hasPods) {
-      const pods = new Informer(target.kube, resources.pods, deps, `${runLabel}=${run}`);
+      const pods = new Informer(target.kube, resources.pods, deps, {
+        labelSelector: `${runLabel}=${run}`,
+        isLean: true,
+      });
       await follow(pods, (event) => this.#operations.podChanged(event));
     }
     if (profile.mix.some(({ kind }) => kind === "reports")) {
-      const statuses = new Informer(target.kube, resources.devicestatuses, deps);
+      const statuses = new Informer(target.kube, resources.devicestatuses, deps, { isLean: true });
       await follow(statuses, (event) => this.#operations.statusChanged(event));
     }
   }

@@ -8,7 +8,7 @@ import { silentLogger } from "../../base/log/logger.ts";
 import { Random } from "../../base/random/random.ts";
 import { TimerWheel } from "../../base/time/timer-wheel.ts";
 import { KubeApiError, KubeClient, KubeUnreachableError } from "../../cloud/kube/client.ts";
-import { type CacheEvent, Informer } from "../../cloud/kube/informer.ts";
+import { type CacheEvent, Informer, type InformerOptions } from "../../cloud/kube/informer.ts";
 import { tokenKubeConfig } from "../../cloud/kube/kubeconfig.ts";
 import { type Resource, resources } from "../../cloud/kube/resource.ts";
 import { at, type KubeObject } from "../../protocol/apis/kube-object.ts";
@@ -40,9 +40,9 @@ const configMap = (
   ...more,
 });
 
-async function informerOf(kube: KubeClient, kind: Resource = resources.configmaps) {
+async function informerOf(kube: KubeClient, kind: Resource = resources.configmaps, options: InformerOptions = {}) {
   const world = { clock: new TimerWheel(), random: new Random(1), logger: silentLogger };
-  const informer = new Informer(kube, kind, world);
+  const informer = new Informer(kube, kind, world, options);
   const events: CacheEvent[] = [];
   informer.subscribe((event) => events.push(event));
   cleanup.push(() => informer.stop());
@@ -163,6 +163,20 @@ describe("an informer", () => {
     await kube.delete(ref);
     await until("three events", () => names().length === 3);
     expect(names()).toEqual(["added a", "modified a", "deleted a"]);
+  });
+
+  test.each([
+    [true, "without who owns which of their fields"],
+    [false, "as they are"],
+  ])("that is lean: %s, keeps objects %s", async (isLean) => {
+    const { kube } = await start();
+    await kube.create(resources.configmaps, configMap("a", { x: "1" }));
+    const { informer } = await informerOf(kube, resources.configmaps, { isLean });
+    await kube.create(resources.configmaps, configMap("b", { x: "1" }));
+    await until("both are there", () => informer.list().length === 2);
+    const kept = informer.list().map(({ metadata }) => metadata.managedFields !== undefined);
+    expect(kept).toEqual([!isLean, !isLean]);
+    expect(informer.get("default", "b")?.metadata.resourceVersion).toBeDefined();
   });
 
   test("goes on after the server was restarted, missing nothing", async () => {
