@@ -6,8 +6,9 @@ export default defineConfig({
     include: ["test/**/*.test.ts"],
     // Most tests wait for sockets and timers, not for the processor.
     maxWorkers: 3,
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
+    // Far above what any of them takes: several files with processes of their own share two processors.
+    testTimeout: 90_000,
+    hookTimeout: 90_000,
     // A test that leaves something running is a fault; it must not end as a pass.
     teardownTimeout: 5_000,
     coverage: {
