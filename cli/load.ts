@@ -1,6 +1,5 @@
 // `skep load`: a load profile against a cloudcore, with a plan before, a line while it runs, and a report.
 import { writeFile } from "node:fs/promises";
-import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { randomBytes } from "node:crypto";
 import { reasonOf } from "../base/log/logger.ts";
@@ -209,7 +208,7 @@ async function limitOf(
     searched,
     searched === "edges" ? edgesOf(profile) : highest,
     MOST[searched],
-    availableParallelism(),
+    (await machineOf()).processors,
     async (value) => {
       line.say(`with ${value} ${searched === "edges" ? "edges" : "operations a second"}:`);
       try {

@@ -67,12 +67,9 @@ export interface ObjectRef {
   readonly name: string;
 }
 
-/** How an object is written. */
+/** What the server does about fields it doesn't know: refuses the write, or drops them. */
 export interface WriteOptions {
-  /** What the server does about fields it doesn't know: refuses the write, or drops them. */
   readonly fieldValidation?: "Strict" | "Warn" | "Ignore";
-  /** Among the calls that wait. Default: urgent for leases and nodes. */
-  readonly rank?: Rank;
 }
 
 /** Options of a deletion (`metav1.DeleteOptions`). */
@@ -168,14 +165,12 @@ export class KubeClient {
     }
   }
 
-  async create(resource: Resource, object: KubeObject, options: WriteOptions = {}): Promise<KubeObject> {
-    const path = withQuery(pathOf(resource, object.metadata.namespace), options);
-    return await this.call(
-      "POST",
-      path,
-      object,
-      options.rank === undefined ? {} : { rank: options.rank },
-    ) as KubeObject;
+  async create(
+    resource: Resource,
+    object: KubeObject,
+    options: WriteOptions & Pick<CallOptions, "rank"> = {},
+  ): Promise<KubeObject> {
+    return await this.#object("POST", withQuery(pathOf(resource, object.metadata.namespace), options), object, options);
   }
 
   async update(resource: Resource, object: KubeObject, subresource = ""): Promise<KubeObject> {
@@ -196,7 +191,7 @@ export class KubeClient {
     options: WriteOptions = {},
   ): Promise<KubeObject> {
     const path = withQuery(withSub(objectPath(ref), subresource), options);
-    return await this.#object("PATCH", path, patch, patchTypes[kind]);
+    return await this.#object("PATCH", path, patch, { contentType: patchTypes[kind] });
   }
 
   async delete(ref: ObjectRef, options: DeleteOptions = {}): Promise<KubeObject> {
@@ -254,8 +249,8 @@ export class KubeClient {
     return found;
   }
 
-  async #object(method: Method, path: string, body?: unknown, contentType?: string): Promise<KubeObject> {
-    return await this.call(method, path, body, contentType === undefined ? {} : { contentType }) as KubeObject;
+  async #object(method: Method, path: string, body?: unknown, options: CallOptions = {}): Promise<KubeObject> {
+    return await this.call(method, path, body, options) as KubeObject;
   }
 
   /** As create, or as update; answers the object's text as the API wrote it, for those that only pass it on. */

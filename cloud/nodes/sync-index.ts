@@ -48,7 +48,7 @@ export class SyncIndex {
     });
   }
 
-  /** Whoever writes records knows versions before the caches do. */
+  /** Takes versions from where records are written, which has them before the caches do. */
   lookAhead(ahead: (record: KubeObject) => string | undefined): void {
     this.#ahead = ahead;
   }

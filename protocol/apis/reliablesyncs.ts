@@ -44,11 +44,11 @@ export function newObjectSync(node: string, object: KubeObject): ObjectSync {
 
 /** Marks an object that stands for records which have not been created yet. */
 const journalLabel = "skep/journal";
-/** Where it holds them: a line each, of kind, namespace, name of the record, and the object's apiVersion, kind and name. */
+/** Where it holds them: a line each, of the record's namespace and name, and the object's apiVersion, kind and name. */
 const journalAnnotation = "skep/records";
 
 /**
- * One object that stands for many records: a ClusterObjectSync, since whoever may write records may write it. Its name is not that
+ * One object that stands for many records: a ClusterObjectSync, since a cloudcore that may write records may write it. Its name is not that
  * of a record of any node, so that a cloudcore that does not know it removes it as one of a node that is gone (KubeEdge v1.23
  * `cloud/pkg/synccontroller/synccontroller.go`).
  */
@@ -76,13 +76,9 @@ export function isJournal(object: KubeObject): boolean {
 /** The records that a journal stands for; a line that is none is left out. */
 export function recordsOf(journal: KubeObject): ObjectSync[] {
   return (journal.metadata.annotations?.[journalAnnotation] ?? "").split("\n").flatMap((line) => {
-    const [namespace = "", name = "", objectAPIVersion = "", objectKind = "", objectName] = line.split(" ");
-    if (objectName === undefined) return [];
-    return [{
-      apiVersion: syncApi,
-      kind: namespace === "" ? "ClusterObjectSync" : "ObjectSync",
-      metadata: { name, ...(namespace === "" ? {} : { namespace }) },
-      spec: { objectAPIVersion, objectKind, objectName },
-    }];
+    const [namespace = "", record = "", apiVersion = "", kind = "", name] = line.split(" ");
+    if (name === undefined) return [];
+    const { node, uid } = parseSyncName(record);
+    return [newObjectSync(node, { apiVersion, kind, metadata: { namespace, name, uid } })];
   });
 }

@@ -16,10 +16,10 @@ import {
 import type { Caches } from "../../kube/caches.ts";
 import { hasCode } from "../../kube/client.ts";
 import type { Informer } from "../../kube/informer.ts";
-import { pathOf, resources } from "../../kube/resource.ts";
+import { resources } from "../../kube/resource.ts";
 import { UnreadWrites } from "../../kube/unread-writes.ts";
 import type { SyncIndex } from "../../nodes/sync-index.ts";
-import { Journal, type Page } from "./journal.ts";
+import { Journal } from "./journal.ts";
 import { isPermanent, MissingRecords } from "./missing-records.ts";
 import { type Unwritten, WriteBehind } from "./write-behind.ts";
 
@@ -65,8 +65,6 @@ export class SyncRecords {
   readonly #writes: UnreadWrites;
   readonly #behind: WriteBehind;
   readonly #journal: Journal;
-  /** Set once the API has refused a page: then there is no journal. */
-  #hasJournal = true;
   #creating = 0;
   /** What we have written, or shall, and the caches may not show yet. `undefined` means removed. */
   readonly #written = new Map<string, { readonly version: string } | undefined>();
@@ -84,14 +82,7 @@ export class SyncRecords {
     this.#cluster = caches.of(resources.clusterobjectsyncs);
     this.#writes = new UnreadWrites(caches.client);
     this.#behind = new WriteBehind(clock, (key, unwritten) => this.#writeBehind(key, unwritten));
-    this.#journal = new Journal({
-      // Messages wait for it: it goes before all else.
-      write: async (page) => {
-        const options = { rank: "urgent", isUnread: true } as const;
-        await caches.client.call("POST", pathOf(resources.clusterobjectsyncs), page, options);
-      },
-      remove: async (name) => await this.#writes.delete({ resource: resources.clusterobjectsyncs, name }, noGrace),
-    });
+    this.#journal = new Journal(caches.client, logger);
     for (const informer of [this.#namespaced, this.#cluster]) {
       informer.subscribe(({ type, object }) => {
         const key = keyOf(object);
@@ -123,7 +114,7 @@ export class SyncRecords {
           this.#missing.log(parseSyncName(record.metadata.name).node, record.metadata.name, error);
         }
       });
-      await this.#removePage(journal.metadata.name);
+      await this.#journal.remove(journal.metadata.name);
     }
   }
 
@@ -251,32 +242,17 @@ export class SyncRecords {
   }
 
   async #create(record: KubeObject): Promise<void> {
-    try {
-      const { resource } = this.#informer(record.metadata.namespace ?? "");
-      // A message waits for it.
-      await this.#caches.client.create(resource, record, { rank: "urgent" });
-    } catch (error) {
-      if (!hasCode(error, 409)) throw error;
-    }
+    const { resource } = this.#informer(record.metadata.namespace ?? "");
+    // A message waits for it.
+    await unlessThere(this.#caches.client.create(resource, record, { rank: "urgent" }));
     this.#written.set(keyOf(record), { version: neverAcknowledged });
   }
 
   /** Puts a record into the journal; resolves with false where there is no room or no journal. */
   async #enter(record: ObjectSync): Promise<boolean> {
-    if (!this.#hasJournal || this.#behind.size >= IN_JOURNAL) return false;
-    let page: Page;
-    try {
-      page = await this.#journal.add(record);
-    } catch (error) {
-      if (!isPermanent(error)) throw error;
-      if (this.#hasJournal) {
-        this.#logger.warn("the API refuses the journal of sync records: each is created by itself", {
-          error: reasonOf(error),
-        });
-      }
-      this.#hasJournal = false;
-      return false;
-    }
+    if (this.#behind.size >= IN_JOURNAL) return false;
+    const page = await this.#journal.add(record);
+    if (page === undefined) return false;
     const key = keyOf(record);
     this.#written.set(key, { version: neverAcknowledged });
     this.#index.foresee(record);
@@ -293,7 +269,7 @@ export class SyncRecords {
     waiting.told?.(false);
     this.#written.delete(key);
     this.#index.forgo(waiting.record);
-    void this.#settle(waiting.page);
+    void this.#journal.settle(waiting.page);
     return true;
   }
 
@@ -306,17 +282,17 @@ export class SyncRecords {
     await this.#inOrder(key, async () => {
       if (page !== undefined) {
         try {
-          await this.#writes.create(this.#informer(namespace).resource, record).catch((error) => {
-            if (!hasCode(error, 409)) throw error;
-          });
+          await unlessThere(this.#writes.create(this.#informer(namespace).resource, record));
         } catch (error) {
           isDone = isPermanent(error);
           if (!isDone) return;
           this.#missing.log(node, name, error);
           if (this.#written.get(key) !== undefined) this.#written.delete(key);
           this.#index.forgo(record);
+          await this.#journal.settle(page);
+          return unwritten.told?.(false);
         }
-        await this.#settle(page);
+        await this.#journal.settle(page);
       }
       const { told, version } = unwritten;
       if (version === undefined) return;
@@ -347,24 +323,6 @@ export class SyncRecords {
     }
   }
 
-  async #settle(page: Page): Promise<void> {
-    await this.#journal.settle(page).catch((error) => this.#pageStays(page.name, error));
-  }
-
-  async #removePage(name: string): Promise<void> {
-    await this.#writes.delete({ resource: resources.clusterobjectsyncs, name }, noGrace).catch((error) =>
-      this.#pageStays(name, error)
-    );
-  }
-
-  #pageStays(page: string, error: unknown): void {
-    if (hasCode(error, 404)) return;
-    this.#logger.warn("a page of the journal of sync records could not be removed; the next start does it", {
-      page,
-      error: reasonOf(error),
-    });
-  }
-
   /** The writes of one record go out one after another: a delete that overtook a create would leave a ghost. */
   async #inOrder(key: string, write: () => Promise<void>): Promise<void> {
     const turn = (this.#turns.get(key) ?? Promise.resolve()).then(write);
@@ -387,6 +345,15 @@ export class SyncRecords {
       record,
       error: reasonOf(error),
     });
+  }
+}
+
+/** A creation that is none where there is such an object already. */
+async function unlessThere(creation: Promise<unknown>): Promise<void> {
+  try {
+    await creation;
+  } catch (error) {
+    if (!hasCode(error, 409)) throw error;
   }
 }
 
