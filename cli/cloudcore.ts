@@ -1,6 +1,6 @@
 // `skep cloudcore`: our cloudcore on a cluster.
 import { existsSync, openSync, writeSync } from "node:fs";
-import type { Tap } from "../base/hop/hop.ts";
+import { type Tap, tapTo } from "../base/hop/hop.ts";
 import { type Logger, reasonOf } from "../base/log/logger.ts";
 import { pinoLogger } from "../base/log/pino-logger.ts";
 import { type ListenOptions, portOfBlock } from "../base/transport/listen.ts";
@@ -126,7 +126,7 @@ function hopFile(path: string, logger: Logger): Tap {
     throw new UsageError(`--messages ${path}: can't be written: ${reasonOf(error)}`);
   }
   let isBroken = false;
-  return (record) => {
+  return tapTo((record) => {
     if (isBroken) return;
     try {
       writeSync(file, `${JSON.stringify(record)}\n`);
@@ -134,7 +134,7 @@ function hopFile(path: string, logger: Logger): Tap {
       isBroken = true;
       logger.error("messages are not written down any more", { file: path, error: reasonOf(error) });
     }
-  };
+  });
 }
 
 type Servers = Pick<CloudCoreOptions, "websocket" | "https" | "quic" | "unixsocket" | "monitor">;

@@ -1,4 +1,5 @@
 // `skep load-edges`: the edges of one process of `skep load`, which starts it and says by lines of JSON what they do.
+import { tapTo } from "../base/hop/hop.ts";
 import { pinoLogger } from "../base/log/pino-logger.ts";
 import { eachLine } from "../base/process/lines.ts";
 import { Random } from "../base/random/random.ts";
@@ -64,7 +65,7 @@ export async function loadEdgesCommand(): Promise<number> {
     clock,
     random: new Random(seed),
     logger: pinoLogger("error"),
-    tap: load.tap,
+    tap: tapTo(load.onHop),
     watch: load.watch,
     shard,
     ...(rate === undefined ? {} : { rate: rate / shard.of }),

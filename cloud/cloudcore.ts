@@ -4,6 +4,7 @@ import type { Logger } from "../base/log/logger.ts";
 import type { Random } from "../base/random/random.ts";
 import { type Clock, sleep } from "../base/time/clock.ts";
 import type { ListenOptions } from "../base/transport/listen.ts";
+import { limits } from "../protocol/limits.ts";
 import { Bus } from "./beehive/bus.ts";
 import { startModules } from "./beehive/modules.ts";
 import { CloudHub } from "./cloudhub/cloudhub.ts";
@@ -12,6 +13,7 @@ import { DeviceController } from "./devicecontroller/devicecontroller.ts";
 import { EdgeController } from "./edgecontroller/edgecontroller.ts";
 import { Caches } from "./kube/caches.ts";
 import { deviceKindsOfV11, ensureDefinitions } from "./definitions.ts";
+import { Inspector } from "./inspector.ts";
 import { Eras } from "./nodes/eras.ts";
 import { KubeClient, KubeUnreachableError } from "./kube/client.ts";
 import type { PooledKubeConfig } from "./kube/kubeconfig.ts";
@@ -47,14 +49,16 @@ export class CloudCore {
   readonly client: KubeClient;
   /** Port of health and metrics, 0 where they are not served. */
   readonly monitorPort: number;
+  readonly inspector: Inspector;
   readonly #stop: () => Promise<void>;
 
-  private constructor(hub: CloudHub, bus: Bus, client: KubeClient, monitorPort: number, stop: () => Promise<void>) {
-    this.hub = hub;
-    this.bus = bus;
-    this.client = client;
-    this.monitorPort = monitorPort;
-    this.#stop = stop;
+  private constructor(parts: Pick<CloudCore, "hub" | "bus" | "client" | "monitorPort" | "inspector" | "stop">) {
+    this.hub = parts.hub;
+    this.bus = parts.bus;
+    this.client = parts.client;
+    this.monitorPort = parts.monitorPort;
+    this.inspector = parts.inspector;
+    this.#stop = parts.stop;
   }
 
   /**
@@ -83,9 +87,9 @@ export class CloudCore {
       await client.close();
       throw error;
     }
-    const bus = new Bus(clock, logger);
+    const { tap } = options;
+    const bus = new Bus(clock, logger, limits.moduleChannel, tap);
     const index = new SyncIndex(caches);
-    const tap = options.tap;
     const { config } = options;
     const { strictGo } = config;
     const shared = { ...deps, bus, caches, index, tap, strictGo, eras };
@@ -125,10 +129,12 @@ export class CloudCore {
         monitor = await serveMonitor(options.monitor, hub.monitored);
       }
       const stopModules = await startModules(bus, modules, clock, logger);
-      return new CloudCore(hub, bus, client, monitor?.port ?? 0, async () => {
+      const stop = async () => {
         await stopModules();
         await close();
-      });
+      };
+      const inspector = new Inspector({ caches, index, hub });
+      return new CloudCore({ hub, bus, client, inspector, monitorPort: monitor?.port ?? 0, stop });
     } catch (error) {
       await close();
       throw error;

@@ -68,6 +68,6 @@ export const limits = {
   upstreamBytes: 8 * 1024 * 1024,
   /** Upstream messages being worked on at once, all nodes together. */
   upstreamJobs: 16_384,
-  /** Hop records kept. */
-  hops: 65_536,
+  /** Bytes of hop records that a process keeps, messages included; the oldest fall out. */
+  hopBytes: 64 * 1024 * 1024,
 } as const;

@@ -7,6 +7,7 @@ export interface HopRecord {
   /** Where it was seen, as in `hub.write`. */
   readonly hop: string;
   readonly direction: "down" | "up";
+  /** The edge it is about; empty before it is known which edges a message is for. */
   readonly node: string;
   readonly id: string;
   readonly parent: string;
@@ -25,9 +26,18 @@ export interface HopRecord {
   readonly ack: number;
   /** How many times it has been written. */
   readonly attempt: number;
-  /** "sent", "coalesced", "stale", … : why it went on, or did not. */
+  /** "sent", "put", or a sentence: why it went on, or did not. */
   readonly outcome: string;
+  /** The whole message as JSON where this hop encoded or decoded it, else empty. */
+  readonly text: string;
 }
 
-/** Called at every hop. Undefined while the tap is off: a hop then costs one branch. */
-export type Tap = (record: HopRecord) => void;
+/** Where hops are given to. `on` is undefined while nobody looks: a hop then costs one branch. */
+export interface Tap {
+  readonly on: ((record: HopRecord) => void) | undefined;
+}
+
+/** A tap that is always on. */
+export function tapTo(on: (record: HopRecord) => void): Tap {
+  return { on };
+}

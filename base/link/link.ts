@@ -60,12 +60,12 @@ export class Link {
     this.#swallow = { up: false, down: false };
   }
 
-  /** The socket as seen through this link. The edge sends `up` through it and receives `down`. */
-  wrap(socket: MessageSocket): MessageSocket {
+  /** The socket as seen through this link. The edge sends `up` through it and receives `down`; `swallowed` is told what is dropped. */
+  wrap(socket: MessageSocket, swallowed: (text: string, way: "up" | "down") => void = () => {}): MessageSocket {
     this.#sockets.add(socket);
-    const up = this.#lane("up", (text) => socket.send(text), () => socket.close());
+    const up = this.#lane("up", (text) => socket.send(text), () => socket.close(), swallowed);
     let receive: (text: string) => void = () => {};
-    const down = this.#lane("down", (text) => receive(text), () => socket.close());
+    const down = this.#lane("down", (text) => receive(text), () => socket.close(), swallowed);
     let ended: ((reason: string) => void) | undefined;
     let endedWith: string | undefined;
     socket.onClose((reason) => {
@@ -97,7 +97,12 @@ export class Link {
     };
   }
 
-  #lane(way: "up" | "down", deliver: (text: string) => void, overflow: () => void) {
+  #lane(
+    way: "up" | "down",
+    deliver: (text: string) => void,
+    overflow: () => void,
+    swallowed: (text: string, way: "up" | "down") => void,
+  ) {
     const waiting = new Set<Timer>();
     let lastDue = 0;
     let bytes = 0;
@@ -108,7 +113,7 @@ export class Link {
         waiting.clear();
       },
       push: (text: string) => {
-        if (this.#swallow[way]) return;
+        if (this.#swallow[way]) return swallowed(text, way);
         const { latency = 0, jitter = 0 } = this.#quality[way];
         const now = this.#clock.now();
         if (latency === 0 && jitter === 0 && waiting.size === 0) return deliver(text);

@@ -4,7 +4,11 @@ import type { Clock } from "../../base/time/clock.ts";
 import { type Logger, reasonOf } from "../../base/log/logger.ts";
 import { BoundedQueue, QueueClosedError } from "../../base/queue/bounded-queue.ts";
 import { limits } from "../../protocol/limits.ts";
+import type { Tap } from "../../base/hop/hop.ts";
+import { hopOf, namesOf } from "../../protocol/message/hops.ts";
 import type { Message } from "../../protocol/message/message.ts";
+import { modules } from "../../protocol/message/names.ts";
+import { nodeOf, trimNode } from "../../protocol/resource/path.ts";
 
 /**
  * What modules send each other. A message to the hub may carry `receivers`, names of nodes; then its resource is the wire
@@ -34,12 +38,14 @@ export class Bus {
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #capacity: number;
+  readonly #tap: Tap | undefined;
   readonly #channels = new Map<string, BoundedQueue<BusMessage>>();
   readonly #groups = new Map<string, Set<string>>();
   readonly #known = new Set<string>();
   readonly #slots = new Map<string, Slot>();
 
-  constructor(clock: Clock, logger: Logger, capacity: number = limits.moduleChannel) {
+  constructor(clock: Clock, logger: Logger, capacity: number = limits.moduleChannel, tap?: Tap) {
+    this.#tap = tap;
     this.#clock = clock;
     this.#logger = logger;
     this.#capacity = capacity;
@@ -64,6 +70,7 @@ export class Bus {
     const channel = this.#channels.get(module);
     // No module will process it: its sender must not wait for that.
     if (channel === undefined) return message.settled?.();
+    if (module === modules.cloudhub) this.#tapSend(message);
     try {
       await channel.send(message);
     } catch (error) {
@@ -177,6 +184,22 @@ export class Bus {
     this.#channels.get(module)?.close();
     this.#channels.delete(module);
     for (const members of this.#groups.values()) members.delete(module);
+  }
+
+  /** What controllers send to edges goes through here, all of it. */
+  #tapSend(message: BusMessage): void {
+    const on = this.#tap?.on;
+    if (on === undefined) return;
+    const { receivers, route: { resource = "" } } = message;
+    const node = receivers === undefined ? nodeOf(resource) : "";
+    on(hopOf(message, {
+      time: this.#clock.now(),
+      hop: "controller.send",
+      direction: "down",
+      node,
+      resource: node === "" ? resource : trimNode(resource),
+      outcome: `to ${namesOf(receivers ?? [node])}`,
+    }));
   }
 
   #channel(module: string): BoundedQueue<BusMessage> {

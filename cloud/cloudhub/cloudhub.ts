@@ -6,7 +6,10 @@ import { type Clock, every, type Timer } from "../../base/time/clock.ts";
 import type { ListenOptions } from "../../base/transport/listen.ts";
 import type { Refusal } from "../../base/transport/websocket-server.ts";
 import type { MessageSocket } from "../../base/transport/message-socket.ts";
+import { hopOf } from "../../protocol/message/hops.ts";
 import { modules } from "../../protocol/message/names.ts";
+import type { KubeObject } from "../../protocol/apis/kube-object.ts";
+import { neverAcknowledged } from "../../protocol/apis/reliablesyncs.ts";
 import { type Message, withResource } from "../../protocol/message/message.ts";
 import { nodeOf, trimNode } from "../../protocol/resource/path.ts";
 import type { Bus, BusMessage } from "../beehive/bus.ts";
@@ -25,10 +28,11 @@ import { readMessages } from "./intake.ts";
 import { serveEnrolment } from "./servers/https.ts";
 import { serveEdges } from "./servers/websocket.ts";
 import { serveCsi } from "./servers/uds.ts";
+import { Departures } from "./session/departures.ts";
 import { DeliveryTotals, NodeSession } from "./session/session.ts";
 import { Sessions } from "./session/sessions.ts";
 import { resetRecords } from "./records/resync.ts";
-import { SyncRecords } from "./records/sync-records.ts";
+import { recordedOf, SyncRecords } from "./records/sync-records.ts";
 import { VolumeError, VolumeRequests } from "./volumes.ts";
 
 /** Injected dependencies. */
@@ -63,6 +67,8 @@ export class CloudHub implements Module {
   readonly name = modules.cloudhub;
   readonly sessions = new Sessions();
   readonly totals = new DeliveryTotals();
+  /** Why nodes are not connected. */
+  readonly departures: Departures;
   readonly #deps: CloudHubDeps;
   readonly #records: SyncRecords;
   readonly #authoriser: NodeAuthoriser | undefined;
@@ -78,6 +84,7 @@ export class CloudHub implements Module {
 
   constructor(deps: CloudHubDeps) {
     this.#deps = deps;
+    this.departures = new Departures(deps.clock);
     this.#records = new SyncRecords(deps);
     this.#authoriser = deps.config.authorization === "off" ? undefined : new NodeAuthoriser(deps.caches);
     this.#volumes = new VolumeRequests(deps.clock);
@@ -130,6 +137,7 @@ export class CloudHub implements Module {
       legacyCa: certificates.legacyCa,
       isV11: (node: string) => this.#deps.eras.isV11(node),
       refuse: (node: string) => this.#refusal(node),
+      refused: (node: string, reason: string) => this.#refusedConnection(node, reason),
       accept: (node: string, socket: MessageSocket) => this.#connect(node, socket),
     };
     this.#ports = { websocket: 0, quic: 0, https: enrolment.port };
@@ -165,6 +173,13 @@ export class CloudHub implements Module {
 
   /** A message from a module of the cloud, for one node or for several. */
   receive(message: BusMessage): void {
+    const { clock, tap } = this.#deps;
+    if (tap?.on !== undefined) {
+      const { receivers, route: { resource = "" } } = message;
+      const node = receivers === undefined ? nodeOf(resource) : "";
+      const wire = node === "" ? resource : trimNode(resource);
+      tap.on(hopOf(message, { time: clock.now(), hop: "hub.receive", direction: "down", node, resource: wire }));
+    }
     dispatchDownstream({ ...this.#deps, sessions: this.sessions, totals: this.totals }, message);
   }
 
@@ -175,6 +190,13 @@ export class CloudHub implements Module {
       return this.#ports.https === 0 ? "it has not started yet" : undefined;
     };
     return monitoredHub({ bus: this.#deps.bus, sessions: this.sessions, totals: this.totals, notReady });
+  }
+
+  /** The version of an object that a node has acknowledged: empty where none, undefined where there is no record. */
+  acknowledged(node: string, object: KubeObject): string | undefined {
+    const recorded = recordedOf(object);
+    const version = recorded === undefined ? undefined : this.#records.acknowledged(node, recorded);
+    return version === neverAcknowledged ? "" : version;
   }
 
   /** Counters and gauges, by their names in scenarios. */
@@ -223,7 +245,9 @@ export class CloudHub implements Module {
     const records = this.#records;
     const ended = (session: NodeSession, reason: string) => {
       logger.debug("an edge has disconnected", { node, reason });
+      this.#tapConnection("hub.disconnect", node, reason);
       if (!this.sessions.remove(session)) return;
+      this.departures.note(node, "disconnected", reason);
       this.#volumes.disconnected(node);
       this.#announce(node, "disconnected");
     };
@@ -237,6 +261,7 @@ export class CloudHub implements Module {
     );
     this.sessions.add(session);
     logger.debug("an edge has connected", { node });
+    this.#tapConnection("hub.connect", node);
     this.#announce(node, "connected");
     const upstream = {
       bus,
@@ -278,8 +303,24 @@ export class CloudHub implements Module {
     const isOn = config.authorization === "on";
     const facts = { node, operation, resource, why, id: message.header.msg_id };
     logger.warn(isOn ? "an edge asked for what it may not" : "an edge asked for what it may not, and is served", facts);
-    if (isOn) this.totals.refuse("not allowed");
+    if (isOn) {
+      this.totals.refuse("not allowed");
+      const { clock, tap } = this.#deps;
+      tap?.on?.(hopOf(message, { time: clock.now(), hop: "hub.drop", direction: "up", node, outcome: why }));
+    }
     return isOn;
+  }
+
+  #refusedConnection(node: string, reason: string): void {
+    this.#deps.logger.debug("an edge's connection was refused", { node, reason });
+    this.#tapConnection("hub.refuse", node, reason);
+    this.departures.note(node, "refused", reason);
+  }
+
+  #tapConnection(hop: "hub.connect" | "hub.disconnect" | "hub.refuse", node: string, outcome = ""): void {
+    const { clock, tap } = this.#deps;
+    const none = { header: { msg_id: "" }, route: {} };
+    tap?.on?.(hopOf(none, { time: clock.now(), hop, direction: "up", node, outcome }));
   }
 
   /** Notifies the controllers, which send what the node lacks. */

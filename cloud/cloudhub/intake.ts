@@ -42,7 +42,7 @@ export function readMessages(session: NodeSession, socket: MessageSocket, deps: 
     const id = message.header.msg_id;
     if (message.route.operation !== operations.keepalive) session.received();
     if (isRegistration(message)) onRegistration();
-    tap?.(hopOf(message, { time: clock.now(), hop: "hub.read", direction: "up", node, size: text.length }));
+    tap?.on?.(hopOf(message, { time: clock.now(), hop: "hub.read", direction: "up", node, size: text.length, text }));
     const { length } = text;
     totals.bytesUp += length;
     pending.messages++;

@@ -1,6 +1,5 @@
 // DeviceController: devices and models down to the edges, twins and states up into DeviceStatus.
-import { hopOf } from "../../protocol/message/hops.ts";
-import type { Tap } from "../../base/hop/hop.ts";
+import { type HopName, hopOf } from "../../protocol/message/hops.ts";
 import { type Logger, reasonOf } from "../../base/log/logger.ts";
 import { KeyedWorker } from "../../base/queue/keyed-worker.ts";
 import type { Clock } from "../../base/time/clock.ts";
@@ -16,7 +15,7 @@ import { KubeApiError } from "../kube/client.ts";
 import type { Caches } from "../kube/caches.ts";
 import type { Eras } from "../nodes/eras.ts";
 import type { SyncIndex } from "../nodes/sync-index.ts";
-import type { WorkQueueDeps } from "../kube/work-queue.ts";
+import type { ReconcilerDeps } from "../kube/reconciler.ts";
 import { DeviceFollower } from "./downstream/devices.ts";
 import { DeviceV1alpha1Follower } from "./v1alpha1/devices.ts";
 import { type DeviceStatusChange, DeviceStatuses } from "./statuses.ts";
@@ -24,13 +23,12 @@ import { mergeTwins, stateOf } from "./upstream/reports.ts";
 import { V1alpha1Receiver } from "./v1alpha1/receiver.ts";
 
 /** Injected dependencies. */
-export interface DeviceControllerDeps extends WorkQueueDeps {
+export interface DeviceControllerDeps extends ReconcilerDeps {
   readonly bus: Bus;
   readonly caches: Caches;
   readonly index: SyncIndex;
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly tap: Tap | undefined;
   readonly strictGo: CloudCoreConfig["strictGo"];
   readonly eras: Eras;
   /** Whether the API has devices of v1alpha1 too. */
@@ -69,12 +67,11 @@ export class DeviceController implements Module {
     this.#deps = deps;
     this.#statuses = new DeviceStatuses(deps.caches);
     this.#followerOfV11 = deps.servesV1alpha1 ? new DeviceV1alpha1Follower(deps) : undefined;
-    const tapReport = (message: Message, node: string) => this.#tapReport(message, node);
     this.#receiver = new V1alpha1Receiver({
       ...deps,
       follower: this.#followerOfV11,
       upstream: this.#upstream,
-      tapReport,
+      tapAt: (...at) => this.#tapAt(...at),
     });
     const isV1alpha1 = async (namespace: string, name: string) =>
       await this.#followerOfV11?.isOurs(namespace, name) === true;
@@ -114,10 +111,10 @@ export class DeviceController implements Module {
     await this.#upstream.idle();
   }
 
-  #tapReport(message: Message, node: string): void {
+  #tapAt(hop: HopName, message: Message, node: string, outcome = ""): void {
     const { clock, tap } = this.#deps;
     const resource = trimNode(message.route.resource ?? "");
-    tap?.(hopOf(message, { time: clock.now(), hop: "controller.receive", direction: "up", node, resource }));
+    tap?.on?.(hopOf(message, { time: clock.now(), hop, direction: "up", node, resource, outcome }));
   }
 
   /** Where a report points; undefined for what is none. */
@@ -134,7 +131,7 @@ export class DeviceController implements Module {
       logger.warn("an edge's device message has an unknown resource", { resource, id: message.header.msg_id });
       return undefined;
     }
-    this.#tapReport(message, node);
+    this.#tapAt("controller.receive", message, node);
     return { node, namespace, name, what };
   }
 
@@ -154,6 +151,7 @@ export class DeviceController implements Module {
       const reported = this.#follower.deviceOn(node, namespace, name);
       if (reported === undefined) {
         logger.warn("a report of a device that the node does not have was refused", about);
+        this.#tapAt("controller.drop", message, node, `device ${namespace}/${name} is not bound to ${node}`);
         continue;
       }
       // A device recreated under the same name must not get the reports of the former one.
@@ -171,6 +169,7 @@ export class DeviceController implements Module {
         merged.push(waiting);
       } catch (error) {
         logger.warn("a report could not be stored", { ...about, error: reasonOf(error) });
+        this.#tapAt("controller.drop", message, node, `it could not be stored: ${reasonOf(error)}`);
       }
     }
     if (device === undefined || merged.length === 0) return;
@@ -182,10 +181,16 @@ export class DeviceController implements Module {
         return;
       }
       const { metadata: { name, namespace } } = device;
+      for (const { message, report: { node } } of merged) {
+        this.#tapAt("controller.drop", message, node, `it could not be stored: ${reasonOf(error)}`);
+      }
       const facts = { device: `${namespace}/${name}`, reports: merged.length, error: reasonOf(error) };
       return logger.warn("reports of a device could not be stored", facts);
     }
-    for (const { message, report: { node } } of merged) await this.#confirm(message, node);
+    for (const { message, report: { node } } of merged) {
+      this.#tapAt("kube.write", message, node, "stored in the DeviceStatus");
+      await this.#confirm(message, node);
+    }
   }
 
   async #confirm(message: Message, node: string): Promise<void> {

@@ -1,10 +1,10 @@
 // EdgeController: pods, configmaps, secrets and nodes down to the edges; registration, status, leases and queries up.
-import { hopOf } from "../../protocol/message/hops.ts";
-import type { Tap } from "../../base/hop/hop.ts";
+import { type HopName, hopOf } from "../../protocol/message/hops.ts";
 import { type Logger, reasonOf } from "../../base/log/logger.ts";
 import { Gate } from "../../base/queue/gate.ts";
 import { KeyedWorker } from "../../base/queue/keyed-worker.ts";
 import type { UpstreamChannel } from "../../protocol/apis/cloudcore-config.ts";
+import { at, textAt } from "../../protocol/apis/kube-object.ts";
 import { limits } from "../../protocol/limits.ts";
 import { modules, operations, resourceTypes } from "../../protocol/message/names.ts";
 import { nodeCommonName, nodeOrganization } from "../../protocol/pki/request.ts";
@@ -36,12 +36,11 @@ import { ruleStatus } from "./upstream/rule-status.ts";
 import { followersOfV11 } from "./v1.1/followers.ts";
 import { tableOfV11 } from "./v1.1/requests.ts";
 import { signingRequest } from "./upstream/signing.ts";
-import { answerMessage, type EdgeRequest, type Handler } from "./upstream/request.ts";
+import { answerMessage, type EdgeAnswer, type EdgeRequest, type Handler } from "./upstream/request.ts";
 
 /** Injected dependencies. */
 export interface EdgeControllerDeps extends Omit<DownstreamDeps, "connected" | "location"> {
   readonly logger: Logger;
-  readonly tap: Tap | undefined;
   readonly strictGo: CloudCoreConfig["strictGo"];
   /** Calls for an edge impersonate its node; true only with authorisation switched on in the hub (as with KubeEdge). */
   readonly impersonates: boolean;
@@ -136,7 +135,7 @@ export class EdgeController implements Module {
 
   /** What an edge asks; undefined for what is no request. */
   #requestIn(message: BusMessage): EdgeRequest | undefined {
-    const { clock, logger, tap } = this.#deps;
+    const { logger } = this.#deps;
     const { operation = "", resource = "" } = message.route;
     if (operation === operations.disconnected) this.#connected.delete(nodeOf(resource));
     if (operation === operations.connected) {
@@ -155,9 +154,9 @@ export class EdgeController implements Module {
       return undefined;
     }
     const { node, ...path } = found;
-    const wire = trimNode(resource);
-    tap?.(hopOf(message, { time: clock.now(), hop: "controller.receive", direction: "up", node, resource: wire }));
-    return { node, path, operation, message };
+    const request = { node, path, operation, message };
+    this.#tapAt("controller.receive", request);
+    return request;
   }
 
   #rowOf(request: EdgeRequest): Row | undefined {
@@ -165,8 +164,17 @@ export class EdgeController implements Module {
     const all = this.#deps.eras.isV11(request.node) ? tableOfV11 : table;
     const rows = Object.hasOwn(all, type) ? all[type] ?? {} : {};
     const row = Object.hasOwn(rows, request.operation) ? rows[request.operation] : rows["*"];
-    if (row === undefined) this.#deps.logger.warn("an edge asks for what is not supported", aboutOf(request));
+    if (row === undefined) {
+      this.#deps.logger.warn("an edge asks for what is not supported", aboutOf(request));
+      this.#tapAt("controller.drop", request, "this is not supported");
+    }
     return row;
+  }
+
+  #tapAt(hop: HopName, { message, node }: EdgeRequest, outcome = ""): void {
+    const { clock, tap } = this.#deps;
+    const resource = trimNode(message.route.resource ?? "");
+    tap?.on?.(hopOf(message, { time: clock.now(), hop, direction: "up", node, resource, outcome }));
   }
 
   async #answer(request: EdgeRequest, handler: Handler): Promise<void> {
@@ -176,13 +184,23 @@ export class EdgeController implements Module {
       const own = caches.client;
       const client = impersonates ? own.impersonating(nodeCommonName(request.node), nodeOrganization) : own;
       const deps = { client, caches, clock, localAddress, impersonates };
-      for (const answer of await handler(deps, request)) {
+      const answers = await handler(deps, request);
+      if (this.#deps.tap?.on !== undefined) this.#tapAt("kube.write", request, outcomeOf(answers));
+      for (const answer of answers) {
         await bus.send(modules.cloudhub, answerMessage(clock.now(), request, answer));
       }
     } catch (error) {
       logger.warn("an edge's request could not be carried out", { ...about, error: reasonOf(error) });
+      this.#tapAt("controller.drop", request, reasonOf(error));
     }
   }
+}
+
+/** What the API said, in a word or by its message. */
+function outcomeOf(answers: readonly EdgeAnswer[]): string {
+  const content = answers.at(0)?.content;
+  const status = at(content, "Err", "ErrStatus") ?? at(content, "ErrStatus");
+  return status === undefined ? "done" : textAt({ status }, "status", "message");
 }
 
 function aboutOf({ message, node, operation, path }: EdgeRequest) {

@@ -63,6 +63,7 @@ export class Informer {
       // The cache is filled once client-node has handled the list, which is right after this returns.
       setImmediate(() => {
         this.#isSynced = true;
+        this.#lastError = undefined;
         this.#synced.resolve();
       });
       this.#backoff.reset();
@@ -73,7 +74,7 @@ export class Informer {
     };
     this.#watch = new ListWatch(
       pathOf(resource),
-      new JsonWatch(client.config.config),
+      new JsonWatch(client.config.config, () => this.#lastError = undefined),
       list,
       false,
       labelSelector,
@@ -97,7 +98,7 @@ export class Informer {
     return this.#isSynced;
   }
 
-  /** Why the cache could not be filled so far, where it could not. */
+  /** Why the cache can't be filled, or follow, at this time; undefined where it does. */
   get lastError(): string | undefined {
     return this.#lastError;
   }

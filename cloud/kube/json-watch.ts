@@ -1,6 +1,6 @@
 // client-node's Watch with a reader of our own: numbers keep their digits, and lines end at line feeds alone.
 import { STATUS_CODES } from "node:http";
-import { HttpMethod, RequestContext, Watch } from "@kubernetes/client-node";
+import { HttpMethod, type KubeConfig, RequestContext, Watch } from "@kubernetes/client-node";
 import { type Dispatcher, request } from "undici";
 import { parseJson } from "../../protocol/json.ts";
 
@@ -11,6 +11,14 @@ type Callback = Parameters<Watch["watch"]>[2];
 type Done = Parameters<Watch["watch"]>[3];
 
 export class JsonWatch extends Watch {
+  readonly #opened: () => void;
+
+  /** `opened` is called whenever a watch has begun. */
+  constructor(config: KubeConfig, opened: () => void = () => {}) {
+    super(config);
+    this.#opened = opened;
+  }
+
   /** Every failure is given to `done`: client-node's own ListWatch leaves a rejection unhandled. */
   override async watch(path: string, query: object, callback: Callback, done: Done): Promise<AbortController> {
     const controller = new AbortController();
@@ -34,6 +42,7 @@ export class JsonWatch extends Watch {
     restartTimer();
     this.#open(path, query, controller.signal).then(async (body) => {
       restartTimer();
+      this.#opened();
       let rest = "";
       body.setEncoding("utf8");
       for await (const chunk of body as AsyncIterable<string>) {

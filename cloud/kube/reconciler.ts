@@ -1,11 +1,18 @@
 // Reconciles the objects of one kind with what was last sent of them: sends the deletion of what was deleted or recreated, and what is new or changed.
 import { keyOf, type KubeObject } from "../../protocol/apis/kube-object.ts";
+import type { Tap } from "../../base/hop/hop.ts";
+import { hopOfObject } from "../../protocol/message/hops.ts";
 import type { Informer } from "./informer.ts";
 import { WorkQueue, type WorkQueueDeps } from "./work-queue.ts";
 
 /** What was last sent of an object. */
 export interface LastSent {
   readonly object: KubeObject;
+}
+
+/** Injected dependencies. */
+export interface ReconcilerDeps extends WorkQueueDeps {
+  readonly tap: Tap | undefined;
 }
 
 /** What is special about a kind. `Sent` may hold more than the object, such as the node it was sent to. */
@@ -32,12 +39,14 @@ export class Reconciler<Sent extends LastSent> {
   readonly #informer: Informer;
   readonly #hooks: ReconcilerHooks<Sent>;
   readonly #queue: WorkQueue;
+  readonly #deps: ReconcilerDeps;
   readonly #lastSent = new Map<string, Sent>();
   readonly #groups = new Map<string, Set<string>>();
   /** By key, then by uid: the final form of deleted objects until their deletion has been sent. */
   readonly #tombstones = new Map<string, Map<string, KubeObject>>();
 
-  constructor(informer: Informer, deps: WorkQueueDeps, hooks: ReconcilerHooks<Sent>) {
+  constructor(informer: Informer, deps: ReconcilerDeps, hooks: ReconcilerHooks<Sent>) {
+    this.#deps = deps;
     this.#informer = informer;
     this.#hooks = hooks;
     this.#queue = new WorkQueue(hooks.name, deps, (key) => this.#reconcile(key));
@@ -47,6 +56,8 @@ export class Reconciler<Sent extends LastSent> {
   start(): void {
     this.#informer.subscribe(({ object, type }) => {
       const key = keyOf(object);
+      const { clock, tap } = this.#deps;
+      tap?.on?.(hopOfObject(object, this.#kind, { time: clock.now(), hop: "kube.event", operation: type }));
       if (type === "deleted") {
         const tombstones = this.#tombstones.get(key) ?? new Map<string, KubeObject>();
         this.#tombstones.set(key, tombstones.set(object.metadata.uid ?? "", object));
@@ -57,6 +68,16 @@ export class Reconciler<Sent extends LastSent> {
 
   stop(): void {
     this.#queue.stop();
+  }
+
+  /** Tells the tap that an object is not sent to any edge, or not to this one, and why. */
+  notSent(object: KubeObject, why: string, node = ""): void {
+    const { clock, tap } = this.#deps;
+    tap?.on?.(hopOfObject(object, this.#kind, { time: clock.now(), hop: "controller.drop", node, outcome: why }));
+  }
+
+  get #kind(): string {
+    return this.#informer.resource.kind.toLowerCase();
   }
 
   /** Reconciles an object again although it has not changed in the cache. */

@@ -48,6 +48,11 @@ export class SyncIndex {
     });
   }
 
+  /** How many objects a node has, or may have. */
+  countOf(node: string): number {
+    return this.#byNode.get(node)?.size ?? 0;
+  }
+
   /** Takes versions from where records are written, which has them before the caches do. */
   lookAhead(ahead: (record: KubeObject) => string | undefined): void {
     this.#ahead = ahead;

@@ -200,7 +200,14 @@ export class DeviceSide {
   }
 
   /** A simulated device reports: by DMI where its mapper is active, else as an application would by MQTT. */
-  #publish(id: string, { desired = "", property, type, value }: Report): string | undefined {
+  #publish(id: string, report: Report): string | undefined {
+    const refused = this.#handOn(id, report);
+    const outcome = refused === undefined ? report.value : `${report.value} was refused: ${refused}`;
+    this.#tapAt("device.report", id, report.property, outcome);
+    return refused;
+  }
+
+  #handOn(id: string, { desired = "", property, type, value }: Report): string | undefined {
     if (this.#kind !== "passive" && this.#era.hasDmi) {
       const twins = [{ property, observedDesired: desired, reported: value }];
       return this.#manager.reportDeviceStatus(...splitId(id), twins);
@@ -210,11 +217,17 @@ export class DeviceSide {
   }
 
   #onApplied(id: string, property: string, outcome: string): void {
-    const { clock, name: node, tap } = this.#deps;
-    const about = { header: { msg_id: "" }, route: { operation: "apply", resource: `device/${id}/${property}` } };
-    tap?.(hopOf(about, { time: clock.now(), hop: "device.apply", direction: "down", node, outcome }));
+    this.#tapAt("device.apply", id, property, outcome);
     // A device of v1.1 does not report by itself.
     if (!this.#era.hasDmi) this.#mapper.get(id)?.set(property, outcome);
+  }
+
+  #tapAt(hop: "device.apply" | "device.report", id: string, property: string, outcome: string): void {
+    const { clock, name: node, tap } = this.#deps;
+    const operation = hop === "device.apply" ? "apply" : "report";
+    const about = { header: { msg_id: "" }, route: { operation, resource: `device/${id}/${property}` } };
+    const direction = hop === "device.apply" ? "down" : "up";
+    tap?.on?.(hopOf(about, { time: clock.now(), hop, direction, node, outcome }));
   }
 }
 

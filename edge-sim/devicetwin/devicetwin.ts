@@ -1,4 +1,6 @@
 // DeviceTwin: which devices a node has, their twins and versions, what is published to mappers, and their reports to the cloud.
+import type { Tap } from "../../base/hop/hop.ts";
+import { hopOf } from "../../protocol/message/hops.ts";
 import { SkepError } from "../../base/error/skep-error.ts";
 import { type Clock, every, type Timer } from "../../base/time/clock.ts";
 import { at, type KubeObject, textAt } from "../../protocol/apis/kube-object.ts";
@@ -27,6 +29,7 @@ export interface DeviceTwinDeps {
   readonly clock: Clock;
   /** To the mappers, by MQTT; undefined without a broker: payloads are not built then. */
   readonly publish: ((topic: string, payload: string) => void) | undefined;
+  readonly tap?: Tap | undefined;
   /** A device was removed. */
   readonly onDelete: (id: string) => void;
   /** The cloud has set twins of a device: `expected` of each that it has. */
@@ -282,6 +285,7 @@ export class DeviceTwin {
     const now = this.#deps.clock.now();
     const changes = member.twins.update(twin, "edge", now);
     this.#keep(member);
+    this.#tapUpdate("up", member, Object.keys(twin));
     this.#publications.updated(member.id, changes.result, event, now);
     this.#tell(member, changes, event, now);
   }
@@ -291,6 +295,7 @@ export class DeviceTwin {
     const now = this.#deps.clock.now();
     const changes = member.twins.update(twin, "cloud", now);
     this.#keep(member);
+    this.#tapUpdate("down", member, Object.keys(twin));
     this.#tell(member, changes, event, now);
     this.#deps.onDesired(member.id, expectedOf(member.twins));
   }
@@ -306,6 +311,14 @@ export class DeviceTwin {
       `${member.id} ${property} ${actual === undefined ? "expected" : "actual"}`
     );
     this.#reports.report(subjects, `device/${member.id}/twin/edge_updated`, content);
+  }
+
+  #tapUpdate(direction: "up" | "down", { id }: Member, properties: readonly string[]): void {
+    const { clock, node, tap } = this.#deps;
+    if (tap?.on === undefined) return;
+    const about = { header: { msg_id: "" }, route: { operation: "update", resource: `device/${id}` } };
+    const outcome = properties.join(", ");
+    tap.on(hopOf(about, { time: clock.now(), hop: "twin.update", direction, node, outcome }));
   }
 
   #keep({ attributes, description, id, name, state, twins }: Member): void {

@@ -180,7 +180,7 @@ export class EdgeHub {
     const text = encodeMessage(message);
     this.#socket?.send(text);
     this.#up++;
-    tap?.(hopOf(message, { time: clock.now(), hop: "edge.write", direction: "up", node, size: text.length }));
+    tap?.on?.(hopOf(message, { time: clock.now(), hop: "edge.write", direction: "up", node, size: text.length, text }));
   }
 
   /** Sends a request and waits for its answer. Rejects with DisconnectedError, or after the timings' `answer` with UnansweredError. */
@@ -201,8 +201,9 @@ export class EdgeHub {
         this.#pauses.reset();
         const reason = await this.#serve(socket);
         this.#problem = reason;
+        this.#tapConnection("edge.disconnect", reason);
         logger.debug("the connection is lost", { reason });
-      }
+      } else if (!this.#stop.signal.aborted) this.#tapConnection("edge.disconnect", this.#problem ?? "");
       if (this.#stop.signal.aborted) break;
       await this.#pause(this.#pauses.next());
     }
@@ -255,7 +256,7 @@ export class EdgeHub {
   /** Lives with one connection; resolves with why it ended. */
   async #serve(raw: MessageSocket): Promise<string> {
     const { clock, connected, disconnected, link, timings } = this.#deps;
-    const socket = link.wrap(raw);
+    const socket = link.wrap(raw, (text, way) => this.#swallowed(text, way));
     const { promise, resolve } = Promise.withResolvers<string>();
     this.#socket = socket;
     this.#connections++;
@@ -266,6 +267,7 @@ export class EdgeHub {
     this.#sendKeepalive();
     this.#keepalive = every(clock, spread(timings.heartbeat, timings, this.#deps.random), () => this.#sendKeepalive());
     this.#certificate.planRotation(this.#stop.signal);
+    this.#tapConnection("edge.connect", "");
     connected();
     this.#firstRound.resolve();
     const reason = await promise;
@@ -275,6 +277,20 @@ export class EdgeHub {
     this.#requests.failAll(reason);
     disconnected();
     return reason;
+  }
+
+  #tapConnection(hop: "edge.connect" | "edge.disconnect", outcome: string): void {
+    const { clock, node, tap } = this.#deps;
+    const none = { header: { msg_id: "" }, route: {} };
+    tap?.on?.(hopOf(none, { time: clock.now(), hop, direction: "up", node, outcome }));
+  }
+
+  /** A fault on the link has swallowed a message. */
+  #swallowed(text: string, direction: "up" | "down"): void {
+    const { clock, node, tap } = this.#deps;
+    if (tap?.on === undefined) return;
+    const outcome = `the link is half-open: nothing gets through ${direction}`;
+    tap.on(hopOf(decodeMessage(text), { time: clock.now(), hop: "link.drop", direction, node, text, outcome }));
   }
 
   #receive(text: string): void {
@@ -287,7 +303,9 @@ export class EdgeHub {
       return;
     }
     this.#down++;
-    tap?.(hopOf(message, { time: clock.now(), hop: "edge.read", direction: "down", node, size: text.length }));
+    tap?.on?.(
+      hopOf(message, { time: clock.now(), hop: "edge.read", direction: "down", node, size: text.length, text }),
+    );
     const { group } = message.route;
     const parent = message.header.parent_msg_id;
     if (parent !== undefined) {

@@ -56,7 +56,7 @@ const MAX_APPLIED = 100_000;
 /** Ends the time in the value of a report; the rest fills it up to its size. Values of numbers are the time alone, with size 0. */
 export const VALUE_END = ":";
 
-/** What the edges of one process do and see. Its `tap` and `watch` are the fleet's. */
+/** What the edges of one process do and see. `onHop` takes the fleet's hops, `watch` is the fleet's. */
 export class EdgeLoad {
   readonly #clock: Clock;
   /** Milliseconds between two renewals of a lease, at most. */
@@ -104,7 +104,7 @@ export class EdgeLoad {
   };
 
   /** Times leases, and notes what edges store and devices take. */
-  readonly tap = (record: HopRecord): void => {
+  readonly onHop = (record: HopRecord): void => {
     switch (record.hop) {
       case "edge.write":
         if (record.parent === "" && record.resource.includes("/lease/")) this.#leaseWritten(record);

@@ -168,7 +168,7 @@ export class MetaManager {
   #stored(message: Message, operation: "put" | "delete", object: KubeObject): void {
     const { changed, clock, node, tap } = this.#deps;
     const path = message.route.resource ?? "";
-    tap?.(hopOf(message, { time: clock.now(), hop: "edge.store", direction: "down", node, outcome: operation }));
+    tap?.on?.(hopOf(message, { time: clock.now(), hop: "edge.store", direction: "down", node, outcome: operation }));
     changed({ operation, path, type: path.split("/")[1] ?? "", object, source: message.route.source ?? "" });
   }
 

@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { HopRing } from "../../base/hop/ring.ts";
+import type { Tap } from "../../base/hop/hop.ts";
 import type { Random } from "../../base/random/random.ts";
 import type { Clock } from "../../base/time/clock.ts";
 import type { ApiServer } from "../../cloud/apiserver/apiserver.ts";
@@ -56,7 +56,7 @@ export async function localCloud(
   access: () => PooledKubeConfig,
   clock: Clock,
   random: Random,
-  tap: HopRing["push"],
+  tap: Tap,
   cleanup: AsyncDisposableStack,
 ): Promise<Cloud> {
   const csi = settings.csi === true ? join(await temporaryFolder(cleanup), "kubeedge.sock") : undefined;

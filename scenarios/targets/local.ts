@@ -77,7 +77,7 @@ async function openEnvironment(
   await using cleanup = new AsyncDisposableStack();
   const clock = new TimerWheel();
   const random = new Random(seed);
-  const hops = new HopRing(limits.hops);
+  const hops = new HopRing(limits.hopBytes);
   const { logger } = options;
 
   let began = performance.now();
@@ -101,7 +101,7 @@ async function openEnvironment(
     ? foreignCloud(options.cloudcore)
     : scenario.cloudcore.process
     ? await processCloud(options, port, settings, api as ApiServer, cleanup)
-    : await localCloud(options, port, settings, access, clock, random, hops.push, cleanup);
+    : await localCloud(options, port, settings, access, clock, random, hops, cleanup);
   cleanup.defer(() => cloud.stop(false));
   await cloud.start();
   const certificates = cloud.certificatesTook;
@@ -148,7 +148,7 @@ async function openEnvironment(
     clock,
     random,
     logger,
-    tap: hops.push,
+    tap: hops,
     suffix,
   });
   await makeNodesOfV11(kube, scenario.fleet, suffix);

@@ -4,7 +4,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
-import type { HopRecord } from "../../base/hop/hop.ts";
+import { type HopRecord, tapTo } from "../../base/hop/hop.ts";
 import { HopRing } from "../../base/hop/ring.ts";
 import { silentLogger } from "../../base/log/logger.ts";
 import { Random } from "../../base/random/random.ts";
@@ -66,10 +66,10 @@ async function start(latency: number, away = LATENCY_MS) {
     clock,
     random,
     logger: silentLogger,
-    tap: (record) => {
+    tap: tapTo((record) => {
       hops.push(record);
       for (const listener of heard) listener(record);
-    },
+    }),
   });
   cleanup.defer(() => fleet.stop());
   await fleet.start();

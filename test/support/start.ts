@@ -61,7 +61,7 @@ export async function startCloud(
       clock,
       random,
       logger,
-      tap: hops.push,
+      tap: hops,
     });
   const core = await startCore();
   cleanup.use(core);
@@ -89,7 +89,7 @@ export async function startCloud(
         clock,
         random,
         logger,
-        tap: hops.push,
+        tap: hops,
       });
       cleanup.use(fleet);
       await fleet.start();

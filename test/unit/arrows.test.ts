@@ -44,6 +44,7 @@ const layers: Readonly<Record<string, Readonly<Record<string, readonly string[]>
     devicecontroller: ["beehive", "config", "kube", "nodes"],
     synccontroller: ["beehive", "config", "kube", "nodes"],
     "definitions.ts": ["kube"],
+    "inspector.ts": ["kube", "nodes", "cloudhub"],
     "start.ts": ["config", "kube", "cloudcore.ts"],
     "cloudcore.ts": [
       "beehive",
@@ -56,6 +57,7 @@ const layers: Readonly<Record<string, Readonly<Record<string, readonly string[]>
       "devicecontroller",
       "synccontroller",
       "definitions.ts",
+      "inspector.ts",
     ],
   },
   "edge-sim": {

@@ -46,13 +46,13 @@ function toNode({ sessions, clock, tap, totals }: DownstreamDeps, node: string, 
   const session = sessions.of(node);
   if (session === undefined) {
     totals.drop("not connected");
-    tap?.(
+    tap?.on?.(
       hopOf(message, {
         time: clock.now(),
         hop: "hub.drop",
         direction: "down",
         node,
-        outcome: "the node is not connected",
+        outcome: "edge is not connected; it will be resynced when it connects",
       }),
     );
     return;

@@ -18,6 +18,8 @@ export interface AdmissionDeps {
   /** Refuses for another reason, such as the node limit. */
   readonly refuse: (node: string) => Refusal | undefined;
   readonly accept: (node: string, socket: MessageSocket) => void;
+  /** Called when a connection was refused. `node` is empty where it could not be told. */
+  readonly refused: (node: string, reason: string) => void;
 }
 
 /** RFC 1123 subdomain, as node names are. */

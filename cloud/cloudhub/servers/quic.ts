@@ -39,7 +39,10 @@ async function greet(deps: QuicServerDeps, connection: QuicConnection): Promise<
     if (!isKnown) {
       clearTimeout(late);
       const refusal = refusalOf(deps, headers.node, { der: connection.peer, subject: subjectOf(connection.peer) });
-      if (refusal !== undefined) return connection.close(refusal.reason);
+      if (refusal !== undefined) {
+        deps.refused(headers.node, refusal.reason);
+        return connection.close(refusal.reason);
+      }
       isKnown = true;
       await control.write(encodeFrame(answer));
       deps.accept(headers.node, viaductSocket(connection));

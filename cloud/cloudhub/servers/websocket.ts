@@ -6,6 +6,7 @@ import { closeServer, listen, type ListenOptions } from "../../../base/transport
 import { acceptWebSockets, type Refusal } from "../../../base/transport/websocket-server.ts";
 import { limits } from "../../../protocol/limits.ts";
 import { isSignedBy } from "../../../protocol/pki/legacy.ts";
+import { nodeCommonName } from "../../../protocol/pki/request.ts";
 import { type AdmissionDeps, refusalOf } from "./admission.ts";
 
 /** Injected dependencies. */
@@ -39,9 +40,13 @@ export async function serveEdges(deps: HubServerDeps): Promise<{ readonly port: 
   }, (_request, response) => {
     response.writeHead(400, { "content-type": "text/plain" }).end("this port speaks WebSocket only\n");
   });
-  server.on("tlsClientError", () => {});
+  server.on("tlsClientError", (error, socket) => deps.refused(nodeIn(socket), refusedTls(error)));
   acceptWebSockets(server, { maxMessage: limits.message, maxFragments: limits.fragments }, {
-    refuse: (request) => refuse(deps, request),
+    refuse: (request) => {
+      const refusal = refuse(deps, request);
+      if (refusal !== undefined) deps.refused(nodeIdOf(request), refusal.reason);
+      return refusal;
+    },
     accept: (socket, request) => deps.accept(nodeIdOf(request), socket),
   });
   const port = await listen(server, deps.listen);
@@ -51,6 +56,18 @@ export async function serveEdges(deps: HubServerDeps): Promise<{ readonly port: 
 function nodeIdOf(request: IncomingMessage): string {
   const value = request.headers.node_id;
   return typeof value === "string" ? value : "";
+}
+
+/** The node that a client's certificate names, where there was one. */
+function nodeIn(socket: TLSSocket): string {
+  const name = [socket.getPeerCertificate()?.subject?.CN].flat()[0] ?? "";
+  return name.startsWith(nodeCommonName("")) ? name.slice(nodeCommonName("").length) : "";
+}
+
+/** OpenSSL's code in words, where it is one that people meet. */
+function refusedTls(error: Error & { readonly code?: string }): string {
+  if (error.code === "CERT_HAS_EXPIRED") return "its certificate has expired";
+  return `its TLS handshake failed: ${error.code ?? error.message}`;
 }
 
 function refuse(deps: HubServerDeps, request: IncomingMessage): Refusal | undefined {

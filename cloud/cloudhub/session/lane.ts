@@ -193,6 +193,11 @@ export class Lane {
     return this.#waiting.find((item) => item.uid === uid && !isAnswer(item));
   }
 
+  /** What is in flight of an object, answers aside. */
+  inFlightOf(uid: string): LaneItem | undefined {
+    return this.#inFlight.values().find((item) => item.uid === uid && !isAnswer(item));
+  }
+
   isWaiting(item: LaneItem): boolean {
     return this.#waiting.includes(item);
   }

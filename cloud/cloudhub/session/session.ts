@@ -49,6 +49,21 @@ export type DropReason =
   | "lane full"
   | "never acknowledged";
 
+/** A message in a lane, as people see it. Times are Unix milliseconds. */
+export interface LaneState {
+  readonly id: string;
+  /** Written and not acknowledged; otherwise it waits. */
+  readonly isInFlight: boolean;
+  /** Whether its sync record exists: it is not written before. */
+  readonly isRecorded: boolean;
+  readonly attempts: number;
+  readonly since: number;
+  /** Of the first write; 0 before. */
+  readonly sentAt: number;
+  readonly version: string;
+  readonly operation: string;
+}
+
 /** Totals of all sessions, for the metrics. Bytes are of the messages' JSON. */
 export class DeliveryTotals {
   sent = 0;
@@ -131,6 +146,31 @@ export class NodeSession {
     };
   }
 
+  /** What of an object is in the lane; undefined for nothing. */
+  laneStateOf(uid: string): LaneState | undefined {
+    const item = this.#lane.waitingOf(uid) ?? this.#lane.inFlightOf(uid);
+    if (item === undefined) return undefined;
+    const { attempts, recorded, sentAt, since } = item;
+    const isInFlight = this.#lane.isInFlight(item.message.header.msg_id);
+    const version = item.message.header.resourceversion ?? "";
+    const { operation = "" } = item.message.route;
+    return {
+      id: item.message.header.msg_id,
+      isInFlight,
+      isRecorded: recorded,
+      attempts,
+      since,
+      sentAt,
+      version,
+      operation,
+    };
+  }
+
+  /** Whether messages were dropped because the lane was full, and the resync that makes up for it has not come yet. */
+  get needsResync(): boolean {
+    return this.#needsResync;
+  }
+
   /** The edge is alive. Nothing else counts (KubeEdge: other traffic does not feed the timer). */
   keepalive(): void {
     this.#keepalive.cancel();
@@ -148,7 +188,7 @@ export class NodeSession {
     // A node of v1.1 may be sent much; answers to its requests go first, as it waits for them.
     if (this.#paced !== undefined && message.route.operation !== operations.response) {
       if (!this.#paced.offer(message)) {
-        this.#drop(message, "lane full", "too much waits; the node will be looked at again");
+        this.#drop(message, "lane full", "too much waits for this edge; it will be resynced when there is room");
       }
     } else this.#sendOnce(message);
   }
@@ -183,7 +223,7 @@ export class NodeSession {
       ? undefined
       : this.#deps.records.acknowledged(this.node, recorded);
     if (!isDelete && !isAnswer && acknowledged !== undefined && !isNewerVersion(version, acknowledged)) {
-      return this.#drop(message, "stale", `stale: the node has acknowledged version ${acknowledged}`);
+      return this.#drop(message, "stale", `edge ${this.node} acknowledged version ${acknowledged} already`);
     }
     const item: LaneItem = {
       message,
@@ -201,12 +241,16 @@ export class NodeSession {
     };
     const { offer, replaced } = this.#lane.offer(item);
     if (replaced !== undefined) {
-      this.#drop(replaced.message, "coalesced", "coalesced: a newer version took its place");
+      this.#drop(replaced.message, "coalesced", `replaced by version ${version} before it was sent`);
     }
-    if (offer === "stale") return this.#drop(message, "stale", "stale: this or a newer version is under way");
+    if (offer === "stale") return this.#drop(message, "stale", "this or a newer version is under way");
     if (offer === "full") {
       this.#needsResync = true;
-      return this.#drop(message, "lane full", "the lane is full; the node will be looked at again");
+      return this.#drop(
+        message,
+        "lane full",
+        "the lane of this edge is full; it will be resynced when half of it is free",
+      );
     }
     if (isDelete) this.#sentAs.delete(path);
     else this.#sentAs.set(path, { uid: recorded.uid, version });
@@ -364,7 +408,7 @@ export class NodeSession {
     const text = isV11 ? encodeV11(message) : encodeWith(message, encodedContent(message.content));
     this.#socket.send(text);
     this.#totals.bytesDown += text.length;
-    this.#tapAt("hub.write", message, { size: text.length, outcome: "sent", ...at });
+    this.#tapAt("hub.write", message, { size: text.length, outcome: "sent", text, ...at });
     if (this.#socket.buffered > limits.laneBytes) this.end("it reads too slowly: its socket's buffer is full");
   }
 
@@ -374,8 +418,8 @@ export class NodeSession {
   }
 
   #tapAt(hop: HopName, message: Message, at: HopFacts = {}): void {
-    if (this.#deps.tap === undefined) return;
-    this.#deps.tap(hopOf(message, { time: this.#deps.clock.now(), hop, direction: "down", node: this.node, ...at }));
+    const { clock, tap } = this.#deps;
+    tap?.on?.(hopOf(message, { time: clock.now(), hop, direction: "down", node: this.node, ...at }));
   }
 
   #armKeepalive(): Timer {

@@ -8,16 +8,16 @@ import type { Clock } from "../../../base/time/clock.ts";
 import type { Bus, BusMessage } from "../../beehive/bus.ts";
 import type { Caches } from "../../kube/caches.ts";
 import type { Informer } from "../../kube/informer.ts";
-import { type LastSent, Reconciler } from "../../kube/reconciler.ts";
+import { type LastSent, Reconciler, type ReconcilerDeps } from "../../kube/reconciler.ts";
 import { resources } from "../../kube/resource.ts";
 import type { Eras } from "../../nodes/eras.ts";
 import type { Held, SyncIndex } from "../../nodes/sync-index.ts";
-import { WorkQueue, type WorkQueueDeps } from "../../kube/work-queue.ts";
+import { WorkQueue } from "../../kube/work-queue.ts";
 import type { DeviceStatuses } from "../statuses.ts";
 import { memberOf, membershipMessage, objectMessage } from "./messages.ts";
 
 /** Injected dependencies. */
-export interface DeviceDownstreamDeps extends WorkQueueDeps {
+export interface DeviceDownstreamDeps extends ReconcilerDeps {
   readonly bus: Bus;
   readonly caches: Caches;
   readonly index: SyncIndex;
@@ -94,9 +94,11 @@ export class DeviceFollower {
     const { name, namespace = "" } = device.metadata;
     const isForeign = textAt(device, "spec", "nodeName") === "" &&
       (hasTwins(device) || await this.#deps.isV1alpha1(namespace, name));
-    if (isForeign) return;
+    if (isForeign) return this.#reconciler.notSent(device, "it is a device of v1alpha1, which other nodes have");
     // Labels, status and the like are not sent to the edge.
-    if (before !== undefined && JSON.stringify(before.spec) === JSON.stringify(device.spec)) return;
+    if (before !== undefined && JSON.stringify(before.spec) === JSON.stringify(device.spec)) {
+      return this.#reconciler.notSent(device, "its spec has not changed, and edges are sent nothing else of it");
+    }
     this.#warn("a device is invalid", key, deviceErrors(device, this.#modelOf(device)));
     if (before !== undefined) {
       this.#reconciler.sent(key, { object: device });
@@ -112,7 +114,7 @@ export class DeviceFollower {
 
   async #add(device: Device): Promise<void> {
     const node = this.#nodeOf(device);
-    if (node === "") return;
+    if (node === "") return this.#reconciler.notSent(device, "it is bound to no node that could have it");
     await this.#send(membershipMessage(this.#now(), node, [memberOf(device)], []));
     const model = this.#modelOf(device);
     if (model !== undefined && !this.#isModelInUse(device, node)) {

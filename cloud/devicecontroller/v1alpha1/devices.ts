@@ -17,14 +17,13 @@ import type { Bus } from "../../beehive/bus.ts";
 import type { Caches } from "../../kube/caches.ts";
 import type { Eras } from "../../nodes/eras.ts";
 import type { Informer } from "../../kube/informer.ts";
-import { type LastSent, Reconciler } from "../../kube/reconciler.ts";
+import { type LastSent, Reconciler, type ReconcilerDeps } from "../../kube/reconciler.ts";
 import { resources } from "../../kube/resource.ts";
-import type { WorkQueueDeps } from "../../kube/work-queue.ts";
 import { membershipMessage } from "../downstream/messages.ts";
 import { DeviceProfiles } from "./profiles.ts";
 
 /** Injected dependencies. */
-export interface DeviceV1alpha1Deps extends WorkQueueDeps {
+export interface DeviceV1alpha1Deps extends ReconcilerDeps {
   readonly bus: Bus;
   readonly caches: Caches;
   readonly clock: Clock;

@@ -1,6 +1,7 @@
 // Messages of nodes of v1.1 about their devices. None of them is confirmed: that era's edges repeat their reports without end.
 import { type Logger, reasonOf } from "../../../base/log/logger.ts";
 import type { KeyedWorker } from "../../../base/queue/keyed-worker.ts";
+import type { HopName } from "../../../protocol/message/hops.ts";
 import { contentJson, type Message } from "../../../protocol/message/message.ts";
 import type { BusMessage } from "../../beehive/bus.ts";
 import type { CloudCoreConfig } from "../../config/config.ts";
@@ -21,7 +22,7 @@ export interface V1alpha1ReceiverDeps {
   /** Absent where the API does not serve that era's devices. */
   readonly follower: DeviceV1alpha1Follower | undefined;
   readonly upstream: KeyedWorker;
-  readonly tapReport: (message: Message, node: string) => void;
+  readonly tapAt: (hop: HopName, message: Message, node: string, outcome?: string) => void;
 }
 
 export class V1alpha1Receiver {
@@ -33,7 +34,7 @@ export class V1alpha1Receiver {
 
   /** `settled` is called when the message has been processed. */
   async receive(node: string, message: BusMessage, settled: () => void): Promise<void> {
-    const { follower, logger, strictGo, tapReport, upstream } = this.#deps;
+    const { follower, logger, strictGo, tapAt, upstream } = this.#deps;
     const { resource = "" } = message.route;
     const { msg_id: id } = message.header;
     if (resource.endsWith("/membership/detail")) {
@@ -47,20 +48,23 @@ export class V1alpha1Receiver {
       }
       return settled();
     }
-    tapReport(message, node);
+    tapAt("controller.receive", message, node);
     await upstream.submit(`${node}/${name}`, () => this.#report(message, node, name).finally(settled));
   }
 
   async #report(message: Message, node: string, name: string): Promise<void> {
-    const { caches, follower, logger } = this.#deps;
+    const { caches, follower, logger, tapAt } = this.#deps;
     const about = { node, device: name, id: message.header.msg_id };
     const device = follower?.deviceOn(node, name);
     if (device === undefined) {
+      tapAt("controller.drop", message, node, `device ${name} is not bound to ${node}`);
       return logger.warn("a report of a device that the node does not have was refused", about);
     }
     try {
       await storeReportV1alpha1(caches.client, device, contentJson(message));
+      tapAt("kube.write", message, node, "stored in the Device");
     } catch (error) {
+      tapAt("controller.drop", message, node, `it could not be stored: ${reasonOf(error)}`);
       logger.warn("a report could not be stored", { ...about, error: reasonOf(error) });
     }
   }

@@ -8,11 +8,11 @@ import type { Bus } from "../../beehive/bus.ts";
 import type { Caches } from "../../kube/caches.ts";
 import type { Eras } from "../../nodes/eras.ts";
 import type { SyncIndex } from "../../nodes/sync-index.ts";
-import type { WorkQueueDeps } from "../../kube/work-queue.ts";
+import type { ReconcilerDeps } from "../../kube/reconciler.ts";
 import type { LocationCache } from "./location.ts";
 
 /** What the followers share. */
-export interface DownstreamDeps extends WorkQueueDeps {
+export interface DownstreamDeps extends ReconcilerDeps {
   readonly bus: Bus;
   readonly caches: Caches;
   readonly index: SyncIndex;

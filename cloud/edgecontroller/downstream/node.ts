@@ -28,7 +28,8 @@ export class NodeFollower implements Follower {
       send: async (node, before, name) => {
         if (before?.object.metadata.resourceVersion === node.metadata.resourceVersion) return;
         this.#reconciler.sent(name, { object: node });
-        if (!deps.eras.isV11Node(node)) await this.#send(name, operations.update, node);
+        if (!deps.eras.isV11Node(node)) return await this.#send(name, operations.update, node);
+        this.#reconciler.notSent(node, "nodes of KubeEdge v1.1 are not sent their Node", name);
       },
     });
   }

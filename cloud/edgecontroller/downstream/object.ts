@@ -13,6 +13,8 @@ export interface ObjectRules {
   /** What a new object is sent as: KubeEdge inserts configmaps but updates secrets. */
   readonly firstOperation: string;
   readonly nodesOf: (object: KubeObject) => readonly string[];
+  /** Why an object that no node needs is not sent. */
+  readonly unneeded: string;
   /** Whether a changed object is sent. Default: always. */
   readonly isUpdated?: (old: KubeObject, object: KubeObject) => boolean;
   /** Called when an object, new or changed, has been sent. */
@@ -70,6 +72,7 @@ export class ObjectFollower {
       (before === undefined || isUpdated === undefined || isUpdated(before, object));
     const users = isNews ? nodesOf(object) : [];
     const others = [...lacking].filter((node) => !users.includes(node));
+    if (isNews && users.length + others.length === 0) this.#reconciler.notSent(object, this.#rules.unneeded);
     this.#reconciler.sent(key, { object });
     const operation = before === undefined ? firstOperation : operations.update;
     await sendDown(this.#deps, users, { operation, path, object });

@@ -79,8 +79,13 @@ export class PodFollower implements Follower {
   async #send(pod: KubeObject, before: SentPod | undefined, key: string): Promise<void> {
     const isRepeated = this.#repeat.delete(key);
     const node = nodeNameOf(pod);
-    if (node === "" || this.#nodes.get("", node) === undefined) return;
-    if (before !== undefined && !isRepeated && !isPodUpdated(before.object, pod)) return;
+    if (node === "") return this.#reconciler.notSent(pod, "it is not bound to a node yet");
+    if (this.#nodes.get("", node) === undefined) {
+      return this.#reconciler.notSent(pod, `there is no edge node ${node}`, node);
+    }
+    if (before !== undefined && !isRepeated && !isPodUpdated(before.object, pod)) {
+      return this.#reconciler.notSent(pod, "only its status has changed, which is the edge's own report", node);
+    }
     const uid = pod.metadata.uid ?? "";
     // A node of v1.1 ignores the insert of what it has, and there is no record of what it has.
     const { eras, index } = this.#deps;

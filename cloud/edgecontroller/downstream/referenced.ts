@@ -24,6 +24,7 @@ export class ReferencedFollower implements Follower {
       type,
       firstOperation,
       nodesOf: (object) => this.#nodesOf(object),
+      unneeded: "no pod on any edge uses it",
     });
   }
 

@@ -24,6 +24,7 @@ export class EndpointsFollower implements Follower {
       resource: resources.endpoints,
       type: resourceTypes.endpoints,
       firstOperation: operations.insert,
+      unneeded: "no node of KubeEdge v1.1 is connected",
       nodesOf: () => connectedOfV11(deps),
       isUpdated: isEndpointsUpdated,
       sent: (endpoints) => this.#tell(endpoints),

@@ -10,6 +10,7 @@ export function serviceFollower(deps: DownstreamDeps): ObjectFollower {
     resource: resources.services,
     type: resourceTypes.service,
     firstOperation: operations.insert,
+    unneeded: "no node of KubeEdge v1.1 is connected",
     nodesOf: () => connectedOfV11(deps),
   });
 }

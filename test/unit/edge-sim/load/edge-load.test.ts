@@ -21,6 +21,7 @@ const hop = (more: Partial<HopRecord>): HopRecord => ({
   ack: 0,
   attempt: 0,
   outcome: "",
+  text: "",
   ...more,
 });
 
@@ -121,5 +122,5 @@ describe("what edges are made to do", () => {
 
 /** Methods without their object. */
 function bound(load: EdgeLoad) {
-  return { report: () => load.report(), tap: load.tap, watch: load.watch };
+  return { report: () => load.report(), tap: load.onHop, watch: load.watch };
 }

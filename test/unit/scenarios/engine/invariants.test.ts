@@ -27,7 +27,7 @@ function worldWith(
     readonly held?: KubeObject[];
     readonly records?: KubeObject[];
     readonly hops?: (HopFacts & { readonly hop?: HopName })[];
-    readonly ringSize?: number;
+    readonly ringBytes?: number;
     readonly owners?: ReadonlySet<string>;
     readonly metrics?: Record<string, number>;
     readonly isConnected?: boolean;
@@ -35,7 +35,7 @@ function worldWith(
 ): Environment {
   const store = new EdgeStore();
   for (const object of parts.held ?? []) store.put(`default/pod/${object.metadata.name}`, object);
-  const hops = new HopRing(parts.ringSize ?? 100);
+  const hops = new HopRing(parts.ringBytes ?? 1_000_000);
   for (const hop of parts.hops ?? []) {
     const about = { header: { msg_id: "" }, route: { operation: "update", resource: "default/pod/p" } };
     hops.push(hopOf(about, { time: 0, hop: "edge.store", direction: "down", node: "edge-0", ...hop }));
@@ -96,7 +96,7 @@ describe("no version went backwards", () => {
   });
 
   test("is not judged from a ring that has lost hops", async () => {
-    expect((await verdicts(worldWith({ hops: [{}, {}], ringSize: 1 })))[name]).toBe("not judged");
+    expect((await verdicts(worldWith({ hops: [{}, {}], ringBytes: 1 })))[name]).toBe("not judged");
   });
 });
 
