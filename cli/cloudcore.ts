@@ -2,6 +2,7 @@
 import { existsSync, openSync, writeSync } from "node:fs";
 import { type Tap, tapTo } from "../base/hop/hop.ts";
 import { type Logger, reasonOf } from "../base/log/logger.ts";
+import { LogRing } from "../base/log/log-ring.ts";
 import { pinoLogger } from "../base/log/pino-logger.ts";
 import { type ListenOptions, portOfBlock } from "../base/transport/listen.ts";
 import { Random } from "../base/random/random.ts";
@@ -11,7 +12,12 @@ import { type CloudCoreConfig, defaultConfig, scaled } from "../cloud/config/con
 import type { Address, CloudCoreFile } from "../cloud/config/file.ts";
 import { upstreamLimitsFor } from "../protocol/apis/cloudcore-config.ts";
 import { clusterKubeConfig } from "../cloud/kube/kubeconfig.ts";
+import { limits } from "../protocol/limits.ts";
+import { consoleFile } from "../scenarios/console/console.ts";
+import { LocalSource } from "../scenarios/tap/local.ts";
+import { runFileName, serveTap } from "../scenarios/tap/serve.ts";
 import { UsageError } from "./failure.ts";
+import { ringOf, type TapSize } from "./ring.ts";
 import { checkFeatureGates, isVerbose, type KlogFlags, versionLine } from "./klog-flags.ts";
 import { interruption } from "./interrupt.ts";
 import { serveUntilInterrupted } from "./serving.ts";
@@ -27,6 +33,7 @@ export interface CloudcoreFlags extends KlogFlags {
   readonly advertise?: readonly string[];
   readonly nodeLimit?: number;
   readonly messages?: string;
+  readonly tap?: TapSize;
   readonly timeScale?: number;
   readonly json?: boolean;
   /** Undefined without the flag. */
@@ -71,7 +78,8 @@ export async function cloudcoreCommand(flags: CloudcoreFlags): Promise<number> {
     process.stdout.write(await fromSeedConf(flags.seedConf));
     return 0;
   }
-  const logger = pinoLogger(flags.verbose || isVerbose(flags) ? "debug" : flags.quiet ? "error" : "info");
+  const logs = new LogRing();
+  const logger = logs.wrap(pinoLogger(flags.verbose || isVerbose(flags) ? "debug" : flags.quiet ? "error" : "info"));
   if (flags.featureGates !== undefined) logger.warn("feature gates have no effect here", { gates: flags.featureGates });
   const path = flags.config ?? (flags.kubeconfig === undefined && existsSync(OWN_FILE) ? OWN_FILE : undefined);
   const file = path === undefined ? undefined : await fromFile(path);
@@ -95,7 +103,11 @@ export async function cloudcoreCommand(flags: CloudcoreFlags): Promise<number> {
     ],
   };
   const servers = serversOf(flags, file);
-  const tap = flags.messages === undefined ? undefined : hopFile(flags.messages, logger);
+  // A part of a run or of a load keeps nothing for itself: who started it asks for what it needs.
+  const isPart = process.env.SKEP_PARENT !== undefined;
+  const ring = ringOf(flags.tap ?? (isPart ? "off" : limits.servedHopBytes));
+  const written = flags.messages === undefined ? undefined : hopFile(flags.messages, logger).on;
+  if (written !== undefined) ring.listen(written);
   await using core = await CloudCore.start({
     kubeconfig: clusterKubeConfig({
       file: flags.kubeconfig ?? file?.kubeconfig.file ?? "",
@@ -103,12 +115,22 @@ export async function cloudcoreCommand(flags: CloudcoreFlags): Promise<number> {
     }),
     config,
     ...servers,
-    ...(tap === undefined ? {} : { tap }),
+    tap: ring,
     clock: new TimerWheel(),
     random: new Random(Date.now() % 2 ** 31),
     logger,
   });
-  await serveUntilInterrupted(servingOf(core, servers.https.host), flags.json === true, signal);
+  await using tap = await serveTap({
+    what: "cloudcore",
+    listen: { host: LOCAL, ...(isPart ? { port: 0, exact: false } : portOfBlock(flags.port, 3, 9440)) },
+    ring,
+    source: new LocalSource({ cloud: () => core.inspector, gauges: () => core.hub.metrics(), logs }),
+    logger,
+    file: consoleFile,
+  });
+  const { facts, hints } = servingOf(core, servers.https.host);
+  const console = `${tap.url}  (its token is in ${runFileName()})`;
+  await serveUntilInterrupted({ facts: { ...facts, console }, hints }, flags.json === true, signal);
   return code() ?? 0;
 }
 

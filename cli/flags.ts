@@ -107,6 +107,12 @@ const flags: Readonly<Record<string, (command: Command) => Command>> = {
       "the first of a block of ports: API N, hub N+1, enrolment N+2, metrics N+4; 0 picks free ones",
       integer(0, 65_000),
     ),
+  tap: (c) =>
+    c.option(
+      "--tap <size>",
+      "memory for past messages, which `skep tap` and the console show, such as 64MiB; off keeps none until somebody looks (32MiB)",
+      (text) => text === "off" ? "off" : bytes(text),
+    ),
   select: (c) =>
     c.option("--grep <pattern>", "only scenarios whose name fits the regular expression")
       .option(

@@ -1,4 +1,5 @@
 // The flags of `skep fleet`, as commander gives them.
+import type { TapSize } from "./ring.ts";
 import type { Shard } from "../edge-sim/fleet/fleet.ts";
 import type { HubFlags } from "./hub-address.ts";
 
@@ -11,6 +12,7 @@ export interface FleetFlags extends HubFlags {
   readonly processes?: number;
   readonly shard?: Shard;
   readonly rate?: number;
+  readonly tap?: TapSize;
   readonly data?: string;
   readonly seed?: number;
   readonly timeScale?: number;

@@ -1,6 +1,8 @@
 // `skep fleet`: simulated edges against a cloudcore that runs elsewhere, in this process or spread over several.
 import { join } from "node:path";
-import type { Logger } from "../base/log/logger.ts";
+import type { HopRing } from "../base/hop/ring.ts";
+import { LogRing } from "../base/log/log-ring.ts";
+import { type Logger, silentLogger } from "../base/log/logger.ts";
 import { pinoLogger } from "../base/log/pino-logger.ts";
 import { selfCommand } from "../base/process/self-command.ts";
 import { Random } from "../base/random/random.ts";
@@ -13,7 +15,14 @@ import { type FleetReport, FleetWorkers } from "../edge-sim/fleet/workers.ts";
 import type { StoreFile } from "../edge-sim/metamanager/store-file.ts";
 import { edgecoreTimings, scaledTimings } from "../edge-sim/timings/timings.ts";
 import type { ScenarioCohort } from "../scenarios/cohorts/cohort.ts";
+import { limits } from "../protocol/limits.ts";
+import { consoleFile } from "../scenarios/console/console.ts";
+import { EdgeActions } from "../scenarios/tap/actions.ts";
+import { LocalSource } from "../scenarios/tap/local.ts";
+import { runFileName, serveTap } from "../scenarios/tap/serve.ts";
+import type { TapSource } from "../scenarios/tap/source.ts";
 import { UsageError } from "./failure.ts";
+import { ringOf } from "./ring.ts";
 import { makeObjects, refuseCohorts, writtenCohorts } from "./fleet-cohorts.ts";
 import type { FleetFlags } from "./fleet-flags.ts";
 import { refuseSpread, spreadLine } from "./fleet-spread.ts";
@@ -27,10 +36,18 @@ interface RunningFleet extends AsyncDisposable {
   /** Rejects where they can't be started; does not settle otherwise. */
   readonly failed: Promise<never>;
   report(): FleetReport | undefined;
+  /** What can be asked of the edges of this process. */
+  readonly source: TapSource;
+  /** The edges of this process, where they are here. */
+  readonly fleet?: Fleet;
+  /** Processes that have the edges, where they are not here. */
+  readonly pids: readonly number[];
 }
 
 /** Milliseconds between two lines of totals. */
 const LINE_EVERY_MS = 1000;
+/** Edges up to which messages are kept without being asked for. */
+const MOST_TAPPED = 1000;
 /** Milliseconds without any connected edge after which the fleet fails. */
 const FIRST_CONNECTION_MS = 30_000;
 
@@ -57,8 +74,22 @@ export async function fleetCommand(flags: FleetFlags): Promise<number> {
     ? undefined
     : await openCluster(flags.kubeconfig, cleanup);
   const line = new FleetLine(flags, mine, shard !== undefined);
+  const ring = ringOf(flags.tap ?? (isPart || edges > MOST_TAPPED ? "off" : limits.servedHopBytes));
   if (spread > 1 || edges > 1000) line.say(spreadLine(edges, spread, machine));
-  await using fleet = spread === 1 ? await fleetHere(flags, written, clock, line) : fleetElsewhere(flags, spread, line);
+  await using fleet = spread === 1
+    ? await fleetHere(flags, written, clock, line, ring)
+    : fleetElsewhere(flags, spread, line);
+  await using tap = await serveTap({
+    what: "fleet",
+    listen: { host: "127.0.0.1", port: isPart ? 0 : 9440, exact: false },
+    ring,
+    source: fleet.source,
+    logger: silentLogger,
+    ...(fleet.fleet === undefined ? {} : { actions: new EdgeActions(fleet.fleet, clock, signal) }),
+    file: consoleFile,
+  });
+  for (const pid of fleet.pids) void tap.join(pid);
+  if (!isPart && !flags.json) line.say(`console: ${tap.url} (its token is in ${runFileName()})`);
   const judged = Promise.withResolvers<never>();
   const began = performance.now();
   const update = () => {
@@ -100,13 +131,15 @@ async function fleetHere(
   written: readonly ScenarioCohort[],
   clock: Clock,
   line: FleetLine,
+  ring: HopRing,
 ): Promise<RunningFleet> {
   const { rate, shard } = flags;
   const { cohortOf } = await import("../scenarios/cohorts/fleet-cohort.ts");
   const cohorts: Cohort[] = await Promise.all(
     written.map((cohort) => cohortOf(cohort, flags.cohorts ?? "", { timeScale: flags.timeScale ?? 1 })),
   );
-  const logger = pinoLogger(flags.verbose ? "debug" : flags.quiet ? "error" : "warn");
+  const logs = new LogRing();
+  const logger = logs.wrap(pinoLogger(flags.verbose ? "debug" : flags.quiet ? "error" : "warn"));
   const rows = flags.data === undefined ? undefined : await storeIn(flags.data, logger);
   const fleet = new Fleet({
     cohorts,
@@ -115,6 +148,7 @@ async function fleetHere(
     clock,
     random: new Random(flags.seed ?? 1),
     logger,
+    tap: ring,
     ...(rows === undefined ? {} : { rows }),
     ...(shard === undefined ? {} : { shard }),
     ...(rate === undefined ? {} : { rate: rate / (shard?.of ?? 1) }),
@@ -137,6 +171,14 @@ async function fleetHere(
         ...(problem === undefined ? {} : { problem }),
       };
     },
+    source: new LocalSource({
+      edges: () => fleet.edges(),
+      edge: (name) => fleet.get(name),
+      gauges: () => ({ ...fleet.totals() }),
+      logs,
+    }),
+    fleet,
+    pids: [],
     async [Symbol.asyncDispose]() {
       await fleet.stop();
       rows?.close();
@@ -166,6 +208,8 @@ function fleetElsewhere(flags: FleetFlags, count: number, line: FleetLine): Runn
       throw new UsageError(error.message);
     }),
     report: () => workers.report(),
+    source: new LocalSource({}),
+    pids: workers.pids,
     [Symbol.asyncDispose]: () => workers.stop(),
   };
 }
@@ -184,6 +228,7 @@ function handedOn(flags: FleetFlags): string[] {
     cohorts: flags.cohorts,
     rate: flags.rate,
     data: flags.data,
+    tap: flags.tap === undefined ? undefined : "off",
     seed: flags.seed,
     "time-scale": flags.timeScale,
   };

@@ -15,7 +15,11 @@ import type { ScenarioCohort } from "../scenarios/cohorts/cohort.ts";
 import { cohortOf } from "../scenarios/cohorts/fleet-cohort.ts";
 import type { AuthorityData } from "../scenarios/targets/cluster-secrets.ts";
 import { issuerOfData } from "./hub-address.ts";
+import { silentLogger } from "../base/log/logger.ts";
+import { LocalSource } from "../scenarios/tap/local.ts";
+import { serveTap } from "../scenarios/tap/serve.ts";
 import { interrupted, interruption } from "./interrupt.ts";
+import { ringOf } from "./ring.ts";
 
 /** The first line of standard input. */
 export interface EdgesConfig {
@@ -57,6 +61,8 @@ export async function loadEdgesCommand(): Promise<number> {
     .promise;
   const own = { ...scaledTimings(edgecoreTimings, timeScale), ...timings };
   const load = new EdgeLoad(clock, own.lease * (1 + own.jitter));
+  // Hops are taken for the figures in any case; they are kept only while somebody looks.
+  const ring = ringOf("off");
   const fleet = new Fleet({
     cohorts: await Promise.all(cohorts.map((cohort) => cohortOf(cohort, file, { timeScale }))),
     hub: authority === undefined ? hub : { ...withoutToken(hub), issue: await issuerOfData(authority) },
@@ -65,10 +71,20 @@ export async function loadEdgesCommand(): Promise<number> {
     clock,
     random: new Random(seed),
     logger: pinoLogger("error"),
-    tap: tapTo(load.onHop),
+    tap: tapTo((hop) => {
+      load.onHop(hop);
+      ring.on?.(hop);
+    }),
     watch: load.watch,
     shard,
     ...(rate === undefined ? {} : { rate: rate / shard.of }),
+  });
+  await using _tap = await serveTap({
+    what: "load-edges",
+    listen: { host: "127.0.0.1", port: 0, exact: false },
+    ring,
+    source: new LocalSource({ edges: () => fleet.edges(), edge: (name) => fleet.get(name) }),
+    logger: silentLogger,
   });
   const failed = Promise.withResolvers<never>();
   run = (command) => {

@@ -24,7 +24,13 @@ import { openTarget } from "../scenarios/load/target.ts";
 import { versionsOf } from "../scenarios/model/versions.ts";
 import { exitCodes, UsageError } from "./failure.ts";
 import { hubAddressOf, type HubFlags } from "./hub-address.ts";
+import { silentLogger } from "../base/log/logger.ts";
+import { consoleFile } from "../scenarios/console/console.ts";
+import { LocalSource } from "../scenarios/tap/local.ts";
+import { runFileName, serveTap } from "../scenarios/tap/serve.ts";
 import { interruption } from "./interrupt.ts";
+import { LoadView } from "./load-view.ts";
+import { ringOf } from "./ring.ts";
 import { LoadLine } from "./load-line.ts";
 import { prepareReports } from "./reports.ts";
 
@@ -82,14 +88,19 @@ export async function loadCommand(name: string, flags: LoadFlags): Promise<numbe
     const port = await metrics.start(flags.bind, flags.metricsPort as number);
     line.say(`metrics: http://${flags.bind}:${port}/metrics`);
   }
+  const view = new LoadView();
   const progress: LoadProgress = {
-    say: (text) => line.say(text),
+    say(text) {
+      line.say(text);
+      view.say(text);
+    },
     sampled(sample, phase) {
+      view.sampled(sample, phase);
       line.sampled(sample, phase);
       metrics?.show(sample);
     },
   };
-  const once = (one: LoadProfile) => runOnce(one, { flags, hub, line, progress, signal });
+  const once = (one: LoadProfile) => runOnce(one, { flags, hub, line, progress, signal, view });
   if (flags.rampToLimit !== undefined) return await limitOf(profile, flags.rampToLimit, { code, flags, line, once });
   const result = await once(profile);
   if (result === undefined) return exitCodes.passed;
@@ -106,13 +117,14 @@ interface Around {
   readonly hub: HubAddress | undefined;
   readonly line: LoadLine;
   readonly progress: LoadProgress;
+  readonly view: LoadView;
   readonly signal: AbortSignal;
 }
 
 /** One run against a target of its own; undefined where it is only to be said what it would do. */
 async function runOnce(
   profile: LoadProfile,
-  { flags, hub, line, progress, signal }: Around,
+  { flags, hub, line, progress, signal, view }: Around,
 ): Promise<LoadResult | undefined> {
   const { kubeconfig } = flags;
   const run = randomBytes(4).toString("hex");
@@ -137,6 +149,16 @@ async function runOnce(
   for (const text of lines) line.say(`  ${text}`);
   refusePlan(plan, machine, await availableMemory());
   if (flags.dryRun) return undefined;
+  await using tap = await serveTap({
+    what: "load",
+    listen: { host: "127.0.0.1", port: 9440, exact: false },
+    ring: ringOf("off"),
+    source: new LocalSource({ gauges: () => view.latest }),
+    logger: silentLogger,
+    run: view.of(profile.name),
+    file: consoleFile,
+  });
+  line.say(`console: ${tap.url} (its token is in ${runFileName()})`);
   // They load their modules while the target starts.
   await using edgeProcesses = new EdgeProcesses(profile.fleet, processes);
   await using target = await openTarget({
@@ -149,7 +171,9 @@ async function runOnce(
     ...(flags.port === undefined ? {} : { port: flags.port }),
     edges,
     hubs,
+    started: (pid) => void tap.join(pid),
   }, signal);
+  for (const pid of edgeProcesses.pids) void tap.join(pid);
   line.say(`against ${target.name}`);
   const result = await runLoad({
     profile,

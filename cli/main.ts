@@ -23,6 +23,10 @@ import type { LoadFlags } from "./load.ts";
 import type { ResyncFlags } from "./resync.ts";
 import type { RunFlags } from "./run.ts";
 import type { Selection } from "./selection.ts";
+import type { DiffFlags } from "./recordings.ts";
+
+import { fieldsHelp } from "./tap-help.ts";
+import type { TapFlags } from "./tap.ts";
 import type { UpFlags } from "./up.ts";
 
 type ListFlags = Selection & { readonly json?: boolean; readonly load?: boolean };
@@ -58,6 +62,7 @@ withFlags(run, [
   "verbose",
   "select",
 ])
+  .option("--record", "keep the messages of each scenario that fails, in recordings/ beside the reports")
   .option("--bail", "begin no further scenario once one has failed")
   .option(
     "--parallel <n>",
@@ -100,7 +105,7 @@ cloudcore.option("--config <file>", "KubeEdge's own cloudcore.yaml, with our swi
     "print the cloudcore.yaml that is equivalent to the conf folder of a cloudcore of KubeEdge v1.1",
   );
 withKlogFlags(cloudcore);
-withFlags(cloudcore, ["kubeconfig", "timeScale", "json", "bind", "port", "quiet", "verbose"])
+withFlags(cloudcore, ["kubeconfig", "timeScale", "json", "bind", "port", "tap", "quiet", "verbose"])
   .option("--messages <file>", "append what happens to every message, at every hop, as lines of JSON")
   .option("--advertise <addr...>", "further names and addresses that edges reach it by")
   .option("--node-limit <n>", "edges connected at once (the file's, or 1000)", integer(1, 1_000_000))
@@ -125,7 +130,7 @@ cloudcore.command("resync <nodes...>").description(
   );
 
 const fleet = program.command("fleet").description("start simulated edges against a cloudcore, ours or the Go one");
-withFlags(fleet, ["cloudcore", "edges", "seed", "timeScale", "json", "quiet", "verbose"])
+withFlags(fleet, ["cloudcore", "edges", "seed", "timeScale", "json", "tap", "quiet", "verbose"])
   .option("--quic-port <port>", "connect over QUIC to this UDP port; needs skep's own cloudcore", integer(1, 65_535))
   .option("--prefix <name>", "what the edges are called: NAME-0, NAME-1 … (edge)", nodePrefix)
   .option("--label <key=value>", "a label of their Nodes; may be said several times", label)
@@ -197,6 +202,50 @@ withFlags(load, ["kubeconfig", "cloudcore", "edges", "seed", "timeScale", "repor
 
 program.command("load-edges", { hidden: true }).description("the edges of one process of skep load, which starts it")
   .action(async () => finish((await import("./load-edges.ts")).loadEdgesCommand()));
+
+withFlags(
+  program.command("tap [file]").description(
+    "see messages: of what runs in this folder, or of a recording; follow one, ask why one is not there",
+  ),
+  ["json"],
+)
+  .option("--at <url>", "the control endpoint of a running skep; its token in the address or in SKEP_CONTROL_TOKEN")
+  .option("--pid <n>", "the running skep with this process number", integer(1, 2 ** 31 - 1))
+  .option("--all", "all that run in this folder, joined")
+  .option("--edge <name>", "only messages of this edge")
+  .option("--kind <kind>", "only messages about this kind, such as configmap")
+  .option("--name <name>", "only messages about objects of this name")
+  .option("--ns <namespace>", "only messages about objects of this namespace")
+  .option("--op <operation>", "only messages with this operation, such as update")
+  .option("--hop <prefix>", "only hops whose name begins so, such as hub or edge.store")
+  .option("--down", "only from the cloud to edges")
+  .option("--up", "only from edges to the cloud")
+  .option("--drops", "only what was not sent, or refused, with the reason")
+  .option("--where <cel>", "only hops that this condition fits")
+  .option("--follow <what>", "one message by its id, or one object (KIND/NAMESPACE/NAME), through all hops")
+  .option("--why <object>", "with --edge: why this object (KIND/NAMESPACE/NAME) is not there, and what to try")
+  .option("--stats", "a table by kind and edge; on a terminal it is renewed every second")
+  .option("--last <n>", "hops of the past to begin with (20)", integer(0, 1_000_000_000))
+  .option("--once", "what there is, and end")
+  .option("-o, --output <file>", "record into this file; gzipped where its name ends in .gz")
+  .option("--reveal", "show values of secrets and tokens")
+  .addHelpText("after", () => fieldsHelp)
+  .action(async (file: string | undefined, options: TapFlags) =>
+    finish((await import("./tap.ts")).tapCommand(file, options))
+  );
+
+withFlags(program.command("diff <a> <b>").description("say what differs between two recordings of messages"), ["json"])
+  .option("--strict", "compare also how often keepalives, leases and statuses came")
+  .addHelpText("after", "\nExample:\n  skep diff before.jsonl after.jsonl.gz")
+  .action(async (a: string, b: string, options: DiffFlags) =>
+    finish((await import("./recordings.ts")).diffCommand(a, b, options))
+  );
+
+withFlags(program.command("judge <file>").description("check a recording: what must hold of every history"), ["json"])
+  .addHelpText("after", "\nExample:\n  skep judge recording.jsonl")
+  .action(async (file: string, options: { readonly json?: boolean }) =>
+    finish((await import("./recordings.ts")).judgeCommand(file, options))
+  );
 
 program.command("clean").description(
   "remove from a cluster the Nodes, devices and models that skep fleet has made there",

@@ -3,7 +3,7 @@ import { stepTable } from "../scenarios/steps/table.ts";
 import { wrongFiles } from "../scenarios/suite/named-files.ts";
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { reasonOf } from "../base/log/logger.ts";
+import { reasonOf, silentLogger } from "../base/log/logger.ts";
 import { pinoLogger } from "../base/log/pino-logger.ts";
 import type { RunResult } from "../scenarios/model/result.ts";
 import { runAll } from "../scenarios/engine/run-all.ts";
@@ -12,16 +12,21 @@ import { junitReport } from "../scenarios/report/junit.ts";
 import { terminalReport } from "../scenarios/report/terminal.ts";
 import { localTarget } from "../scenarios/targets/local.ts";
 import type { Target } from "../scenarios/model/target.ts";
+import { consoleFile } from "../scenarios/console/console.ts";
+import { recordFailure, RunTap } from "../scenarios/tap/run-tap.ts";
+import { runFileName, serveTap } from "../scenarios/tap/serve.ts";
 import { exitCodes, UsageError } from "./failure.ts";
 import { hubAddressOf, type HubFlags } from "./hub-address.ts";
 import { interruption } from "./interrupt.ts";
 import { prepareReports } from "./reports.ts";
+import { ringOf } from "./ring.ts";
 import { type Selection, wantedScenarios } from "./selection.ts";
 
 /** The flags as commander gives them. */
 export interface RunFlags extends HubFlags, Selection {
   readonly kubeconfig?: string;
   readonly bail?: boolean;
+  readonly record?: boolean;
   readonly parallel?: number;
   readonly retries?: number;
   readonly seed?: number;
@@ -61,6 +66,18 @@ export async function runCommand(files: readonly string[], flags: RunFlags): Pro
   });
   const many = scenarios.length === 1 ? "1 scenario" : `${scenarios.length} scenarios`;
   report.start(`skep: ${many} on ${target.name}, seed ${seed}, timers ${target.timeScale} times as fast as KubeEdge's`);
+  const ring = ringOf("off");
+  const runTap = new RunTap(ring, `skep run: ${many}`);
+  await using tap = await serveTap({
+    what: "run",
+    listen: { host: "127.0.0.1", port: 0, exact: false },
+    ring,
+    source: runTap.source,
+    logger: silentLogger,
+    run: runTap.view,
+    file: consoleFile,
+  });
+  if (flags.verbose === true) report.start(`console: ${tap.url} (its token is in ${runFileName()})`);
   const { run, impossible } = await runAll(scenarios, {
     steps: stepTable,
     wrongFiles,
@@ -68,10 +85,25 @@ export async function runCommand(files: readonly string[], flags: RunFlags): Pro
     seed,
     forceSeed: flags.seed !== undefined,
     signal,
-    progress: report,
+    progress: {
+      began: (...about) => report.began?.(...about),
+      step(scenario, step, ...where) {
+        runTap.view.mark(`${scenario.name}: ${step}`);
+        report.step?.(scenario, step, ...where);
+      },
+      ended: (...about) => report.ended?.(...about),
+    },
     parallel,
     retries: flags.retries ?? 0,
     bail: flags.bail === true,
+    opened: (environment) => runTap.opened(environment),
+    closed: (environment) => runTap.closed(environment),
+    ...(flags.record === true
+      ? {
+        record: (scenario, environment) =>
+          recordFailure(flags.report, scenario.name, scenarios.indexOf(scenario), environment.hops),
+      }
+      : {}),
   }).catch(async (error) => {
     if (made !== undefined) await rm(made, { recursive: true });
     throw error;

@@ -125,6 +125,11 @@ export class Inspector {
     return found === undefined ? undefined : viewOf(kind, found);
   }
 
+  /** Why cloudcore can't follow a kind at the moment; undefined where it does. */
+  watchProblem(kind: InspectedKind): string | undefined {
+    return this.#deps.caches.of(resourceOf[kind]).lastError;
+  }
+
   /** Names of objects of a kind, at most `limit` that contain `search`. */
   names(kind: InspectedKind, search: string, limit: number): ObjectRef[] {
     const found: ObjectRef[] = [];
@@ -154,7 +159,7 @@ export class Inspector {
     const nodes = new Set([...this.#users(ref, object), ...this.#deps.index.holders(object?.metadata.uid ?? "")]);
     return {
       object: object === undefined ? undefined : viewOf(ref.kind, object),
-      watchProblem: this.#deps.caches.of(resourceOf[ref.kind]).lastError,
+      watchProblem: this.watchProblem(ref.kind),
       deliveries: [...nodes].sort().map((node) => this.delivery(ref, node)),
     };
   }

@@ -52,6 +52,18 @@ export const errorCodes = {
     meaning: "A filter for messages is not a CEL condition over the fields of a hop.",
     advice: "correct the expression; the message lists the fields",
   },
+  SKEP_CONTROL: {
+    meaning: "A question or an action was sent to a running skep that it can't answer or do.",
+    advice: "correct what the message names",
+  },
+  SKEP_CONTROL_CLIENT: {
+    meaning: "A running skep does not answer at its control endpoint, or refuses.",
+    advice: "look at what runs in this folder with `skep tap`, or give its address with --at",
+  },
+  SKEP_RECORDING: {
+    meaning: "A file is no recording of messages, or is one of another version.",
+    advice: "make a recording with `skep tap -o FILE` or `skep run --record`",
+  },
   SKEP_KUBECONFIG: {
     meaning: "The kubeconfig can't be used.",
     advice: "check the file given with --kubeconfig, and that kubectl works with it",

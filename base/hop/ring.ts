@@ -25,6 +25,7 @@ export class HopRing implements Tap {
   readonly #capacity: number;
   readonly #isOnDemand: boolean;
   readonly #listeners = new Set<(record: HopRecord) => void>();
+  readonly #switched = new Set<(isOn: boolean) => void>();
   #records: HopRecord[] = [];
   /** Index of the oldest record in the array. */
   #first = 0;
@@ -86,10 +87,22 @@ export class HopRing implements Tap {
   /** Calls back for each record to come; returns a function that stops this. */
   listen(listener: (record: HopRecord) => void): () => void {
     this.#listeners.add(listener);
-    this.on = this.push;
+    this.#switch(true);
     return () => {
       this.#listeners.delete(listener);
-      if (this.#isOnDemand && this.#listeners.size === 0) this.on = undefined;
+      if (this.#isOnDemand && this.#listeners.size === 0) this.#switch(false);
     };
+  }
+
+  /** Calls back now and whenever records begin or cease to be taken. */
+  watch(switched: (isOn: boolean) => void): void {
+    this.#switched.add(switched);
+    switched(this.on !== undefined);
+  }
+
+  #switch(isOn: boolean): void {
+    if (isOn === (this.on !== undefined)) return;
+    this.on = isOn ? this.push : undefined;
+    for (const switched of this.#switched) switched(isOn);
   }
 }

@@ -39,6 +39,17 @@ export class Link {
     return !this.#cut;
   }
 
+  /** What is wrong with it, in words; empty where nothing is. */
+  get faults(): string[] {
+    const found = this.#cut ? ["cut"] : [];
+    for (const way of waysOf("both")) {
+      const { jitter = 0, latency = 0 } = this.#quality[way];
+      if (this.#swallow[way]) found.push(`half-open ${way}`);
+      if (latency + jitter > 0) found.push(`${latency} ms ${way}${jitter > 0 ? ` ± ${jitter} ms` : ""}`);
+    }
+    return found;
+  }
+
   setQuality(direction: Direction, quality: LinkQuality): void {
     for (const way of waysOf(direction)) this.#quality[way] = quality;
   }

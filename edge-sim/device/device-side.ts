@@ -201,9 +201,9 @@ export class DeviceSide {
 
   /** A simulated device reports: by DMI where its mapper is active, else as an application would by MQTT. */
   #publish(id: string, report: Report): string | undefined {
+    this.#tapAt("device.report", id, report.property, report.value);
     const refused = this.#handOn(id, report);
-    const outcome = refused === undefined ? report.value : `${report.value} was refused: ${refused}`;
-    this.#tapAt("device.report", id, report.property, outcome);
+    if (refused !== undefined) this.#tapAt("twin.drop", id, report.property, refused);
     return refused;
   }
 
@@ -222,7 +222,7 @@ export class DeviceSide {
     if (!this.#era.hasDmi) this.#mapper.get(id)?.set(property, outcome);
   }
 
-  #tapAt(hop: "device.apply" | "device.report", id: string, property: string, outcome: string): void {
+  #tapAt(hop: "device.apply" | "device.report" | "twin.drop", id: string, property: string, outcome: string): void {
     const { clock, name: node, tap } = this.#deps;
     const operation = hop === "device.apply" ? "apply" : "report";
     const about = { header: { msg_id: "" }, route: { operation, resource: `device/${id}/${property}` } };

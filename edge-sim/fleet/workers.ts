@@ -83,6 +83,11 @@ export class FleetWorkers {
     for (const child of this.#children) child.kill("SIGKILL");
   };
 
+  /** Their process numbers. */
+  get pids(): number[] {
+    return this.#children.flatMap(({ pid }) => pid ?? []);
+  }
+
   /** Rejects with WorkerError when one of them ends by itself; never settles otherwise. */
   get failed(): Promise<never> {
     return this.#failed.promise;

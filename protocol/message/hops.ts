@@ -33,6 +33,7 @@ export const hopNames = {
   "device.apply": "a device took a desired value",
   "device.report": "a device's mapper reported a value; `outcome` is the value",
   "twin.update": "the twin merged it with what it had",
+  "twin.drop": "the twin refused what a device's mapper reported",
   "proxy.down": "the proxy passed it to the edge",
   "proxy.up": "the proxy passed it to the cloud",
   "proxy.drop": "a fault on the proxy swallowed it",

@@ -9,7 +9,7 @@ import type { Scenario } from "../model/scenario.ts";
 import { versionsOf } from "../model/versions.ts";
 
 /** How the run goes. */
-export interface RunAllOptions extends Pick<RunOptions, "steps" | "wrongFiles"> {
+export interface RunAllOptions extends Pick<RunOptions, "steps" | "wrongFiles" | "opened" | "closed" | "record"> {
   readonly target: Target;
   /** Used where a scenario has no seed of its own, or for all with `forceSeed`. */
   readonly seed: number;
@@ -51,6 +51,7 @@ export async function runAll(scenarios: readonly Scenario[], options: RunAllOpti
       const opened = (environment: Environment) => {
         if (index === 0) firstMessage ??= firstMessageOf(environment, beforeOpening);
         firstOpened();
+        options.opened?.(environment);
       };
       try {
         const result = await runWithRetries(scenario, options, opened);

@@ -30,6 +30,10 @@ export interface RunOptions {
   readonly progress: Progress;
   /** Called when a scenario's environment is there. */
   readonly opened?: (environment: Environment) => void;
+  /** Called when it has been stopped. */
+  readonly closed?: (environment: Environment) => void;
+  /** Keeps the hops of a scenario that has failed; resolves with the file's name, beside the reports. */
+  readonly record?: (scenario: Scenario, environment: Environment) => Promise<string>;
 }
 
 /** Milliseconds for the steps of `catch`, and as many for those of `finally`; and after an interruption. */
@@ -112,7 +116,9 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
     ...run.failures,
     ...broken.map(({ name, details }) => ({ message: `invariant broken: ${name}`, details, hops: [] })),
   ];
+  options.closed?.(environment);
   const isInterrupted = options.signal.aborted && failures.length === 0;
+  const recording = failures.length === 0 ? undefined : await options.record?.(scenario, environment);
   return {
     ...base,
     verdict: isInterrupted ? "skipped" : failures.length === 0 ? "passed" : "failed",
@@ -126,6 +132,7 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
     latencies,
     messages: environment.hops.position,
     metrics,
+    ...(recording === undefined ? {} : { recording }),
   };
 }
 

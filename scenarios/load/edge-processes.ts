@@ -81,6 +81,11 @@ export class EdgeProcesses implements AsyncDisposable {
     for (const child of this.#children) child.kill("SIGKILL");
   };
 
+  /** Their process numbers. */
+  get pids(): number[] {
+    return this.#children.flatMap(({ pid }) => pid ?? []);
+  }
+
   /** The names of all edges. */
   get names(): readonly string[] {
     return this.#names;

@@ -25,6 +25,8 @@ export interface LoadTargetOptions {
   readonly port?: number;
   /** Edges that our cloudcore must take. */
   readonly edges: number;
+  /** Called with the number of each cloudcore's process that was started. */
+  readonly started?: (pid: number) => void;
   /** Cloudcores that we start side by side on one API, each with a part of the edges. */
   readonly hubs: number;
 }
@@ -76,6 +78,7 @@ export async function openTarget(options: LoadTargetOptions, signal: AbortSignal
     const child = await Child.start(part === "api" ? "the API" : "the cloudcore", args, signal);
     const running = { child, args };
     started.get(part)?.push(running);
+    if (part === "cloudcore") options.started?.(child.pid);
     // What is killed on purpose is not among them any more.
     void child.ended.then((why) => started.get(part)?.includes(running) && broken.resolve(why));
     return child;

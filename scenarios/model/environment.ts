@@ -2,6 +2,7 @@
 import type { HopRing } from "../../base/hop/ring.ts";
 import type { Logger } from "../../base/log/logger.ts";
 import type { Clock } from "../../base/time/clock.ts";
+import type { Inspector } from "../../cloud/inspector.ts";
 import type { KubeClient } from "../../cloud/kube/client.ts";
 import type { Fleet } from "../../edge-sim/fleet/fleet.ts";
 
@@ -40,6 +41,8 @@ export interface Environment {
   readonly patience: number;
   /** Which nodes a pod or device (`namespace/type/name`) has been bound to; undefined where the target can't tell. */
   owners(path: string): ReadonlySet<string> | undefined;
+  /** What cloudcore knows of nodes and objects, where it is ours and in this process. */
+  inspector(): Inspector | undefined;
   /** Counters and gauges of the cloud, as far as it is ours. */
   metrics(): Record<string, number>;
   /** Stops cloudcore, or kills it (SIGKILL) where it has a process of its own; settles when it has stopped. */

@@ -72,6 +72,8 @@ export interface ScenarioResult {
   /** Messages seen, and how many were sent, acknowledged, sent again, dropped. */
   readonly messages: number;
   readonly metrics: Readonly<Record<string, number>>;
+  /** The recording of its messages, beside the reports, where one was made. */
+  readonly recording?: string;
 }
 
 /** What ran it. */

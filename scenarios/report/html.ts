@@ -96,6 +96,7 @@ function scenarioPart(scenario: ScenarioResult, command: string): string {
 <p class="dim">${facts.map(escape).join(" · ")}</p>
 ${reason === "" ? "" : `<p>${escape(reason)}</p>`}
 ${scenario.failures.map(failurePart).join("\n")}
+${recordingPart(scenario)}
 ${scenario.earlier.length === 0 ? "" : `<h3>on an earlier try</h3>${scenario.earlier.map(failurePart).join("\n")}`}
 ${timeLine(scenario)}
 ${scenario.shown.map(({ what, lines }) => `<h3>${escape(what)}</h3><pre>${escape(lines.join("\n"))}</pre>`).join("\n")}
@@ -237,3 +238,9 @@ const plot = new uPlot({
 }, [percentiles.map((_, i) => i), ...flows.map(({ values }) => values.map((ms) => Math.max(ms, 0.5)))], place);
 addEventListener("resize", () => plot.setSize({ width: place.clientWidth, height: 280 }));
 `;
+
+function recordingPart({ recording }: ScenarioResult): string {
+  if (recording === undefined) return "";
+  const href = recording.split("/").map(encodeURIComponent).join("/");
+  return `<p>messages: <a href="${href}">${escape(recording)}</a> (<code>skep tap FILE</code> shows it)</p>`;
+}

@@ -103,6 +103,7 @@ export function failureLines(result: ScenarioResult, command: string): string[] 
       );
     }
   }
+  if (result.recording !== undefined) lines.push(`messages: ${result.recording}, beside the reports`);
   lines.push(`repeat it: ${command} run ${result.file} --seed ${result.seed}`);
   return lines;
 }

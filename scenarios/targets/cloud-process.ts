@@ -16,6 +16,8 @@ export interface CloudProcessOptions {
   readonly flags: readonly string[];
   /** The first port of its block: hub N + 1, enrolment N + 2. */
   readonly port: number;
+  /** Called with the number of each process that was started. */
+  readonly started?: (pid: number) => void;
 }
 
 /** A cloudcore that comes and goes, always at the same ports. */
@@ -65,6 +67,7 @@ export class CloudProcess {
       ...flags,
     ]);
     this.#child = child;
+    this.#options.started?.(child.pid);
     void child.ended.then(() => {
       if (this.#child === child) this.#child = undefined;
     });

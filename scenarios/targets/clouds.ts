@@ -2,13 +2,16 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { clientOf, followHops } from "../../base/control/follow.ts";
 import type { Tap } from "../../base/hop/hop.ts";
+import type { HopRing } from "../../base/hop/ring.ts";
 import type { Random } from "../../base/random/random.ts";
 import type { Clock } from "../../base/time/clock.ts";
 import type { ApiServer } from "../../cloud/apiserver/apiserver.ts";
 import { CloudCore } from "../../cloud/cloudcore.ts";
 import { defaultConfig, scaled } from "../../cloud/config/config.ts";
 import type { KubeClient } from "../../cloud/kube/client.ts";
+import type { Inspector } from "../../cloud/inspector.ts";
 import type { PooledKubeConfig } from "../../cloud/kube/kubeconfig.ts";
 import type { EdgeCredentials } from "../../edge-sim/edgehub/enrolment.ts";
 import { v11Rule } from "../../protocol/apis/cloudcore-config.ts";
@@ -28,6 +31,8 @@ export interface Cloud {
   /** Milliseconds that its certificates took at the last start, where that is known. */
   readonly certificatesTook: number;
   metrics(): Record<string, number>;
+  /** What it knows of nodes and objects, where it runs in this process. */
+  inspector(): Inspector | undefined;
   /** The certificate that edges of v1.1 share; undefined where its CA is not ours: then they enrol as today's do. */
   legacyCredentials(): Promise<EdgeCredentials | undefined>;
   /** Path of the CSI driver's socket, where it has one. */
@@ -43,6 +48,7 @@ export function foreignCloud(address: HubAddress): Cloud {
     address: () => Promise.resolve(address),
     certificatesTook: 0,
     metrics: () => ({}),
+    inspector: () => undefined,
     legacyCredentials: () => Promise.resolve(undefined),
     csi: undefined,
   };
@@ -110,6 +116,7 @@ export async function localCloud(
       return core?.hub.certificatesTook ?? 0;
     },
     metrics: () => core?.hub.metrics() ?? {},
+    inspector: () => core?.inspector,
     async legacyCredentials() {
       const { authority } = (core as CloudCore).hub.certificates;
       const pair = await issueClient(authority, legacySubject, Date.now());
@@ -125,12 +132,13 @@ async function temporaryFolder(cleanup: AsyncDisposableStack): Promise<string> {
   return dir;
 }
 
-/** Our cloudcore in a process of its own, over the embedded API. What passes inside of it can't be seen from here. */
+/** Our cloudcore in a process of its own, over the embedded API. Its hops come to `hops` as it streams them: a little later than ours. */
 export async function processCloud(
   options: LocalOptions,
   port: number,
   settings: ScenarioCloudcore & { readonly v11: boolean },
   api: ApiServer,
+  hops: HopRing,
   cleanup: AsyncDisposableStack,
 ): Promise<Cloud> {
   const { authorization, csi, nodeLimit, edgeCertLifetime, tokenLifetime, v11 } = settings;
@@ -146,7 +154,14 @@ export async function processCloud(
   const { access } = api;
   const { CloudProcess } = await import("./cloud-process.ts");
   const { bind, timeScale } = options;
-  const cloud = await CloudProcess.start({ access, bind, timeScale, flags, port });
+  const stop = new AbortController();
+  cleanup.defer(() => stop.abort());
+  const joined = async (pid: number) => {
+    const client = await clientOf(pid, stop.signal);
+    if (client !== undefined) followHops(client, hops, stop.signal, () => {});
+  };
+  const started = (pid: number) => void joined(pid).catch(() => {});
+  const cloud = await CloudProcess.start({ access, bind, timeScale, flags, port, started });
   cleanup.use(cloud);
   return {
     start: () => cloud.start(),
@@ -154,6 +169,7 @@ export async function processCloud(
     address: (kube) => cloud.address(kube),
     certificatesTook: 0,
     metrics: () => ({}),
+    inspector: () => undefined,
     legacyCredentials: () => Promise.resolve(undefined),
     csi: undefined,
   };

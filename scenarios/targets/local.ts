@@ -100,7 +100,7 @@ async function openEnvironment(
   const cloud = options.cloudcore !== undefined
     ? foreignCloud(options.cloudcore)
     : scenario.cloudcore.process
-    ? await processCloud(options, port, settings, api as ApiServer, cleanup)
+    ? await processCloud(options, port, settings, api as ApiServer, hops, cleanup)
     : await localCloud(options, port, settings, access, clock, random, hops, cleanup);
   cleanup.defer(() => cloud.stop(false));
   await cloud.start();
@@ -173,6 +173,7 @@ async function openEnvironment(
     csi: cloud.csi,
     owners: (path) => owners.get(path) ?? new Set(),
     metrics: () => cloud.metrics(),
+    inspector: () => cloud.inspector(),
     async stopCloudcore(kill = false) {
       if (options.cloudcore !== undefined) {
         throw new StepFailure("this cloudcore is not ours to restart: say needs: [cloudcore-restart]");

@@ -30,6 +30,9 @@ const layers: Readonly<Record<string, Readonly<Record<string, readonly string[]>
     engine: ["files", "cohorts", "model"],
     suite: ["files", "cohorts", "model", "targets", "steps", "engine", "load"],
     library: ["model"],
+    recording: ["model"],
+    tap: ["model", "report", "steps", "recording"],
+    console: [],
     load: ["files", "cohorts", "model", "targets", "report"],
   },
   cloud: {
@@ -72,6 +75,7 @@ const layers: Readonly<Record<string, Readonly<Record<string, readonly string[]>
     device: ["era", "timings", "edgehub", "metamanager", "devicetwin", "dmi", "eventbus", "servicebus"],
     edged: ["era", "timings", "edgehub", "metamanager"],
     "edge.ts": ["era", "timings", "edgehub", "metamanager", "devicetwin", "eventbus", "servicebus", "device", "edged"],
+    "edge-view.ts": ["device", "edge.ts"],
     fleet: ["era", "timings", "edgehub", "metamanager", "device", "edged", "edge.ts"],
     load: ["edge.ts", "fleet"],
   },

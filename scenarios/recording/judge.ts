@@ -1,0 +1,150 @@
+// Judges a recording alone: what must hold of every history of messages, as far as its hops show it.
+import type { HopRecord } from "../../base/hop/hop.ts";
+import { isNewerVersion, textAt } from "../../protocol/apis/kube-object.ts";
+import { parseJson } from "../../protocol/json.ts";
+import { needsRecordedAck } from "./acknowledged.ts";
+import type { InvariantResult } from "../model/result.ts";
+
+/** A rule: what is wrong, in words; undefined where the recording doesn't show what it needs. */
+interface Rule {
+  readonly name: string;
+  judge(hops: readonly HopRecord[]): string[] | undefined;
+}
+
+const DETAILS = 10;
+
+const rules: readonly Rule[] = [
+  { name: "what is acknowledged has been stored", judge: ackedIsStored },
+  { name: "no version went backwards", judge: noVersionBackwards },
+  { name: "a deleted object stays deleted", judge: deletedStays },
+  { name: "nothing was delivered to a node that doesn't own it", judge: deliveredToOwners },
+  { name: "every message was acknowledged, or replaced, by the end", judge: allAcknowledged },
+];
+
+export function judgeRecording(hops: readonly HopRecord[]): InvariantResult[] {
+  return rules.map(({ judge, name }) => {
+    const found = judge(hops);
+    if (found === undefined) return { name, verdict: "not judged", details: [] };
+    return { name, verdict: found.length === 0 ? "held" : "broken", details: found.slice(0, DETAILS) };
+  });
+}
+
+/** What the edge got, at the hop nearest to it. */
+function deliveries(hops: readonly HopRecord[]): HopRecord[] | undefined {
+  const names = ["edge.read", "proxy.down", "hub.write"].find((name) => hops.some(({ hop }) => hop === name));
+  return names === undefined ? undefined : hops.filter(({ hop }) => hop === names);
+}
+
+function ackedIsStored(hops: readonly HopRecord[]): string[] | undefined {
+  if (!hops.some(({ hop }) => hop === "edge.store") || !hops.some(({ hop }) => hop === "hub.ack")) return undefined;
+  const stored = new Set<string>();
+  const nodes = new Set(hops.filter(({ hop }) => hop.startsWith("edge.")).map(({ node }) => node));
+  const wrong: string[] = [];
+  for (const hop of hops) {
+    if (hop.hop === "edge.store") stored.add(`${hop.node} ${hop.id}`);
+    // Answers are stored by whoever asked, without a hop of their own.
+    if (hop.hop !== "hub.ack" || hop.operation === "response" || !nodes.has(hop.node)) continue;
+    if (!stored.has(`${hop.node} ${hop.id}`)) {
+      wrong.push(`${hop.node} acknowledged ${hop.resource} (${hop.id}) without storing it`);
+    }
+  }
+  return wrong;
+}
+
+function noVersionBackwards(hops: readonly HopRecord[]): string[] | undefined {
+  const got = hops.some(({ hop }) => hop === "edge.store")
+    ? hops.filter(({ hop }) => hop === "edge.store")
+    : deliveries(hops);
+  if (got === undefined) return undefined;
+  const wrong: string[] = [];
+  const newest = new Map<string, { readonly version: string; readonly uid: string; readonly id: string }>();
+  for (const hop of got) {
+    const key = `${hop.node} ${hop.resource}`;
+    if (hop.operation === "delete") newest.delete(key);
+    if (hop.operation !== "insert" && hop.operation !== "update" || hop.version === "") continue;
+    const uid = uidIn(hop);
+    const before = newest.get(key);
+    // A resend carries the same version again; another object of the same name begins anew.
+    const isSameObject = before !== undefined && (uid === "" || before.uid === "" || uid === before.uid);
+    if (isSameObject && before.id !== hop.id && isNewerVersion(before.version, hop.version)) {
+      wrong.push(`${hop.node} got ${hop.resource} at ${hop.version} after ${before.version}`);
+    }
+    newest.set(key, { version: hop.version, uid, id: hop.id });
+  }
+  return wrong;
+}
+
+function deletedStays(hops: readonly HopRecord[]): string[] | undefined {
+  const got = deliveries(hops);
+  if (got === undefined || !got.some(({ text }) => text !== "")) return undefined;
+  const wrong: string[] = [];
+  const deleted = new Map<string, string>();
+  for (const hop of got) {
+    const key = `${hop.node} ${hop.resource}`;
+    const uid = uidIn(hop);
+    if (hop.operation === "delete") deleted.set(key, uid);
+    if (hop.operation !== "insert" && hop.operation !== "update") continue;
+    // Devices leave a node and come back as the same object.
+    const mayComeBack = /^[^/]+\/(device|devicemodel)\//.test(hop.resource);
+    if (!mayComeBack && uid !== "" && deleted.get(key) === uid) {
+      wrong.push(`${hop.node} got ${hop.resource} again after its deletion (uid ${uid})`);
+    }
+  }
+  return wrong;
+}
+
+function deliveredToOwners(hops: readonly HopRecord[]): string[] | undefined {
+  const got = deliveries(hops)?.filter((hop) =>
+    /^[^/]+\/(pod|device)\//.test(hop.resource) && (hop.operation === "insert" || hop.operation === "update")
+  );
+  if (got === undefined || !got.some(({ text }) => text !== "")) return undefined;
+  const wrong: string[] = [];
+  for (const hop of got) {
+    if (hop.text === "") continue;
+    const owner = textAt(contentOf(hop), "spec", "nodeName");
+    if (owner !== hop.node) {
+      wrong.push(`${hop.node} got ${hop.resource}, which is bound to ${owner === "" ? "no node" : owner}`);
+    }
+  }
+  return wrong;
+}
+
+function allAcknowledged(hops: readonly HopRecord[]): string[] | undefined {
+  const sent = hops.filter(({ hop }) => hop === "hub.write" || hop === "proxy.down");
+  if (sent.length === 0) return undefined;
+  const acked = new Set(
+    hops.filter(({ hop, operation }) => operation === "response" && (hop === "hub.read" || hop === "proxy.up")).map((
+      hop,
+    ) => `${hop.node} ${hop.parent}`),
+  );
+  // What was sent last to an edge may still be under way, and what an edge lost with its connection is sent again.
+  const lastLost = new Map<string, number>();
+  hops.forEach((hop, i) => {
+    if (hop.hop === "hub.disconnect" || hop.hop === "proxy.disconnect") lastLost.set(hop.node, i);
+  });
+  const later = new Set<string>();
+  const wrong: string[] = [];
+  for (let i = hops.length - 1; i >= 0; i--) {
+    const hop = hops[i] as HopRecord;
+    if (hop.hop !== "hub.write" && hop.hop !== "proxy.down") continue;
+    const key = `${hop.node} ${hop.resource}`;
+    const isReplaced = later.has(key) || i < (lastLost.get(hop.node) ?? -1);
+    later.add(key);
+    if (needsRecordedAck(hop) && !isReplaced && !acked.has(`${hop.node} ${hop.id}`)) {
+      wrong.push(`${hop.node} has not acknowledged ${hop.operation} ${hop.resource} (${hop.id})`);
+    }
+  }
+  return wrong.reverse();
+}
+
+function contentOf({ text }: HopRecord): unknown {
+  try {
+    return (parseJson(text) as { readonly content?: unknown } | null)?.content;
+  } catch {
+    return undefined;
+  }
+}
+
+function uidIn(hop: HopRecord): string {
+  return hop.text === "" ? "" : textAt(contentOf(hop), "metadata", "uid");
+}
