@@ -26,6 +26,7 @@ export class Link {
   #quality: { up: LinkQuality; down: LinkQuality };
   #cut = false;
   #swallow = { up: false, down: false };
+  #dropped = { up: 0, down: 0 };
   readonly #sockets = new Set<MessageSocket>();
 
   constructor(clock: Clock, random: Random, quality: LinkQuality = {}) {
@@ -45,6 +46,7 @@ export class Link {
     for (const way of waysOf("both")) {
       const { jitter = 0, latency = 0 } = this.#quality[way];
       if (this.#swallow[way]) found.push(`half-open ${way}`);
+      if (this.#dropped[way] > 0) found.push(`${Math.round(this.#dropped[way] * 100)} % dropped ${way}`);
       if (latency + jitter > 0) found.push(`${latency} ms ${way}${jitter > 0 ? ` ± ${jitter} ms` : ""}`);
     }
     return found;
@@ -65,10 +67,16 @@ export class Link {
     for (const way of waysOf(direction)) this.#swallow[way] = true;
   }
 
+  /** Drops this share of the messages in that direction from now on, at random: 1 is all of them. */
+  drop(direction: Direction, share: number): void {
+    for (const way of waysOf(direction)) this.#dropped[way] = share;
+  }
+
   /** Restores the link. Messages that a half-open connection has dropped stay lost. */
   heal(): void {
     this.#cut = false;
     this.#swallow = { up: false, down: false };
+    this.#dropped = { up: 0, down: 0 };
   }
 
   /** The socket as seen through this link. The edge sends `up` through it and receives `down`; `swallowed` is told what is dropped. */
@@ -124,7 +132,9 @@ export class Link {
         waiting.clear();
       },
       push: (text: string) => {
-        if (this.#swallow[way]) return swallowed(text, way);
+        if (this.#swallow[way] || this.#dropped[way] > 0 && this.#random.next() < this.#dropped[way]) {
+          return swallowed(text, way);
+        }
         const { latency = 0, jitter = 0 } = this.#quality[way];
         const now = this.#clock.now();
         if (latency === 0 && jitter === 0 && waiting.size === 0) return deliver(text);

@@ -289,7 +289,7 @@ export class EdgeHub {
   #swallowed(text: string, direction: "up" | "down"): void {
     const { clock, node, tap } = this.#deps;
     if (tap?.on === undefined) return;
-    const outcome = `the link is half-open: nothing gets through ${direction}`;
+    const outcome = `a fault on the link: ${this.#deps.link.faults.join(", ")}`;
     tap.on(hopOf(decodeMessage(text), { time: clock.now(), hop: "link.drop", direction, node, text, outcome }));
   }
 

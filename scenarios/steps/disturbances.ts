@@ -74,6 +74,7 @@ export interface FaultArgs {
   readonly halfOpen?: "up" | "down" | "both";
   readonly latency?: string;
   readonly jitter?: string;
+  readonly drop?: number;
   readonly direction?: "up" | "down" | "both";
   readonly heal?: true;
   readonly for?: string;
@@ -93,14 +94,15 @@ export const faultStep = {
       halfOpen: { ...schemas.direction, description: "messages in that direction vanish, the connection stays" },
       latency: schemas.duration,
       jitter: schemas.duration,
-      direction: { ...schemas.direction, description: "of latency and jitter. Default: both" },
+      drop: { type: "number", minimum: 0, maximum: 1, description: "the share of messages that is dropped, at random" },
+      direction: { ...schemas.direction, description: "of latency, jitter and drop. Default: both" },
       heal: { const: true },
       for: { ...schemas.duration, description: "it heals by itself after this" },
       wait: { type: "boolean", description: "whether the step ends only with the fault. Default: false" },
     },
     anyOf: [{ required: ["cut"] }, { required: ["halfOpen"] }, { required: ["latency"] }, { required: ["jitter"] }, {
-      required: ["heal"],
-    }],
+      required: ["drop"],
+    }, { required: ["heal"] }],
     oneOf: [{ required: ["edge"] }, { required: ["cohort"] }],
   },
   async run(context: StepContext, args: FaultArgs) {
@@ -120,6 +122,7 @@ export const faultStep = {
     };
     for (const link of links) {
       if (args.cut !== undefined) link.cut();
+      if (args.drop !== undefined) link.drop(direction, args.drop);
       if (args.halfOpen !== undefined) link.halfOpen(args.halfOpen);
       if (args.latency !== undefined || args.jitter !== undefined) link.setQuality(direction, quality);
     }
