@@ -12,6 +12,7 @@ import { junitReport } from "../scenarios/report/junit.ts";
 import { terminalReport } from "../scenarios/report/terminal.ts";
 import { localTarget } from "../scenarios/targets/local.ts";
 import type { Target } from "../scenarios/model/target.ts";
+import { limits } from "../protocol/limits.ts";
 import { consoleFile } from "../scenarios/console/console.ts";
 import { recordFailure, RunTap } from "../scenarios/tap/run-tap.ts";
 import { runFileName, serveTap } from "../scenarios/tap/serve.ts";
@@ -66,7 +67,7 @@ export async function runCommand(files: readonly string[], flags: RunFlags): Pro
   });
   const many = scenarios.length === 1 ? "1 scenario" : `${scenarios.length} scenarios`;
   report.start(`skep: ${many} on ${target.name}, seed ${seed}, timers ${target.timeScale} times as fast as KubeEdge's`);
-  const ring = ringOf("off");
+  const ring = ringOf(limits.servedHopBytes);
   const runTap = new RunTap(ring, `skep run: ${many}`);
   await using tap = await serveTap({
     what: "run",

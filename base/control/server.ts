@@ -125,9 +125,10 @@ function readerOf(query: URLSearchParams, request: IncomingMessage, { masked, ri
   const since = numberIn(query, "since");
   const last = numberIn(query, "last");
   const rate = numberIn(query, "rate");
-  const begin = since ?? (last === undefined ? undefined : Math.max(0, ring.position - last));
+  const where = compileHopFilter(query.get("where") || "true");
+  const begin = since ?? (last === undefined ? undefined : ring.positionOfLast(last, where));
   return {
-    where: compileHopFilter(query.get("where") || "true"),
+    where,
     follows: query.get("follow") !== "no",
     format: (request.headers.accept ?? "").includes("text/event-stream") ? "events" as const : "lines" as const,
     shown: query.get("reveal") === "yes" ? (record: HopRecord) => record : masked,

@@ -84,6 +84,14 @@ export class HopRing implements Tap {
     }
   }
 
+  /** The position from which on there are the last `count` records that fit; of the oldest record where there are fewer. */
+  positionOfLast(count: number, fits: (record: HopRecord) => boolean): number {
+    let left = count;
+    let index = this.#records.length;
+    while (left > 0 && index > this.#first) if (fits(this.#records[--index] as HopRecord)) left--;
+    return this.#lost + index - this.#first;
+  }
+
   /** Calls back for each record to come; returns a function that stops this. */
   listen(listener: (record: HopRecord) => void): () => void {
     this.#listeners.add(listener);

@@ -314,7 +314,7 @@ export class CloudHub implements Module {
   #refusedConnection(node: string, reason: string): void {
     this.#deps.logger.debug("an edge's connection was refused", { node, reason });
     this.#tapConnection("hub.refuse", node, reason);
-    this.departures.note(node, "refused", reason);
+    if (node !== "") this.departures.note(node, "refused", reason);
   }
 
   #tapConnection(hop: "hub.connect" | "hub.disconnect" | "hub.refuse", node: string, outcome = ""): void {

@@ -27,7 +27,7 @@ const files: Readonly<Record<string, readonly [type: string, find: () => string]
       [script, () => own(`${name}.js`)] as const,
     ]),
   ),
-  "/preact.js": [script, () => from("htm/preact/standalone", "standalone.module.js")],
+  "/preact.js": [script, () => from("htm/preact", "standalone.module.js")],
   "/uplot.js": [script, () => from("uplot", "uPlot.esm.js")],
   "/uplot.css": [style, () => from("uplot", "uPlot.min.css")],
 };

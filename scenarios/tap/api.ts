@@ -8,6 +8,7 @@ import { inspectedKinds } from "../../cloud/inspector.ts";
 import { hopNames } from "../../protocol/message/hops.ts";
 import { maskHop } from "../../protocol/message/mask.ts";
 import type { ActionTaker } from "./actions.ts";
+import { AckTimes } from "./ack-times.ts";
 import { chainOf, historyOf } from "./chain.ts";
 import { parseObject } from "./objects.ts";
 import type { RunView } from "./run-view.ts";
@@ -33,6 +34,7 @@ const SHOWN = 2000;
 export function answersOf(deps: ApiDeps): (call: ControlCall) => Promise<unknown> {
   const startedAt = Date.now();
   const { actions, now, ring, source, what } = deps;
+  const acks = new AckTimes(ring);
   const table: Readonly<Record<string, (call: ControlCall) => unknown>> = {
     "/api/about": () => ({
       what,
@@ -51,7 +53,7 @@ export function answersOf(deps: ApiDeps): (call: ControlCall) => Promise<unknown
     "/api/clock": () => ({ now: now() }),
     "/api/words": () => ({ fields: hopFields, hops: hopNames, kinds: inspectedKinds }),
     "/api/edges": async ({ query }) => pageOf(await source.edges(), query),
-    "/api/gauges": () => source.gauges(),
+    "/api/gauges": async () => ({ ...await source.gauges(), ...acks.read() }),
     "/api/run": () => deps.run.facts(),
     "/api/objects": async ({ query }) => ({
       names: await source.names(query.get("kind") ?? "", query.get("search") ?? ""),

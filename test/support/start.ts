@@ -48,7 +48,7 @@ export async function startCloud(
   cleanup.use(api);
   const random = new Random(1);
   const logger = options.logger ?? silentLogger;
-  const hops = new HopRing(65_536);
+  const hops = new HopRing(64 * 1024 * 1024);
   const startCore = () =>
     CloudCore.start({
       kubeconfig: tokenKubeConfig(api.access),

@@ -31,8 +31,10 @@ export async function serveEdges(deps: HubServerDeps): Promise<{ readonly port: 
     cert: deps.server.certPem,
     ca: deps.authority.certPem,
     requestCert: true,
-    // OpenSSL takes a certificate that is named like its CA, as v1.1 makes them, for one that has signed itself.
-    rejectUnauthorized: deps.legacyCa === undefined,
+    // Node itself would do no more than close the connection after the handshake, as is done below; but then it would not be known
+    // whose it was. With v1.1's CA the upgrade decides: OpenSSL takes a certificate that is named like its CA for one that has signed
+    // itself.
+    rejectUnauthorized: false,
     minVersion: "TLSv1.2",
     ciphers: CIPHERS,
     maxHeaderSize: limits.headers,
@@ -40,7 +42,13 @@ export async function serveEdges(deps: HubServerDeps): Promise<{ readonly port: 
   }, (_request, response) => {
     response.writeHead(400, { "content-type": "text/plain" }).end("this port speaks WebSocket only\n");
   });
-  server.on("tlsClientError", (error, socket) => deps.refused(nodeIn(socket), refusedTls(error)));
+  server.on("tlsClientError", () => {});
+  server.prependListener("secureConnection", (socket: TLSSocket) => {
+    if (socket.authorized || deps.legacyCa !== undefined) return;
+    const { node, reason } = untrusted(socket);
+    socket.destroy();
+    deps.refused(node, reason);
+  });
   acceptWebSockets(server, { maxMessage: limits.message, maxFragments: limits.fragments }, {
     refuse: (request) => {
       const refusal = refuse(deps, request);
@@ -58,16 +66,15 @@ function nodeIdOf(request: IncomingMessage): string {
   return typeof value === "string" ? value : "";
 }
 
-/** The node that a client's certificate names, where there was one. */
-function nodeIn(socket: TLSSocket): string {
-  const name = [socket.getPeerCertificate()?.subject?.CN].flat()[0] ?? "";
-  return name.startsWith(nodeCommonName("")) ? name.slice(nodeCommonName("").length) : "";
-}
-
-/** OpenSSL's code in words, where it is one that people meet. */
-function refusedTls(error: Error & { readonly code?: string }): string {
-  if (error.code === "CERT_HAS_EXPIRED") return "its certificate has expired";
-  return `its TLS handshake failed: ${error.code ?? error.message}`;
+/** Whose certificate is not to be trusted, and why. `node` is empty where it names none. */
+function untrusted(socket: TLSSocket): { readonly node: string; readonly reason: string } {
+  const { subject, valid_to: until } = socket.getPeerCertificate() ?? {};
+  const name = [subject?.CN].flat()[0] ?? "";
+  const prefix = nodeCommonName("");
+  const node = name.startsWith(prefix) ? name.slice(prefix.length) : "";
+  if (until === undefined) return { node, reason: "it shows no certificate" };
+  if (Date.parse(until) < Date.now()) return { node, reason: `its certificate has expired on ${until}` };
+  return { node, reason: `its certificate is not to be trusted: ${String(socket.authorizationError)}` };
 }
 
 function refuse(deps: HubServerDeps, request: IncomingMessage): Refusal | undefined {

@@ -29,7 +29,8 @@ export function follow({ where, last, rate }, { take, state, failed }) {
 /** Why a filter can't be used; empty where it can. */
 export async function problemOf(where) {
   const response = await fetch(`/api/hops${queryText({ where, last: 0, follow: "no" })}`);
-  return response.ok ? "" : (await response.json()).error;
+  const text = await response.text();
+  return response.ok ? "" : JSON.parse(text).error;
 }
 
 function queryText(query) {

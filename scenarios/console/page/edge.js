@@ -129,8 +129,8 @@ function Holdings({ node, holdings }) {
           <thead>
             <tr>
               <th scope="col">object</th>
-              <th scope="col">API</th>
-              <th scope="col">edge</th>
+              <th scope="col" class="number">API</th>
+              <th scope="col" class="number">edge</th>
               <th scope="col">state</th>
             </tr>
           </thead>
@@ -178,7 +178,7 @@ function Device({ device, history, about }) {
       <div class="with">
         <label>property <select value=${property} onChange=${(event) => setProperty(event.target.value)}>${Object.keys(
           device.twin,
-        ).map((name) => html`<option>${name}</option>`)}</select></label>
+        ).map((name) => html`<option selected=${name === property}>${name}</option>`)}</select></label>
         <label>value <input value=${value} onInput=${(event) => setValue(event.target.value)} size="8" /></label>
         <${Action} label="report" step=${{ report: { device: device.id, [property]: value } }} />
       </div>

@@ -56,4 +56,6 @@ function Console() {
   `;
 }
 
-render(html`<${Console} />`, document.getElementById("console"));
+const root = document.getElementById("console");
+root.replaceChildren();
+render(html`<${Console} />`, root);

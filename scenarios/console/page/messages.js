@@ -207,7 +207,7 @@ function Message({ hop, close }) {
     hop.node ? html`<a href=${`#/edges/${encodeURIComponent(hop.node)}`}>${hop.node}</a>` : "none yet"
   }</dd>
       ${
-    hop.outcome && html`
+    hop.outcome && hop.outcome !== "sent" && html`
       <dt>outcome</dt>
       <dd>${hop.outcome}</dd>
     `

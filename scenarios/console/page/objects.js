@@ -14,7 +14,7 @@ export function Objects({ words, object, edge }) {
       <div class="bar">
         <label>kind <select value=${kind} onChange=${(event) =>
           setKind(event.target.value)}>${(words?.kinds ?? ["configmap"]).map((each) =>
-            html`<option>${each}</option>`
+            html`<option selected=${each === kind}>${each}</option>`
           )}</select></label>
         <label>search <input type="search" value=${search} onInput=${(event) =>
           setSearch(event.target.value)} placeholder="namespace/name" /></label>
@@ -79,8 +79,8 @@ function Where({ object, edge }) {
           <thead>
             <tr>
               <th scope="col">edge</th>
-              <th scope="col">acknowledged</th>
-              <th scope="col">in its store</th>
+              <th scope="col" class="number">acknowledged</th>
+              <th scope="col" class="number">in its store</th>
               <th scope="col">state</th>
               <th scope="col">because</th>
             </tr>

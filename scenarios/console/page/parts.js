@@ -114,8 +114,8 @@ export function VirtualTable(
     <div class="table" ref=${box} onScroll=${scrolled} tabindex="0" role="region" aria-label=${label}>
       <table aria-rowcount=${total + 1}>
         <thead>
-          <tr>${columns.map(({ name, sort: by }) =>
-            html`<th scope="col" aria-sort=${
+          <tr>${columns.map(({ class: of = "", name, sort: by }) =>
+            html`<th scope="col" class=${of} aria-sort=${
               sort === by && by ? "ascending" : sort === `-${by}` ? "descending" : "none"
             }>${
               by

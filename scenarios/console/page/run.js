@@ -29,7 +29,7 @@ export function Run() {
       Object.entries(gauges).map(([name, value]) =>
         html`
           <div key=${name}>
-            <dt>${name.replaceAll("_", " ")}</dt>
+            <dt>${spoken(name)}</dt>
             <dd>${Math.round(value * 100) / 100}</dd>
           </div>
         `
@@ -59,7 +59,7 @@ function grouped(series) {
   for (const [name, points] of Object.entries(series)) {
     if (points.length < 2) continue;
     const [, flow, what] = /^(.*) (p\d+ ms)$/.exec(name) ?? [];
-    const title = flow ?? name.replaceAll("_", " ");
+    const title = flow ?? spoken(name);
     (found[title] ??= []).push({ name: what ?? title, points });
   }
   return found;
@@ -77,4 +77,9 @@ function remember({ before, series }, gauges) {
     points.push([now, shown]);
     if (points.length > POINTS) points.shift();
   }
+}
+
+/** A gauge's name as words. */
+function spoken(name) {
+  return name.replaceAll("_", " ").replace(/([a-z])([A-Z])/g, (_, a, b) => `${a} ${b.toLowerCase()}`);
 }

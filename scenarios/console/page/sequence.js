@@ -13,8 +13,8 @@ const lanes = [
 ];
 const ROW = 30;
 const TOP = 46;
-const LEFT = 74;
-const WIDTH = 150;
+const LEFT = 58;
+const WIDTH = 122;
 
 export function isDrop({ hop }) {
   return hop.endsWith(".drop") || hop === "hub.refuse";

@@ -84,6 +84,15 @@ describe("the ring", () => {
     expect(ring.lost).toBe(4990);
   });
 
+  test("finds where its last records that fit begin", () => {
+    const ring = new HopRing(100 * bytesOf(record));
+    for (let n = 0; n < 10; n++) ring.push(numbered(n));
+    const isEven = ({ time }: HopRecord) => time % 2 === 0;
+    expect(ring.positionOfLast(2, isEven)).toBe(6);
+    expect(ring.positionOfLast(0, isEven)).toBe(10);
+    expect(ring.positionOfLast(99, isEven)).toBe(0);
+  });
+
   test("on demand takes records only while somebody listens", () => {
     const ring = new HopRing(10_000, { isOnDemand: true });
     expect(ring.on).toBeUndefined();
