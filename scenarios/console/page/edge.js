@@ -178,7 +178,7 @@ function Device({ device, history, about }) {
       <div class="with">
         <label>property <select value=${property} onChange=${(event) => setProperty(event.target.value)}>${Object.keys(
           device.twin,
-        ).map((name) => html`<option selected=${name === property}>${name}</option>`)}</select></label>
+        ).map((name) => html`<option value=${name} selected=${name === property}>${name}</option>`)}</select></label>
         <label>value <input value=${value} onInput=${(event) => setValue(event.target.value)} size="8" /></label>
         <${Action} label="report" step=${{ report: { device: device.id, [property]: value } }} />
       </div>

@@ -43,7 +43,7 @@ function Console() {
         html`<a href=${`#/${path}`} aria-current=${is === path ? "page" : undefined}>${title}</a>`
       )}</nav>
       <span class="dim about">${about ? `skep ${about.what} ${about.version}` : ""}</span></header>
-    <main>${error && html`<p class="problem" role="alert">${error}</p>`}
+    <main tabindex="0">${error && html`<p class="problem" role="alert">${error}</p>`}
     ${is === "messages"
       ? html`<${Messages} words=${words} />`
       : is === "edges"

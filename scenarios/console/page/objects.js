@@ -14,7 +14,7 @@ export function Objects({ words, object, edge }) {
       <div class="bar">
         <label>kind <select value=${kind} onChange=${(event) =>
           setKind(event.target.value)}>${(words?.kinds ?? ["configmap"]).map((each) =>
-            html`<option selected=${each === kind}>${each}</option>`
+            html`<option value=${each} selected=${each === kind}>${each}</option>`
           )}</select></label>
         <label>search <input type="search" value=${search} onInput=${(event) =>
           setSearch(event.target.value)} placeholder="namespace/name" /></label>
