@@ -13,7 +13,7 @@ export default defineConfig({
     teardownTimeout: 5_000,
     coverage: {
       provider: "v8",
-      include: ["{base,protocol,cloud,edge-sim,scenarios,cli}/**/*.ts"],
+      include: ["{base,protocol,cloud,edge-sim,proxy,scenarios,cli}/**/*.ts"],
       reporter: ["text-summary", "lcov"],
       reportsDirectory: "coverage",
     },

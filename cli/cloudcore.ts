@@ -2,8 +2,6 @@
 import { existsSync, openSync, writeSync } from "node:fs";
 import { type Tap, tapTo } from "../base/hop/hop.ts";
 import { type Logger, reasonOf } from "../base/log/logger.ts";
-import { LogRing } from "../base/log/log-ring.ts";
-import { pinoLogger } from "../base/log/pino-logger.ts";
 import { type ListenOptions, portOfBlock } from "../base/transport/listen.ts";
 import { Random } from "../base/random/random.ts";
 import { TimerWheel } from "../base/time/timer-wheel.ts";
@@ -19,10 +17,11 @@ import { runFileName, serveTap } from "../scenarios/tap/serve.ts";
 import { UsageError } from "./failure.ts";
 import { ringOf, type TapSize } from "./ring.ts";
 import { checkFeatureGates, isVerbose, type KlogFlags, versionLine } from "./klog-flags.ts";
+import { type LogFlags, loggerOf } from "./log.ts";
 import { interruption } from "./interrupt.ts";
 import { serveUntilInterrupted } from "./serving.ts";
 
-export interface CloudcoreFlags extends KlogFlags {
+export interface CloudcoreFlags extends KlogFlags, LogFlags {
   readonly config?: string;
   readonly defaultconfig?: boolean;
   readonly minconfig?: boolean;
@@ -39,8 +38,6 @@ export interface CloudcoreFlags extends KlogFlags {
   /** Undefined without the flag. */
   readonly bind?: string;
   readonly port?: number;
-  readonly quiet?: boolean;
-  readonly verbose?: boolean;
 }
 
 /** Go cloudcore's default config path; read if it exists and neither --config nor --kubeconfig is given. */
@@ -78,8 +75,7 @@ export async function cloudcoreCommand(flags: CloudcoreFlags): Promise<number> {
     process.stdout.write(await fromSeedConf(flags.seedConf));
     return 0;
   }
-  const logs = new LogRing();
-  const logger = logs.wrap(pinoLogger(flags.verbose || isVerbose(flags) ? "debug" : flags.quiet ? "error" : "info"));
+  const { logger, logs } = loggerOf({ ...flags, verbose: flags.verbose === true || isVerbose(flags) }, "info");
   if (flags.featureGates !== undefined) logger.warn("feature gates have no effect here", { gates: flags.featureGates });
   const path = flags.config ?? (flags.kubeconfig === undefined && existsSync(OWN_FILE) ? OWN_FILE : undefined);
   const file = path === undefined ? undefined : await fromFile(path);

@@ -1,5 +1,6 @@
 // Flags that mean the same everywhere, and how their values are read.
 import { isIP } from "node:net";
+import { type LogLevel, type LogLevels, parseLevels } from "../base/log/levels.ts";
 import { chosenControllers } from "../cloud/apiserver/controllers/names.ts";
 import { quantityOf } from "../protocol/apis/quantity.ts";
 import { type Command, InvalidArgumentError } from "commander";
@@ -83,6 +84,16 @@ export function shard(text: string): { readonly index: number; readonly of: numb
   return { index: Number(index), of: Number(of) };
 }
 
+/** `--log`: read once it is known what is usual. */
+function levels(text: string): (usual: LogLevel) => LogLevels {
+  try {
+    parseLevels(text, "info");
+  } catch (error) {
+    throw new InvalidArgumentError((error as Error).message);
+  }
+  return (usual) => parseLevels(text, usual);
+}
+
 const flags: Readonly<Record<string, (command: Command) => Command>> = {
   kubeconfig: (c) => c.option("--kubeconfig <file>", "use this cluster, not the embedded API"),
   writeKubeconfig: (c) =>
@@ -120,6 +131,12 @@ const flags: Readonly<Record<string, (command: Command) => Command>> = {
         "only scenarios with this tag; may be said several times, then with all of them",
         (tag: string, before: readonly string[] = []) => [...before, tag],
       ),
+  log: (c) =>
+    c.option(
+      "--log <levels>",
+      "levels by module, such as cloudhub=debug or warn,edge=debug; modules are cloudhub, edgecontroller, devicecontroller, synccontroller, kube and edge",
+      levels,
+    ),
   quiet: (c) => c.option("--quiet", "say as little as possible"),
   verbose: (c) => c.option("--verbose", "say more, twice as much as usual"),
 };

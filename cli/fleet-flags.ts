@@ -2,8 +2,9 @@
 import type { TapSize } from "./ring.ts";
 import type { Shard } from "../edge-sim/fleet/fleet.ts";
 import type { HubFlags } from "./hub-address.ts";
+import type { LogFlags } from "./log.ts";
 
-export interface FleetFlags extends HubFlags {
+export interface FleetFlags extends HubFlags, LogFlags {
   readonly kubeconfig?: string;
   readonly edges?: number;
   readonly prefix?: string;
@@ -17,6 +18,4 @@ export interface FleetFlags extends HubFlags {
   readonly seed?: number;
   readonly timeScale?: number;
   readonly json?: boolean;
-  readonly quiet?: boolean;
-  readonly verbose?: boolean;
 }

@@ -1,9 +1,7 @@
 // `skep fleet`: simulated edges against a cloudcore that runs elsewhere, in this process or spread over several.
 import { join } from "node:path";
 import type { HopRing } from "../base/hop/ring.ts";
-import { LogRing } from "../base/log/log-ring.ts";
 import { type Logger, silentLogger } from "../base/log/logger.ts";
-import { pinoLogger } from "../base/log/pino-logger.ts";
 import { selfCommand } from "../base/process/self-command.ts";
 import { Random } from "../base/random/random.ts";
 import { type Clock, every } from "../base/time/clock.ts";
@@ -29,6 +27,7 @@ import { refuseSpread, spreadLine } from "./fleet-spread.ts";
 import { lagOf } from "../base/time/timer-lag.ts";
 import { FleetLine } from "./fleet-line.ts";
 import { hubAddressOf } from "./hub-address.ts";
+import { loggerOf } from "./log.ts";
 import { interrupted, interruption } from "./interrupt.ts";
 
 /** Edges that run, here or in other processes. */
@@ -138,8 +137,7 @@ async function fleetHere(
   const cohorts: Cohort[] = await Promise.all(
     written.map((cohort) => cohortOf(cohort, flags.cohorts ?? "", { timeScale: flags.timeScale ?? 1 })),
   );
-  const logs = new LogRing();
-  const logger = logs.wrap(pinoLogger(flags.verbose ? "debug" : flags.quiet ? "error" : "warn"));
+  const { logger, logs } = loggerOf(flags, "warn");
   const rows = flags.data === undefined ? undefined : await storeIn(flags.data, logger);
   const fleet = new Fleet({
     cohorts,

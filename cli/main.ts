@@ -23,6 +23,7 @@ import type { LoadFlags } from "./load.ts";
 import type { ResyncFlags } from "./resync.ts";
 import type { RunFlags } from "./run.ts";
 import type { Selection } from "./selection.ts";
+import type { ProxyFlags } from "./proxy.ts";
 import type { DiffFlags } from "./recordings.ts";
 
 import { fieldsHelp } from "./tap-help.ts";
@@ -88,6 +89,7 @@ withFlags(up, [
   "json",
   "bind",
   "port",
+  "log",
   "quiet",
   "verbose",
 ])
@@ -105,7 +107,7 @@ cloudcore.option("--config <file>", "KubeEdge's own cloudcore.yaml, with our swi
     "print the cloudcore.yaml that is equivalent to the conf folder of a cloudcore of KubeEdge v1.1",
   );
 withKlogFlags(cloudcore);
-withFlags(cloudcore, ["kubeconfig", "timeScale", "json", "bind", "port", "tap", "quiet", "verbose"])
+withFlags(cloudcore, ["kubeconfig", "timeScale", "json", "bind", "port", "tap", "log", "quiet", "verbose"])
   .option("--messages <file>", "append what happens to every message, at every hop, as lines of JSON")
   .option("--advertise <addr...>", "further names and addresses that edges reach it by")
   .option("--node-limit <n>", "edges connected at once (the file's, or 1000)", integer(1, 1_000_000))
@@ -130,7 +132,7 @@ cloudcore.command("resync <nodes...>").description(
   );
 
 const fleet = program.command("fleet").description("start simulated edges against a cloudcore, ours or the Go one");
-withFlags(fleet, ["cloudcore", "edges", "seed", "timeScale", "json", "tap", "quiet", "verbose"])
+withFlags(fleet, ["cloudcore", "edges", "seed", "timeScale", "json", "tap", "log", "quiet", "verbose"])
   .option("--quic-port <port>", "connect over QUIC to this UDP port; needs skep's own cloudcore", integer(1, 65_535))
   .option("--prefix <name>", "what the edges are called: NAME-0, NAME-1 … (edge)", nodePrefix)
   .option("--label <key=value>", "a label of their Nodes; may be said several times", label)
@@ -202,6 +204,33 @@ withFlags(load, ["kubeconfig", "cloudcore", "edges", "seed", "timeScale", "repor
 
 program.command("load-edges", { hidden: true }).description("the edges of one process of skep load, which starts it")
   .action(async () => finish((await import("./load-edges.ts")).loadEdgesCommand()));
+
+withFlags(
+  program.command("proxy").description(
+    "stand between real edges and a real cloudcore: see, record and disturb what passes (docs/proxy.md)",
+  ),
+  ["seed", "json", "log", "quiet", "verbose"],
+)
+  .requiredOption("--to <host>", "the cloudcore")
+  .option("--listen <port>", "where edges connect (10000)", integer(0, 65_535), 10_000)
+  .option("--listen-enrol <port>", "where edges enrol (10002)", integer(0, 65_535), 10_002)
+  .option("--hub-port <port>", "the cloudcore's WebSocket port (10000)", integer(1, 65_535), 10_000)
+  .option("--enrol-port <port>", "the cloudcore's enrolment port (10002)", integer(1, 65_535), 10_002)
+  .option("--bind <addr>", "the address to listen on", "0.0.0.0")
+  .option("--advertise <addr...>", "names and addresses that edges reach the proxy by; its certificate is for them")
+  .option("--kubeconfig <file>", "the cloudcore's cluster: its CA is in the secret kubeedge/casecret")
+  .option("--certs <dir>", "a folder with the cloudcore's rootCA.crt and rootCA.key, instead of the cluster")
+  .option("--ca <file>", "without the CA's key: its certificate")
+  .option("--server-cert <file>", "and a certificate of it for the proxy")
+  .option("--server-key <file>", "and that one's key")
+  .option("--edge-certs <dir>", "and a folder with NODE.crt and NODE.key for each edge")
+  .option("--latency <time>", "delay every message in either direction, such as 200ms")
+  .option("--jitter <time>", "and by this much more or less")
+  .addHelpText(
+    "after",
+    "\nExample:\n  skep proxy --listen 10000 --listen-enrol 10002 --to 192.0.2.10 --kubeconfig ~/.kube/config --advertise 192.0.2.20",
+  )
+  .action(async (options: ProxyFlags) => finish((await import("./proxy.ts")).proxyCommand(options)));
 
 withFlags(
   program.command("tap [file]").description(

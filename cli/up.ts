@@ -1,8 +1,6 @@
 // `skep up`: the embedded API (or a cluster), our cloudcore and a fleet, left running, with a console to look at them.
 import { join } from "node:path";
 import { HopRing } from "../base/hop/ring.ts";
-import { LogRing } from "../base/log/log-ring.ts";
-import { pinoLogger } from "../base/log/pino-logger.ts";
 import { portOfBlock } from "../base/transport/listen.ts";
 import { Random } from "../base/random/random.ts";
 import { TimerWheel } from "../base/time/timer-wheel.ts";
@@ -22,11 +20,12 @@ import { LocalSource } from "../scenarios/tap/local.ts";
 import { serveTap } from "../scenarios/tap/serve.ts";
 import { consoleFile } from "../scenarios/console/console.ts";
 import { servingOf } from "./cloudcore.ts";
+import { type LogFlags, loggerOf } from "./log.ts";
 import { interruption } from "./interrupt.ts";
 import { defaultKubeconfig, writeKubeconfig } from "../cloud/apiserver/kubeconfig.ts";
 import { serveUntilInterrupted } from "./serving.ts";
 
-export interface UpFlags {
+export interface UpFlags extends LogFlags {
   readonly kubeconfig?: string;
   readonly writeKubeconfig?: string;
   /** The folder of the kubeconfig, where `writeKubeconfig` names no file. */
@@ -37,8 +36,6 @@ export interface UpFlags {
   readonly json?: boolean;
   readonly bind: string;
   readonly port?: number;
-  readonly quiet?: boolean;
-  readonly verbose?: boolean;
 }
 
 const DEFAULT_EDGES = 10;
@@ -51,8 +48,7 @@ export async function upCommand(flags: UpFlags): Promise<number> {
   await using cleanup = new AsyncDisposableStack();
   const clock = new TimerWheel();
   const random = new Random(flags.seed ?? 1);
-  const logs = new LogRing();
-  const logger = logs.wrap(pinoLogger(flags.verbose ? "debug" : flags.quiet ? "error" : "warn"));
+  const { logger, logs } = loggerOf(flags, "warn");
   const ring = new HopRing(limits.hopBytes);
   const timeScale = flags.timeScale ?? 1;
   const host = flags.bind;

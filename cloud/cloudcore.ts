@@ -69,7 +69,8 @@ export class CloudCore {
     const { clock, random, logger } = options;
     const client = new KubeClient(options.kubeconfig);
     const deps = { clock, random, logger };
-    const caches = new Caches(client, deps);
+    const of = (module: string) => ({ logger: logger.with({ module }) });
+    const caches = new Caches(client, { ...deps, ...of("kube") });
     const eras = new Eras(caches, options.config.eras);
     let servesV1alpha1 = false;
     try {
@@ -100,21 +101,26 @@ export class CloudCore {
       ...(quic === undefined ? {} : { quic }),
       ...(unixsocket === undefined ? {} : { unixsocket }),
     };
-    const hub = new CloudHub({ ...shared, config, servers });
+    const hub = new CloudHub({ ...shared, ...of("cloudhub"), config, servers });
     const on = config.controllers;
     const modules = [
-      ...(on.has("syncController") ? [new SyncController({ ...shared, interval: config.syncInterval })] : []),
+      ...(on.has("syncController")
+        ? [new SyncController({ ...shared, ...of("synccontroller"), interval: config.syncInterval })]
+        : []),
       ...(on.has("edgeController")
         ? [
           new EdgeController({
             ...shared,
+            ...of("edgecontroller"),
             localAddress: localAddressOf(config.advertiseAddress),
             impersonates: config.authorization === "on",
             upstream: config.upstream,
           }),
         ]
         : []),
-      ...(on.has("deviceController") ? [new DeviceController({ ...shared, servesV1alpha1 })] : []),
+      ...(on.has("deviceController")
+        ? [new DeviceController({ ...shared, ...of("devicecontroller"), servesV1alpha1 })]
+        : []),
       hub,
     ];
     let monitor: { readonly port: number; stop(): Promise<void> } | undefined;

@@ -89,7 +89,7 @@ export class Edge {
 
   constructor(options: EdgeOptions) {
     const { name, address, clock, timings, tap } = options;
-    const logger = options.logger.with({ edge: name });
+    const logger = options.logger.with({ edge: name, module: "edge" });
     this.#logger = logger;
     const random = options.random.stream(`edge/${name}`);
     this.name = name;

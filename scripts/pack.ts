@@ -5,10 +5,10 @@ import { dirname, join } from "node:path";
 
 const manifest = "package.json";
 const kept = ".package.json.kept";
-const rooms = ["base", "protocol", "cloud", "edge-sim", "scenarios", "cli"];
+const rooms = ["base", "protocol", "cloud", "edge-sim", "proxy", "scenarios", "cli"];
 
 /** Files that are data: they go along as they are. */
-const data = /\.(yaml|json|css|csv)$/;
+const data = /\.(yaml|json|css|csv|html|svg)$|^console\/page\/.*\.js$/;
 
 function before(): void {
   // A pack that was broken off has left its manifest: the real one is the kept one.

@@ -60,6 +60,10 @@ export const errorCodes = {
     meaning: "A running skep does not answer at its control endpoint, or refuses.",
     advice: "look at what runs in this folder with `skep tap`, or give its address with --at",
   },
+  SKEP_PROXY_TRUST: {
+    meaning: "A proxy lacks a certificate that an edge or the cloudcore would trust.",
+    advice: "give it the cloudcore's CA (--kubeconfig or --certs), or the files that the message names",
+  },
   SKEP_RECORDING: {
     meaning: "A file is no recording of messages, or is one of another version.",
     advice: "make a recording with `skep tap -o FILE` or `skep run --record`",

@@ -12,6 +12,23 @@ export interface LinkQuality {
   readonly jitter?: number;
 }
 
+/** Where messages of one direction go. */
+export interface LaneEnds<T> {
+  readonly deliver: (message: T) => void;
+  /** Called when too many wait. */
+  readonly overflow: () => void;
+  readonly swallowed: (message: T, way: "up" | "down") => void;
+}
+
+/** One direction of a connection over the link. */
+export interface LinkLane<T> {
+  push(message: T): void;
+  /** Bytes that wait. */
+  size(): number;
+  isEmpty(): boolean;
+  stop(): void;
+}
+
 /** Messages that may wait in one direction of a slow link; beyond it the link breaks, as a real one's buffers do. */
 const MAX_DELAYED = 10_000;
 
@@ -27,7 +44,7 @@ export class Link {
   #cut = false;
   #swallow = { up: false, down: false };
   #dropped = { up: 0, down: 0 };
-  readonly #sockets = new Set<MessageSocket>();
+  readonly #sockets = new Set<{ close(): void }>();
 
   constructor(clock: Clock, random: Random, quality: LinkQuality = {}) {
     this.#clock = clock;
@@ -82,9 +99,10 @@ export class Link {
   /** The socket as seen through this link. The edge sends `up` through it and receives `down`; `swallowed` is told what is dropped. */
   wrap(socket: MessageSocket, swallowed: (text: string, way: "up" | "down") => void = () => {}): MessageSocket {
     this.#sockets.add(socket);
-    const up = this.#lane("up", (text) => socket.send(text), () => socket.close(), swallowed);
+    const overflow = () => socket.close();
+    const up = this.lane<string>("up", { deliver: (text) => socket.send(text), overflow, swallowed });
     let receive: (text: string) => void = () => {};
-    const down = this.#lane("down", (text) => receive(text), () => socket.close(), swallowed);
+    const down = this.lane<string>("down", { deliver: (text) => receive(text), overflow, swallowed });
     let ended: ((reason: string) => void) | undefined;
     let endedWith: string | undefined;
     socket.onClose((reason) => {
@@ -116,22 +134,34 @@ export class Link {
     };
   }
 
-  #lane(
+  /** Registers a connection that a cut ends; returns a function that forgets it. */
+  connected(connection: { close(): void }): () => void {
+    this.#sockets.add(connection);
+    return () => this.#sockets.delete(connection);
+  }
+
+  /** Whether messages in that direction go on at once and untouched. */
+  isClean(way: "up" | "down"): boolean {
+    const { jitter = 0, latency = 0 } = this.#quality[way];
+    return !this.#swallow[way] && this.#dropped[way] === 0 && latency === 0 && jitter === 0;
+  }
+
+  /** One direction of a connection: what is pushed is delivered, delayed or swallowed as the link is at that moment, in order. */
+  lane<T extends { readonly length: number }>(
     way: "up" | "down",
-    deliver: (text: string) => void,
-    overflow: () => void,
-    swallowed: (text: string, way: "up" | "down") => void,
-  ) {
+    { deliver, overflow, swallowed }: LaneEnds<T>,
+  ): LinkLane<T> {
     const waiting = new Set<Timer>();
     let lastDue = 0;
     let bytes = 0;
     return {
       size: () => bytes,
+      isEmpty: () => waiting.size === 0,
       stop: () => {
         for (const timer of waiting) timer.cancel();
         waiting.clear();
       },
-      push: (text: string) => {
+      push: (text: T) => {
         if (this.#swallow[way] || this.#dropped[way] > 0 && this.#random.next() < this.#dropped[way]) {
           return swallowed(text, way);
         }

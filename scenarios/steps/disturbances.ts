@@ -1,6 +1,6 @@
 // Steps that disturb: edges that stop and come, links that break, parts that are restarted.
 import type { Link, LinkQuality } from "../../base/link/link.ts";
-import { sleep } from "../../base/time/clock.ts";
+import { type Clock, sleep } from "../../base/time/clock.ts";
 import { edgeNamed } from "../checks/place.ts";
 import type { StepContext } from "../model/context.ts";
 import { milliseconds } from "../files/duration.ts";
@@ -106,32 +106,40 @@ export const faultStep = {
     oneOf: [{ required: ["edge"] }, { required: ["cohort"] }],
   },
   async run(context: StepContext, args: FaultArgs) {
-    const { clock } = context.environment;
-    const links = linksOf(context, args);
-    const direction = args.direction ?? "both";
-    const heal = () => {
-      for (const link of links) {
-        link.heal();
-        link.setQuality(direction, {});
-      }
-    };
-    if (args.heal) return heal();
-    const quality: LinkQuality = {
-      ...(args.latency === undefined ? {} : { latency: milliseconds(args.latency) }),
-      ...(args.jitter === undefined ? {} : { jitter: milliseconds(args.jitter) }),
-    };
-    for (const link of links) {
-      if (args.cut !== undefined) link.cut();
-      if (args.drop !== undefined) link.drop(direction, args.drop);
-      if (args.halfOpen !== undefined) link.halfOpen(args.halfOpen);
-      if (args.latency !== undefined || args.jitter !== undefined) link.setQuality(direction, quality);
-    }
-    if (args.for === undefined) return;
-    const over = sleep(clock, milliseconds(args.for), context.signal).then(heal);
+    const over = putFault(linksOf(context, args), args, context.environment.clock, context.signal);
+    if (over === undefined) return;
     if (args.wait) await over;
     else context.background(over);
   },
 } as const satisfies StepKind;
+
+/** Makes links bad, or heals them. Settles when the fault is over, where it ends by itself; undefined where it doesn't. */
+export function putFault(
+  links: readonly Link[],
+  args: FaultArgs,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<void> | undefined {
+  const direction = args.direction ?? "both";
+  const heal = () => {
+    for (const link of links) {
+      link.heal();
+      link.setQuality(direction, {});
+    }
+  };
+  if (args.heal) return void heal();
+  const quality: LinkQuality = {
+    ...(args.latency === undefined ? {} : { latency: milliseconds(args.latency) }),
+    ...(args.jitter === undefined ? {} : { jitter: milliseconds(args.jitter) }),
+  };
+  for (const link of links) {
+    if (args.cut !== undefined) link.cut();
+    if (args.drop !== undefined) link.drop(direction, args.drop);
+    if (args.halfOpen !== undefined) link.halfOpen(args.halfOpen);
+    if (args.latency !== undefined || args.jitter !== undefined) link.setQuality(direction, quality);
+  }
+  return args.for === undefined ? undefined : sleep(clock, milliseconds(args.for), signal).then(heal);
+}
 
 function linksOf({ environment: { fleet } }: StepContext, { cohort, edge: name = "" }: FaultArgs): Link[] {
   if (cohort === undefined) return [edgeNamed(fleet.get(name), name, fleet.edges()).link];

@@ -65,6 +65,7 @@ export function explain(facts: WhyFacts): Why {
 
 const rules: readonly ((facts: WhyFacts, delivery: Delivery) => Verdict | undefined)[] = [
   watchBroken,
+  proxied,
   unseenCloud,
   noObject,
   noNode,
@@ -83,6 +84,47 @@ function watchBroken({ ref, where }: WhyFacts): Verdict | undefined {
     answer: `cloudcore does not see changes of ${ref.kind}s at the moment: its watch of the API is broken`,
     evidence: [where.watchProblem],
     next: "check that cloudcore reaches the API server and may list and watch the kind; it goes on by itself then",
+  };
+}
+
+/** Neither end is seen, but what passed between them. */
+function proxied({ history, node, ref, where }: WhyFacts): Verdict | undefined {
+  if (where.hasCloud || !history.some(({ hop }) => hop.startsWith("proxy."))) return undefined;
+  const ofNode = history.filter((hop) => hop.node === node);
+  const what = describeObject(ref);
+  const last = ofNode.findLast((hop) =>
+    (hop.hop === "proxy.down" || hop.hop === "proxy.drop") && isAbout(hop, ref) && hop.direction === "down"
+  );
+  const connection = ofNode.findLast(({ hop }) => hop === "proxy.connect" || hop === "proxy.disconnect");
+  if (last === undefined) {
+    if (connection === undefined) return undefined;
+    if (connection.hop === "proxy.disconnect") return awayOf(node, connection.outcome, [connection.outcome], []);
+    return {
+      reason: "not seen",
+      answer: `cloudcore has sent nothing of ${what} to ${node} since this proxy has been between them`,
+      evidence: [`${node} is connected`],
+      next: "check that a pod of the edge uses it, or that it is bound there: cloudcore alone decides what it sends",
+    };
+  }
+  const about = last.version === "" ? last.operation : `${last.operation} at version ${last.version}`;
+  if (last.hop === "proxy.drop") {
+    return {
+      reason: "edge away",
+      answer: `${what} did not get through to ${node}: this proxy dropped it`,
+      evidence: [last.outcome],
+      next: "heal the link: the console's button, or the step fault: { edge: NAME, heal: true }",
+    };
+  }
+  const isAcked = ofNode.some((hop) => hop.hop === "proxy.up" && hop.parent === last.id);
+  return {
+    reason: isAcked ? "delivered" : "not acknowledged",
+    answer: isAcked
+      ? `${what} went to ${node} (${about}), which acknowledged it`
+      : `${what} went to ${node} (${about}), which has not acknowledged it`,
+    evidence: ["neither the API nor the edge's store can be seen from a proxy"],
+    next: isAcked
+      ? "compare the version with the API's: kubectl get with -o yaml"
+      : "look at the edge's log: it may be overloaded, or half-open",
   };
 }
 
@@ -340,12 +382,15 @@ function unknown({ node, ref }: WhyFacts): Verdict {
 function relevant({ history, node, ref }: WhyFacts): HopRecord[] {
   return history.filter((hop) => {
     if (hop.resource === "") return hop.node === node;
-    const { kind, name, namespace } = objectOf(hop.resource);
-    const isAbout = kind === ref.kind && name === ref.name && (namespace === ref.namespace || namespace === "");
-    return isAbout &&
+    return isAbout(hop, ref) &&
       (hop.node === node ||
         (hop.node === "" && (isDrop(hop.hop) || hop.hop.startsWith("kube.") || hop.hop.startsWith("controller."))));
   });
+}
+
+function isAbout({ resource }: HopRecord, ref: ObjectRef): boolean {
+  const { kind, name, namespace } = objectOf(resource);
+  return kind === ref.kind && name === ref.name && (namespace === ref.namespace || namespace === "");
 }
 
 function connectionOf({ faults, summary }: NonNullable<Delivery["edge"]>): string[] {

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
-const rooms = ["base", "protocol", "cloud", "edge-sim", "scenarios", "cli"] as const;
+const rooms = ["base", "protocol", "cloud", "edge-sim", "proxy", "scenarios", "cli"] as const;
 
 /** What each room may import beside itself. */
 const allowed: Readonly<Record<typeof rooms[number], readonly string[]>> = {
@@ -13,8 +13,9 @@ const allowed: Readonly<Record<typeof rooms[number], readonly string[]>> = {
   protocol: ["base"],
   cloud: ["base", "protocol"],
   "edge-sim": ["base", "protocol"],
-  scenarios: ["base", "protocol", "cloud", "edge-sim"],
-  cli: ["base", "protocol", "cloud", "edge-sim", "scenarios"],
+  proxy: ["base", "protocol"],
+  scenarios: ["base", "protocol", "cloud", "edge-sim", "proxy"],
+  cli: ["base", "protocol", "cloud", "edge-sim", "proxy", "scenarios"],
 };
 
 /** Folders inside a room, and what each may import of the others there; what is not named may import none. */

@@ -232,7 +232,9 @@ test("more than the lane holds arrives all the same, over one connection", async
     const [gateway] = (await own.fleet(1, "gw")).edges() as [Edge];
     await until("all are there", () => [...gateway.store.entries("device")].length === names.length, 30_000);
     expect(gateway.hub.connections).toBe(1);
-    expect([...own.hops.since(0)].some(({ outcome }) => outcome.startsWith("the lane is full"))).toBe(true);
+    expect([...own.hops.since(0)].some(({ outcome }) => outcome.startsWith("the lane of this edge is full"))).toBe(
+      true,
+    );
   } finally {
     await own.stop();
   }

@@ -1,0 +1,204 @@
+// Two sockets and what passes between them: copied byte for byte, decoded beside it, and held as whole messages only while a fault acts.
+import type { Duplex } from "node:stream";
+import type { Link, LinkLane } from "../base/link/link.ts";
+import { limits } from "../protocol/limits.ts";
+import { FrameError, FrameReader, type Piece } from "./frames.ts";
+
+type Way = "up" | "down";
+
+/** Told what passes. */
+export interface RelayWatch {
+  /** The head of the edge's request, before anything of it has gone on. Returns the edge's link; undefined ends the connection. */
+  request(head: string): Link | undefined;
+  /** A message. `isDropped` where a fault swallowed it. */
+  message(way: Way, payload: Buffer, isDropped: boolean): void;
+  /** The stream can't be followed any more: it goes on being copied. */
+  unreadable(way: Way, reason: string): void;
+  /** Both sockets have ended. */
+  ended(reason: string): void;
+}
+
+/** A message as it stood on the wire, and what it says. */
+interface Unit {
+  readonly bytes: Buffer;
+  readonly payload: Buffer | undefined;
+  readonly length: number;
+}
+
+/** Bytes that may wait for one side before the other is not read: a slow side slows its peer. */
+const BUFFERED = 1024 * 1024;
+const HEAD_END = Buffer.from("\r\n\r\n");
+
+/** Relays between an edge and its cloud until either ends. */
+export function relay(edge: Duplex, cloud: Duplex, watch: RelayWatch): void {
+  let forget = () => {};
+  let isOver = false;
+  const end = (reason: string) => {
+    if (isOver) return;
+    isOver = true;
+    forget();
+    up.stop();
+    down.stop();
+    edge.destroy();
+    cloud.destroy();
+    watch.ended(reason);
+  };
+  const up = new Direction("up", edge, cloud, watch, end);
+  const down = new Direction("down", cloud, edge, watch, end);
+  const heads = { up: new HeadReader(), down: new HeadReader() };
+  edge.on("data", (chunk: Buffer) => {
+    const found = heads.up.read(chunk);
+    if (found === undefined) return;
+    const { bytes, head, rest } = found;
+    if (head !== undefined) {
+      const link = watch.request(head);
+      if (link === undefined || !link.isUp) return end("a fault has cut the link");
+      forget = link.connected({ close: () => end("a fault has cut the link") });
+      up.link = down.link = link;
+      // What comes after it is understood when the cloud has agreed to it.
+      if (/^upgrade:\s*websocket/im.test(head)) edge.pause();
+      else heads.down.isOver = true;
+    }
+    up.copy(bytes);
+    up.frames(rest);
+  });
+  cloud.on("data", (chunk: Buffer) => {
+    const found = heads.down.read(chunk);
+    if (found === undefined) return;
+    const { bytes, head, rest } = found;
+    if (head !== undefined) {
+      up.isFrames = down.isFrames = /^HTTP\/1\.1 101 /.test(head);
+      edge.resume();
+    }
+    down.copy(bytes);
+    down.frames(rest);
+  });
+  for (const [from, to, who] of [[edge, cloud, "the edge"], [cloud, edge, "the cloudcore"]] as const) {
+    from.on("end", () => to.end());
+    from.on("error", (error: Error) => end(`${who}'s connection broke: ${error.message}`));
+    from.on("close", () => end(`${who} closed the connection`));
+  }
+}
+
+/** One direction. */
+class Direction {
+  readonly #way: Way;
+  readonly #from: Duplex;
+  readonly #to: Duplex;
+  readonly #watch: RelayWatch;
+  readonly #end: (reason: string) => void;
+  readonly #reader = new FrameReader(limits.message);
+  #lane: LinkLane<Unit> | undefined;
+  /** Pieces of the unit that is held; undefined where the present one is copied. */
+  #held: Buffer[] | undefined;
+  /** Bytes of frames that came, and up to which they have been copied. */
+  #came = 0;
+  #copied = 0;
+  link: Link | undefined;
+  isFrames = false;
+
+  constructor(way: Way, from: Duplex, to: Duplex, watch: RelayWatch, end: (reason: string) => void) {
+    this.#way = way;
+    this.#from = from;
+    this.#to = to;
+    this.#watch = watch;
+    this.#end = end;
+  }
+
+  stop(): void {
+    this.#lane?.stop();
+  }
+
+  /** Passes bytes on. */
+  copy(bytes: Buffer): void {
+    if (bytes.length === 0 || this.#to.destroyed) return;
+    this.#to.write(bytes);
+    if (this.#to.writableLength <= BUFFERED) return;
+    this.#from.pause();
+    this.#to.once("drain", () => this.#from.resume());
+  }
+
+  /** Bytes after the head. */
+  frames(chunk: Buffer): void {
+    if (!this.isFrames) return this.copy(chunk);
+    if (chunk.length === 0) return;
+    // Part of a frame's head may not have been copied yet, from when a fault acted.
+    const isClean = this.#isClean && this.#held === undefined && this.#copied === this.#came;
+    this.#came += chunk.length;
+    if (isClean) {
+      this.copy(chunk);
+      this.#copied = this.#came;
+    }
+    try {
+      for (const piece of this.#reader.read(chunk)) this.#take(piece);
+    } catch (error) {
+      if (!(error instanceof FrameError)) throw error;
+      this.isFrames = false;
+      for (const bytes of this.#held ?? []) this.copy(bytes);
+      this.copy(error.rest.subarray(Math.max(0, error.rest.length - (this.#came - this.#copied))));
+      this.#watch.unreadable(this.#way, error.message);
+    }
+  }
+
+  /** Nothing acts on this direction, and nothing waits from when something did. */
+  get #isClean(): boolean {
+    return this.link?.isClean(this.#way) !== false && (this.#lane?.isEmpty() ?? true);
+  }
+
+  #take({ at, bytes, isEnd, isStart, payload }: Piece): void {
+    // Of a unit whose first byte has gone on already, the rest goes on, too.
+    if (isStart && at >= this.#copied && !this.#isClean) this.#held = [];
+    if (this.#held === undefined) {
+      const left = at + bytes.length - Math.max(at, this.#copied);
+      if (left > 0) {
+        this.copy(bytes.subarray(bytes.length - left));
+        this.#copied = at + bytes.length;
+      }
+      if (payload !== undefined) this.#watch.message(this.#way, payload, false);
+      return;
+    }
+    this.#held.push(bytes);
+    this.#copied = at + bytes.length;
+    if (!isEnd) return;
+    const whole = Buffer.concat(this.#held);
+    this.#held = undefined;
+    this.#laneOver(this.link as Link).push({ bytes: whole, payload, length: whole.length });
+  }
+
+  #laneOver(link: Link): LinkLane<Unit> {
+    return this.#lane ??= link.lane<Unit>(this.#way, {
+      deliver: ({ bytes, payload }) => {
+        this.copy(bytes);
+        if (payload !== undefined) this.#watch.message(this.#way, payload, false);
+      },
+      overflow: () => this.#end("too many messages wait for a fault on the link"),
+      swallowed: ({ payload }) => payload !== undefined && this.#watch.message(this.#way, payload, true),
+    });
+  }
+}
+
+/** Takes the head of an HTTP message off the beginning of a stream. */
+class HeadReader {
+  #bytes: Buffer = Buffer.alloc(0);
+  /** The head is through: everything comes as rest. */
+  isOver = false;
+
+  /** `bytes` are to be copied as they are; undefined while the head is not whole. One that is too long is no head. */
+  read(chunk: Buffer): { readonly bytes: Buffer; readonly head?: string; readonly rest: Buffer } | undefined {
+    const none = Buffer.alloc(0);
+    if (this.isOver) {
+      const bytes = this.#bytes;
+      this.#bytes = none;
+      return { bytes, rest: chunk };
+    }
+    this.#bytes = Buffer.concat([this.#bytes, chunk]);
+    const at = this.#bytes.indexOf(HEAD_END);
+    if (at === -1 && this.#bytes.length < limits.headers) return undefined;
+    this.isOver = true;
+    const all = this.#bytes;
+    this.#bytes = none;
+    if (at === -1) return { bytes: all, head: "", rest: none };
+    const length = at + HEAD_END.length;
+    return { bytes: all.subarray(0, length), head: all.toString("latin1", 0, at), rest: all.subarray(length) };
+  }
+}

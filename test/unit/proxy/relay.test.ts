@@ -1,0 +1,202 @@
+import { type Duplex, duplexPair } from "node:stream";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { Link } from "../../../base/link/link.ts";
+import { Random } from "../../../base/random/random.ts";
+import { ManualClock } from "../../../base/time/manual-clock.ts";
+import { relay } from "../../../proxy/relay.ts";
+import { behaviourLines, linesOf } from "../../support/captured.ts";
+import { frameBytes, messageBytes } from "../../support/frame-bytes.ts";
+import { until } from "../../support/until.ts";
+
+const request = Buffer.from("GET /p/gw-0/events HTTP/1.1\r\nUpgrade: websocket\r\nnode_id: gw-0\r\n\r\n");
+const agreed = Buffer.from("HTTP/1.1 101 Switching Protocols\r\n\r\n");
+
+function relayed() {
+  const clock = new ManualClock(0);
+  const link = new Link(clock, new Random(1));
+  const [edge, edgeSide] = duplexPair();
+  const [cloud, cloudSide] = duplexPair();
+  const seen: string[] = [];
+  let ended: string | undefined;
+  relay(edgeSide, cloudSide, {
+    request: () => link,
+    message: (way, payload, isDropped) => seen.push(`${isDropped ? "dropped " : ""}${way} ${payload.toString("utf8")}`),
+    unreadable: (way) => seen.push(`${way} is unreadable`),
+    ended: (reason) => ended = reason,
+  });
+  const got = { edge: collect(edge), cloud: collect(cloud) };
+  return { clock, link, edge, cloud, seen, got, ended: () => ended };
+}
+
+function collect(stream: Duplex): { bytes: Buffer } {
+  const found = { bytes: Buffer.alloc(0) };
+  stream.on("data", (chunk: Buffer) => found.bytes = Buffer.concat([found.bytes, chunk]));
+  stream.on("error", () => {});
+  return found;
+}
+
+/** Both have greeted: from here on there are frames. */
+async function greeted() {
+  const all = relayed();
+  all.edge.write(request);
+  await until("the request has come", () => all.got.cloud.bytes.equals(request));
+  all.cloud.write(agreed);
+  await until("the answer has come", () => all.got.edge.bytes.equals(agreed));
+  all.got.edge.bytes = all.got.cloud.bytes = Buffer.alloc(0);
+  return all;
+}
+
+/** Writes in pieces of odd sizes. */
+async function writeInPieces(stream: Duplex, bytes: Buffer, size: number): Promise<void> {
+  for (let at = 0; at < bytes.length; at += size) {
+    stream.write(bytes.subarray(at, at + size));
+    if ((at / size) % 16 === 0) await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+const capturedUp = [...linesOf("captured-v1.23.jsonl"), ...behaviourLines()].filter(({ dir, kind }) =>
+  kind === "text" && dir === "edge>cloud"
+)
+  .map((line) => Buffer.from((line as unknown as { payload_b64?: string }).payload_b64 ?? "", "base64"));
+
+describe("without a fault", () => {
+  test.each([1, 7, 1000, 65_536])(
+    "what a captured edge wrote comes out byte for byte, in pieces of %d, and is understood",
+    async (size) => {
+      const { cloud: _cloud, edge, got, seen } = await greeted();
+      const messages = size === 1 ? capturedUp.slice(0, 5) : capturedUp;
+      const bytes = Buffer.concat(messages.map((payload) => messageBytes(payload, true, 4096)));
+      await writeInPieces(edge, bytes, size);
+      await until("all has come", () => got.cloud.bytes.length === bytes.length);
+      expect(got.cloud.bytes.equals(bytes)).toBe(true);
+      expect(seen).toEqual(messages.map((payload) => `up ${payload.toString("utf8")}`));
+    },
+  );
+
+  test("random frames and random bytes come out byte for byte in both directions, also what is no frame at all", async () => {
+    const frame = fc.record({
+      opcode: fc.constantFrom(0, 1, 2, 8, 9, 10, 3, 15),
+      payload: fc.uint8Array({ maxLength: 300 }),
+      isFinal: fc.boolean(),
+      isMasked: fc.boolean(),
+      isCompressed: fc.boolean(),
+    });
+    const stream = fc.array(
+      fc.oneof(frame.map(frameBytes), fc.uint8Array({ maxLength: 50 }).map((bytes) => Buffer.from(bytes))),
+      { maxLength: 12 },
+    );
+    await fc.assert(
+      fc.asyncProperty(stream, stream, fc.integer({ min: 1, max: 100 }), async (up, down, size) => {
+        const { cloud, edge, got } = await greeted();
+        const [upward, downward] = [Buffer.concat(up), Buffer.concat(down)];
+        await Promise.all([writeInPieces(edge, upward, size), writeInPieces(cloud, downward, size)]);
+        // What is held back of a frame's head that never becomes whole has been copied all the same.
+        await until(
+          "all has come",
+          () => got.cloud.bytes.length === upward.length && got.edge.bytes.length === downward.length,
+        );
+        expect(got.cloud.bytes.equals(upward)).toBe(true);
+        expect(got.edge.bytes.equals(downward)).toBe(true);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  test("an answer that is no upgrade is passed on as it is, and what follows is not read as frames", async () => {
+    const { cloud, edge, got, seen } = relayed();
+    edge.write(request);
+    const refusal = Buffer.from("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 4\r\n\r\nfull");
+    cloud.write(refusal);
+    await until("the refusal has come", () => got.edge.bytes.equals(refusal));
+    expect(seen).toEqual([]);
+  });
+
+  test("a head that never ends is copied, and so is what was never HTTP", async () => {
+    const { edge, got } = relayed();
+    const noise = Buffer.alloc(40_000, "x");
+    await writeInPieces(edge, noise, 1000);
+    await until("all has come", () => got.cloud.bytes.length === noise.length);
+    expect(got.cloud.bytes.equals(noise)).toBe(true);
+  });
+});
+
+describe("with a fault", () => {
+  test("latency holds whole messages, which come out byte for byte and in order", async () => {
+    const { clock, edge, got, link, seen } = await greeted();
+    link.setQuality("up", { latency: 100 });
+    const bytes = Buffer.concat([..."abc"].map((text) => messageBytes(Buffer.from(text.repeat(5000)), true)));
+    await writeInPieces(edge, bytes, 999);
+    await until("all is held", () => clock.pending === 3);
+    expect(got.cloud.bytes.length).toBe(0);
+    await clock.advance(100);
+    await until("all has come", () => got.cloud.bytes.length === bytes.length);
+    expect(got.cloud.bytes.equals(bytes)).toBe(true);
+    expect(seen.map((each) => each.slice(0, 4))).toEqual(["up a", "up b", "up c"]);
+  });
+
+  test("that begins and ends in the middle of messages loses no byte of any", async () => {
+    const messages = fc.array(fc.uint8Array({ minLength: 1, maxLength: 400 }), { minLength: 2, maxLength: 12 });
+    await fc.assert(
+      fc.asyncProperty(
+        messages,
+        fc.array(fc.nat(40), { maxLength: 8 }),
+        fc.integer({ min: 1, max: 60 }),
+        async (payloads, switches, size) => {
+          const { clock, edge, got, link } = await greeted();
+          const bytes = Buffer.concat(payloads.map((payload) => messageBytes(Buffer.from(payload), true, 50)));
+          const at = new Set(switches);
+          let isSlow = false;
+          for (let from = 0, step = 0; from < bytes.length; from += size, step++) {
+            if (at.has(step)) {
+              isSlow = !isSlow;
+              link.setQuality("up", isSlow ? { latency: 10 } : {});
+            }
+            edge.write(bytes.subarray(from, from + size));
+            await new Promise((resolve) => setImmediate(resolve));
+            if (step % 5 === 0) await clock.advance(3);
+          }
+          link.setQuality("up", {});
+          await until("all has come", async () => {
+            await clock.advance(20);
+            return got.cloud.bytes.length === bytes.length;
+          });
+          expect(got.cloud.bytes.equals(bytes)).toBe(true);
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+
+  test("a half-open link swallows one direction and lets the other through", async () => {
+    const { cloud, edge, got, link, seen } = await greeted();
+    link.halfOpen("up");
+    edge.write(messageBytes(Buffer.from("lost"), true));
+    const down = messageBytes(Buffer.from("heard"), false);
+    cloud.write(down);
+    await until("the other direction has come", () => got.edge.bytes.equals(down) && seen.length === 2);
+    expect(got.cloud.bytes.length).toBe(0);
+    expect(seen.toSorted()).toEqual(["down heard", "dropped up lost"]);
+  });
+
+  test("a cut ends both connections with the reason, and a link that is cut takes no new one", async () => {
+    const first = await greeted();
+    first.link.cut();
+    await until("it has ended", () => first.ended());
+    expect(first.ended()).toMatch(/a fault has cut the link/);
+    const second = relayed();
+    second.link.cut();
+    second.edge.write(request);
+    await until("it has ended", () => second.ended());
+    expect(second.got.cloud.bytes.length).toBe(0);
+  });
+});
+
+test("the end of one side is the end of the other", async () => {
+  const { cloud, edge, ended } = await greeted();
+  edge.end();
+  await until("the cloud is told", () => cloud.readableEnded);
+  cloud.end();
+  await until("it has ended", () => ended());
+  expect(ended()).toMatch(/closed the connection/);
+});
