@@ -20,6 +20,7 @@ import type { CleanFlags } from "./clean.ts";
 import type { FleetFlags } from "./fleet-flags.ts";
 import { goArguments, withKlogFlags } from "./klog-flags.ts";
 import type { LoadFlags } from "./load.ts";
+import type { ReplayFlags } from "./replay.ts";
 import type { ResyncFlags } from "./resync.ts";
 import type { RunFlags } from "./run.ts";
 import type { Selection } from "./selection.ts";
@@ -261,6 +262,25 @@ withFlags(
   .addHelpText("after", () => fieldsHelp)
   .action(async (file: string | undefined, options: TapFlags) =>
     finish((await import("./tap.ts")).tapCommand(file, options))
+  );
+
+withFlags(
+  program.command("replay <file>").description("play one side of a recording again: its edges, or its cloudcore"),
+  ["cloudcore", "json", "bind", "port", "log", "quiet", "verbose"],
+)
+  .addOption(
+    new Option("--to <end>", "cloud: its edges speak to --cloudcore; edge: its cloudcore waits for edges")
+      .choices(["cloud", "edge"]).makeOptionMandatory(),
+  )
+  .option("--speed <n>", "times as fast as it was recorded", positive, 1)
+  .option("--edge <name...>", "only these edges of the recording")
+  .option("-o, --output <file>", "record what passes")
+  .addHelpText(
+    "after",
+    "\nExample:\n  skep replay flow.jsonl.gz --to cloud --cloudcore 192.0.2.10 --speed 10   # the token is in SKEP_TOKEN",
+  )
+  .action(async (file: string, options: ReplayFlags) =>
+    finish((await import("./replay.ts")).replayCommand(file, options))
   );
 
 withFlags(program.command("diff <a> <b>").description("say what differs between two recordings of messages"), ["json"])

@@ -46,7 +46,7 @@ export function diffRecordings(
   b: readonly HopRecord[],
   options: DiffOptions = {},
 ): RecordingDiff {
-  const [wireA, wireB] = [wireOf(a), wireOf(b)];
+  const [wireA, wireB] = [withoutSuffix(wireOf(a)), withoutSuffix(wireOf(b))];
   const [byKeyA, byKeyB] = [grouped(wireA), grouped(wireB)];
   const found: Difference[] = [];
   const skipped = new Set<string>();
@@ -70,6 +70,20 @@ export function diffRecordings(
   }
   found.push(...orderDifferences(wireA, wireB));
   return { differences: found, messages: [wireA.length, wireB.length], periodic: [...skipped] };
+}
+
+/** What every run on a shared cluster appends to its names, such as `-k3x9f`, is taken off: two runs have two of them. */
+function withoutSuffix(hops: readonly HopRecord[]): HopRecord[] {
+  const nodes = new Set(hops.map(({ node }) => node));
+  const [suffix, ...others] = new Set([...nodes].map((node) => /-[a-z0-9]{5}$/.exec(node)?.[0]));
+  if (suffix === undefined || others.length > 0) return [...hops];
+  const without = (text: string) => text.replaceAll(suffix, "");
+  return hops.map((hop) => ({
+    ...hop,
+    node: without(hop.node),
+    resource: without(hop.resource),
+    text: without(hop.text),
+  }));
 }
 
 function grouped(hops: readonly HopRecord[]): Map<string, Sequence> {
@@ -108,13 +122,16 @@ function additions(a: unknown, b: unknown, path: string): string[] {
   });
 }
 
-/** Messages about one object to or from one edge must come in the same order; those of different objects may cross. */
+/** Operations whose order matters: requests and their answers may cross them. */
+const ordered: ReadonlySet<string> = new Set(["insert", "update", "delete"]);
+
+/** Changes of one object to or from one edge must come in the same order; those of different objects may cross. */
 function orderDifferences(a: readonly HopRecord[], b: readonly HopRecord[]): Difference[] {
   const sequences = (hops: readonly HopRecord[]) => {
     const found = new Map<string, HopRecord[]>();
     for (const hop of hops) {
       const { kind, name } = objectOf(hop.resource);
-      if (name === "" || kind === "lease" || kind === "node") continue;
+      if (name === "" || kind === "lease" || kind === "node" || !ordered.has(hop.operation)) continue;
       const key = `${hop.node} ${hop.direction} ${objectName(objectOf(normalPath(hop.resource)))}`;
       found.set(key, [...found.get(key) ?? [], hop]);
     }

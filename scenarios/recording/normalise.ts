@@ -27,6 +27,9 @@ const volatile: ReadonlySet<string> = new Set([
 
 const uuid = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/gi;
 const time = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)/g;
+/** Names and texts that a cluster makes for itself. */
+const generated = /\b(kube-api-access)-[a-z0-9]{5}\b/g;
+const pem = /-----BEGIN ([A-Z ]+)-----[^-]*-----END \1-----/g;
 /** Unix milliseconds of this century. */
 const isMilliseconds = (value: number) => value > 946_684_800_000 && value < 4_102_444_800_000;
 
@@ -45,7 +48,10 @@ function normal(value: unknown): unknown {
   if (typeof value === "bigint") return String(value);
   if (typeof value !== "object" || value === null) return value;
   if (Array.isArray(value)) return value.map(normal);
-  const entries = Object.entries(value).filter(([key]) => key !== "managedFields").sort(([a], [b]) => a < b ? -1 : 1);
+  // A patch has the time of a transition only where its second has changed.
+  const entries = Object.entries(value).filter(([key]) => key !== "managedFields" && key !== "lastTransitionTime").sort(
+    ([a], [b]) => a < b ? -1 : 1,
+  );
   return Object.fromEntries(entries.map(([key, inner]) => [key, volatile.has(key) ? `(${key})` : normal(inner)]));
 }
 
@@ -57,7 +63,7 @@ function normalText(text: string): unknown {
       // A text that only looks like JSON.
     }
   }
-  return text.replace(uuid, "(id)").replace(time, "(time)");
+  return text.replace(uuid, "(id)").replace(time, "(time)").replace(generated, "$1-(id)").replace(pem, "($1)");
 }
 
 /** A resource path without ids. */
