@@ -3,6 +3,7 @@ import { Command, Option } from "commander";
 import { version } from "../base/version.ts";
 import type { ApiserverFlags } from "./apiserver.ts";
 import type { CloudcoreFlags } from "./cloudcore.ts";
+import type { DoctorFlags } from "./doctor.ts";
 import { describeFailure, exitCodes } from "./failure.ts";
 import {
   bytes,
@@ -295,6 +296,18 @@ withFlags(program.command("judge <file>").description("check a recording: what m
   .action(async (file: string, options: { readonly json?: boolean }) =>
     finish((await import("./recordings.ts")).judgeCommand(file, options))
   );
+
+withFlags(
+  program.command("doctor").description(
+    "walk the way of one edge to a cloudcore step by step, and say where it breaks",
+  ),
+  ["cloudcore", "json"],
+)
+  .option("--node <name>", "the edge's name", nodePrefix, "skep-doctor")
+  .option("--register", "create its Node, too, which stays in the cluster")
+  .option("--timeout <s>", "seconds for each step", positive, 10)
+  .addHelpText("after", "\nExample:\n  skep doctor --cloudcore 192.0.2.10   # the token is in SKEP_TOKEN")
+  .action(async (options: DoctorFlags) => finish((await import("./doctor.ts")).doctorCommand(options)));
 
 program.command("clean").description(
   "remove from a cluster the Nodes, devices and models that skep fleet has made there",

@@ -68,6 +68,7 @@ const layers: Readonly<Record<string, Readonly<Record<string, readonly string[]>
     era: [],
     timings: [],
     edgehub: ["timings"],
+    doctor: ["edgehub"],
     metamanager: ["era", "edgehub"],
     devicetwin: ["era", "timings", "edgehub", "metamanager"],
     dmi: ["timings", "metamanager"],
