@@ -24,7 +24,7 @@ export async function tapTargets({ all, at, pid }: TargetFlags): Promise<readonl
   if (wanted.length === 0) {
     const which = pid === undefined ? "no skep runs" : `no skep with the number ${pid} runs`;
     throw new UsageError(
-      `${which} from this folder (${runFolder}): start one, such as \`skep up\`, or name another with --at URL`,
+      `${which} from this folder (${runFolder()}): start one, such as \`skep up\`, or name another with --at URL`,
     );
   }
   if (wanted.length > 1 && all !== true) {

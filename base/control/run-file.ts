@@ -17,11 +17,13 @@ export interface RunFile {
   readonly parent?: number;
 }
 
-/** Where the files are, from the working folder. */
-export const runFolder = join(".skep", "run");
+/** Where the files are: in the working folder, unless SKEP_RUN_FOLDER names another. */
+export function runFolder(): string {
+  return process.env.SKEP_RUN_FOLDER ?? join(".skep", "run");
+}
 
 /** Writes the file; resolves with a function that removes it. It is removed at the end of the process in any case. Rejects where the folder can't be written. */
-export async function writeRunFile(file: RunFile, folder = runFolder): Promise<() => Promise<void>> {
+export async function writeRunFile(file: RunFile, folder = runFolder()): Promise<() => Promise<void>> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const path = join(folder, `${file.pid}.json`);
   const half = `${path}.new`;
@@ -45,7 +47,7 @@ export async function writeRunFile(file: RunFile, folder = runFolder): Promise<(
 }
 
 /** What runs, oldest first. Files of processes that are gone, as after a SIGKILL, are removed. */
-export async function readRunFiles(folder = runFolder): Promise<RunFile[]> {
+export async function readRunFiles(folder = runFolder()): Promise<RunFile[]> {
   const names = await readdir(folder).catch(() => []);
   const found: RunFile[] = [];
   for (const name of names.filter((each) => /^\d+\.json$/.test(each))) {
@@ -59,7 +61,7 @@ export async function readRunFiles(folder = runFolder): Promise<RunFile[]> {
 }
 
 /** The file of one process; undefined while it has none. */
-export async function readRunFile(pid: number, folder = runFolder): Promise<RunFile | undefined> {
+export async function readRunFile(pid: number, folder = runFolder()): Promise<RunFile | undefined> {
   return await readFile(join(folder, `${pid}.json`), "utf8").then(
     (text) => JSON.parse(text) as RunFile,
     () => undefined,

@@ -64,6 +64,11 @@ export const errorCodes = {
     meaning: "A proxy lacks a certificate that an edge or the cloudcore would trust.",
     advice: "give it the cloudcore's CA (--kubeconfig or --certs), or the files that the message names",
   },
+  SKEP_TRACES: {
+    meaning: "Traces are to be exported to OpenTelemetry, and its packages are not installed or refuse.",
+    advice:
+      "install @opentelemetry/sdk-trace-base, @opentelemetry/exporter-trace-otlp-http and @opentelemetry/resources, or unset OTEL_EXPORTER_OTLP_ENDPOINT",
+  },
   SKEP_RECORDING: {
     meaning: "A file is no recording of messages, or is one of another version.",
     advice: "make a recording with `skep tap -o FILE` or `skep run --record`",

@@ -12,6 +12,8 @@ interface Rule {
 }
 
 const DETAILS = 10;
+/** Milliseconds that an acknowledgement may take. */
+const UNDER_WAY_MS = 2000;
 
 const rules: readonly Rule[] = [
   { name: "what is acknowledged has been stored", judge: ackedIsStored },
@@ -122,6 +124,8 @@ function allAcknowledged(hops: readonly HopRecord[]): string[] | undefined {
   hops.forEach((hop, i) => {
     if (hop.hop === "hub.disconnect" || hop.hop === "proxy.disconnect") lastLost.set(hop.node, i);
   });
+  // What was written just before the end may be acknowledged after it.
+  const until = (hops.at(-1)?.time ?? 0) - UNDER_WAY_MS;
   const later = new Set<string>();
   const wrong: string[] = [];
   for (let i = hops.length - 1; i >= 0; i--) {
@@ -130,7 +134,7 @@ function allAcknowledged(hops: readonly HopRecord[]): string[] | undefined {
     const key = `${hop.node} ${hop.resource}`;
     const isReplaced = later.has(key) || i < (lastLost.get(hop.node) ?? -1);
     later.add(key);
-    if (needsRecordedAck(hop) && !isReplaced && !acked.has(`${hop.node} ${hop.id}`)) {
+    if (hop.time <= until && needsRecordedAck(hop) && !isReplaced && !acked.has(`${hop.node} ${hop.id}`)) {
       wrong.push(`${hop.node} has not acknowledged ${hop.operation} ${hop.resource} (${hop.id})`);
     }
   }

@@ -10,6 +10,7 @@ import { version } from "../../base/version.ts";
 import { maskHop } from "../../protocol/message/mask.ts";
 import type { ActionTaker } from "./actions.ts";
 import { answersOf } from "./api.ts";
+import { wantsTraces } from "./wants-traces.ts";
 import { JoinedSource, RemoteSource } from "./remote.ts";
 import { RunView } from "./run-view.ts";
 import type { TapSource } from "./source.ts";
@@ -24,6 +25,8 @@ export interface TapServerDeps {
   readonly actions?: ActionTaker;
   /** Default: one that only marks actions. */
   readonly run?: RunView;
+  /** Where the file is written by which it is found. Default: where `skep tap` looks. */
+  readonly runFolder?: string;
   /** The console's files; absent for one without a page. */
   readonly file?: (path: string) => Promise<PageFile | undefined>;
 }
@@ -58,7 +61,10 @@ export async function serveTap(deps: TapServerDeps): Promise<TapServer> {
     }),
     ...(deps.file === undefined ? {} : { file: deps.file }),
   });
-  const removeFile = await writeRunFile(runFileOf(what, server)).catch((error) => {
+  // Parts of a run are traced by who started them.
+  const isTraced = process.env.SKEP_PARENT === undefined && wantsTraces(process.env);
+  const traces = isTraced ? await (await import("./traces.ts")).exportTraces(ring, what) : undefined;
+  const removeFile = await writeRunFile(runFileOf(what, server), deps.runFolder).catch((error) => {
     logger.warn("this run can't be found by `skep tap`: its file can't be written", { error: reasonOf(error) });
     return () => Promise.resolve();
   });
@@ -77,6 +83,7 @@ export async function serveTap(deps: TapServerDeps): Promise<TapServer> {
     },
     async [Symbol.asyncDispose]() {
       stop.abort();
+      await traces?.[Symbol.asyncDispose]();
       await removeFile();
       await server.stop();
     },
@@ -85,7 +92,7 @@ export async function serveTap(deps: TapServerDeps): Promise<TapServer> {
 
 /** Where this process's file is. */
 export function runFileName(): string {
-  return join(runFolder, `${process.pid}.json`);
+  return join(runFolder(), `${process.pid}.json`);
 }
 
 function runFileOf(what: string, { token, url }: ControlServer): RunFile {

@@ -10,10 +10,12 @@ import { Random } from "../../base/random/random.ts";
 import { TimerWheel } from "../../base/time/timer-wheel.ts";
 import { listen } from "../../base/transport/listen.ts";
 import { ApiServer, type ApiServerOptions } from "../../cloud/apiserver/apiserver.ts";
+import { HopRing } from "../../base/hop/ring.ts";
 import { CloudCore } from "../../cloud/cloudcore.ts";
 import { defaultConfig } from "../../cloud/config/config.ts";
 import { tokenKubeConfig } from "../../cloud/kube/kubeconfig.ts";
 import { Fleet } from "../../edge-sim/fleet/fleet.ts";
+import { limits } from "../../protocol/limits.ts";
 import { edgecoreTimings } from "../../edge-sim/timings/timings.ts";
 import { kubeedgeCrds } from "../../protocol/apis/crds.ts";
 import { bulkIssuer } from "../../protocol/pki/bulk.ts";
@@ -100,6 +102,8 @@ export interface Calls {
   }): void;
   /** core: the hub's gauges. */
   gauges(): Readonly<Record<string, number>>;
+  /** core: its hops are kept from now on, or no longer; returns how many were so far. */
+  tap(isOn: boolean): number;
 }
 
 /** A process that answers calls. */
@@ -140,6 +144,8 @@ function answerCalls(): void {
   const clients = new Map<string, Client>();
   const sockets = new Set<WebSocket>();
   let core: CloudCore | undefined;
+  const hops = new HopRing(limits.servedHopBytes, { isOnDemand: true });
+  let untap = () => {};
   const answers: {
     readonly [Name in keyof Calls]: (...args: Parameters<Calls[Name]>) => Promise<ReturnType<Calls[Name]>>;
   } = {
@@ -285,6 +291,7 @@ function answerCalls(): void {
         clock: new TimerWheel(),
         random: new Random(1),
         logger: silentLogger,
+        tap: hops,
       });
       const { authority, server } = core.hub.certificates;
       const pair = ({ certPem, keyPem }: KeyPair) => ({ certPem, keyPem });
@@ -324,6 +331,11 @@ function answerCalls(): void {
     },
     cpu: () => Promise.resolve(cpuSeconds()),
     gauges: () => Promise.resolve(core?.hub.metrics() ?? {}),
+    tap(isOn) {
+      untap();
+      untap = isOn ? hops.listen(() => {}) : () => {};
+      return Promise.resolve(hops.position);
+    },
   };
   process.on("message", ({ id, name, args }: { id: number; name: keyof Calls; args: never[] }) => {
     const run = answers[name] as (...args: never[]) => Promise<unknown>;

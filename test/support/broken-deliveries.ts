@@ -13,6 +13,7 @@ import { serveTap } from "../../scenarios/tap/serve.ts";
 import type { WhyReason } from "../../scenarios/tap/why.ts";
 import { addNode, addPod, connectedNode, podOn } from "./nodes.ts";
 import { type Cloud, startCloud } from "./start.ts";
+import { hiddenRuns } from "./hidden-runs.ts";
 import { until } from "./until.ts";
 
 /** One way. `make` settles when the delivery is broken. */
@@ -224,6 +225,7 @@ export async function breakDelivery(broken: BrokenDelivery) {
         gauges: () => cloud.core.hub.metrics(),
       }),
       logger: silentLogger,
+      runFolder: hiddenRuns,
       file: consoleFile,
     }),
   );

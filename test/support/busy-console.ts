@@ -1,4 +1,5 @@
 // A control endpoint with many edges and many messages, as a large fleet has them.
+import { hiddenRuns } from "./hidden-runs.ts";
 import { expect } from "vitest";
 import { HopRing } from "../../base/hop/ring.ts";
 import { silentLogger } from "../../base/log/logger.ts";
@@ -47,6 +48,7 @@ export async function busyConsole(edges: number, rate: number) {
     ring,
     source: new ManyEdges(edges),
     logger: silentLogger,
+    runFolder: hiddenRuns,
     file: consoleFile,
   });
   let n = 0;

@@ -9,6 +9,7 @@ import { hopOf } from "../../protocol/message/hops.ts";
 import { consoleFile } from "../../scenarios/console/console.ts";
 import { LocalSource } from "../../scenarios/tap/local.ts";
 import { serveTap, type TapServer } from "../../scenarios/tap/serve.ts";
+import { hiddenRuns } from "../support/hidden-runs.ts";
 import { until } from "../support/until.ts";
 
 const ring = new HopRing(10_000_000);
@@ -33,6 +34,7 @@ beforeAll(async () => {
     ring,
     source,
     logger: silentLogger,
+    runFolder: hiddenRuns,
     file: consoleFile,
   });
   token = new URL(tap.address).searchParams.get("token") ?? "";

@@ -20,6 +20,7 @@ import { serveTap } from "../../scenarios/tap/serve.ts";
 import type { Why } from "../../scenarios/tap/why.ts";
 import { addPod } from "../support/nodes.ts";
 import { anyPort, type Cloud, startCloud } from "../support/start.ts";
+import { hiddenRuns } from "../support/hidden-runs.ts";
 import { until } from "../support/until.ts";
 
 let cloud: Cloud;
@@ -55,6 +56,7 @@ async function behindProxy(trust: ProxyTrust, names: { readonly cohort: string; 
       ring,
       source: new ProxySource(() => proxy),
       logger: silentLogger,
+      runFolder: hiddenRuns,
       actions: new ProxyFaults(() => proxy, clock, signal.signal),
     }),
   );
