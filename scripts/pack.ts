@@ -28,10 +28,17 @@ function before(): void {
     }
   }
   const source = readFileSync(manifest, "utf8");
-  const { dependencies, description, license, name, optionalDependencies, scripts, type, version } = JSON.parse(source);
+  const { dependencies, description, devDependencies, license, name, optionalDependencies, scripts, type, version } =
+    JSON.parse(source);
   // The runtimes that a clone brings along are the user's own business; QUIC is there where it can be had.
   const optional = Object.entries(optionalDependencies as Record<string, string>).filter(([dependency]) =>
     !dependency.startsWith("node-")
+  );
+  const traces = Object.fromEntries(
+    Object.entries(devDependencies as Record<string, string>).filter(([dependency]) =>
+      dependency.startsWith("@opentelemetry/")
+    )
+      .map(([dependency, range]) => [dependency, `^${range}`]),
   );
   const published = {
     name,
@@ -46,6 +53,9 @@ function before(): void {
     scripts: { prepack: scripts.prepack, postpack: scripts.postpack },
     files: ["bin", "dist", "docs", "CHANGELOG.md"],
     dependencies,
+    // Whoever wants traces installs these; nobody else loads them.
+    peerDependencies: traces,
+    peerDependenciesMeta: Object.fromEntries(Object.keys(traces).map((each) => [each, { optional: true }])),
     optionalDependencies: Object.fromEntries(optional),
   };
   renameSync(manifest, kept);

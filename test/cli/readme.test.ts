@@ -1,5 +1,8 @@
 // Every command of the README and the guides is executed, in the order in which a reader would.
 import { type ChildProcess, execFile, spawn, spawnSync } from "node:child_process";
+import { mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, describe, expect, test } from "vitest";
 import { blocks, read, root } from "../support/pages.ts";
@@ -16,11 +19,17 @@ function commands(page: string): string[] {
 
 /** What the test run itself is made of, or would run it again; their scripts must be there. */
 const outer = ["npm start", "npm test", "npm run typecheck", "npm run lint", "npm run -s skep -- run"];
-const staying = /skep -- (up|apiserver|cloudcore|fleet)\b(?!.*--(crds|seed-conf|minconfig|defaultconfig))/;
+const staying = /skep -- (up|apiserver|cloudcore|fleet|proxy)\b(?!.*--(crds|seed-conf|minconfig|defaultconfig))/;
 
 /** A reader's terminal: variables that were exported, and programs that stay. */
 class Terminal {
-  readonly env: Record<string, string | undefined> = { ...process.env, CI: "true", NO_COLOR: "1" };
+  readonly env: Record<string, string | undefined> = {
+    ...process.env,
+    CI: "true",
+    NO_COLOR: "1",
+    // Tests beside this one run skep from the same folder.
+    SKEP_RUN_FOLDER: mkdtempSync(join(tmpdir(), "skep-readme-")),
+  };
   readonly #running: { readonly name: string; readonly child: ChildProcess }[] = [];
   #hub = "";
 
@@ -83,7 +92,16 @@ afterAll(() => terminal.leave());
 /** Load tests that an earlier page has: they depend on nothing else, and take long. */
 const typed = new Set<string>();
 
-describe.each(["README.md", "CONTRIBUTING.md", "docs/cloudcore.md", "docs/fleet.md", "docs/load.md", "docs/v1.1.md"])(
+describe.each([
+  "README.md",
+  "CONTRIBUTING.md",
+  "docs/cloudcore.md",
+  "docs/fleet.md",
+  "docs/load.md",
+  "docs/v1.1.md",
+  "docs/debugging.md",
+  "docs/proxy.md",
+])(
   "%s",
   (page) => {
     for (const line of commands(page)) {
