@@ -4,7 +4,7 @@ import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { afterAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { blocks, read, root } from "../support/pages.ts";
 import { until } from "../support/until.ts";
 
@@ -70,6 +70,10 @@ class Terminal {
     await until(`"${line}" says ready; it said ${text}`, () => /^ready$/m.test(text), 20_000);
     const ports = /skep fleet --cloudcore (\S+) --enrolment-port (\d+)/.exec(text);
     if (name === "cloudcore" && ports !== null) this.#hub = `${ports[1]} --enrolment-port ${ports[2]}`;
+    const own = /^websocket +wss:\/\/(\S+)$/m.exec(text)?.[1];
+    if (name === "up" && own !== undefined) {
+      this.#hub = `${own} --enrolment-port ${/^enrolment +https:\/\/\S+:(\d+)$/m.exec(text)?.[1]}`;
+    }
     return text;
   }
 
@@ -104,6 +108,8 @@ describe.each([
 ])(
   "%s",
   (page) => {
+    // They look at what runs: what earlier pages have left running is not theirs.
+    if (page === "docs/debugging.md" || page === "docs/proxy.md") beforeAll(() => terminal.leave());
     for (const line of commands(page)) {
       if (/skep -- (load|list) /.test(line) && typed.has(line)) continue;
       typed.add(line);
