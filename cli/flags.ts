@@ -115,7 +115,7 @@ const flags: Readonly<Record<string, (command: Command) => Command>> = {
   port: (c) =>
     c.option(
       "--port <n>",
-      "the first of a block of ports: API N, hub N+1, enrolment N+2, metrics N+4; 0 picks free ones",
+      "the first of a block of ports: API N, hub N+1, enrolment N+2, console N+3, metrics N+4; 0 picks free ones",
       integer(0, 65_000),
     ),
   tap: (c) =>

@@ -12,6 +12,7 @@ import { AckTimes } from "./ack-times.ts";
 import { chainOf, historyOf } from "./chain.ts";
 import { parseObject } from "./objects.ts";
 import type { RunView } from "./run-view.ts";
+import { unseenOf } from "./time-line.ts";
 import type { EdgeRow, TapSource } from "./source.ts";
 import { explain } from "./why.ts";
 
@@ -74,12 +75,14 @@ export function answersOf(deps: ApiDeps): (call: ControlCall) => Promise<unknown
     "/api/chain": ({ query }) => {
       const id = query.get("id") ?? "";
       if (id === "") throw new ControlError(400, "id=ID is needed");
-      return { hops: shown(chainOf(ring.since(0), id, query.get("edge") ?? "")) };
+      const hops = shown(chainOf(ring.since(0), id, query.get("edge") ?? ""));
+      return { hops, unseen: unseenOf(hops) };
     },
     "/api/history": ({ query }) => {
       const node = query.get("edge");
       const hops = historyOf(ring.since(0), parseObject(query.get("object") ?? ""));
-      return { hops: shown(node === null ? hops : hops.filter((hop) => hop.node === node || hop.node === "")) };
+      const found = shown(node === null ? hops : hops.filter((hop) => hop.node === node || hop.node === ""));
+      return { hops: found, unseen: unseenOf(found) };
     },
     "/api/actions": async ({ body, method }) => {
       if (method !== "POST") throw new ControlError(400, "an action is a POST");

@@ -129,10 +129,11 @@ function proxied({ history, node, ref, where }: WhyFacts): Verdict | undefined {
 }
 
 /** Only the edge is seen: a foreign cloudcore, or one that runs elsewhere. */
-function unseenCloud({ node, ref, where }: WhyFacts, { edge }: Delivery): Verdict | undefined {
+function unseenCloud(facts: WhyFacts, { edge }: Delivery): Verdict | undefined {
+  const { node, ref, where } = facts;
   if (where.hasCloud) return undefined;
+  if (edge === undefined) return unknown(facts);
   const what = describeObject(ref);
-  if (edge === undefined) return undefined;
   if (edge.held !== undefined) {
     return {
       reason: "delivered",

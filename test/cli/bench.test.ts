@@ -19,6 +19,21 @@ test(
   60_000,
 );
 
+test("npm run bench compares the hub with its tap on and off", async () => {
+  const { stdout } = await promisify(execFile)(process.execPath, [
+    "test/bench/tap.ts",
+    "--edges",
+    "10",
+    "--rounds",
+    "2",
+  ], {
+    cwd: root,
+  });
+  expect(stdout).toMatch(
+    /\d+ us of the cloudcore's processor with the tap off, \d+ us with it on \([5-9][\d.]* hops a message\), ratio [\d.]+/,
+  );
+}, 60_000);
+
 test("npm run bench compares the embedded API with a bare echo, and a pod among few with one among many", async () => {
   const args = ["test/bench/api.ts", "--count", "20", "--nodes", "20"];
   const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: root });

@@ -200,6 +200,41 @@ describe("a skep that runs", () => {
   });
 });
 
+test("the processes of a load run are seen as one: its hub's hops and its edges', while somebody looks", async () => {
+  const { path, remove } = workFolder();
+  const load = new Command(path, [
+    "load",
+    "deploy",
+    "--edges",
+    "4",
+    "--processes",
+    "2",
+    "--duration",
+    "20s",
+    "--report",
+    "rep",
+  ]);
+  try {
+    await load.says("console: http", 60_000);
+    const looking = new Command(path, ["tap", "--kind", "pod"]);
+    await until(
+      "hops of both ends are there",
+      () => ["hub.write", "edge.store", "kube.event"].every((hop) => looking.out.includes(` ${hop}`)),
+      60_000,
+    );
+    // Both processes of the fleet, whose edges take turns.
+    await until(
+      "edges of both processes are there",
+      () => /edge\.store +\S+-0 /.test(looking.out) && /edge\.store +\S+-1 /.test(looking.out),
+      30_000,
+    );
+    await looking.interrupt();
+  } finally {
+    await load.interrupt();
+    remove();
+  }
+});
+
 describe("what can't be done", () => {
   test.each([
     [["tap", "--where", "nod == 1"], /fields are time/],

@@ -118,6 +118,16 @@ describe.skipIf(chromiumPath === undefined)(`the console${needsChromium}`, () =>
     expect(await message.locator(".changes").innerText()).toMatch(/data\.level "info" → "debug"/);
     expect(await message.locator("pre").innerText()).toContain('"level": "debug"');
     await keepPicture(tab, "console message followed");
+    // The same by the keyboard alone.
+    await message.getByRole("button", { name: "close" }).press("Enter");
+    await row.first().focus();
+    await tab.keyboard.press("ArrowDown");
+    await tab.keyboard.press("Enter");
+    await message.getByRole("heading", { name: /^response default\/configmap\/app/ }).waitFor();
+    await message.getByRole("button", { name: "close" }).focus();
+    await tab.keyboard.press("Escape");
+    await message.waitFor({ state: "detached" });
+    await row.first().click();
     await input.fill("nod == 1");
     await tab.keyboard.press("Enter");
     expect(await tab.getByRole("alert").innerText()).toMatch(/the fields are time/);

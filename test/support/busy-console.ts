@@ -128,6 +128,7 @@ export async function watchBusyConsole(browser: Browser, ms: number): Promise<vo
     expect(await tab.locator("tbody tr").count()).toBeLessThan(120);
     await tab.getByLabel("search").fill("away");
     await tab.getByText("100 edges").waitFor();
+    await tab.locator("tbody tr", { hasText: "the link is cut" }).first().waitFor();
     await keepPicture(tab, "console with 10,000 edges");
     expect(said).toEqual([]);
   } finally {

@@ -14,14 +14,18 @@ export async function act(step) {
 }
 
 /**
- * Follows the hops that fit `where`, beginning with the last ones. `take` gets each, `state` what is left out, `failed` a message.
+ * Follows the hops that fit `where`, beginning with the last ones, also after a break (`opened`). `take` gets each, `state` what is left out, `failed` a message.
  * Returns a function that ends it.
  */
-export function follow({ where, last, rate }, { take, state, failed }) {
+export function follow({ where, last, rate }, { opened, take, state, failed }) {
   const events = new EventSource(`/api/hops${queryText({ where, last, rate })}`);
   events.onmessage = ({ data }) => take(JSON.parse(data));
   events.addEventListener("state", ({ data }) => state(JSON.parse(data)));
-  events.onopen = () => failed("");
+  events.onopen = () => {
+    // After a break it begins with the last ones again.
+    opened();
+    failed("");
+  };
   events.onerror = () => failed(events.readyState === EventSource.CLOSED ? "the stream has ended" : "reconnecting …");
   return () => events.close();
 }

@@ -38,6 +38,7 @@ export function Edges() {
     }
   };
   useEffect(() => {
+    window_.current = { from: 0, count: 60 };
     look();
     const timer = setInterval(look, LOOK_MS);
     return () => clearInterval(timer);

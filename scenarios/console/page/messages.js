@@ -47,6 +47,7 @@ export function Messages({ words }) {
       if (rows.current.length > ROWS) rows.current = rows.current.slice(-ROWS);
     };
     const end = follow({ where, last: 300, rate: RATE }, {
+      opened: () => rows.current = [],
       take,
       state: (state) => setStream((before) => ({ ...before, state })),
       failed: (error) => setStream((before) => ({ ...before, error })),
@@ -170,7 +171,7 @@ function Filter({ words, value, onInput, apply }) {
 
 /** One message: its hops, its body, and what changed since the object's previous version. */
 function Message({ hop, close }) {
-  const [found, setFound] = useState({ hops: [hop], error: "" });
+  const [found, setFound] = useState({ hops: [hop], unseen: "", error: "" });
   const [before, setBefore] = useState(undefined);
   useEffect(() => {
     const ofMessage = () => get("/api/chain", { id: hop.id, ...(hop.node === "" ? {} : { edge: hop.node }) });
@@ -178,8 +179,8 @@ function Message({ hop, close }) {
     const object = first === "device" ? `device/${second}/${third}` : `${second}/${first}/${third}`;
     const history = () => get("/api/history", { object, ...(hop.node === "" ? {} : { edge: hop.node }) });
     (hop.id === "" ? history() : ofMessage()).then(
-      ({ hops }) => setFound({ hops: hops.length === 0 ? [hop] : hops, error: "" }),
-      (error) => setFound({ hops: [hop], error: error.message }),
+      ({ hops, unseen }) => setFound({ hops: hops.length === 0 ? [hop] : hops, unseen, error: "" }),
+      (error) => setFound({ hops: [hop], unseen: "", error: error.message }),
     );
     history().then(({ hops }) => {
       const earlier = hops.filter((each) =>
@@ -193,7 +194,7 @@ function Message({ hop, close }) {
   const content = text === "" ? undefined : contentOf(text);
   const changed = before === undefined || content === undefined ? [] : changes(contentOf(before.text), content)
     .filter(({ path }) => !path.startsWith("metadata.managedFields"));
-  return html`<article class="message" aria-label="message">
+  return html`<article class="message" aria-label="message" onKeyDown=${(event) => event.key === "Escape" && close()}>
     <header><h2>${hop.operation} ${hop.resource}</h2><button type="button" onClick=${close}>close</button></header>
     <dl>
       <dt>id</dt><dd class="mono">${hop.id || "none: this hop has no message"}</dd>
@@ -216,6 +217,7 @@ function Message({ hop, close }) {
     ${found.error && html`<p class="problem">${found.error}</p>`}
     <h3>hops</h3>
     <${Sequence} hops=${found.hops} />
+      ${found.unseen && html`<p class="dim">${found.unseen}</p>`}
     ${
     changed.length > 0 && html`
       <h3>changed since ${before.version ? `version ${before.version}` : clock(before.time)}</h3>

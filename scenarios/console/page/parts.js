@@ -94,20 +94,33 @@ export function VirtualTable(
     wasAtEnd.current = scrollTop + clientHeight >= scrollHeight - 2 * rowHeight;
     measure();
   };
-  const from = Math.max(0, Math.floor(view.top / rowHeight) - 10);
-  const count = Math.min(total - from, Math.ceil(view.height / rowHeight) + 20);
+  // Where the list has become shorter, the place that was looked at may be beyond its end.
+  const inView = Math.ceil(view.height / rowHeight);
+  const from = Math.max(0, Math.min(Math.floor(view.top / rowHeight) - 10, total - inView));
+  const count = Math.min(total - from, inView + 20);
   useEffect(() => seen?.(from, Math.max(0, count)), [from, count]);
+  // Enter picks the row that has the focus, arrows move it.
+  const keyed = (event, row) => {
+    const { currentTarget: { nextElementSibling: next, previousElementSibling: before }, key } = event;
+    const to = key === "ArrowDown" ? next : key === "ArrowUp" ? before : undefined;
+    if (key === "Enter" && row !== undefined) pick?.(row.key);
+    else if (to !== undefined) to?.focus();
+    else return;
+    event.preventDefault();
+  };
   const rows = [];
   for (let i = from; i < from + count; i++) {
     const row = rowAt(i);
     rows.push(
-      html`<tr key=${row?.key ?? i} aria-rowindex=${i + 2} class="${row?.class ?? ""} ${
-        row !== undefined && row.key === picked ? "picked" : ""
-      }" onClick=${() => row && pick?.(row.key)}>${
-        columns.map(({ name }, at) =>
-          html`<td class=${columns[at].class ?? ""} data-label=${name}>${row?.cells[at] ?? ""}</td>`
-        )
-      }</tr>`,
+      html`
+        <tr key=${row?.key ?? i} aria-rowindex=${i + 2} class="${row?.class ??
+          ""} ${row !== undefined && row.key === picked ? "picked" : ""}" tabindex=${pick ? 0 : undefined} onKeyDown=${(
+          event,
+        ) => event.target === event.currentTarget && keyed(event, row)}
+          onClick=${() => row && pick?.(row.key)}>${columns.map(({ name }, at) =>
+            html`<td class=${columns[at].class ?? ""} data-label=${name}>${row?.cells[at] ?? ""}</td>`
+          )}</tr>
+      `,
     );
   }
   return html`

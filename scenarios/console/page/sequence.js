@@ -41,7 +41,7 @@ export function Sequence({ hops }) {
       .filter((word) => word !== "")
       .join(" ");
     const isRight = to >= from;
-    const anchor = moves ? "middle" : to > width - WIDTH ? "end" : "start";
+    const anchor = moves ? "middle" : to > width - WIDTH && used.length > 1 ? "end" : "start";
     const at = moves ? (from + to) / 2 : to + (anchor === "end" ? -10 : 10);
     return html`<g key=${i} class=${isDrop(hop) ? "drop" : hop.direction}>
       <title>${`${hop.hop} ${hop.node} ${hop.operation} ${hop.resource} ${hop.outcome}`}</title>
