@@ -13,7 +13,7 @@ import { clusterKubeConfig } from "../cloud/kube/kubeconfig.ts";
 import { limits } from "../protocol/limits.ts";
 import { consoleFile } from "../scenarios/console/console.ts";
 import { LocalSource } from "../scenarios/tap/local.ts";
-import { runFileName, serveTap } from "../scenarios/tap/serve.ts";
+import { serveTap } from "../scenarios/tap/serve.ts";
 import { UsageError } from "./failure.ts";
 import { ringOf, type TapSize } from "./ring.ts";
 import { checkFeatureGates, isVerbose, type KlogFlags, versionLine } from "./klog-flags.ts";
@@ -125,7 +125,7 @@ export async function cloudcoreCommand(flags: CloudcoreFlags): Promise<number> {
     file: consoleFile,
   });
   const { facts, hints } = servingOf(core, servers.https.host);
-  const console = `${tap.url}  (its token is in ${runFileName()})`;
+  const console = `${tap.url}  (\`skep tap --console\` prints it with its token)`;
   await serveUntilInterrupted({ facts: { ...facts, console }, hints }, flags.json === true, signal);
   return code() ?? 0;
 }

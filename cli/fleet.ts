@@ -17,7 +17,7 @@ import { limits } from "../protocol/limits.ts";
 import { consoleFile } from "../scenarios/console/console.ts";
 import { EdgeActions } from "../scenarios/tap/actions.ts";
 import { LocalSource } from "../scenarios/tap/local.ts";
-import { runFileName, serveTap } from "../scenarios/tap/serve.ts";
+import { serveTap } from "../scenarios/tap/serve.ts";
 import type { TapSource } from "../scenarios/tap/source.ts";
 import { UsageError } from "./failure.ts";
 import { ringOf } from "./ring.ts";
@@ -78,6 +78,8 @@ export async function fleetCommand(flags: FleetFlags): Promise<number> {
   await using fleet = spread === 1
     ? await fleetHere(flags, written, clock, line, ring)
     : fleetElsewhere(flags, spread, line);
+  // It may fail before anybody waits for it.
+  fleet.failed.catch(() => {});
   await using tap = await serveTap({
     what: "fleet",
     listen: { host: "127.0.0.1", port: isPart ? 0 : 9440, exact: false },
@@ -88,7 +90,7 @@ export async function fleetCommand(flags: FleetFlags): Promise<number> {
     file: consoleFile,
   });
   for (const pid of fleet.pids) void tap.join(pid);
-  if (!isPart && !flags.json) line.say(`console: ${tap.url} (its token is in ${runFileName()})`);
+  if (!isPart && !flags.json) line.say(`console: ${tap.url} (\`skep tap --console\` prints it with its token)`);
   const judged = Promise.withResolvers<never>();
   const began = performance.now();
   const update = () => {

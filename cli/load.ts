@@ -27,7 +27,7 @@ import { hubAddressOf, type HubFlags } from "./hub-address.ts";
 import { silentLogger } from "../base/log/logger.ts";
 import { consoleFile } from "../scenarios/console/console.ts";
 import { LocalSource } from "../scenarios/tap/local.ts";
-import { runFileName, serveTap } from "../scenarios/tap/serve.ts";
+import { serveTap } from "../scenarios/tap/serve.ts";
 import { interruption } from "./interrupt.ts";
 import { LoadView } from "./load-view.ts";
 import { ringOf } from "./ring.ts";
@@ -158,7 +158,7 @@ async function runOnce(
     run: view.of(profile.name),
     file: consoleFile,
   });
-  line.say(`console: ${tap.url} (its token is in ${runFileName()})`);
+  line.say(`console: ${tap.url} (\`skep tap --console\` prints it with its token)`);
   // They load their modules while the target starts.
   await using edgeProcesses = new EdgeProcesses(profile.fleet, processes);
   await using target = await openTarget({

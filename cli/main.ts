@@ -256,6 +256,7 @@ withFlags(
   .option("--follow <what>", "one message by its id, or one object (KIND/NAMESPACE/NAME), through all hops")
   .option("--why <object>", "with --edge: why this object (KIND/NAMESPACE/NAME) is not there, and what to try")
   .option("--stats", "a table by kind and edge; on a terminal it is renewed every second")
+  .option("--console", "print the address of its console, with the token, and end")
   .option("--last <n>", "hops of the past to begin with (20)", integer(0, 1_000_000_000))
   .option("--once", "what there is, and end")
   .option("-o, --output <file>", "record into this file; gzipped where its name ends in .gz")

@@ -3,7 +3,7 @@ import { stepTable } from "../scenarios/steps/table.ts";
 import { wrongFiles } from "../scenarios/suite/named-files.ts";
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { reasonOf, silentLogger } from "../base/log/logger.ts";
+import { reasonOf } from "../base/log/logger.ts";
 import { pinoLogger } from "../base/log/pino-logger.ts";
 import type { RunResult } from "../scenarios/model/result.ts";
 import { runAll } from "../scenarios/engine/run-all.ts";
@@ -12,15 +12,11 @@ import { junitReport } from "../scenarios/report/junit.ts";
 import { terminalReport } from "../scenarios/report/terminal.ts";
 import { localTarget } from "../scenarios/targets/local.ts";
 import type { Target } from "../scenarios/model/target.ts";
-import { limits } from "../protocol/limits.ts";
-import { consoleFile } from "../scenarios/console/console.ts";
-import { recordFailure, RunTap } from "../scenarios/tap/run-tap.ts";
-import { runFileName, serveTap } from "../scenarios/tap/serve.ts";
 import { exitCodes, UsageError } from "./failure.ts";
 import { hubAddressOf, type HubFlags } from "./hub-address.ts";
 import { interruption } from "./interrupt.ts";
+import type { OpenRunTap } from "./run-tap.ts";
 import { prepareReports } from "./reports.ts";
-import { ringOf } from "./ring.ts";
 import { type Selection, wantedScenarios } from "./selection.ts";
 
 /** The flags as commander gives them. */
@@ -67,18 +63,8 @@ export async function runCommand(files: readonly string[], flags: RunFlags): Pro
   });
   const many = scenarios.length === 1 ? "1 scenario" : `${scenarios.length} scenarios`;
   report.start(`skep: ${many} on ${target.name}, seed ${seed}, timers ${target.timeScale} times as fast as KubeEdge's`);
-  const ring = ringOf(limits.servedHopBytes);
-  const runTap = new RunTap(ring, `skep run: ${many}`);
-  await using tap = await serveTap({
-    what: "run",
-    listen: { host: "127.0.0.1", port: 0, exact: false },
-    ring,
-    source: runTap.source,
-    logger: silentLogger,
-    run: runTap.view,
-    file: consoleFile,
-  });
-  if (flags.verbose === true) report.start(`console: ${tap.url} (its token is in ${runFileName()})`);
+  const tap = new LazyTap(`skep run: ${many}`);
+  await using _tap = tap;
   const { run, impossible } = await runAll(scenarios, {
     steps: stepTable,
     wrongFiles,
@@ -89,7 +75,7 @@ export async function runCommand(files: readonly string[], flags: RunFlags): Pro
     progress: {
       began: (...about) => report.began?.(...about),
       step(scenario, step, ...where) {
-        runTap.view.mark(`${scenario.name}: ${step}`);
+        tap.tell((open) => open.mark(`${scenario.name}: ${step}`));
         report.step?.(scenario, step, ...where);
       },
       ended: (...about) => report.ended?.(...about),
@@ -97,12 +83,14 @@ export async function runCommand(files: readonly string[], flags: RunFlags): Pro
     parallel,
     retries: flags.retries ?? 0,
     bail: flags.bail === true,
-    opened: (environment) => runTap.opened(environment),
-    closed: (environment) => runTap.closed(environment),
+    opened: (environment) => tap.tell((open) => open.opened(environment)),
+    closed: (environment) => tap.tell((open) => open.closed(environment)),
     ...(flags.record === true
       ? {
-        record: (scenario, environment) =>
-          recordFailure(flags.report, scenario.name, scenarios.indexOf(scenario), environment.hops),
+        record: async (scenario, environment) => {
+          const { recordFailure } = await import("./run-tap.ts");
+          return await recordFailure(flags.report, scenario.name, scenarios.indexOf(scenario), environment.hops);
+        },
       }
       : {}),
   }).catch(async (error) => {
@@ -119,6 +107,27 @@ export async function runCommand(files: readonly string[], flags: RunFlags): Pro
   if (impossible !== undefined) throw impossible;
   if (!Array.isArray(written)) throw new UsageError(`the reports could not be written: ${reasonOf(written)}`);
   return code() ?? exitCodeOf(run);
+}
+
+/** The tap of a run, opened when the first environment is there. What is told before is told then. */
+class LazyTap implements AsyncDisposable {
+  readonly #title: string;
+  #open: Promise<OpenRunTap | undefined> | undefined;
+
+  constructor(title: string) {
+    this.#title = title;
+  }
+
+  /** A run goes on without its tap, where that can't be opened. */
+  tell(what: (open: OpenRunTap) => void): void {
+    this.#open ??= import("./run-tap.ts").then(({ openRunTap }) => openRunTap(this.#title)).catch(() => undefined);
+    void this.#open.then((open) => open && what(open));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const open = await this.#open;
+    await open?.[Symbol.asyncDispose]();
+  }
 }
 
 /** Several at once need several environments: only the embedded target has them, at ports that are free. */

@@ -14,6 +14,8 @@ export interface TargetFlags {
 export interface TapTarget {
   readonly what: string;
   readonly client: ControlClient;
+  /** Its console, with the token. */
+  readonly address: string;
 }
 
 /** Rejects with UsageError, which lists what runs where there are several. */
@@ -33,7 +35,11 @@ export async function tapTargets({ all, at, pid }: TargetFlags): Promise<readonl
     );
     throw new UsageError(`several run here: choose one, or --all to join them\n${lines.join("\n")}`);
   }
-  return wanted.map((file) => ({ what: file.what, client: new ControlClient(file.url, file.token) }));
+  return wanted.map(({ token, url, what }) => ({
+    what,
+    client: new ControlClient(url, token),
+    address: `${url}/?token=${token}`,
+  }));
 }
 
 /** The token is in the address, in SKEP_CONTROL_TOKEN, or in the file of a process here. */
@@ -45,5 +51,9 @@ function atAddress(at: string, running: readonly RunFile[]): TapTarget {
   if (token === undefined) {
     throw new UsageError(`--at ${at}: its token is needed, too: in the address (?token=…) or in SKEP_CONTROL_TOKEN`);
   }
-  return { what: known?.what ?? url.host, client: new ControlClient(url.origin, token) };
+  return {
+    what: known?.what ?? url.host,
+    client: new ControlClient(url.origin, token),
+    address: `${url.origin}/?token=${token}`,
+  };
 }

@@ -23,6 +23,7 @@ export interface TapFlags extends FilterWords {
   readonly follow?: string;
   readonly why?: string;
   readonly stats?: boolean;
+  readonly console?: boolean;
   readonly last?: number;
   readonly once?: boolean;
   readonly json?: boolean;
@@ -53,6 +54,12 @@ export async function tapCommand(file: string | undefined, flags: TapFlags): Pro
     return await showRecording(await readRecording(file), filter, flags);
   }
   const targets = await tapTargets(flags);
+  if (flags.console === true) {
+    for (const { address, what } of targets) {
+      process.stdout.write(`${targets.length > 1 ? `${what} ` : ""}${address}\n`);
+    }
+    return 0;
+  }
   const name = targets.map(({ what }) => what).join(" and ");
   if (flags.why !== undefined) return await showWhy(targets, flags.why, flags.edge as string, flags);
   if (flags.follow !== undefined) return show(await followed(targets, flags.follow, flags), flags.follow, flags);

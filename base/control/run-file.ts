@@ -1,7 +1,7 @@
 // The file by which a running skep can be found: `.skep/run/PID.json`, readable by its user alone, removed when it ends.
-import { unlinkSync } from "node:fs";
+import { rmdirSync, unlinkSync } from "node:fs";
 import { chmod, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 
 /** What the file says. */
 export interface RunFile {
@@ -22,28 +22,41 @@ export function runFolder(): string {
   return process.env.SKEP_RUN_FOLDER ?? join(".skep", "run");
 }
 
-/** Writes the file; resolves with a function that removes it. It is removed at the end of the process in any case. Rejects where the folder can't be written. */
-export async function writeRunFile(file: RunFile, folder = runFolder()): Promise<() => Promise<void>> {
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+/** Writes the file; resolves with a function that removes it. It is removed at the end of the process in any case, and the folders with the last one. Rejects where the folder can't be written. */
+export async function writeRunFile(file: RunFile, folder = runFolder()): Promise<() => void> {
   const path = join(folder, `${file.pid}.json`);
+  try {
+    await write(path, folder, file);
+  } catch (error) {
+    // The last one that ended may have removed the folder meanwhile.
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    await write(path, folder, file);
+  }
+  const remove = () => {
+    try {
+      unlinkSync(path);
+      // The folders go with the last file in them.
+      rmdirSync(folder);
+      if (basename(dirname(folder)) === ".skep") rmdirSync(dirname(folder));
+    } catch {
+      // It has been removed already, or others are there.
+    }
+  };
+  process.once("exit", remove);
+  return () => {
+    process.off("exit", remove);
+    remove();
+  };
+}
+
+async function write(path: string, folder: string, file: RunFile): Promise<void> {
+  await mkdir(folder, { recursive: true, mode: 0o700 });
   const half = `${path}.new`;
   // Readers see the whole file or none; its mode is set before the token is in it.
   await writeFile(half, "", { mode: 0o600 });
   await chmod(half, 0o600);
   await writeFile(half, `${JSON.stringify(file)}\n`);
   await rename(half, path);
-  const removeAtExit = () => {
-    try {
-      unlinkSync(path);
-    } catch {
-      // It has been removed already.
-    }
-  };
-  process.once("exit", removeAtExit);
-  return async () => {
-    process.off("exit", removeAtExit);
-    await rm(path, { force: true });
-  };
 }
 
 /** What runs, oldest first. Files of processes that are gone, as after a SIGKILL, are removed. */

@@ -51,7 +51,10 @@ function nearestOnly(near: readonly HopRecord[], direction: HopRecord["direction
   const found = new Map<string, HopRecord>();
   for (const hop of near) {
     const key = `${hop.hop} ${hop.node} ${hop.resource}`;
-    if (direction === "up" || !found.has(key)) found.set(key, hop);
+    if (direction === "down" && found.has(key)) continue;
+    // The later one has the later one's place.
+    found.delete(key);
+    found.set(key, hop);
   }
   return [...found.values()];
 }

@@ -1,7 +1,6 @@
 // Opens the control endpoint of a running skep: its hops, its answers, its console, and the file by which it is found.
 import { clientOf, followHops } from "../../base/control/follow.ts";
-import { join } from "node:path";
-import { type RunFile, runFolder, writeRunFile } from "../../base/control/run-file.ts";
+import { type RunFile, writeRunFile } from "../../base/control/run-file.ts";
 import { type ControlServer, type PageFile, serveControl } from "../../base/control/server.ts";
 import type { HopRing } from "../../base/hop/ring.ts";
 import { type Logger, reasonOf } from "../../base/log/logger.ts";
@@ -66,7 +65,7 @@ export async function serveTap(deps: TapServerDeps): Promise<TapServer> {
   const traces = isTraced ? await (await import("./traces.ts")).exportTraces(ring, what) : undefined;
   const removeFile = await writeRunFile(runFileOf(what, server), deps.runFolder).catch((error) => {
     logger.warn("this run can't be found by `skep tap`: its file can't be written", { error: reasonOf(error) });
-    return () => Promise.resolve();
+    return () => {};
   });
   return {
     url: server.url,
@@ -84,15 +83,10 @@ export async function serveTap(deps: TapServerDeps): Promise<TapServer> {
     async [Symbol.asyncDispose]() {
       stop.abort();
       await traces?.[Symbol.asyncDispose]();
-      await removeFile();
+      removeFile();
       await server.stop();
     },
   };
-}
-
-/** Where this process's file is. */
-export function runFileName(): string {
-  return join(runFolder(), `${process.pid}.json`);
 }
 
 function runFileOf(what: string, { token, url }: ControlServer): RunFile {

@@ -56,7 +56,7 @@ async function start(latency: number, away = LATENCY_MS) {
   cleanup.use(core);
   const kube = new KubeClient(tokenKubeConfig(api.access));
   cleanup.defer(() => kube.close());
-  const hops = new HopRing(1_000_000);
+  const hops = new HopRing(256 * 1024 * 1024);
   const heard: ((record: HopRecord) => void)[] = [];
   const random = new Random(SEED);
   const fleet = new Fleet({
