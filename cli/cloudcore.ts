@@ -147,7 +147,8 @@ function hopFile(path: string, logger: Logger): Tap {
   return tapTo((record) => {
     if (isBroken) return;
     try {
-      writeSync(file, `${JSON.stringify(record)}\n`);
+      // What happens to messages, not what they say: that may be secret.
+      writeSync(file, `${JSON.stringify({ ...record, text: undefined })}\n`);
     } catch (error) {
       isBroken = true;
       logger.error("messages are not written down any more", { file: path, error: reasonOf(error) });

@@ -78,14 +78,14 @@ const steps: readonly Step[] = [
   ["versions", versions],
 ];
 
-/** Walks until a step fails; `told` is called after each. Resolves with all steps. */
-export async function walk(options: DoctorOptions, told: (step: DoctorStep) => void): Promise<DoctorStep[]> {
+/** Walks until a step fails; `onStep` is called after each. Resolves with all steps. */
+export async function walk(options: DoctorOptions, onStep: (step: DoctorStep) => void): Promise<DoctorStep[]> {
   const state: Walk = { ca: "", credentials: undefined, socket: undefined, answers: new Map(), registered: false };
   const done: DoctorStep[] = [];
   let hasFailed = false;
   const add = (step: DoctorStep) => {
     done.push(step);
-    told(step);
+    onStep(step);
   };
   try {
     for (const [name, step] of steps) {

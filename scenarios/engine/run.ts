@@ -40,7 +40,7 @@ export interface RunOptions {
 const FINALLY_MS = 10_000;
 const INTERRUPTED_FINALLY_MS = 1000;
 /** Messages shown with a failure. */
-const SHOWN_HOPS = 12;
+const SHOWN_HOPS = 16;
 
 /** One scenario, from its environment to its verdict. Rejects only where there can be no environment: then nothing has been run. */
 export async function runScenario(scenario: Scenario, options: RunOptions): Promise<ScenarioResult> {
@@ -326,7 +326,9 @@ export class ScenarioRun {
     const isNoise = about.includes("lease")
       ? () => false
       : ({ operation, resource }: HopRecord) => operation === "keepalive" || resource.includes("/lease/");
-    return all.filter((hop) => hop.resource.includes(about) && !isNoise(hop)).slice(-SHOWN_HOPS);
+    const shown = all.filter((hop) => hop.resource.includes(about) && !isNoise(hop)).slice(-SHOWN_HOPS);
+    // Reports go to others: what the messages say, secrets among it, stays out of them.
+    return shown.map((hop) => ({ ...hop, text: "" }));
   }
 }
 

@@ -1,5 +1,5 @@
 // `skep tap`, `diff` and `judge` as a user types them, beside a `skep up` that runs.
-import { existsSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { KubeClient } from "../../cloud/kube/client.ts";
@@ -270,7 +270,9 @@ describe("what can't be done", () => {
 name: a pod never fails
 fleet: [{ cohort: gw, count: 1 }]
 steps:
-  - apply: { apiVersion: v1, kind: Pod, metadata: { name: web }, spec: { nodeName: gw-0, containers: [{ name: c, image: i }] } }
+  - apply: { apiVersion: v1, kind: Secret, metadata: { name: key }, stringData: { password: hunter2 } }
+  - apply: { apiVersion: v1, kind: Pod, metadata: { name: web }, spec: { nodeName: gw-0, containers: [{ name: c, image: i }], volumes: [{ name: s, secret: { secretName: key } }] } }
+  - expect: { at: edge/gw-0, object: { apiVersion: v1, kind: Secret, name: key } }
   - expect: { at: kube, object: { apiVersion: v1, kind: Pod, name: web }, match: { status: { phase: Failed } }, within: 1s }
 `,
     );
@@ -279,6 +281,18 @@ steps:
     expect(out).toMatch(/messages: recordings\/1-a-pod-never-fails\.jsonl\.gz/);
     const shown = await skep(folder.path, "tap", "rep/recordings/1-a-pod-never-fails.jsonl.gz", "--follow", "pod/web");
     expect(shown.out).toMatch(/edge\.store +gw-0/);
+    const recorded = (await skep(folder.path, "tap", "rep/recordings/1-a-pod-never-fails.jsonl.gz", "--json")).out;
+    expect(recorded).toContain("(masked)");
+    for (
+      const text of [
+        recorded,
+        ...["report.json", "report.html", "junit.xml"].map((name) =>
+          readFileSync(join(folder.path, "rep", name), "utf8")
+        ),
+      ]
+    ) {
+      expect(text).not.toMatch(/hunter2|aHVudGVyMg/);
+    }
   });
 });
 

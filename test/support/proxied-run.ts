@@ -5,6 +5,9 @@ import { KubeClient } from "../../cloud/kube/client.ts";
 import { bootstrapToken } from "../../scenarios/targets/cluster-secrets.ts";
 import { Command, type Ended, workFolder } from "./command.ts";
 
+/** Of cloudcore and of the edges alike, as on the embedded target. */
+const TIME_SCALE = "10";
+
 /** A proxy that runs, with all that is behind it. */
 export interface Proxied extends AsyncDisposable {
   readonly folder: string;
@@ -27,7 +30,7 @@ export async function startProxied(...flags: string[]): Promise<Proxied> {
   };
   const kubeconfig = join(folder, "kubeconfig");
   await start("apiserver", "--port", "0", "--write-kubeconfig", kubeconfig);
-  const core = await start("cloudcore", "--kubeconfig", kubeconfig, "--port", "0");
+  const core = await start("cloudcore", "--kubeconfig", kubeconfig, "--port", "0", "--time-scale", TIME_SCALE);
   const port = (name: string, out: string) => new RegExp(`^${name} .*:(\\d+)$`, "m").exec(out)?.[1] ?? "";
   const proxy = await start(
     "proxy",
@@ -60,7 +63,9 @@ export async function startProxied(...flags: string[]): Promise<Proxied> {
   return {
     folder,
     run: (...args) =>
-      new Command(folder, [...args, "--kubeconfig", kubeconfig, ...through], { SKEP_TOKEN: token }).ended(),
+      new Command(folder, [...args, "--kubeconfig", kubeconfig, ...through, "--time-scale", TIME_SCALE], {
+        SKEP_TOKEN: token,
+      }).ended(),
     tap: (...args) => new Command(folder, ["tap", "--at", address, ...args]).ended(),
     [Symbol.asyncDispose]: () => rest.disposeAsync(),
   };
