@@ -137,6 +137,8 @@ export class Proxy {
       this.#tapConnection("proxy.disconnect", nodeNameOf(subject), reason);
       return void edge.destroy();
     }
+    // It may have gone meanwhile; what it asked for would stay open.
+    if (edge.destroyed) return void cloud.destroy();
     relay(edge, cloud, {
       request: (head) => {
         entry = this.#entryOf(headerIn(head, "node_id") ?? nodeNameOf(subject));
@@ -165,6 +167,7 @@ export class Proxy {
     try {
       // An edge whose certificate is to be renewed shows it; the cloudcore must see one of the same name.
       const cloud = await this.#dial(this.#deps.to.enrolPort, edge.authorized ? subjectIn(edge) : undefined);
+      if (edge.destroyed) return void cloud.destroy();
       cloud.on("error", () => edge.destroy());
       cloud.on("close", () => edge.destroy());
       edge.on("close", () => cloud.destroy());

@@ -99,8 +99,9 @@ export async function serveControl(deps: ControlDeps): Promise<ControlServer> {
     const search = new URLSearchParams(query);
     if (path === "/api/hops") {
       if (streams >= STREAMS) return say(response, 503, { error: `${STREAMS} readers are connected already` });
+      const reader = readerOf(search, request, deps);
       streams++;
-      return await streamHops(response, deps.ring, readerOf(search, request, deps)).finally(() => streams--);
+      return await streamHops(response, deps.ring, reader).finally(() => streams--);
     }
     if (path.startsWith("/api/")) {
       const body = request.method === "POST" ? await bodyOf(request) : undefined;

@@ -51,18 +51,17 @@ export async function streamHops(response: ServerResponse, ring: HopRing, reader
     else gathered += textOf(record);
   };
   // What comes while the past is being written stays in the ring, and is written after it.
-  let position = reader.since ?? ring.position;
   let written = 0;
-  for (const record of ring.since(position)) {
+  for (const record of ring.since(reader.since ?? ring.position)) {
     if (response.destroyed) return;
     if (reader.where(record)) gathered += textOf(record);
     if (++written % AT_ONCE !== 0) continue;
     flush();
     if (response.writableNeedDrain) await drained(response);
   }
-  position = ring.position;
   flush();
   if (!reader.follows) return void response.end();
+  if (response.destroyed) return;
   // A page shows by this that it is connected.
   if (isEvents) response.write(": connected\n\n");
   const stop = ring.listen(take);
@@ -80,7 +79,7 @@ export async function streamHops(response: ServerResponse, ring: HopRing, reader
   clearInterval(note);
 }
 
-/** Passes whole messages, one of so many that no more than `rate` records a second pass. What was not sent passes always. */
+/** Passes whole messages, one of so many that no more than about `rate` records a second pass. */
 class Sampler {
   readonly #rate: number;
   #count = 0;

@@ -33,6 +33,7 @@ export class RunTap {
         gauges: () => environment.metrics(),
       }),
     );
+    for (const hop of hops.since(0)) this.#ring.on?.(hop);
     hops.listen((hop) => this.#ring.on?.(hop));
   }
 

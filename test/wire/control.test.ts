@@ -127,6 +127,11 @@ describe("what it is sent", () => {
     expect(text).toMatch(reason);
   });
 
+  test("however often a bad filter comes, it takes no reader's place", async () => {
+    for (let i = 0; i < 70; i++) expect((await ask("/api/hops?where=nod", bearer())).status).toBe(400);
+    expect((await ask("/api/hops?follow=no", bearer())).status).toBe(200);
+  });
+
   test("a body that is too long, or no JSON, is refused; so is an action where nothing can be acted on", async () => {
     const post = (body: string) => ask("/api/actions", bearer(), "POST", body);
     expect((await post("x".repeat(100_000))).status).toBe(400);
