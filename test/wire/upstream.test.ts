@@ -5,7 +5,7 @@ import { KubeApiError, KubeUnreachableError } from "../../cloud/kube/client.ts";
 import { resources } from "../../cloud/kube/resource.ts";
 import type { KubeObject } from "../../protocol/apis/kube-object.ts";
 import type { Message } from "../../protocol/message/message.ts";
-import { failCalls } from "../support/failing-api.ts";
+import { failCalls, refusal } from "../support/failing-api.ts";
 import { connectedNode, processed } from "../support/nodes.ts";
 import type { RawEdge } from "../support/raw-edge.ts";
 import { type Cloud, startCloud } from "../support/start.ts";
@@ -275,6 +275,13 @@ describe("what Go's cloudcore trips over", () => {
       volumesAttached,
       conditions: [{ lastTransitionTime: "2020-01-01T00:00:00Z" }],
     });
+  });
+
+  test("a report of an older edge that meets another write of the Node is written again", async () => {
+    using _conflict = failCalls(cloud.core.client, "nodes", refusal(409, "Conflict"), { only: ["update"], times: 1 });
+    await ask("update", "default/nodestatus/up", { Status: { phase: "Terminated" } });
+    const { status } = await cloud.kube.get({ resource: resources.nodes, name: "up" });
+    expect(status).toMatchObject({ phase: "Terminated" });
   });
 });
 

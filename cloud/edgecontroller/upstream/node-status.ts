@@ -2,6 +2,7 @@
 import { secondsOf } from "../../../protocol/apis/time.ts";
 import { at, type KubeObject, listAt } from "../../../protocol/apis/kube-object.ts";
 import { operations, resourceTypes } from "../../../protocol/message/names.ts";
+import { hasCode } from "../../kube/client.ts";
 import { resources } from "../../kube/resource.ts";
 import { reasonOf } from "../../../base/log/logger.ts";
 import { emptyNode, registerNode } from "./node.ts";
@@ -20,6 +21,9 @@ import {
 
 /** A heartbeat older than this is set to now (`edgeController.nodeUpdateFrequency`, 10 s). */
 const HEARTBEAT_AGE_MS = 10_000;
+
+/** Times that a report is written again after a conflict with another write of the Node. */
+const CONFLICTS = 3;
 
 /** `patch nodepatch/{name}`: a strategic merge patch of the status, sent on verbatim. */
 export const patchNode: Handler = async ({ client }, request) => {
@@ -74,7 +78,18 @@ function annotationsOf(extended: NonNullable<NodeReport["ExtendResources"]>): Re
   return annotations;
 }
 
-async function updateStatus({ client, clock }: UpstreamDeps, request: EdgeRequest): Promise<readonly EdgeAnswer[]> {
+/** Others write Nodes as well, cloudcore itself among them: a report that met such a write is written to the Node as it is then. */
+async function updateStatus(deps: UpstreamDeps, request: EdgeRequest): Promise<readonly EdgeAnswer[]> {
+  for (let conflicts = 0;; conflicts++) {
+    try {
+      return await writeStatus(deps, request);
+    } catch (error) {
+      if (!hasCode(error, 409) || conflicts === CONFLICTS) throw error;
+    }
+  }
+}
+
+async function writeStatus({ client, clock }: UpstreamDeps, request: EdgeRequest): Promise<readonly EdgeAnswer[]> {
   const given = contentObject(request) as unknown as NodeReport;
   const node = await client.get({ resource: resources.nodes, name: request.path.name });
   const now = clock.now();
