@@ -48,8 +48,10 @@ export async function connectedNode(cloud: Cloud, name: string): Promise<RawEdge
   return { ...edge, still: () => clearInterval(beat), close: () => (clearInterval(beat), edge.close()) };
 }
 
-/** Settles when all that the edge has sent before has been processed: a request sent last has its answer. */
+/** Settles when all that the edge has sent before has been processed: leases wait for no other request, so that each is asked last. */
 export async function processed(edge: RawEdge): Promise<void> {
-  const query = edge.send({ operation: "query", resource: `kube-node-lease/lease/${edge.node}`, content: null });
-  await edge.expect("the answer to the lease query", ({ header }) => header.parent_msg_id === query.header.msg_id);
+  for (const resource of ["default/configmap/last", `kube-node-lease/lease/${edge.node}`]) {
+    const query = edge.send({ operation: "query", resource, content: null });
+    await edge.expect(`the answer to ${resource}`, ({ header }) => header.parent_msg_id === query.header.msg_id);
+  }
 }

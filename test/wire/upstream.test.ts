@@ -32,7 +32,7 @@ async function ask(operation: string, resource: string, content: unknown = null)
   return edge.received.find(({ header }) => header.parent_msg_id === sent.header.msg_id);
 }
 
-/** cloudcore's own calls of a kind fail meanwhile; the lease query that shows the end does not. */
+/** cloudcore's own calls of a kind fail meanwhile; the queries that show the end are answered all the same. */
 async function whileFailing<T>(error: Error, plural: string, run: () => Promise<T>): Promise<T> {
   using _failure = failCalls(cloud.core.client, plural, error);
   return await run();
