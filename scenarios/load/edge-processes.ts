@@ -104,7 +104,8 @@ export class EdgeProcesses implements AsyncDisposable {
 
   /** Milliseconds by which their timers were late, at most, in the last reports. */
   get lag(): number {
-    return Math.max(0, ...this.#reports.map((report) => report?.lag ?? 0));
+    // The array has holes until the first processes have reported: spread, they would be no numbers.
+    return this.#reports.reduce((most, report) => Math.max(most, report?.lag ?? 0), 0);
   }
 
   /** Why an edge is not connected, where one says so. */
