@@ -1,11 +1,12 @@
 // Keeps the last log lines of all levels beside what is printed, so that a person can see an edge's own.
+import type { LogLevel } from "./levels.ts";
 import type { Fields, Logger } from "./logger.ts";
 
 /** A line. `fields` are those of its logger and its own. */
 export interface KeptLine {
   /** Unix milliseconds. */
   readonly time: number;
-  readonly level: "debug" | "info" | "warn" | "error";
+  readonly level: LogLevel;
   readonly message: string;
   readonly fields: Fields;
 }
@@ -20,7 +21,7 @@ export class LogRing {
 
   /** A logger that keeps each line here, and hands it on. */
   wrap(inner: Logger, fields: Fields = {}): Logger {
-    const keep = (level: KeptLine["level"], message: string, own: Fields = {}) => {
+    const keep = (level: LogLevel, message: string, own: Fields = {}) => {
       this.#lines[this.#next++ % LINES] = { time: Date.now(), level, message, fields: { ...fields, ...own } };
       inner[level](message, own);
     };

@@ -5,10 +5,11 @@ import { type Logger, reasonOf } from "../../base/log/logger.ts";
 import { BoundedQueue, QueueClosedError } from "../../base/queue/bounded-queue.ts";
 import { limits } from "../../protocol/limits.ts";
 import type { Tap } from "../../base/hop/hop.ts";
-import { hopOf, namesOf } from "../../protocol/message/hops.ts";
+import { namesOf } from "../../protocol/message/hops.ts";
 import type { Message } from "../../protocol/message/message.ts";
 import { modules } from "../../protocol/message/names.ts";
-import { nodeOf, trimNode } from "../../protocol/resource/path.ts";
+import { nodeOf } from "../../protocol/resource/path.ts";
+import { hopToHub } from "./hops.ts";
 
 /**
  * What modules send each other. A message to the hub may carry `receivers`, names of nodes; then its resource is the wire
@@ -191,15 +192,8 @@ export class Bus {
     const on = this.#tap?.on;
     if (on === undefined) return;
     const { receivers, route: { resource = "" } } = message;
-    const node = receivers === undefined ? nodeOf(resource) : "";
-    on(hopOf(message, {
-      time: this.#clock.now(),
-      hop: "controller.send",
-      direction: "down",
-      node,
-      resource: node === "" ? resource : trimNode(resource),
-      outcome: `to ${namesOf(receivers ?? [node])}`,
-    }));
+    const outcome = `to ${namesOf(receivers ?? [nodeOf(resource)])}`;
+    on(hopToHub(message, "controller.send", this.#clock.now(), outcome));
   }
 
   #channel(module: string): BoundedQueue<BusMessage> {

@@ -13,6 +13,7 @@ import { neverAcknowledged } from "../../protocol/apis/reliablesyncs.ts";
 import { type Message, withResource } from "../../protocol/message/message.ts";
 import { nodeOf, trimNode } from "../../protocol/resource/path.ts";
 import type { Bus, BusMessage } from "../beehive/bus.ts";
+import { hopToHub } from "../beehive/hops.ts";
 import type { Module } from "../beehive/modules.ts";
 import type { CloudCoreConfig } from "../config/config.ts";
 import type { Caches } from "../kube/caches.ts";
@@ -174,12 +175,7 @@ export class CloudHub implements Module {
   /** A message from a module of the cloud, for one node or for several. */
   receive(message: BusMessage): void {
     const { clock, tap } = this.#deps;
-    if (tap?.on !== undefined) {
-      const { receivers, route: { resource = "" } } = message;
-      const node = receivers === undefined ? nodeOf(resource) : "";
-      const wire = node === "" ? resource : trimNode(resource);
-      tap.on(hopOf(message, { time: clock.now(), hop: "hub.receive", direction: "down", node, resource: wire }));
-    }
+    tap?.on?.(hopToHub(message, "hub.receive", clock.now()));
     dispatchDownstream({ ...this.#deps, sessions: this.sessions, totals: this.totals }, message);
   }
 

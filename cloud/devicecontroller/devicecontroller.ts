@@ -1,5 +1,5 @@
 // DeviceController: devices and models down to the edges, twins and states up into DeviceStatus.
-import { type HopName, hopOf } from "../../protocol/message/hops.ts";
+import type { HopName } from "../../protocol/message/hops.ts";
 import { type Logger, reasonOf } from "../../base/log/logger.ts";
 import { KeyedWorker } from "../../base/queue/keyed-worker.ts";
 import type { Clock } from "../../base/time/clock.ts";
@@ -7,8 +7,9 @@ import { limits } from "../../protocol/limits.ts";
 import type { Device } from "../../protocol/apis/device.ts";
 import { contentJson, type Message, newMessage } from "../../protocol/message/message.ts";
 import { edgeModules, groups, modules, ok, operations } from "../../protocol/message/names.ts";
-import { nodeOf, trimNode } from "../../protocol/resource/path.ts";
+import { nodeOf } from "../../protocol/resource/path.ts";
 import type { Bus, BusMessage } from "../beehive/bus.ts";
+import { tapFromEdge } from "../beehive/hops.ts";
 import type { Module } from "../beehive/modules.ts";
 import type { CloudCoreConfig } from "../config/config.ts";
 import { KubeApiError } from "../kube/client.ts";
@@ -112,9 +113,7 @@ export class DeviceController implements Module {
   }
 
   #tapAt(hop: HopName, message: Message, node: string, outcome = ""): void {
-    const { clock, tap } = this.#deps;
-    const resource = trimNode(message.route.resource ?? "");
-    tap?.on?.(hopOf(message, { time: clock.now(), hop, direction: "up", node, resource, outcome }));
+    tapFromEdge(this.#deps, hop, message, node, outcome);
   }
 
   /** Where a report points; undefined for what is none. */

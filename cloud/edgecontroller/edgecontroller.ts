@@ -1,5 +1,5 @@
 // EdgeController: pods, configmaps, secrets and nodes down to the edges; registration, status, leases and queries up.
-import { type HopName, hopOf } from "../../protocol/message/hops.ts";
+import type { HopName } from "../../protocol/message/hops.ts";
 import { type Logger, reasonOf } from "../../base/log/logger.ts";
 import { Gate } from "../../base/queue/gate.ts";
 import { KeyedWorker } from "../../base/queue/keyed-worker.ts";
@@ -8,8 +8,9 @@ import { at, textAt } from "../../protocol/apis/kube-object.ts";
 import { limits } from "../../protocol/limits.ts";
 import { modules, operations, resourceTypes } from "../../protocol/message/names.ts";
 import { nodeCommonName, nodeOrganization } from "../../protocol/pki/request.ts";
-import { nodeOf, parseNodePath, trimNode } from "../../protocol/resource/path.ts";
+import { nodeOf, parseNodePath } from "../../protocol/resource/path.ts";
 import type { BusMessage } from "../beehive/bus.ts";
+import { tapFromEdge } from "../beehive/hops.ts";
 import type { Module } from "../beehive/modules.ts";
 import type { CloudCoreConfig } from "../config/config.ts";
 import { configMapFollower } from "./downstream/configmap.ts";
@@ -172,9 +173,7 @@ export class EdgeController implements Module {
   }
 
   #tapAt(hop: HopName, { message, node }: EdgeRequest, outcome = ""): void {
-    const { clock, tap } = this.#deps;
-    const resource = trimNode(message.route.resource ?? "");
-    tap?.on?.(hopOf(message, { time: clock.now(), hop, direction: "up", node, resource, outcome }));
+    tapFromEdge(this.#deps, hop, message, node, outcome);
   }
 
   async #answer(request: EdgeRequest, handler: Handler): Promise<void> {
