@@ -92,8 +92,10 @@ function proxied({ history, node, ref, where }: WhyFacts): Verdict | undefined {
   if (where.hasCloud || !history.some(({ hop }) => hop.startsWith("proxy."))) return undefined;
   const ofNode = history.filter((hop) => hop.node === node);
   const what = describeObject(ref);
+  // An answer to the edge's own request, such as a patch of the pod's status, is not acknowledged.
   const last = ofNode.findLast((hop) =>
-    (hop.hop === "proxy.down" || hop.hop === "proxy.drop") && isAbout(hop, ref) && hop.direction === "down"
+    (hop.hop === "proxy.down" || hop.hop === "proxy.drop") && isAbout(hop, ref) && hop.direction === "down" &&
+    hop.operation !== "response"
   );
   const connection = ofNode.findLast(({ hop }) => hop === "proxy.connect" || hop === "proxy.disconnect");
   if (last === undefined) {

@@ -163,6 +163,12 @@ describe("where cloudcore can't be seen", () => {
     expect(
       ask(connect, hop("proxy.down"), hop("proxy.up", { id: "a", parent: "m", direction: "up", resource: "" })).reason,
     ).toBe("delivered");
+    // The answer to the edge's patch of a status may come after what is asked about.
+    const answer = hop("proxy.down", { id: "b", parent: "p", operation: "response" });
+    expect(
+      ask(connect, hop("proxy.down"), hop("proxy.up", { id: "a", parent: "m", direction: "up", resource: "" }), answer)
+        .reason,
+    ).toBe("delivered");
     expect(ask(hop("proxy.disconnect", { resource: "", outcome: "the edge closed the connection" })).reason).toBe(
       "edge away",
     );
