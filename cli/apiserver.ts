@@ -44,7 +44,7 @@ export async function apiserverCommand(flags: ApiserverFlags): Promise<number> {
     ...(flags.controllers === undefined ? {} : { controllers: flags.controllers }),
     rbac: flags.rbac === true,
   });
-  if (flags.import !== undefined) importObjects(api.resources, await readManifest(flags.import, {}));
+  if (flags.import !== undefined) importObjects(api.resources, await readManifest(flags.import));
   const file = flags.writeKubeconfig ?? defaultKubeconfig;
   await writeKubeconfig(file, api.access);
   await serveUntilInterrupted(

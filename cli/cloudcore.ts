@@ -10,6 +10,7 @@ import { type CloudCoreConfig, defaultConfig, scaled } from "../cloud/config/con
 import type { Address, CloudCoreFile } from "../cloud/config/file.ts";
 import { upstreamLimitsFor } from "../protocol/apis/cloudcore-config.ts";
 import { clusterKubeConfig } from "../cloud/kube/kubeconfig.ts";
+import { refuseTakenCluster } from "../cloud/cloudhub/taken-cluster.ts";
 import { limits } from "../protocol/limits.ts";
 import { consoleFile } from "../scenarios/console/console.ts";
 import { LocalSource } from "../scenarios/tap/local.ts";
@@ -31,6 +32,7 @@ export interface CloudcoreFlags extends KlogFlags, LogFlags {
   readonly kubeconfig?: string;
   readonly advertise?: readonly string[];
   readonly nodeLimit?: number;
+  readonly takeOver?: boolean;
   readonly messages?: string;
   readonly tap?: TapSize;
   readonly timeScale?: number;
@@ -104,11 +106,15 @@ export async function cloudcoreCommand(flags: CloudcoreFlags): Promise<number> {
   const ring = ringOf(flags.tap ?? (isPart ? "off" : limits.servedHopBytes));
   const written = flags.messages === undefined ? undefined : hopFile(flags.messages, logger).on;
   if (written !== undefined) ring.listen(written);
-  await using core = await CloudCore.start({
-    kubeconfig: clusterKubeConfig({
+  const kubeconfig = () =>
+    clusterKubeConfig({
       file: flags.kubeconfig ?? file?.kubeconfig.file ?? "",
       master: flags.kubeconfig === undefined ? file?.kubeconfig.master ?? "" : "",
-    }),
+    });
+  // Who starts a part has looked already.
+  if (!isPart) await refuseTakenCluster(kubeconfig(), flags.takeOver === true);
+  await using core = await CloudCore.start({
+    kubeconfig: kubeconfig(),
     config,
     ...servers,
     tap: ring,

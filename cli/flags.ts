@@ -4,6 +4,7 @@ import { type LogLevel, type LogLevels, parseLevels } from "../base/log/levels.t
 import { chosenControllers } from "../cloud/apiserver/controllers/names.ts";
 import { quantityOf } from "../protocol/apis/quantity.ts";
 import { type Command, InvalidArgumentError } from "commander";
+import { schemas } from "../scenarios/files/schemas.ts";
 
 /** A whole number within bounds. */
 export function integer(low: number, high: number): (text: string) => number {
@@ -84,6 +85,30 @@ export function shard(text: string): { readonly index: number; readonly of: numb
   return { index: Number(index), of: Number(of) };
 }
 
+/** Names with commas between them. */
+export function names(text: string): readonly string[] {
+  const found = text.split(",").map((name) => name.trim()).filter((name) => name !== "");
+  if (found.length === 0) throw new InvalidArgumentError("at least one name is needed");
+  return found;
+}
+
+/** `I/N`: of N parts the I-th, counted from 1, as CI servers count their jobs. */
+export function part(text: string): { readonly index: number; readonly of: number } {
+  const [, index, of] = /^(\d{1,6})\/(\d{1,6})$/.exec(text) ?? [];
+  if (index === undefined || Number(index) < 1 || Number(index) > Number(of)) {
+    throw new InvalidArgumentError("I/N is needed, with I from 1 to N, such as 1/4");
+  }
+  return { index: Number(index) - 1, of: Number(of) };
+}
+
+/** A duration, as scenarios write them. */
+export function duration(text: string): string {
+  if (!new RegExp(schemas.duration.pattern).test(text)) {
+    throw new InvalidArgumentError(`${schemas.duration.description} is needed`);
+  }
+  return text;
+}
+
 /** `--log`: read once it is known what is usual. */
 function levels(text: string): (usual: LogLevel) => LogLevels {
   try {
@@ -98,6 +123,11 @@ const flags: Readonly<Record<string, (command: Command) => Command>> = {
   kubeconfig: (c) => c.option("--kubeconfig <file>", "use this cluster, not the embedded API"),
   writeKubeconfig: (c) =>
     c.option("--write-kubeconfig <file>", "write the embedded API's kubeconfig there (skep-report/kubeconfig)"),
+  target: (c) =>
+    c.option("--target <name>", "where to run: a target of skep.yaml, or a file with one (embedded)")
+      .option("--context <name>", "this context of the kubeconfig, not its current one")
+      .option("--take-over", "serve a cluster that another cloudcore has served, with its CA")
+      .option("--allow-exec", "let scenarios run commands on this machine"),
   cloudcore: (c) =>
     c.option("--cloudcore <host:port>", "use this cloudcore, not ours; the port is its WebSocket's (10000)")
       .option("--enrolment-port <port>", "its enrolment port (the WebSocket's + 2)", integer(1, 65_535))

@@ -1,9 +1,6 @@
 // `--cloudcore HOST[:PORT]` with `--token` or `--certs`: the address of a cloudcore and the credentials of edges.
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
 import { reasonOf } from "../base/log/logger.ts";
 import { type HubAddress, HubAddressError, parseHubAddress } from "../edge-sim/edgehub/hub-address.ts";
-import type { CertificateAuthority } from "../protocol/pki/ca.ts";
 import type { AuthorityData } from "../scenarios/targets/cluster-secrets.ts";
 import { UsageError } from "./failure.ts";
 
@@ -74,32 +71,17 @@ async function issuerOfCluster(file: string): Promise<NonNullable<HubAddress["is
 
 /** Certificates made with the CA in a folder, named as KubeEdge names its files. */
 async function issuerFrom(dir: string): Promise<NonNullable<HubAddress["issue"]>> {
-  const { loadAuthority, derOf } = await import("../protocol/pki/ca.ts");
-  let authority: CertificateAuthority;
+  const { issuerOfFolder } = await import("../scenarios/targets/cluster-secrets.ts");
   try {
-    const [cert, key] = await Promise.all(
-      ["rootCA.crt", "rootCA.key"].map((name) => readFile(join(dir, name), "utf8")),
-    );
-    authority = await loadAuthority(derOf(cert as string), derOf(key as string));
+    return await issuerOfFolder(dir);
   } catch (error) {
     throw new UsageError(`--certs ${dir}: rootCA.crt and rootCA.key (EC, PEM) are needed there: ${reasonOf(error)}`);
   }
-  return await issuerOf(authority);
 }
 
 /** Makes certificates of edges with a CA as its cluster has it. */
 export async function issuerOfData({ cert, key }: AuthorityData): Promise<NonNullable<HubAddress["issue"]>> {
   const { loadAuthority } = await import("../protocol/pki/ca.ts");
+  const { issuerOf } = await import("../scenarios/targets/cluster-secrets.ts");
   return await issuerOf(await loadAuthority(Buffer.from(cert, "base64"), Buffer.from(key, "base64")));
-}
-
-/** Makes certificates of edges with a CA, some thousands a second. */
-async function issuerOf(authority: CertificateAuthority): Promise<NonNullable<HubAddress["issue"]>> {
-  const { bulkIssuer } = await import("../protocol/pki/bulk.ts");
-  const { nodeCommonName, nodeOrganization } = await import("../protocol/pki/request.ts");
-  const issue = bulkIssuer(authority, Date.now());
-  return (node) => {
-    const { certPem, keyPem } = issue({ commonName: nodeCommonName(node), organization: nodeOrganization });
-    return { ca: authority.certPem, cert: certPem, key: keyPem };
-  };
 }

@@ -8,6 +8,7 @@ import { describeFailure, exitCodes } from "./failure.ts";
 import {
   bytes,
   controllerNames,
+  duration,
   integer,
   ipAddress,
   label,
@@ -19,20 +20,18 @@ import {
 } from "./flags.ts";
 import type { CleanFlags } from "./clean.ts";
 import type { FleetFlags } from "./fleet-flags.ts";
+import { finish } from "./finish.ts";
 import { goArguments, withKlogFlags } from "./klog-flags.ts";
+import { scenarioCommands } from "./scenario-commands.ts";
 import type { LoadFlags } from "./load.ts";
 import type { ReplayFlags } from "./replay.ts";
 import type { ResyncFlags } from "./resync.ts";
-import type { RunFlags } from "./run.ts";
-import type { Selection } from "./selection.ts";
 import type { ProxyFlags } from "./proxy.ts";
 import type { DiffFlags } from "./recordings.ts";
 
 import { fieldsHelp } from "./tap-help.ts";
 import type { TapFlags } from "./tap.ts";
 import type { UpFlags } from "./up.ts";
-
-type ListFlags = Selection & { readonly json?: boolean; readonly load?: boolean };
 
 // Node keeps with each TLS connection a few bytes that it cuts from a pool, and with them the whole pool of 64 KiB (Node 26
 // `lib/internal/tls/wrap.js`, ALPNProtocols; `lib/buffer.js`): with ten thousand edges half a gigabyte.
@@ -48,38 +47,7 @@ program.description(
   .configureOutput({ writeErr: (text) => process.stderr.write(text) })
   .exitOverride();
 
-const run = program.command("run [files...]").description(
-  "run scenarios: these files, or the library that comes with skep",
-);
-withFlags(run, [
-  "kubeconfig",
-  "cloudcore",
-  "edges",
-  "seed",
-  "timeScale",
-  "report",
-  "json",
-  "bind",
-  "port",
-  "quiet",
-  "verbose",
-  "select",
-])
-  .option("--record", "keep the messages of each scenario that fails, in recordings/ beside the reports")
-  .option("--bail", "begin no further scenario once one has failed")
-  .option(
-    "--parallel <n>",
-    "scenarios at the same time, each in an environment of its own (4 on the embedded API)",
-    integer(1, 64),
-  )
-  .option(
-    "--retries <n>",
-    "retry a failed scenario up to n times; if it then passes, report it as flaky",
-    integer(0, 100),
-    0,
-  )
-  .addHelpText("after", "\nExample:\n  skep run scenarios/library/pods/1-pod-running.yaml --seed 7")
-  .action(async (files: string[], options: RunFlags) => finish((await import("./run.ts")).runCommand(files, options)));
+scenarioCommands(program);
 
 const up = program.command("up").description("start everything and leave it running: API, cloudcore, edges");
 withFlags(up, [
@@ -95,6 +63,7 @@ withFlags(up, [
   "quiet",
   "verbose",
 ])
+  .option("--take-over", "serve a cluster that another cloudcore has served, with its CA")
   .option("--report <dir>", "the folder of the kubeconfig (skep-report)")
   .addHelpText("after", "\nExample:\n  skep up --edges 5\n  kubectl --kubeconfig skep-report/kubeconfig get nodes")
   .action(async (options: UpFlags) => finish((await import("./up.ts")).upCommand(options)));
@@ -109,6 +78,7 @@ cloudcore.option("--config <file>", "KubeEdge's own cloudcore.yaml, with our swi
     "print the cloudcore.yaml that is equivalent to the conf folder of a cloudcore of KubeEdge v1.1",
   );
 withKlogFlags(cloudcore);
+cloudcore.option("--take-over", "serve a cluster that another cloudcore has served, with its CA");
 withFlags(cloudcore, ["kubeconfig", "timeScale", "json", "bind", "port", "tap", "log", "quiet", "verbose"])
   .option("--messages <file>", "append what happens to every message, at every hop, as lines of JSON")
   .option("--advertise <addr...>", "further names and addresses that edges reach it by")
@@ -311,9 +281,12 @@ withFlags(
   .action(async (options: DoctorFlags) => finish((await import("./doctor.ts")).doctorCommand(options)));
 
 program.command("clean").description(
-  "remove from a cluster the Nodes, devices and models that skep fleet has made there",
+  "remove from a cluster what skep has made there: its fleets, or what runs that were killed have left",
 )
   .option("--kubeconfig <file>", "the cluster")
+  .option("--context <name>", "this context of the kubeconfig, not its current one")
+  .option("--run <id>", "what this run of scenarios or of a load has left; its label is skep/run=ID")
+  .option("--older-than <time>", "what runs have left that began longer ago, such as 1h", duration)
   .option("--dry-run", "only say how many there are")
   .addHelpText("after", "\nExample:\n  skep clean --kubeconfig ~/.kube/config")
   .action(async (options: CleanFlags) => finish((await import("./clean.ts")).cleanCommand(options)));
@@ -337,22 +310,6 @@ withFlags(apiserver, ["writeKubeconfig", "json", "bind", "port", "quiet", "verbo
   .addHelpText("after", "\nExample:\n  skep apiserver --write-kubeconfig kubeconfig --data state")
   .action(async (options: ApiserverFlags) => finish((await import("./apiserver.ts")).apiserverCommand(options)));
 
-const list = program.command("list [files...]").description("list scenarios: of these files, or of the library");
-withFlags(list, ["json", "select"])
-  .option("--load", "the load profiles that come with skep")
-  .addHelpText("after", "\nExample:\n  skep list --tag device")
-  .action(async (files: string[], options: ListFlags) =>
-    finish((await import("./list.ts")).listCommand(files, options))
-  );
-
-program.command("check <files...>").description("read scenario files and say what is wrong with them")
-  .addHelpText("after", "\nExample:\n  skep check my-scenario.yaml")
-  .action(async (files: string[]) => finish((await import("./list.ts")).checkCommand(files)));
-
-program.command("init [file]").description("write a first scenario to change")
-  .addHelpText("after", "\nExample:\n  skep init scenarios/mine.yaml")
-  .action(async (file = "my-scenario.yaml") => finish((await import("./init.ts")).initCommand(file)));
-
 // A reader of our output may stop reading, as `head` does: that is no error.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code === "EPIPE") process.exit(process.exitCode ?? exitCodes.passed);
@@ -363,11 +320,6 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
 function argumentsOf([, script = "", ...given]: readonly string[]): string[] {
   const args = /(^|[/\\])cloudcore$/.test(script) ? ["cloudcore", ...given] : given;
   return args[0] === "cloudcore" ? ["cloudcore", ...goArguments(args.slice(1))] : args;
-}
-
-/** Waits for the command and takes its exit code. */
-async function finish(command: Promise<number>): Promise<void> {
-  process.exitCode = await command;
 }
 
 try {

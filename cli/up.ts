@@ -9,6 +9,7 @@ import { CloudCore } from "../cloud/cloudcore.ts";
 import { defaultConfig, scaled } from "../cloud/config/config.ts";
 import { KubeClient } from "../cloud/kube/client.ts";
 import { loadKubeConfig, type PooledKubeConfig, tokenKubeConfig } from "../cloud/kube/kubeconfig.ts";
+import { refuseTakenCluster } from "../cloud/cloudhub/taken-cluster.ts";
 import { Fleet, fleetLabel } from "../edge-sim/fleet/fleet.ts";
 import { edgecoreTimings, scaledTimings } from "../edge-sim/timings/timings.ts";
 import { kubeedgeCrds } from "../protocol/apis/crds.ts";
@@ -32,6 +33,7 @@ export interface UpFlags extends LogFlags {
   readonly report?: string;
   readonly edges?: number;
   readonly seed?: number;
+  readonly takeOver?: boolean;
   readonly timeScale?: number;
   readonly json?: boolean;
   readonly bind: string;
@@ -75,7 +77,7 @@ export async function upCommand(flags: UpFlags): Promise<number> {
     await writeKubeconfig(file, own.access);
     access = () => tokenKubeConfig(own.access);
     facts.api = own.access.url;
-  }
+  } else await refuseTakenCluster(access(), flags.takeOver === true);
   const kubeconfig = access;
   let ports = { websocket: portOfBlock(flags.port, 1, 10000), https: portOfBlock(flags.port, 2, 10002) };
   const startCore = () =>

@@ -15,7 +15,10 @@ import { countNames, flowNames, gaugeNames } from "../scenarios/load/metrics.ts"
 import { durationOf, edgesOf } from "../scenarios/load/profile.ts";
 import { profileEditorSchema, profileSchema } from "../scenarios/load/schema.ts";
 import { stepTable } from "../scenarios/steps/table.ts";
-import { capabilities } from "../scenarios/model/target.ts";
+import { capabilities, capabilityMeanings } from "../scenarios/model/target.ts";
+import { matrixSchema } from "../scenarios/matrix/schema.ts";
+import { reportSchema } from "../scenarios/report/schema.ts";
+import { targetsSchema } from "../scenarios/targets/description.ts";
 
 type Schema = Readonly<Record<string, unknown>>;
 
@@ -173,12 +176,17 @@ const outputs: Readonly<Record<string, string>> = {
     ["cloudhub", "controllers", "edge"].map((part) => `test/statements/${part}.json`),
   ),
   "scenarios/scenario.schema.json": `${JSON.stringify(editorSchema(stepTable), null, 2)}\n`,
+  "scenarios/target.schema.json": `${JSON.stringify(targetsSchema, null, 2)}\n`,
+  "scenarios/report.schema.json": `${JSON.stringify(reportSchema, null, 2)}\n`,
+  "scenarios/matrix.schema.json": `${JSON.stringify(matrixSchema, null, 2)}\n`,
   "docs/load.md": await between("docs/load.md", await loadReference()),
   "scenarios/load/profile.schema.json": `${JSON.stringify(profileEditorSchema, null, 2)}\n`,
   "docs/library.md": await libraryPage(),
   "docs/scenarios.md": await between(
     "docs/scenarios.md",
-    `${stepReference()}\n\n### Capabilities\n\n${capabilities.map((c) => `\`${c}\``).join(" · ")}`,
+    `${stepReference()}\n\n### Capabilities\n\n| capability | a target has it where |\n|---|---|\n${
+      capabilities.map((name) => `| \`${name}\` | ${capabilityMeanings[name]} |`).join("\n")
+    }`,
   ),
 };
 

@@ -48,6 +48,26 @@ export const errorCodes = {
     meaning: "The edges of a scenario were not ready in time.",
     advice: "look at the reason given for the first edge; on a slow machine use fewer edges or a lower --time-scale",
   },
+  SKEP_TARGET: {
+    meaning: "A target of scenarios is not there, or can't be what its description says.",
+    advice: "correct the description; `skep target check NAME` tries it without running a scenario",
+    endsRun: true,
+  },
+  SKEP_FOREIGN_CLOUDCORE: {
+    meaning: "A cloudcore that is not skep's, and that a target asks to be started, did not start.",
+    advice: "read what it said last; start it by hand with the same kubeconfig to see all of it",
+    endsRun: true,
+  },
+  SKEP_NOT_OURS: {
+    meaning: "Something in a cluster has the name that a run needs, or would be changed by it, and belongs to others.",
+    advice:
+      "let it be, and give what the run makes another name; what an earlier run left is removed by `skep clean --kubeconfig FILE --run ID`",
+  },
+  SKEP_TAKEN_CLUSTER: {
+    meaning: "A cluster has a cloudcore that is not skep's, or the CA of one: ours would serve its edges, too.",
+    advice: "use another cluster, or say --take-over if skep's cloudcore is to serve it from now on, with that CA",
+    endsRun: true,
+  },
   SKEP_HOP_FILTER: {
     meaning: "A filter for messages is not a CEL condition over the fields of a hop.",
     advice: "correct the expression; the message lists the fields",

@@ -20,10 +20,12 @@ import { hasCode, type KubeClient } from "../kube/client.ts";
 import { resources } from "../kube/resource.ts";
 
 /** Where KubeEdge keeps its secrets. */
-const NAMESPACE = "kubeedge";
-const CA_SECRET = "casecret";
+export const SECRETS_NAMESPACE = "kubeedge";
+export const CA_SECRET = "casecret";
 const SERVER_SECRET = "cloudcoresecret";
 const TOKEN_SECRET = "tokensecret";
+/** On the secrets that we make: others mean another cloudcore. */
+export const managedBy = { "app.kubernetes.io/managed-by": "skep" } as const;
 
 /** What the hub needs to serve and to enrol. */
 export interface HubCertificates {
@@ -107,7 +109,7 @@ async function sharedServer(
   authority: CertificateAuthority,
   { advertiseAddress, now }: CertificateOptions,
 ): Promise<KeyPair> {
-  const ref = { resource: resources.secrets, namespace: NAMESPACE, name: SERVER_SECRET };
+  const ref = { resource: resources.secrets, namespace: SECRETS_NAMESPACE, name: SERVER_SECRET };
   const wanted = advertiseAddress.filter((name) => name !== "");
   for (let round = 1;; round++) {
     const stored = await client.find(ref);
@@ -159,7 +161,7 @@ export async function refreshToken(
 }
 
 async function sharedAuthority(client: KubeClient, now: number): Promise<CertificateAuthority> {
-  const ref = { resource: resources.secrets, namespace: NAMESPACE, name: CA_SECRET };
+  const ref = { resource: resources.secrets, namespace: SECRETS_NAMESPACE, name: CA_SECRET };
   const stored = await client.find(ref);
   if (stored !== undefined) return authorityIn(stored);
   const made = await createAuthority("KubeEdge", now);
@@ -185,7 +187,9 @@ async function store(client: KubeClient, name: string, data: Record<string, Uint
     await createSecret(client, name, data);
   } catch (error) {
     if (!hasCode(error, 409)) throw error;
-    await client.patch({ resource: resources.secrets, namespace: NAMESPACE, name }, "merge", { data: encoded(data) });
+    await client.patch({ resource: resources.secrets, namespace: SECRETS_NAMESPACE, name }, "merge", {
+      data: encoded(data),
+    });
   }
 }
 
@@ -193,7 +197,7 @@ async function createSecret(client: KubeClient, name: string, data: Record<strin
   const secret = {
     apiVersion: "v1",
     kind: "Secret",
-    metadata: { name, namespace: NAMESPACE },
+    metadata: { name, namespace: SECRETS_NAMESPACE, labels: managedBy },
     type: "Opaque",
     data: encoded(data),
   };
@@ -202,7 +206,7 @@ async function createSecret(client: KubeClient, name: string, data: Record<strin
   } catch (error) {
     if (!hasCode(error, 404)) throw error;
     // The namespace is missing: this is the first cloudcore of the cluster.
-    const namespace = { apiVersion: "v1", kind: "Namespace", metadata: { name: NAMESPACE } };
+    const namespace = { apiVersion: "v1", kind: "Namespace", metadata: { name: SECRETS_NAMESPACE } };
     await client.create(resources.namespaces, namespace).catch((raced) => {
       if (!hasCode(raced, 409)) throw raced;
     });

@@ -218,6 +218,23 @@ export class KubeClient {
     return found;
   }
 
+  /** Every kind that can be listed and deleted, once, in the version that the server prefers. A group that does not answer is left out. */
+  async removableKinds(): Promise<Resource[]> {
+    const { groups = [] } = await this.call("GET", "/apis") as {
+      readonly groups?: readonly { readonly preferredVersion: { readonly groupVersion: string } }[];
+    };
+    const versions = ["v1", ...groups.map(({ preferredVersion }) => preferredVersion.groupVersion)];
+    const found = await Promise.all(versions.map(async (apiVersion) => {
+      const answer = await this.call("GET", rootOf(apiVersion)).catch(() => ({ resources: [] })) as {
+        readonly resources: readonly Served[];
+      };
+      return answer.resources.filter(({ name, verbs = [] }) =>
+        !name.includes("/") && verbs.includes("list") && verbs.includes("delete")
+      ).map((served) => resourceIn(apiVersion, served));
+    }));
+    return found.flat();
+  }
+
   /** What the server has in place of a kind: the same one in other versions, or else the kinds of its group's versions. */
   async #insteadOf(kind: string, apiVersion: string): Promise<string> {
     const { groups = [] } = await this.call("GET", "/apis") as {
@@ -237,11 +254,9 @@ export class KubeClient {
   #discover(apiVersion: string): Promise<Resource[]> {
     let found = this.#discovered.get(apiVersion);
     if (found === undefined) {
-      const root = apiVersion.includes("/") ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
-      found = this.call("GET", root).then((answer) =>
-        (answer as { resources: { name: string; kind: string; namespaced: boolean }[] }).resources
-          .filter((r) => !r.name.includes("/"))
-          .map((r) => ({ apiVersion, kind: r.kind, plural: r.name, namespaced: r.namespaced }))
+      found = this.call("GET", rootOf(apiVersion)).then((answer) =>
+        (answer as { readonly resources: readonly Served[] }).resources.filter(({ name }) => !name.includes("/"))
+          .map((served) => resourceIn(apiVersion, served))
       );
       this.#discovered.set(apiVersion, found);
       found.catch(() => this.#discovered.delete(apiVersion));
@@ -317,6 +332,22 @@ function rankOf(path: string): Rank {
 }
 
 type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
+
+/** A kind as discovery tells it. */
+interface Served {
+  readonly name: string;
+  readonly kind: string;
+  readonly namespaced: boolean;
+  readonly verbs?: readonly string[];
+}
+
+function rootOf(apiVersion: string): string {
+  return apiVersion.includes("/") ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
+}
+
+function resourceIn(apiVersion: string, { kind, name, namespaced }: Served): Resource {
+  return { apiVersion, kind, plural: name, namespaced };
+}
 
 /** A call without its name. */
 export class NamelessError extends SkepError {

@@ -57,8 +57,8 @@ function pooled(config: KubeConfig): PooledKubeConfig {
   };
 }
 
-/** Reads a kubeconfig file. Throws KubeConfigError where it is missing, unreadable, or names no cluster. */
-export function loadKubeConfig(file: string): PooledKubeConfig {
+/** Reads a kubeconfig file: its current context, or another. Throws KubeConfigError where it is missing, unreadable, or names no cluster. */
+export function loadKubeConfig(file: string, context?: string): PooledKubeConfig {
   let text: string;
   try {
     text = readFileSync(file, "utf8");
@@ -70,6 +70,13 @@ export function loadKubeConfig(file: string): PooledKubeConfig {
     config.loadFromString(text);
   } catch (error) {
     throw new KubeConfigError(`${file} is not a kubeconfig: ${reasonOf(error)}`);
+  }
+  if (context !== undefined) {
+    const names = config.getContexts().map(({ name }) => name);
+    if (!names.includes(context)) {
+      throw new KubeConfigError(`${file} has no context ${context}; it has ${names.join(", ") || "none"}`);
+    }
+    config.setCurrentContext(context);
   }
   if (!config.getCurrentCluster()) {
     throw new KubeConfigError(

@@ -66,6 +66,8 @@ export interface FleetOptions {
   readonly rate?: number;
   /** Appended to the names of all edges, as in `gw-0-k3x9f`. Default: nothing. */
   readonly suffix?: string;
+  /** Labels of all Nodes. Default: none. */
+  readonly labels?: Readonly<Record<string, string>>;
 }
 
 /** The totals of a fleet. */
@@ -177,6 +179,7 @@ export class Fleet {
     const edge = new Edge({
       ...deps,
       ...alike,
+      labels: { ...alike.labels, ...deps.labels },
       hub: sourceAddress === undefined ? hub : { ...hub, sourceAddress },
       name: node,
       address,

@@ -191,6 +191,9 @@ function messagesPlace(context: StepContext, args: PlaceArgs): Place {
       const fits = count !== undefined ? found.length === count : found.length >= (min ?? 1);
       return Promise.resolve({
         value: found,
+        differences: count === undefined
+          ? []
+          : [{ path: "count", at: ["count"], expected: count, found: found.length }],
         missing: fits ? [] : [`expected ${wanted}, found ${found.length}`, ...found.slice(-5).map(describeHop)],
       });
     },
@@ -200,5 +203,6 @@ function messagesPlace(context: StepContext, args: PlaceArgs): Place {
 function lookAt({ match, absent }: PlaceArgs, found: unknown): Look {
   if (absent === true) return { value: found, missing: found === undefined ? [] : ["it is still there"] };
   if (found === undefined) return { value: found, missing: ["it is not there"] };
-  return { value: found, missing: differences(match ?? {}, found).map(describeDifference) };
+  const differing = differences(match ?? {}, found, "", ["match"]);
+  return { value: found, missing: differing.map(describeDifference), differences: differing };
 }

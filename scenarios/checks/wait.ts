@@ -1,6 +1,7 @@
 // Waits for a condition, and reports what was missing when it did not become true.
 import { sleep } from "../../base/time/clock.ts";
 import type { StepContext } from "../model/context.ts";
+import type { Difference } from "../model/match.ts";
 import { StepFailure } from "../model/step-failure.ts";
 
 /** Milliseconds between two looks. */
@@ -9,6 +10,8 @@ const LOOK_EVERY_MS = 20;
 /** What a look finds: nothing missing, or what is, in words. */
 export interface Look {
   readonly missing: readonly string[];
+  /** The same as values, where it is a matter of values. */
+  readonly differences?: readonly Difference[];
   /** The value that was looked at. */
   readonly value?: unknown;
 }
@@ -24,10 +27,12 @@ export async function waitFor(
   const { clock } = context.environment;
   const deadline = clock.now() + ms;
   for (;;) {
-    const { missing, value } = await look();
+    const { differences, missing, value } = await look();
     if (missing.length === 0) return value;
     context.signal.throwIfAborted();
-    if (clock.now() >= deadline) throw new StepFailure(`${what} — not within ${ms} ms`, missing, about);
+    if (clock.now() >= deadline) {
+      throw new StepFailure(`${what} — not within ${ms} ms`, missing, about, differences);
+    }
     await sleep(clock, Math.min(LOOK_EVERY_MS, deadline - clock.now()), context.signal);
   }
 }

@@ -13,15 +13,15 @@ import type { CohortDevices } from "./cohort.ts";
 const shipped = fileURLToPath(new URL("../library/models", import.meta.url));
 
 /**
- * Creates the models and devices of all cohorts, with these labels; what is there already is used. `suffix` is what the fleet
- * appends to its names. Resolves with how many devices each edge gets. Throws CohortError.
+ * Creates the models and devices of all cohorts, with these labels; what is there already is used. `nameOf` is what edges are
+ * called. Resolves with how many devices each edge gets. Throws CohortError.
  */
 export async function createDevices(
   kube: KubeClient,
   namespace: string,
   { fleet, position }: Pick<CohortsFile, "fleet" | "position">,
   labels: Readonly<Record<string, string>> = {},
-  suffix = "",
+  nameOf: (cohort: string, index: number) => string = edgeName,
 ): Promise<Map<string, number>> {
   const perEdge = new Map<string, number>();
   const made = new Set<string>();
@@ -39,7 +39,7 @@ export async function createDevices(
       if (!made.has(`${version} ${wanted.model}`)) await make(placed);
       made.add(`${version} ${wanted.model}`);
       for (let i = 0; i < count; i++) {
-        const edge = edgeName(cohort, i, suffix);
+        const edge = nameOf(cohort, i);
         perEdge.set(edge, (perEdge.get(edge) ?? 0) + each);
         await Promise.all(Array.from({ length: each }, (_, d) => {
           const device = deviceOf(model, wanted, edge, d, namespace);
@@ -54,7 +54,7 @@ export async function createDevices(
 /** A model that is shipped, or stands beside the scenario. Throws CohortError. */
 export async function readModel(name: string, scenarioFile: string): Promise<DeviceModel> {
   const file = await besideOrShipped({ name, what: "model", shipped }, scenarioFile);
-  const model = (await readManifest(file, {})).find((object) => object.kind === "DeviceModel");
+  const model = (await readManifest(file)).find((object) => object.kind === "DeviceModel");
   if (model === undefined) throw new InputFileError(`${file}:1:1: the file holds no DeviceModel`);
   return model as DeviceModel;
 }

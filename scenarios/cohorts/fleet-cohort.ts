@@ -107,16 +107,17 @@ function endpointsOf(
 
 /**
  * Edges of v1.1 can't register: their Nodes are made beforehand, as their operators do; one that a former run left is used.
- * `suffix` is what the fleet appends to its names.
+ * `suffix` is what the fleet appends to its names, `own` are labels of all of them.
  */
 export async function makeNodesOfV11(
   kube: KubeClient,
   fleet: readonly ScenarioCohort[],
   suffix: string,
+  own: Readonly<Record<string, string>> = {},
 ): Promise<void> {
   for (const { cohort, count = 1, labels, version } of fleet) {
     if (version !== "v1.1") continue;
-    const metadata = { labels: { ...labels, [edgeNodeLabel]: "", ...v11Rule.nodeSelector } };
+    const metadata = { labels: { ...labels, ...own, [edgeNodeLabel]: "", ...v11Rule.nodeSelector } };
     await Promise.all(Array.from({ length: count }, async (_, i) => {
       const name = edgeName(cohort, i, suffix);
       try {

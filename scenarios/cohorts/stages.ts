@@ -57,7 +57,7 @@ export async function readStages(names: readonly string[], scenarioFile: string)
   const specs: StageSpec[] = [];
   for (const name of names) {
     const file = await besideOrShipped({ name, what: "stage", shipped }, scenarioFile);
-    const objects = await readObjects(file, {});
+    const objects = await readObjects(file);
     if (objects.length === 0) throw new InputFileError(`${file}:1:1: the file holds no Stage`);
     for (const read of objects) specs.push(specOf(read));
   }

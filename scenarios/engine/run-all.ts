@@ -9,7 +9,8 @@ import type { Scenario } from "../model/scenario.ts";
 import { versionsOf } from "../model/versions.ts";
 
 /** How the run goes. */
-export interface RunAllOptions extends Pick<RunOptions, "steps" | "wrongFiles" | "opened" | "closed" | "record"> {
+export interface RunAllOptions
+  extends Pick<RunOptions, "steps" | "wrongFiles" | "opened" | "closed" | "record" | "observed"> {
   readonly target: Target;
   /** Used where a scenario has no seed of its own, or for all with `forceSeed`. */
   readonly seed: number;
@@ -71,6 +72,7 @@ export async function runAll(scenarios: readonly Scenario[], options: RunAllOpti
   if (impossible !== undefined && done.length === 0) throw impossible;
   const run: RunResult = {
     target: target.name,
+    run: target.run,
     seed,
     timeScale: target.timeScale,
     patience: target.patience,
@@ -79,10 +81,19 @@ export async function runAll(scenarios: readonly Scenario[], options: RunAllOpti
     took: Date.now() - startedAt,
     interrupted: signal.aborted || impossible !== undefined,
     notRun: scenarios.filter((_, i) => results[i] === undefined).map(({ name }) => name),
+    ...judgedIn(done),
     scenarios: done,
     firstMessage,
   };
   return { run, impossible };
+}
+
+/** Invariants by whether any scenario could show what they need. */
+function judgedIn(scenarios: readonly ScenarioResult[]): Pick<RunResult, "judged" | "notJudged"> {
+  const all = scenarios.flatMap(({ invariants }) => invariants);
+  const judged = new Set(all.filter(({ verdict }) => verdict !== "not judged").map(({ name }) => name));
+  const others = new Set(all.map(({ name }) => name).filter((name) => !judged.has(name)));
+  return { judged: [...judged], notJudged: [...others] };
 }
 
 /** A scenario that passes on a later try is flaky: it counts as passed, and is marked. */

@@ -6,7 +6,7 @@ import { reasonOf } from "../../base/log/logger.ts";
 import type { StepTable } from "../model/step-kind.ts";
 import type { Progress } from "../model/progress.ts";
 import { StepFailure } from "../model/step-failure.ts";
-import { isOfTheRun, type Target } from "../model/target.ts";
+import { isOfTheRun, LackingError, type Target } from "../model/target.ts";
 import type { Environment } from "../model/environment.ts";
 import { DEFAULT_WITHIN, type StepContext } from "../model/context.ts";
 import { substitute, unknownVariable, valueAt, type Variables } from "../files/variables.ts";
@@ -14,7 +14,8 @@ import { milliseconds } from "../files/duration.ts";
 import { judgeInvariants } from "./invariants.ts";
 import { latenciesOf } from "./latencies.ts";
 import type { Failure, InvariantResult, ScenarioResult, Shown, StepResult } from "../model/result.ts";
-import { defaultFleet, usesQuic } from "../cohorts/cohort.ts";
+import { defaultFleet } from "../cohorts/cohort.ts";
+import { needsOf } from "./needs.ts";
 import type { Scenario, Step } from "../model/scenario.ts";
 
 export interface RunOptions {
@@ -32,6 +33,8 @@ export interface RunOptions {
   readonly opened?: (environment: Environment) => void;
   /** Called when it has been stopped. */
   readonly closed?: (environment: Environment) => void;
+  /** Called at the end of its steps, before the environment is stopped. */
+  readonly observed?: (scenario: Scenario, environment: Environment) => void;
   /** Keeps the hops of a scenario that has failed; resolves with the file's name, beside the reports. */
   readonly record?: (scenario: Scenario, environment: Environment) => Promise<string>;
 }
@@ -64,13 +67,9 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
     metrics: {},
     times: undefined,
   };
-  const needs = new Set([
-    ...scenario.needs,
-    ...(Object.keys(scenario.cloudcore).length > 0 ? ["cloudcore-settings"] : []),
-    ...(scenario.cloudcore.process ? ["cloudcore-kill"] : []),
-    ...(usesQuic(scenario) ? ["quic"] : []),
-  ]);
-  const lacking = [...needs].filter((need) => !(target.capabilities as ReadonlySet<string>).has(need));
+  const lacking = [...needsOf(scenario, options.steps)].filter((need) =>
+    !(target.capabilities as ReadonlySet<string>).has(need)
+  );
   if (lacking.length > 0) {
     return { ...base, verdict: "skipped", reason: `${target.name} has no ${lacking.join(", ")}`, took: 0 };
   }
@@ -92,6 +91,9 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
     if (options.signal.aborted) {
       return { ...base, verdict: "skipped", reason: reasonOf(options.signal.reason), took: performance.now() - began };
     }
+    if (error instanceof LackingError) {
+      return { ...base, verdict: "skipped", reason: error.message, took: performance.now() - began };
+    }
     if (isOfTheRun(error) && !signal.aborted) throw error;
     const failure = {
       message: `the environment could not be created: ${reasonOf(error)}`,
@@ -106,6 +108,7 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
   const invariants = options.signal.aborted ? [] : await run.judge();
   const metrics = environment.metrics();
   const latencies = latenciesOf(environment.hops.since(0));
+  options.observed?.(scenario, environment);
   // What can't be cleaned up is a finding too, and hides no other.
   const left = await environment.stop().catch((error) => [`the environment could not be stopped: ${reasonOf(error)}`]);
   if (!options.signal.aborted) {
@@ -192,7 +195,7 @@ export class ScenarioRun {
 
   /** One step of a scenario in code; resolves with its value. */
   async step(step: Step): Promise<unknown> {
-    return await this.#once(step, {}, this.#signal, true);
+    return await this.#step(step, {}, this.#signal, true);
   }
 
   /** Waits for what goes on in the background. Rejects with the first of its failures. */
@@ -223,11 +226,14 @@ export class ScenarioRun {
     }
   }
 
-  async #step(step: Step, variables: Variables, signal: AbortSignal, isShown: boolean): Promise<void> {
+  /** Once, or once for each edge of a cohort; resolves with the last value. */
+  async #step(step: Step, variables: Variables, signal: AbortSignal, isShown: boolean): Promise<unknown> {
+    let last: unknown;
     const edges = step.each === undefined ? [undefined] : this.#edgesOf(step.each, step);
     for (const edge of edges) {
-      await this.#once(step, edge === undefined ? variables : { ...variables, EDGE: edge }, signal, isShown);
+      last = await this.#once(step, edge === undefined ? variables : { ...variables, EDGE: edge }, signal, isShown);
     }
+    return last;
   }
 
   async #once(step: Step, variables: Variables, outer: AbortSignal, isShown: boolean): Promise<unknown> {
@@ -297,7 +303,7 @@ export class ScenarioRun {
   }
 
   #edgesOf(cohort: string, step: Step): string[] {
-    const names = this.#environment.fleet.cohort(cohort).map(({ name }) => name);
+    const names = [...this.#environment.edgesOf(cohort)];
     if (names.length > 0) return names;
     throw new FailedStep(step, new StepFailure(`each: there is no cohort "${cohort}"`));
   }
@@ -315,6 +321,7 @@ export class ScenarioRun {
     this.failures.push({
       message,
       details: detailsOf(cause),
+      ...(cause instanceof StepFailure && cause.differences.length > 0 ? { differences: cause.differences } : {}),
       ...(error instanceof FailedStep ? { position: error.step.position } : {}),
       hops: this.#hopsAbout(about),
     });
@@ -354,7 +361,7 @@ function nameOf(step: Step): string {
 }
 
 /** Steps whose texts, alone or in a list, are names of files. */
-const takesFiles: ReadonlySet<string> = new Set(["apply", "delete", "run"]);
+const takesFiles: ReadonlySet<string> = new Set(["apply", "delete", "assert", "run"]);
 
 /**
  * A step's arguments with edge names and variables replaced. Nested steps are replaced only when they run: `$i`
@@ -364,7 +371,11 @@ function argsOf(step: Step, variables: Variables, environment: Environment): unk
   if (step.kind === "parallel") return step.args;
   if (step.kind !== "repeat") {
     const unknown = unknownVariable(step.args, variables);
-    if (unknown === undefined) return substitute(named(step, environment), variables);
+    if (unknown === undefined) {
+      return environment.namesWhole
+        ? named({ ...step, args: substitute(step.args, variables) }, environment)
+        : substitute(named(step, environment), variables);
+    }
     const known = Object.keys(variables).map((name) => `$${name}`).join(", ");
     throw new StepFailure(`there is no variable ${unknown} here; there are ${known}`);
   }

@@ -6,7 +6,7 @@ import { type Document, isNode, LineCounter, parseAllDocuments } from "yaml";
 import { reasonOf } from "../../base/log/logger.ts";
 import { isPlainObject, type KubeObject } from "../../protocol/apis/kube-object.ts";
 import { narrowed } from "../../protocol/json.ts";
-import { substitute, type Variables } from "./variables.ts";
+import { substitute } from "./variables.ts";
 
 /** A file that a scenario or a file of cohorts names can't be read, or holds something else. */
 export class InputFileError extends SkepError {
@@ -47,20 +47,23 @@ export interface ReadObject {
   where(path: readonly (string | number)[]): string;
 }
 
-/** The objects of a file; a `List` is taken apart. Throws InputFileError where it can't be read or holds something else. */
-export async function readManifest(
-  file: string,
-  variables: Variables,
-  named?: (value: unknown) => unknown,
-): Promise<KubeObject[]> {
-  return (await readObjects(file, variables, named)).map(({ object }) => object);
+/** How the objects of a file are read. */
+export interface ReadOptions {
+  /** What is made of each document: variables and names replaced. Default: variables that there are none of stay. */
+  readonly render?: (value: unknown) => unknown;
+  /** Objects may lack a name: they are compared with others, not made. Default: false. */
+  readonly isPartial?: boolean;
 }
 
-/** As readManifest, with positions. `named` is applied to what is written, before variables. */
+/** The objects of a file; a `List` is taken apart. Throws InputFileError where it can't be read or holds something else. */
+export async function readManifest(file: string, options: ReadOptions = {}): Promise<KubeObject[]> {
+  return (await readObjects(file, options)).map(({ object }) => object);
+}
+
+/** As readManifest, with positions. */
 export async function readObjects(
   file: string,
-  variables: Variables,
-  named: (value: unknown) => unknown = (value) => value,
+  { isPartial = false, render = (value) => substitute(value, {}) }: ReadOptions = {},
 ): Promise<ReadObject[]> {
   let text: string;
   try {
@@ -84,8 +87,8 @@ export async function readObjects(
     if (error !== undefined) {
       throw new InputFileError(`${at(error.pos[0])}: the manifest is not YAML: ${error.message.split("\n")[0]}`);
     }
-    const value = substitute(named(valueOf(document, where)), variables);
-    if (value !== null && value !== undefined) objects.push(...objectsIn(value, where, []));
+    const value = render(valueOf(document, where));
+    if (value !== null && value !== undefined) objects.push(...objectsIn(value, where, [], isPartial));
   }
   return objects;
 }
@@ -103,11 +106,12 @@ export function objectsIn(
   value: unknown,
   where: ReadObject["where"],
   path: readonly (string | number)[],
+  isPartial = false,
 ): ReadObject[] {
   const object = value as Partial<KubeObject>;
   const kind = isPlainObject(value) ? object.kind : undefined;
   if (typeof kind === "string" && isList(value)) {
-    return (value.items as unknown[]).flatMap((item, i) => objectsIn(item, where, [...path, "items", i]));
+    return (value.items as unknown[]).flatMap((item, i) => objectsIn(item, where, [...path, "items", i], isPartial));
   }
   const lacks = !isPlainObject(value)
     ? "an object is needed"
@@ -115,11 +119,13 @@ export function objectsIn(
     ? "apiVersion is missing"
     : typeof kind !== "string"
     ? "kind is missing"
-    : typeof object.metadata?.name !== "string"
+    : !isPartial && typeof object.metadata?.name !== "string"
     ? "metadata.name is missing"
     : undefined;
   if (lacks !== undefined) throw new InputFileError(`${where(path)}: this is no Kubernetes object: ${lacks}`);
-  return [{ object: value as KubeObject, where: (inner) => where([...path, ...inner]) }];
+  const { metadata } = object;
+  const named = typeof metadata?.name === "string" ? value : { ...object, metadata: { ...metadata, name: "" } };
+  return [{ object: named as KubeObject, where: (inner) => where([...path, ...inner]) }];
 }
 
 /** `kind: List`, or `DeviceList` and the like. A kind that merely ends so has no items. */

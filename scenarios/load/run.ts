@@ -24,7 +24,8 @@ import {
   type ThresholdResult,
   verdictOf,
 } from "./result.ts";
-import { makeObjects, type Prepared, removeObjects, runLabel } from "./setup.ts";
+import { makeObjects, type Prepared, removeObjects } from "./setup.ts";
+import { runLabel } from "../model/run-label.ts";
 import { Sampler } from "./sampling.ts";
 import type { LoadTarget } from "./target.ts";
 

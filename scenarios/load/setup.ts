@@ -6,10 +6,8 @@ import { atOnce } from "../../base/queue/at-once.ts";
 import { edgeName } from "../../edge-sim/fleet/fleet.ts";
 import type { KubeObject } from "../../protocol/apis/kube-object.ts";
 import { createDevices, readModel } from "../cohorts/devices.ts";
+import { runLabel } from "../model/run-label.ts";
 import { edgesOf, type LoadProfile } from "./profile.ts";
-
-/** On everything that a run makes; its value is the run. */
-export const runLabel = "skep/run";
 
 /** A device that can be made to report, and asked for another value. */
 export interface LoadDevice {

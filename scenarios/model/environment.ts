@@ -4,6 +4,7 @@ import type { Logger } from "../../base/log/logger.ts";
 import type { Clock } from "../../base/time/clock.ts";
 import type { Inspector } from "../../cloud/inspector.ts";
 import type { KubeClient } from "../../cloud/kube/client.ts";
+import type { KeptObjects } from "./kept-objects.ts";
 import type { Fleet } from "../../edge-sim/fleet/fleet.ts";
 
 /** Milliseconds the parts took to be there. */
@@ -29,8 +30,16 @@ export interface Environment {
   readonly namespace: string;
   /** Whether others use this cluster, too: what is in other namespaces is not the scenario's. */
   readonly isShared: boolean;
+  /** What everything is labelled with that is made in a cluster of others; empty elsewhere. */
+  readonly labels: Readonly<Record<string, string>>;
+  /** What is made outside the scenario's namespace, and removed at its end; undefined where the cluster is the scenario's own. */
+  readonly kept: KeptObjects | undefined;
   /** A value with the names of edges that a scenario writes, such as `gw-0`, as these are called here. */
   named<T>(value: T): T;
+  /** Whether variables must have been replaced before: names here are not made of those that the scenario writes. */
+  readonly namesWhole: boolean;
+  /** The edges of a cohort, as they are called here; none where there is no such cohort. */
+  edgesOf(cohort: string): readonly string[];
   readonly fleet: Fleet;
   /** The hops of both ends, as far as they are ours. */
   readonly hops: HopRing;

@@ -4,6 +4,8 @@ import { show } from "../files/show.ts";
 /** One place where the value differs. `path` is as in JavaScript: `status.twins[0].reported`. */
 export interface Difference {
   readonly path: string;
+  /** The way to it in what was expected: keys, and places in lists. */
+  readonly at: readonly (string | number)[];
   readonly expected: unknown;
   readonly found: unknown;
 }
@@ -16,24 +18,32 @@ const itemKeys = ["propertyName", "name", "type"] as const;
  * `propertyName`, `name` or `type` where they have one, taints by `key` and `effect`, else by position. `{ $matches: "…" }` is a regular expression,
  * `{ $length: n }` the length of a text or list.
  */
-export function differences(expected: unknown, found: unknown, path = ""): Difference[] {
+export function differences(
+  expected: unknown,
+  found: unknown,
+  path = "",
+  at: Difference["at"] = [],
+): Difference[] {
   if (isLength(expected)) {
     const length = typeof found === "string" || Array.isArray(found) ? found.length : undefined;
-    return length === expected.$length ? [] : [{ path: `${path}.length`, expected: expected.$length, found: length }];
+    if (length === expected.$length) return [];
+    return [{ path: `${path}.length`, at: [...at, "$length"], expected: expected.$length, found: length }];
   }
   if (isPattern(expected)) {
     const fits = typeof found === "string" && new RegExp(expected.$matches).test(found);
-    return fits ? [] : [{ path, expected: `text that matches /${expected.$matches}/`, found }];
+    return fits ? [] : [{ path, at: [...at, "$matches"], expected: `text that matches /${expected.$matches}/`, found }];
   }
-  if (Array.isArray(expected)) return listDifferences(expected, found, path);
+  if (Array.isArray(expected)) return listDifferences(expected, found, path, at);
   if (typeof expected === "object" && expected !== null) {
-    if (typeof found !== "object" || found === null || Array.isArray(found)) return [{ path, expected, found }];
+    if (typeof found !== "object" || found === null || Array.isArray(found)) {
+      return [{ path, at, expected, found }];
+    }
     return Object.entries(expected).flatMap(([key, value]) => {
       const inner = Object.hasOwn(found, key) ? (found as Record<string, unknown>)[key] : undefined;
-      return differences(value, inner, path === "" ? key : `${path}.${key}`);
+      return differences(value, inner, path === "" ? key : `${path}.${key}`, [...at, key]);
     });
   }
-  return isSame(expected, found) ? [] : [{ path, expected, found }];
+  return isSame(expected, found) ? [] : [{ path, at, expected, found }];
 }
 
 /** A long whole number is a BigInt or not, by where it was read: its value counts. */
@@ -43,22 +53,27 @@ function isSame(expected: unknown, found: unknown): boolean {
   return isNumber(expected) && isNumber(found) && typeof expected !== typeof found && expected == found;
 }
 
-function listDifferences(expected: unknown[], found: unknown, path: string): Difference[] {
-  if (!Array.isArray(found)) return [{ path, expected, found }];
+function listDifferences(expected: unknown[], found: unknown, path: string, at: Difference["at"]): Difference[] {
+  if (!Array.isArray(found)) return [{ path, at, expected, found }];
   return expected.flatMap((item, index) => {
+    const here = [...at, index];
     if (isTaint(item)) {
-      const at = found.findIndex((other) => isTaint(other) && other.key === item.key && other.effect === item.effect);
+      const there = found.findIndex((other) =>
+        isTaint(other) && other.key === item.key && other.effect === item.effect
+      );
       const name = `${path}[key=${String(item.key)},effect=${String(item.effect)}]`;
-      return at === -1 ? [{ path: name, expected: item, found: undefined }] : differences(item, found[at], name);
+      if (there === -1) return [{ path: name, at: here, expected: item, found: undefined }];
+      return differences(item, found[there], name, here);
     }
     const key = typeof item === "object" && item !== null ? itemKeys.find((k) => Object.hasOwn(item, k)) : undefined;
-    if (key === undefined) return differences(item, found[index], `${path}[${index}]`);
+    if (key === undefined) return differences(item, found[index], `${path}[${index}]`, here);
     const id = (item as Record<string, unknown>)[key];
-    const at = found.findIndex((other) =>
+    const there = found.findIndex((other) =>
       typeof other === "object" && other !== null && (other as Record<string, unknown>)[key] === id
     );
-    if (at === -1) return [{ path: `${path}[${key}=${String(id)}]`, expected: item, found: undefined }];
-    return differences(item, found[at], `${path}[${key}=${String(id)}]`);
+    const name = `${path}[${key}=${String(id)}]`;
+    if (there === -1) return [{ path: name, at: here, expected: item, found: undefined }];
+    return differences(item, found[there], name, here);
   });
 }
 

@@ -1,6 +1,7 @@
 // What a run has found: the data that every report is made of.
 import type { HopRecord } from "../../base/hop/hop.ts";
 import type { StartTimes } from "./environment.ts";
+import type { Difference } from "./match.ts";
 import type { Position } from "../files/position.ts";
 
 export type Verdict = "passed" | "failed" | "skipped";
@@ -11,6 +12,8 @@ export interface Failure {
   readonly details: readonly string[];
   /** The file's line, where a step is to blame. */
   readonly position?: Position;
+  /** What was found instead of what the step's arguments say. */
+  readonly differences?: readonly Difference[];
   /** The last messages that had to do with it, oldest first. */
   readonly hops: readonly HopRecord[];
 }
@@ -87,6 +90,8 @@ export interface Versions {
 /** A whole run. */
 export interface RunResult {
   readonly target: string;
+  /** The label `skep/run` of everything that it made in a cluster of others. */
+  readonly run: string;
   readonly seed: number;
   readonly timeScale: number;
   readonly patience: number;
@@ -97,6 +102,9 @@ export interface RunResult {
   readonly interrupted: boolean;
   /** Names of scenarios that had no turn. */
   readonly notRun: readonly string[];
+  /** Invariants that were judged in one scenario at least, and those for which the target showed too little. */
+  readonly judged: readonly string[];
+  readonly notJudged: readonly string[];
   readonly scenarios: readonly ScenarioResult[];
   readonly firstMessage: FirstMessage | undefined;
 }

@@ -15,12 +15,41 @@ export const capabilities = [
   "cloudcore-kill",
   "apiserver-restart",
   "cloud-messages",
+  "cloud-metrics",
   "enrolment",
   "quic",
   "csi",
   "services",
+  "legacy-edges",
+  "edge-control",
+  "edge-stores",
+  "edge-messages",
+  "exec",
 ] as const;
 export type Capability = typeof capabilities[number];
+
+/** What each of them means, for the reference. */
+export const capabilityMeanings: Readonly<Record<Capability, string>> = {
+  pods: "pods run on its edges",
+  configmaps: "edges get the configmaps and secrets of their pods",
+  "device-twins": "its edges have devices that report and take values",
+  "link-faults": "the links of its edges can be made bad",
+  "cloudcore-restart": "its cloudcore can be stopped and started",
+  "cloudcore-settings": "its cloudcore can be set up as the scenario says",
+  "cloudcore-kill": "its cloudcore has a process that can be killed",
+  "apiserver-restart": "its API server can be restarted",
+  "cloud-messages": "what its cloudcore does with each message can be seen",
+  "cloud-metrics": "the gauges and counters of its cloudcore can be seen",
+  enrolment: "its edges enrol with a token",
+  quic: "its cloudcore has a QUIC server",
+  csi: "its cloudcore has the CSI driver's socket",
+  services: "its cloudcore sends services and endpoints to edges of v1.1",
+  "legacy-edges": "it takes edges of KubeEdge v1.1, with devices of v1alpha1",
+  "edge-control": "its edges can be started, stopped and made to ask or to fail",
+  "edge-stores": "what its edges hold, and what their devices have, can be seen",
+  "edge-messages": "what its edges send and get can be seen",
+  exec: "commands may be run on this machine: --allow-exec",
+};
 
 /**
  * Whether an environment that can't be made for one scenario can't be made for the others either. All else is that scenario's own: its
@@ -32,13 +61,20 @@ export function isOfTheRun(error: unknown): boolean {
   return factsOf(error)?.endsRun === true;
 }
 
+/** A target that turns out to lack what a scenario needs, such as Nodes: the scenario is skipped with the reason. */
+export class LackingError extends Error {}
+
 /** A place to run scenarios. */
 export interface Target {
   readonly name: string;
   readonly capabilities: ReadonlySet<Capability>;
   readonly timeScale: number;
   readonly patience: number;
-  /** An environment for one scenario. Rejects where it can't be opened: then nothing is left running. */
+  /** Scenarios that may run at the same time: each in a world of its own, or one by one in one that they share. */
+  readonly parallel: number;
+  /** What is on the label `skep/run` of everything that is made in a cluster of others. */
+  readonly run: string;
+  /** An environment for one scenario. Rejects with LackingError where it turns out to lack what the scenario needs, and where it can't be opened: then nothing is left running. */
   open(scenario: Scenario, seed: number, signal: AbortSignal): Promise<Environment>;
   close(): Promise<void>;
 }

@@ -83,6 +83,7 @@ export function terminalReport(
         for (const text of tableLines(run, (verdict, text) => paint[verdict](text))) line(text);
         line();
         if (run.firstMessage !== undefined) line(firstMessageLine(run));
+        if (run.notJudged.length > 0) line(`not judged on this target: ${run.notJudged.join("; ")}`);
       }
       for (const place of places) line(place);
       line(totalsLine(run));

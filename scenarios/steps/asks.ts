@@ -47,6 +47,7 @@ export const askStep = {
     },
     not: { required: ["match", "answered"] },
   },
+  needs: () => ["edge-control"],
   async run(context: StepContext, args: AskArgs) {
     const { clock, fleet } = context.environment;
     const edge = edgeNamed(fleet.get(args.edge), args.edge, fleet.edges());
@@ -135,6 +136,7 @@ export const volumeStep = {
     },
     oneOf: [{ required: ["create"] }, { required: ["delete"] }, { required: ["publish"] }, { required: ["unpublish"] }],
   },
+  needs: () => ["csi"],
   async run({ environment, within, signal }: StepContext, args: VolumeArgs) {
     if (environment.csi === undefined) {
       throw new StepFailure("the cloudcore serves no CSI driver here: say cloudcore: { csi: true }");

@@ -37,6 +37,7 @@ export const reportStep = {
     },
     additionalProperties: schemas.value,
   },
+  needs: () => ["device-twins"],
   run(context: StepContext, args: DeviceArgs) {
     const { device, state, refused = false, ...values } = args;
     const [edge, id] = find(context, device);
@@ -63,6 +64,7 @@ export const setStep = {
     properties: { device: { type: "string" } },
     additionalProperties: schemas.value,
   },
+  needs: () => ["device-twins"],
   run(context: StepContext, args: DeviceArgs) {
     const { device, ...values } = args;
     const [edge, id] = find(context, device);

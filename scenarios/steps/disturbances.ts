@@ -46,6 +46,7 @@ export const edgeStep = {
     },
     oneOf: [{ required: ["stop"] }, { required: ["start"] }, { required: ["restart"] }, { required: ["join"] }],
   },
+  needs: () => ["edge-control"],
   async run(context: StepContext, args: EdgeArgs) {
     const { fleet } = context.environment;
     if (args.join !== undefined) {
@@ -105,6 +106,7 @@ export const faultStep = {
     }, { required: ["heal"] }],
     oneOf: [{ required: ["edge"] }, { required: ["cohort"] }],
   },
+  needs: () => ["link-faults"],
   async run(context: StepContext, args: FaultArgs) {
     const over = putFault(linksOf(context, args), args, context.environment.clock, context.signal);
     if (over === undefined) return;
@@ -180,6 +182,10 @@ export const restartStep = {
         },
       },
     ],
+  },
+  needs: (args: RestartArgs | RestartArgs["what"]) => {
+    const { what, kill = false } = typeof args === "string" ? { what: args } : args;
+    return [what === "apiserver" ? "apiserver-restart" : kill ? "cloudcore-kill" : "cloudcore-restart"];
   },
   async run(context: StepContext, args: RestartArgs | RestartArgs["what"]) {
     const { what, down = "0ms", wait = true, kill = false } = typeof args === "string" ? { what: args } : args;

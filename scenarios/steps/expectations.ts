@@ -10,6 +10,7 @@ import { holdsFor, waitFor } from "../checks/wait.ts";
 import { type Schema, schemas } from "../files/schemas.ts";
 import { StepFailure } from "../model/step-failure.ts";
 import type { StepKind } from "../model/step-kind.ts";
+import type { Capability } from "../model/target.ts";
 
 const placeProperties = {
   at: {
@@ -29,6 +30,20 @@ const placeProperties = {
   min: { type: "integer", minimum: 1 },
 } as const satisfies Record<string, Schema>;
 
+/** What a target must show so that one can look there. */
+function needsOfPlace({ at, where = "" }: PlaceArgs): readonly Capability[] {
+  switch (at.split("/")[0]) {
+    case "kube":
+      return [];
+    case "metrics":
+      return ["cloud-metrics"];
+    case "messages":
+      return /"(kube|controller|bus|hub)\./.test(where) ? ["cloud-messages"] : ["edge-messages"];
+    default:
+      return ["edge-stores"];
+  }
+}
+
 /** What the step takes. */
 export interface ExpectArgs extends PlaceArgs {
   readonly within?: string;
@@ -44,6 +59,7 @@ export const expectStep = {
     additionalProperties: false,
     properties: { ...placeProperties, within: schemas.duration, settle: schemas.duration },
   },
+  needs: needsOfPlace,
   async run(context: StepContext, args: ExpectArgs) {
     const place = placeOf(context, args);
     const value = await waitFor(context, context.within(args.within), place.what, place.about, () => place.look());
@@ -70,6 +86,7 @@ export const neverStep = {
   name: "never",
   summary: "Something is not so, for a time.",
   schema: holdSchema,
+  needs: needsOfPlace,
   async run(context: StepContext, args: HoldArgs) {
     if (args.at === "messages") return await neverMessages(context, args);
     const place = placeOf(context, args);
@@ -104,6 +121,7 @@ export const alwaysStep = {
   name: "always",
   summary: "Something is so, and stays so for a time.",
   schema: holdSchema,
+  needs: needsOfPlace,
   async run(context: StepContext, args: HoldArgs) {
     const place = placeOf(context, args);
     await holdsFor(context, milliseconds(args.for), `always: ${place.what}`, place.about, () => place.look());

@@ -1,9 +1,10 @@
 // Steps that change the cluster: apply, patch, delete.
 import { sleep } from "../../base/time/clock.ts";
 import type { KubeObject } from "../../protocol/apis/kube-object.ts";
-import { hasCode, KubeApiError, UnknownKindError } from "../../cloud/kube/client.ts";
+import { hasCode, KubeApiError, type ObjectRef, UnknownKindError } from "../../cloud/kube/client.ts";
 import type { Resource } from "../../cloud/kube/resource.ts";
 import type { StepContext } from "../model/context.ts";
+import type { KeptObjects } from "../model/kept-objects.ts";
 import type { Manifest, ObjectName } from "../model/scenario.ts";
 import { loadManifest } from "./manifest-argument.ts";
 import { explainFields } from "./field-names.ts";
@@ -18,7 +19,7 @@ const UNREACHABLE_TRIES = 50;
 const UNREACHABLE_WAIT_MS = 100;
 
 /** Does a call; a server that is just being restarted is asked again, a refusal is a failure of the step. */
-async function calling<T>(
+export async function calling<T>(
   context: StepContext,
   what: string,
   about: string,
@@ -41,7 +42,7 @@ async function calling<T>(
   }
 }
 
-async function placeOf(
+export async function placeOf(
   { environment }: StepContext,
   object: { readonly apiVersion?: string; readonly kind?: string },
   namespace?: string,
@@ -50,6 +51,25 @@ async function placeOf(
     throw error instanceof UnknownKindError ? new StepFailure(error.message) : error;
   });
   return { resource, namespace: resource.namespaced ? namespace ?? environment.namespace : "" };
+}
+
+/** The object that is named, which may be changed. Rejects with StepFailure for a kind that there isn't, and with NotOursError. */
+export async function refOf(context: StepContext, { name, namespace: given, ...kind }: ObjectName): Promise<ObjectRef> {
+  const { resource, namespace } = await placeOf(context, kind, given);
+  const ref = { resource, namespace, name };
+  await outside(context, ref);
+  return ref;
+}
+
+/**
+ * In a cluster of others, an object that is not in the scenario's namespace must be the run's own. Gives what remembers new ones; undefined
+ * for objects that go with the namespace. Rejects with NotOursError.
+ */
+async function outside({ environment }: StepContext, ref: ObjectRef): Promise<KeptObjects | undefined> {
+  const { kept, namespace } = environment;
+  if (kept === undefined || ref.namespace === namespace) return undefined;
+  await kept.refuseForeign(ref);
+  return kept;
 }
 
 export const applyStep = {
@@ -61,13 +81,25 @@ export const applyStep = {
     for (const object of await loadManifest(args, context)) {
       const { resource, namespace } = await placeOf(context, object, object.metadata.namespace);
       const { name } = object.metadata;
-      const placed = { ...object, metadata: { ...object.metadata, ...(namespace === "" ? {} : { namespace }) } };
+      const { labels } = context.environment;
+      const placed = {
+        ...object,
+        metadata: {
+          ...object.metadata,
+          ...(namespace === "" ? {} : { namespace }),
+          ...(Object.keys(labels).length === 0 ? {} : { labels: { ...object.metadata.labels, ...labels } }),
+        },
+      };
+      const ref = { resource, namespace, name };
+      const kept = await outside(context, ref);
       last = await calling(context, `apply ${object.kind} ${name}`, name, async () => {
         try {
-          return await context.environment.kube.patch({ resource, namespace, name }, "merge", placed, "", strict);
+          return await context.environment.kube.patch(ref, "merge", placed, "", strict);
         } catch (error) {
           if (!hasCode(error, 404)) throw error;
-          return await context.environment.kube.create(resource, placed, strict);
+          const made = await context.environment.kube.create(resource, placed, strict);
+          kept?.keep(ref);
+          return made;
         }
       }, resource);
     }
@@ -102,15 +134,14 @@ export const patchStep = {
   },
   async run(context: StepContext, args: PatchArgs) {
     const { object } = args;
-    const { resource, namespace } = await placeOf(context, object, object.namespace);
+    const ref = await refOf(context, object);
     const kind = args.json !== undefined ? "json" : args.merge !== undefined ? "merge" : "strategic";
-    const ref = { resource, namespace, name: object.name };
     return await calling(
       context,
       `patch ${object.kind} ${object.name}`,
       object.name,
       () => context.environment.kube.patch(ref, kind, args[kind], args.subresource ?? "", strict),
-      resource,
+      ref.resource,
     );
   },
 } as const satisfies StepKind;
@@ -140,11 +171,16 @@ export const deleteStep = {
   },
   async run(context: StepContext, args: Manifest | NamedDeletion) {
     for (const { name, apiVersion, kind, namespace: given, grace } of await deletions(args, context)) {
-      const { resource, namespace } = await placeOf(context, { apiVersion, kind }, given);
+      const ref = await refOf(context, {
+        apiVersion,
+        kind,
+        name,
+        ...(given === undefined ? {} : { namespace: given }),
+      });
       await calling(context, `delete ${kind} ${name}`, name, async () => {
         try {
           await context.environment.kube.delete(
-            { resource, namespace, name },
+            ref,
             grace === undefined ? {} : { gracePeriodSeconds: grace },
           );
         } catch (error) {

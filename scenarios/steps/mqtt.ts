@@ -25,6 +25,7 @@ export const publishStep = {
       payload: { description: "a text as it is, anything else as JSON. Default: empty" },
     },
   },
+  needs: () => ["edge-control"],
   async run({ environment }: StepContext, { edge: name, payload = "", topic }: PublishArgs) {
     const edge = edgeNamed(environment.fleet.get(name), name, environment.fleet.edges());
     const url = edge.bus?.url ?? "";

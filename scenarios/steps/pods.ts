@@ -35,6 +35,7 @@ export const podsStep = {
     },
     oneOf: [{ required: ["pod", "do"] }, { required: ["image", "pullable"] }],
   },
+  needs: () => ["edge-control"],
   run(context: StepContext, args: PodsArgs) {
     const { fleet, namespace } = context.environment;
     if (args.image !== undefined) {

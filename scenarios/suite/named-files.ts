@@ -1,9 +1,11 @@
 // Reads every file that a scenario names, as a run would, and tells what is wrong with them before anything is started.
+import { resolve } from "node:path";
 import { reasonOf } from "../../base/log/logger.ts";
 import { fileBeside, objectsIn, readObjects } from "../files/manifest.ts";
 import type { CohortDevices } from "../cohorts/cohort.ts";
 import { type Position, positionText } from "../files/position.ts";
 import type { Scenario, Step } from "../model/scenario.ts";
+import { stepsIn } from "../engine/needs.ts";
 import { loadStepModule } from "../steps/flow.ts";
 import { SkepError } from "../../base/error/skep-error.ts";
 import { cohortOf } from "../cohorts/fleet-cohort.ts";
@@ -12,7 +14,7 @@ import { readModel } from "../cohorts/devices.ts";
 type Named = Pick<Scenario, "fleet" | "position" | "where"> & Partial<Pick<Scenario, "steps" | "catch" | "finally">>;
 
 /** Steps whose files are objects. */
-const manifestSteps: ReadonlySet<string> = new Set(["apply", "delete"]);
+const manifestSteps: ReadonlySet<string> = new Set(["apply", "delete", "assert"]);
 
 /**
  * What is wrong with the models, tables, stages, manifests and modules that a scenario or a file of cohorts names: a line each,
@@ -47,28 +49,39 @@ export async function wrongFiles(named: Named): Promise<string[]> {
     await check(where(["devices"]), () => cohortOf({ ...rest, devices: good }, file, { timeScale: 1 }));
   }
   const steps = [...named.steps ?? [], ...named.catch ?? [], ...named.finally ?? []];
-  for (const step of allSteps(steps)) await check(step.position, () => readFilesOf(step, named));
+  for (const step of stepsIn(steps)) await check(step.position, () => readFilesOf(step, named));
   return [...new Set(wrong)];
 }
 
-/** Steps, and steps inside steps. */
-function* allSteps(steps: readonly Step[]): Generator<Step> {
-  for (const step of steps) {
-    yield step;
-    const { args, kind } = step;
-    if (kind === "parallel") yield* allSteps(args as readonly Step[]);
-    if (kind === "repeat") yield* allSteps((args as { readonly steps: readonly Step[] }).steps);
-  }
+/** The files of a scenario, as absolute paths: its own, and those that it names, as far as they are known before the run. */
+export function filesOf({ catch: onFailure, finally: atEnd, fleet, position, steps }: Scenario): string[] {
+  const beside = (name: string) => resolve(fileBeside(name, position.file));
+  const named = stepsIn([...steps, ...onFailure, ...atEnd]).flatMap(({ args, kind }) => {
+    if (kind !== "run" && !manifestSteps.has(kind)) return [];
+    return manifestParts(args).filter((part) => typeof part === "string" && !part.includes("$"));
+  });
+  const ofFleet = fleet.flatMap(({ devices = [], stages = [] }) => [
+    ...devices.flatMap(({ model }) => [`${model}.yaml`, model]),
+    ...stages.flatMap((stage) => typeof stage === "string" ? [`${stage}.yaml`, stage] : []),
+  ]);
+  return [resolve(position.file), ...[...named as string[], ...ofFleet].map(beside)];
+}
+
+/** What a step is given: one file or object, several, or `objects` beside other words. */
+function manifestParts(args: unknown): readonly unknown[] {
+  const inner = typeof args === "object" && args !== null && "objects" in args ? args.objects : args;
+  return Array.isArray(inner) ? inner : [inner];
 }
 
 async function readFilesOf({ args, kind, position }: Step, scenario: Named): Promise<void> {
   if (kind === "run" && typeof args === "string" && !args.includes("$")) await loadStepModule(args, scenario);
   if (!manifestSteps.has(kind)) return;
-  for (const part of Array.isArray(args) ? args : [args]) {
+  const isPartial = kind === "assert";
+  for (const part of manifestParts(args)) {
     if (typeof part === "string" && !part.includes("$")) {
-      await readObjects(fileBeside(part, scenario.position.file), {});
+      await readObjects(fileBeside(part, scenario.position.file), { isPartial });
     }
     const isNamedDeletion = kind === "delete" && typeof part === "object" && part !== null && "object" in part;
-    if (typeof part === "object" && !isNamedDeletion) objectsIn(part, () => positionText(position), []);
+    if (typeof part === "object" && !isNamedDeletion) objectsIn(part, () => positionText(position), [], isPartial);
   }
 }

@@ -17,11 +17,11 @@ import { type Scenario, type ScenarioFields, type Step, type StepRunner, withDef
 import { parserDefs, scenarioSchema } from "../engine/schema.ts";
 
 /** Steps that only make sense in files: code has loops and promises. */
-type FileOnly = "repeat" | "parallel" | "run";
+type FileOnly = "repeat" | "parallel";
 type Kinds = Omit<typeof stepKinds, FileOnly>;
 
 /** The words a step may carry beside its own. */
-export type StepWords = Pick<Partial<Step>, "name" | "id" | "timeout">;
+export type StepWords = Pick<Partial<Step>, "name" | "id" | "timeout" | "if" | "each" | "as">;
 
 /**
  * The steps as functions. Each takes what the step takes in a file and resolves with its value: the object for `apply`,
@@ -44,7 +44,7 @@ export interface Session extends StepFunctions {
   messages(where?: string): HopRecord[];
 }
 
-const fileOnly: ReadonlySet<string> = new Set(["repeat", "parallel", "run"] satisfies FileOnly[]);
+const fileOnly: ReadonlySet<string> = new Set(["repeat", "parallel"] satisfies FileOnly[]);
 const ajv = new Ajv({ allErrors: true, strict: false });
 let checkOptions: ValidateFunction | undefined;
 const checks = new Map<string, ValidateFunction>();

@@ -10,7 +10,8 @@ import { bootstrapToken } from "./cluster-secrets.ts";
 
 /** What it is started with. */
 export interface CloudProcessOptions {
-  readonly access: { readonly url: string; readonly ca: string; readonly token: string };
+  /** The embedded API, or a kubeconfig file. */
+  readonly access: string | { readonly url: string; readonly ca: string; readonly token: string };
   readonly bind: string;
   readonly timeScale: number;
   readonly flags: readonly string[];
@@ -34,7 +35,7 @@ export class CloudProcess {
   static async start(options: CloudProcessOptions): Promise<CloudProcess> {
     const cloud = new CloudProcess(options, await mkdtemp(join(tmpdir(), "skep-cloudcore-")));
     try {
-      await writeKubeconfig(join(cloud.#dir, "kubeconfig"), options.access);
+      if (typeof options.access !== "string") await writeKubeconfig(join(cloud.#dir, "kubeconfig"), options.access);
       await cloud.start();
     } catch (error) {
       await cloud[Symbol.asyncDispose]();
@@ -53,11 +54,11 @@ export class CloudProcess {
   /** Settles when it is ready. Rejects with its output where it ends instead. */
   async start(): Promise<void> {
     if (this.#child !== undefined) return;
-    const { bind, flags, port, timeScale } = this.#options;
+    const { access, bind, flags, port, timeScale } = this.#options;
     const child = await Child.start("the cloudcore", [
       "cloudcore",
       "--kubeconfig",
-      join(this.#dir, "kubeconfig"),
+      typeof access === "string" ? access : join(this.#dir, "kubeconfig"),
       "--port",
       String(port),
       "--bind",

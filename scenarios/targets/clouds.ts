@@ -7,9 +7,8 @@ import type { Tap } from "../../base/hop/hop.ts";
 import type { HopRing } from "../../base/hop/ring.ts";
 import type { Random } from "../../base/random/random.ts";
 import type { Clock } from "../../base/time/clock.ts";
-import type { ApiServer } from "../../cloud/apiserver/apiserver.ts";
+import type { ApiAccess } from "../../cloud/apiserver/apiserver.ts";
 import { CloudCore } from "../../cloud/cloudcore.ts";
-import { defaultConfig, scaled } from "../../cloud/config/config.ts";
 import type { KubeClient } from "../../cloud/kube/client.ts";
 import type { Inspector } from "../../cloud/inspector.ts";
 import type { PooledKubeConfig } from "../../cloud/kube/kubeconfig.ts";
@@ -22,6 +21,7 @@ import { milliseconds } from "../files/duration.ts";
 import type { ScenarioCloudcore } from "../model/scenario.ts";
 import { StepFailure } from "../model/step-failure.ts";
 import type { LocalOptions } from "./local-options.ts";
+import { cloudTimingsOf } from "./timings.ts";
 
 /** Our cloudcore, in this process or in one of its own. */
 export interface Cloud {
@@ -75,7 +75,7 @@ export async function localCloud(
       core = await CloudCore.start({
         kubeconfig: access(),
         config: {
-          ...scaled(defaultConfig, options.timeScale),
+          ...cloudTimingsOf(options),
           advertiseAddress: ["127.0.0.1", "localhost", options.bind],
           ...(nodeLimit === undefined ? {} : { nodeLimit }),
           ...(authorization === undefined ? {} : { authorization }),
@@ -132,12 +132,12 @@ async function temporaryFolder(cleanup: AsyncDisposableStack): Promise<string> {
   return dir;
 }
 
-/** Our cloudcore in a process of its own, over the embedded API. Its hops come to `hops` as it streams them: a little later than ours. */
+/** Our cloudcore in a process of its own, over the embedded API or the cluster of a kubeconfig file. Its hops come to `hops` as it streams them: a little later than ours. */
 export async function processCloud(
   options: LocalOptions,
   port: number,
   settings: ScenarioCloudcore & { readonly v11: boolean },
-  api: ApiServer,
+  access: ApiAccess | string,
   hops: HopRing,
   cleanup: AsyncDisposableStack,
 ): Promise<Cloud> {
@@ -151,7 +151,6 @@ export async function processCloud(
     );
   }
   const flags = nodeLimit === undefined ? [] : ["--node-limit", String(nodeLimit)];
-  const { access } = api;
   const { CloudProcess } = await import("./cloud-process.ts");
   const { bind, timeScale } = options;
   const stop = new AbortController();

@@ -1,16 +1,14 @@
 // The target of this machine: our edges, with our cloudcore or another, over the embedded API or a cluster.
 import { HopRing } from "../../base/hop/ring.ts";
 import { Random } from "../../base/random/random.ts";
-import { quicProblem } from "../../base/transport/quic.ts";
 import type { Clock } from "../../base/time/clock.ts";
 import { TimerWheel } from "../../base/time/timer-wheel.ts";
 import { ApiServer } from "../../cloud/apiserver/apiserver.ts";
 import { KubeClient } from "../../cloud/kube/client.ts";
 import { Informer, type InformerDeps } from "../../cloud/kube/informer.ts";
-import { loadKubeConfig, tokenKubeConfig } from "../../cloud/kube/kubeconfig.ts";
+import { tokenKubeConfig } from "../../cloud/kube/kubeconfig.ts";
 import { resources } from "../../cloud/kube/resource.ts";
 import { edgeName, Fleet } from "../../edge-sim/fleet/fleet.ts";
-import { edgecoreTimings, scaledTimings } from "../../edge-sim/timings/timings.ts";
 import { kubeedgeCrds, kubeedgeCrdsOfBothEras } from "../../protocol/apis/crds.ts";
 import { textAt } from "../../protocol/apis/kube-object.ts";
 import { limits } from "../../protocol/limits.ts";
@@ -21,55 +19,45 @@ import type { LocalOptions } from "./local-options.ts";
 import { foreignCloud, localCloud, processCloud } from "./clouds.ts";
 import { cohortOf, makeNodesOfV11 } from "../cohorts/fleet-cohort.ts";
 import { createDevices } from "../cohorts/devices.ts";
+import { chooseNodes, withNodeNames } from "./existing-nodes.ts";
 import { EdgeNames, newSuffix } from "./own-names.ts";
+import { edgeTimingsOf } from "./timings.ts";
+import { traitsOf } from "./traits.ts";
+import { type Standing, StandingParts } from "./standing.ts";
 import { namespaceOf, removeNamespace, removeNodes, untilFilled } from "./shared-cluster.ts";
 import { READY_MS, untilReady } from "./readiness.ts";
 import { holdBlock } from "./ports.ts";
-import { capabilities, type Capability, type Target } from "../model/target.ts";
+import { KeptObjects } from "../model/kept-objects.ts";
+import { newRun, runLabel } from "../model/run-label.ts";
+import type { Target } from "../model/target.ts";
 import type { Environment, StartTimes } from "../model/environment.ts";
 
-/** What a target that is not all ours lacks. */
-const ourApiOnly: readonly Capability[] = ["apiserver-restart", "cloudcore-kill"];
-const ourCloudOnly: readonly Capability[] = [
-  "cloudcore-restart",
-  "cloudcore-settings",
-  "cloudcore-kill",
-  "cloud-messages",
-  "quic",
-  "csi",
-  "services",
-];
-/** Patience with other people's programs (design: a real cluster 5, the Go cloudcore 15). */
-const CLUSTER_PATIENCE = 5;
-const FOREIGN_CLOUD_PATIENCE = 15;
+/** Worlds at the same time, where each scenario has one of its own. */
+const OWN_WORLDS = 4;
+
+/** A target of this machine, as its options describe it. */
 export function localTarget(options: LocalOptions): Target {
-  const isForeign = options.cloudcore !== undefined;
-  const isCluster = options.kubeconfig !== undefined;
-  const lacking = new Set<Capability>([
-    ...(isCluster ? ourApiOnly : []),
-    ...(isForeign ? ourCloudOnly : []),
-    ...(quicProblem() === undefined ? [] : ["quic" as const]),
-    // Edges that come with certificates of ours don't enrol.
-    ...(isForeign && options.cloudcore?.token === undefined ? ["enrolment" as const] : []),
-  ]);
-  const patience = isForeign ? FOREIGN_CLOUD_PATIENCE : isCluster ? CLUSTER_PATIENCE : 1;
+  const traits = traitsOf(options);
+  const parts = new StandingParts(options);
+  const run = options.run ?? newRun();
   return {
-    name: isForeign
-      ? `the cloudcore at ${options.cloudcore?.host}`
-      : isCluster
-      ? "the cluster of the kubeconfig"
-      : "the embedded target",
-    capabilities: new Set(capabilities.filter((capability) => !lacking.has(capability))),
+    ...traits,
     timeScale: options.timeScale,
-    patience,
-    open: (scenario, seed, signal) => openEnvironment(options, patience, scenario, seed, signal),
-    close: () => Promise.resolve(),
+    // Scenarios wait far more than they work.
+    parallel: parts.isNeeded || (options.port ?? 0) !== 0 ? 1 : OWN_WORLDS,
+    run,
+    async open(scenario, seed, signal) {
+      const standing = parts.isNeeded ? await parts.get() : undefined;
+      return await openEnvironment({ ...options, run }, traits.patience, standing, scenario, seed, signal);
+    },
+    close: () => parts.close(),
   };
 }
 
 async function openEnvironment(
-  options: LocalOptions,
+  options: LocalOptions & { readonly run: string },
   patience: number,
+  standing: Standing | undefined,
   scenario: Scenario,
   seed: number,
   signal: AbortSignal,
@@ -87,50 +75,75 @@ async function openEnvironment(
     return ms;
   };
   const port = options.port || await holdBlock(options.bind, cleanup);
-  const api = options.kubeconfig === undefined
-    ? await startApi(options, port, clock, random, usesV11(scenario))
-    : undefined;
-  if (api !== undefined) cleanup.defer(() => api.stop());
+  const own = standing === undefined ? await startApi(options, port, clock, random, usesV11(scenario)) : undefined;
+  if (own !== undefined) cleanup.defer(() => own.stop());
+  const api = own ?? standing?.api;
   const apiTook = took();
 
-  const access = () =>
-    options.kubeconfig === undefined ? tokenKubeConfig((api as ApiServer).access) : loadKubeConfig(options.kubeconfig);
+  const access = () => standing?.kubeconfig() ?? tokenKubeConfig((own as ApiServer).access);
   const hasV11 = usesV11(scenario);
   const settings = { ...scenario.cloudcore, quic: usesQuic(scenario), v11: hasV11 };
-  const cloud = options.cloudcore !== undefined
-    ? foreignCloud(options.cloudcore)
-    : scenario.cloudcore.process
-    ? await processCloud(options, port, settings, api as ApiServer, hops, cleanup)
-    : await localCloud(options, port, settings, access, clock, random, hops, cleanup);
-  cleanup.defer(() => cloud.stop(false));
+  const { cloudcore = { runs: "here" } } = options;
+  const isProcess = cloudcore.runs === "process" || scenario.cloudcore.process === true;
+  const cloud = standing?.cloud ??
+    (cloudcore.runs === "elsewhere" ? foreignCloud(cloudcore.address) : isProcess
+      ? await processCloud(
+        options,
+        port,
+        settings,
+        standing?.kubeconfigFile ?? (own as ApiServer).access,
+        hops,
+        cleanup,
+      )
+      : await localCloud(options, port, settings, access, clock, random, hops, cleanup));
+  const isStanding = standing?.cloud !== undefined;
+  if (!isStanding) cleanup.defer(() => cloud.stop(false));
+  // The one that all scenarios share is back for the next, however this one ends.
+  else cleanup.defer(() => cloud.start());
   await cloud.start();
   const certificates = cloud.certificatesTook;
   const cloudcoreTook = took() - certificates;
 
   const kube = new KubeClient(access());
   cleanup.defer(() => kube.close());
-  const isShared = options.kubeconfig !== undefined;
-  const suffix = isShared ? newSuffix() : "";
+  const isShared = standing !== undefined;
+  const suffix = isShared ? options.suffix?.() ?? newSuffix() : "";
+  const labels = isShared ? { [runLabel]: options.run } : {};
   const namespace = isShared ? namespaceOf(scenario, suffix) : "default";
   const names = new EdgeNames(scenario, suffix);
+  const existing = options.nodes === undefined ? undefined : await chooseNodes(kube, scenario, options.nodes);
+  const nodeNameOf = (cohort: string, i: number) => existing?.get(edgeName(cohort, i)) ?? edgeName(cohort, i, suffix);
+  // The Nodes that come with the scenario, and go with it.
+  const nodes = new Set(
+    existing !== undefined
+      ? []
+      : scenario.fleet.flatMap(({ cohort, count = 1 }) =>
+        Array.from({ length: count }, (_, i) => nodeNameOf(cohort, i))
+      ),
+  );
   const made: { fleet?: Fleet; namespace?: true } = {};
+  const kept = isShared ? new KeptObjects(kube, options.run) : undefined;
   cleanup.defer(async () => {
     const { fleet } = made;
     await using ends = new AsyncDisposableStack();
-    // Nodes of v1.1 are there before the fleet has an edge.
-    const nodes = new Set([
-      ...scenario.fleet.flatMap(({ cohort, count = 1 }) =>
-        Array.from({ length: count }, (_, i) => edgeName(cohort, i, suffix))
-      ),
-      ...fleet?.edges().map(({ name }) => name) ?? [],
-    ]);
-    if (isShared && made.namespace) ends.defer(() => removeNodes(kube, nodes, clock, patience));
+    // Nodes of v1.1 are there before the fleet has an edge; others have joined since.
+    const all = new Set([...nodes, ...fleet?.edges().map(({ name }) => name) ?? []]);
+    if (isShared && made.namespace) {
+      ends.defer(() => removeNodes(kube, all, clock, patience));
+      ends.defer(() => kept?.remove());
+    }
     ends.defer(() => fleet?.stop());
     // Pods are deleted while their edges still run: only they can report that the containers have stopped.
     if (made.namespace) ends.defer(() => removeNamespace(kube, namespace, clock, patience));
   });
+  // Before anything is changed.
+  await Promise.all([...nodes].map((name) => kept?.refuseForeign({ resource: resources.nodes, name })));
   if (isShared) {
-    await kube.create(resources.namespaces, { apiVersion: "v1", kind: "Namespace", metadata: { name: namespace } });
+    await kube.create(resources.namespaces, {
+      apiVersion: "v1",
+      kind: "Namespace",
+      metadata: { name: namespace, labels },
+    });
     made.namespace = true;
     await untilFilled(kube, namespace, clock, patience, signal);
   }
@@ -139,21 +152,22 @@ async function openEnvironment(
   const legacy = hasV11 ? await cloud.legacyCredentials() : undefined;
   const fleet = made.fleet = new Fleet({
     cohorts: await Promise.all(
-      scenario.fleet.map((cohort) =>
+      (existing === undefined ? scenario.fleet : []).map((cohort) =>
         cohortOf(cohort, scenario.position.file, { timeScale: options.timeScale, legacy, isWatched: true })
       ),
     ),
     hub,
-    timings: scaledTimings(edgecoreTimings, options.timeScale),
+    timings: edgeTimingsOf(options),
     clock,
     random,
     logger,
     tap: hops,
     suffix,
+    labels,
   });
-  await makeNodesOfV11(kube, scenario.fleet, suffix);
-  const [devices] = await Promise.all([createDevices(kube, namespace, scenario, {}, suffix), fleet.start()]);
-  await untilReady(fleet, devices, clock, READY_MS * patience, signal);
+  await makeNodesOfV11(kube, scenario.fleet, suffix, labels);
+  const [devices] = await Promise.all([createDevices(kube, namespace, scenario, labels, nodeNameOf), fleet.start()]);
+  if (existing === undefined) await untilReady(fleet, devices, clock, READY_MS * patience, signal);
   const times: StartTimes = { api: apiTook, certificates, cloudcore: cloudcoreTook, join: took() };
 
   const held = cleanup.move();
@@ -161,7 +175,15 @@ async function openEnvironment(
     kube,
     namespace,
     isShared,
-    named: (value) => names.named(value),
+    labels,
+    kept,
+    named: (value) => existing === undefined ? names.named(value) : withNodeNames(value, existing),
+    namesWhole: existing !== undefined,
+    edgesOf: (cohort) =>
+      existing === undefined
+        ? fleet.cohort(cohort).map(({ name }) => name)
+        : Array.from({ length: scenario.fleet.find((each) => each.cohort === cohort)?.count ?? 0 }, (_, i) =>
+          nodeNameOf(cohort, i)),
     fleet,
     hops,
     clock,
@@ -175,10 +197,10 @@ async function openEnvironment(
     metrics: () => cloud.metrics(),
     inspector: () => cloud.inspector(),
     async stopCloudcore(kill = false) {
-      if (options.cloudcore !== undefined) {
+      if (cloudcore.runs === "elsewhere") {
         throw new StepFailure("this cloudcore is not ours to restart: say needs: [cloudcore-restart]");
       }
-      if (kill && !scenario.cloudcore.process) {
+      if (kill && !isProcess && !isStanding) {
         throw new StepFailure("a cloudcore is killed that has a process of its own: say cloudcore: { process: true }");
       }
       await cloud.stop(kill);

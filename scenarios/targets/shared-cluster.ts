@@ -63,7 +63,8 @@ export async function removeNamespace(kube: KubeClient, name: string, clock: Clo
   }
 }
 
-async function forceEmpty(kube: KubeClient, namespace: string): Promise<void> {
+/** Removes what can hold a namespace back: pods whose edges are gone, and what has finalizers of ours. */
+export async function forceEmpty(kube: KubeClient, namespace: string): Promise<void> {
   for (const resource of [resources.pods, resources.devices, resources.devicemodels]) {
     for (const { metadata: { finalizers, name } } of (await kube.list(resource, { namespace })).items) {
       const ref = { resource, namespace, name };

@@ -34,6 +34,8 @@ const layers: Readonly<Record<string, Readonly<Record<string, readonly string[]>
     recording: ["model"],
     tap: ["model", "report", "steps", "recording"],
     console: [],
+    matrix: ["files", "model", "recording"],
+    translate: ["files", "model"],
     load: ["files", "cohorts", "model", "targets", "report"],
   },
   cloud: {

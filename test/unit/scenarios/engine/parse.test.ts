@@ -65,7 +65,7 @@ describe("a wrong file is refused with the place, what was found and what is all
     [
       "an unknown step",
       `${head}steps:\n  - wiat: 1s\n`,
-      /^f\.yaml:4:5: unknown step "wiat"; steps are apply, patch, delete, expect/,
+      /^f\.yaml:4:5: unknown step "wiat"; steps are apply, patch, delete, scale/,
     ],
     [
       "two steps in one",

@@ -45,6 +45,7 @@ const failed: ScenarioResult = {
 };
 const run: RunResult = {
   target: "the embedded target",
+  run: "0123456789",
   versions: { skep: "0.1.0", runtime: "Node 26", machine: "linux" },
   notRun: [],
   seed: 7,
@@ -53,6 +54,8 @@ const run: RunResult = {
   startedAt: 0,
   took: 5000,
   interrupted: false,
+  judged: ["all queues are drained"],
+  notJudged: [],
   scenarios: [passed, failed, skipped],
   firstMessage: { total: 700, load: 500, api: 40, certificates: 20, cloudcore: 60, join: 80 },
 };

@@ -1,0 +1,115 @@
+// From a target's description to the target: paths are the file's, secrets are read where it says.
+import { readFile } from "node:fs/promises";
+import { homedir } from "node:os";
+import { dirname, join, resolve } from "node:path";
+import { reasonOf } from "../../base/log/logger.ts";
+import { KubeClient } from "../../cloud/kube/client.ts";
+import { loadKubeConfig } from "../../cloud/kube/kubeconfig.ts";
+import { type HubAddress, HubAddressError, parseHubAddress } from "../../edge-sim/edgehub/hub-address.ts";
+import { milliseconds } from "../files/duration.ts";
+import { positionText, ScenarioError } from "../files/position.ts";
+import { bootstrapToken, issuerOfFolder } from "./cluster-secrets.ts";
+import type { CloudcoreElsewhere, TargetDescription } from "./description.ts";
+import { TargetError } from "./find.ts";
+import type { CloudcoreChoice, LocalOptions } from "./local-options.ts";
+
+/** How fast timers run where everything is ours, so that a library of waits takes a minute. */
+export const EMBEDDED_TIME_SCALE = 10;
+
+/** What `localTarget` takes, but for what is said anew for each run. Rejects with TargetError or ScenarioError. */
+export async function optionsOf(
+  described: TargetDescription,
+): Promise<Omit<LocalOptions, "logger" | "bind">> {
+  const { cloudcore, edges, kubernetes, name, patience, timings, without } = described;
+  const at = pathsFrom(dirname(described.position.file));
+  const cluster = typeof kubernetes === "object" && "kubeconfig" in kubernetes
+    ? {
+      kubeconfig: at(kubernetes.kubeconfig),
+      ...(kubernetes.context === undefined ? {} : { context: kubernetes.context }),
+    }
+    : {};
+  const choice = await choiceOf(cloudcore, described, cluster, at);
+  const isAllOurs = kubernetes === "embedded" && (choice.runs === "here" || choice.runs === "process");
+  return {
+    name,
+    timeScale: described.timeScale ?? (isAllOurs ? EMBEDDED_TIME_SCALE : 1),
+    ...cluster,
+    ...(typeof kubernetes === "object" && "image" in kubernetes ? { image: kubernetes.image } : {}),
+    cloudcore: choice,
+    ...(edges === "ours" ? {} : { nodes: edges.nodes }),
+    timings: Object.fromEntries(Object.entries(timings).map(([key, text]) => [key, milliseconds(text)])),
+    ...(patience === undefined ? {} : { patience }),
+    with: described.with,
+    without,
+  };
+}
+
+async function choiceOf(
+  cloudcore: TargetDescription["cloudcore"],
+  described: TargetDescription,
+  cluster: { readonly kubeconfig?: string; readonly context?: string },
+  at: (path: string) => string,
+): Promise<CloudcoreChoice> {
+  if (cloudcore === "ours") return { runs: "here" };
+  if ("ours" in cloudcore) return { runs: "process" };
+  if ("go" in cloudcore) return { runs: "go", program: /[/\\]/.test(cloudcore.go) ? at(cloudcore.go) : cloudcore.go };
+  if ("goImage" in cloudcore) return { runs: "container", image: cloudcore.goImage, isOurs: false };
+  if ("image" in cloudcore) return { runs: "container", image: cloudcore.image, isOurs: true };
+  return { runs: "elsewhere", address: await addressOf(cloudcore, described, cluster, at) };
+}
+
+async function addressOf(
+  { certs, enrolmentPort, host, port, token }: CloudcoreElsewhere,
+  described: TargetDescription,
+  { context, kubeconfig }: { readonly kubeconfig?: string; readonly context?: string },
+  at: (path: string) => string,
+): Promise<HubAddress> {
+  let address: Pick<HubAddress, "host" | "websocketPort" | "httpsPort">;
+  try {
+    address = parseHubAddress(port === undefined ? host : `${host}:${port}`, enrolmentPort);
+  } catch (error) {
+    throw error instanceof HubAddressError
+      ? new ScenarioError(described.position, `cloudcore: ${error.message}`)
+      : error;
+  }
+  if (described.edges !== "ours") return address;
+  const where = `the target ${described.name} (${positionText(described.position)})`;
+  if (certs !== undefined) {
+    try {
+      return { ...address, issue: await issuerOfFolder(at(certs)) };
+    } catch (error) {
+      throw new TargetError(
+        `${where}: certs: rootCA.crt and rootCA.key (EC, PEM) are needed in ${at(certs)}: ${reasonOf(error)}`,
+      );
+    }
+  }
+  if (token?.env !== undefined) {
+    const value = process.env[token.env] ?? "";
+    if (value === "") throw new TargetError(`${where}: its token is in the variable ${token.env}, which is empty`);
+    return { ...address, token: value };
+  }
+  if (token?.file !== undefined) {
+    try {
+      return { ...address, token: (await readFile(at(token.file), "utf8")).trim() };
+    } catch (error) {
+      throw new TargetError(`${where}: its token can't be read: ${reasonOf(error)}`);
+    }
+  }
+  const kube = new KubeClient(loadKubeConfig(kubeconfig as string, context));
+  try {
+    return { ...address, token: await bootstrapToken(kube) };
+  } catch (error) {
+    throw new TargetError(
+      `${where}: its token can't be read from the cluster (secret kubeedge/tokensecret): ${
+        reasonOf(error)
+      }; say token: { env: NAME } or certs: FOLDER`,
+    );
+  } finally {
+    await kube.close();
+  }
+}
+
+/** Paths as a file writes them: from its folder, with ~ for the home folder. */
+function pathsFrom(folder: string): (path: string) => string {
+  return (path) => path.startsWith("~/") ? join(homedir(), path.slice(2)) : resolve(folder, path);
+}
