@@ -17,7 +17,6 @@ import { profileEditorSchema, profileSchema } from "../scenarios/load/schema.ts"
 import { stepTable } from "../scenarios/steps/table.ts";
 import { capabilities, capabilityMeanings } from "../scenarios/model/target.ts";
 import { matrixSchema } from "../scenarios/matrix/schema.ts";
-import { reportSchema } from "../scenarios/report/schema.ts";
 import { targetsSchema } from "../scenarios/targets/description.ts";
 
 type Schema = Readonly<Record<string, unknown>>;
@@ -177,8 +176,7 @@ const outputs: Readonly<Record<string, string>> = {
   ),
   "scenarios/scenario.schema.json": `${JSON.stringify(editorSchema(stepTable), null, 2)}\n`,
   "scenarios/target.schema.json": `${JSON.stringify(targetsSchema, null, 2)}\n`,
-  "scenarios/report.schema.json": `${JSON.stringify(reportSchema, null, 2)}\n`,
-  "scenarios/matrix.schema.json": `${JSON.stringify(matrixSchema, null, 2)}\n`,
+  "scenarios/matrix/matrix.schema.json": `${JSON.stringify(matrixSchema, null, 2)}\n`,
   "docs/load.md": await between("docs/load.md", await loadReference()),
   "scenarios/load/profile.schema.json": `${JSON.stringify(profileEditorSchema, null, 2)}\n`,
   "docs/library.md": await libraryPage(),

@@ -1,4 +1,5 @@
 // What attackers and broken clients send to the embedded API: each gets an error Status, memory stays bounded, the server goes on.
+import type { IncomingMessage } from "node:http";
 import https from "node:https";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { ApiServer } from "../../cloud/apiserver/apiserver.ts";
@@ -263,4 +264,27 @@ test("a burst of one client does not hold up another", async () => {
 test("after all that the server answers as before", async () => {
   const { body, code } = await send("GET", `${configmaps}/there`);
   expect([code, body.kind, body.data]).toEqual([200, "ConfigMap", { a: "b" }]);
+});
+
+test("a watch that is over while its client reads nothing ends nobody but itself, whatever changes meanwhile", async () => {
+  const headers = { authorization: "Bearer hostile" };
+  const path = `${configmaps}?watch=1&timeoutSeconds=1`;
+  const watching = await new Promise<IncomingMessage>((resolve, reject) => {
+    https.get(api.access.url + path, { headers, ca: api.access.ca, agent: false }, resolve).on("error", reject);
+  });
+  watching.pause();
+  const began = performance.now();
+  // More than the sockets of both ends hold, and less than what ends a slow watch; then small changes until well after the end.
+  for (let i = 0; performance.now() - began < 2000; i++) {
+    const text = "x".repeat(i < 20 ? 500_000 : 1);
+    const { code } = await send(
+      "PUT",
+      `${configmaps}/there`,
+      JSON.stringify({ metadata: { name: "there" }, data: { text, i: `${i}` } }),
+    );
+    expect(code).toBe(200);
+  }
+  watching.resume();
+  await until("the watch has ended", () => watching.readableEnded || watching.destroyed);
+  expect((await send("GET", `${configmaps}/there`)).code).toBe(200);
 });

@@ -95,7 +95,11 @@ export function serveWatch(
   });
   const timers: Timer[] = [];
   const end = Math.min((Number(query.get("timeoutSeconds") ?? 0) || LONGEST_MS / 1000) * 1000, LONGEST_MS);
-  timers.push(clock.after(end, () => response.end()));
+  timers.push(clock.after(end, () => {
+    // The connection closes only when all has been sent: nothing may be written meanwhile.
+    forget();
+    response.end();
+  }));
   if (hasBookmarks) {
     const tell = () => writer.bookmark(resources.store.revision);
     timers.push(every(clock, BOOKMARK_MS, tell));
