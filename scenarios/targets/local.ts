@@ -81,6 +81,26 @@ async function openEnvironment(
   const apiTook = took();
 
   const access = () => standing?.kubeconfig() ?? tokenKubeConfig((own as ApiServer).access);
+  const kube = new KubeClient(access());
+  cleanup.defer(() => kube.close());
+  const isShared = standing !== undefined;
+  const suffix = isShared ? options.suffix?.() ?? newSuffix() : "";
+  const labels = isShared ? { [runLabel]: options.run } : {};
+  const namespace = isShared ? namespaceOf(scenario, suffix) : "default";
+  const names = new EdgeNames(scenario, suffix);
+  const existing = options.nodes === undefined ? undefined : await chooseNodes(kube, scenario, options.nodes);
+  const nodeNameOf = (cohort: string, i: number) => existing?.get(edgeName(cohort, i)) ?? edgeName(cohort, i, suffix);
+  // The Nodes that come with the scenario, and go with it.
+  const nodes = new Set(
+    existing !== undefined
+      ? []
+      : scenario.fleet.flatMap(({ cohort, count = 1 }) =>
+        Array.from({ length: count }, (_, i) => nodeNameOf(cohort, i))
+      ),
+  );
+  const kept = isShared ? new KeptObjects(kube, options.run) : undefined;
+  // Before anything is changed.
+  await Promise.all([...nodes].map((name) => kept?.refuseForeign({ resource: resources.nodes, name })));
   const hasV11 = usesV11(scenario);
   const settings = { ...scenario.cloudcore, quic: usesQuic(scenario), v11: hasV11 };
   const { cloudcore = { runs: "here" } } = options;
@@ -104,25 +124,7 @@ async function openEnvironment(
   const certificates = cloud.certificatesTook;
   const cloudcoreTook = took() - certificates;
 
-  const kube = new KubeClient(access());
-  cleanup.defer(() => kube.close());
-  const isShared = standing !== undefined;
-  const suffix = isShared ? options.suffix?.() ?? newSuffix() : "";
-  const labels = isShared ? { [runLabel]: options.run } : {};
-  const namespace = isShared ? namespaceOf(scenario, suffix) : "default";
-  const names = new EdgeNames(scenario, suffix);
-  const existing = options.nodes === undefined ? undefined : await chooseNodes(kube, scenario, options.nodes);
-  const nodeNameOf = (cohort: string, i: number) => existing?.get(edgeName(cohort, i)) ?? edgeName(cohort, i, suffix);
-  // The Nodes that come with the scenario, and go with it.
-  const nodes = new Set(
-    existing !== undefined
-      ? []
-      : scenario.fleet.flatMap(({ cohort, count = 1 }) =>
-        Array.from({ length: count }, (_, i) => nodeNameOf(cohort, i))
-      ),
-  );
   const made: { fleet?: Fleet; namespace?: true } = {};
-  const kept = isShared ? new KeptObjects(kube, options.run) : undefined;
   cleanup.defer(async () => {
     const { fleet } = made;
     await using ends = new AsyncDisposableStack();
@@ -136,8 +138,6 @@ async function openEnvironment(
     // Pods are deleted while their edges still run: only they can report that the containers have stopped.
     if (made.namespace) ends.defer(() => removeNamespace(kube, namespace, clock, patience));
   });
-  // Before anything is changed.
-  await Promise.all([...nodes].map((name) => kept?.refuseForeign({ resource: resources.nodes, name })));
   if (isShared) {
     await kube.create(resources.namespaces, {
       apiVersion: "v1",

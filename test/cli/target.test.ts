@@ -232,4 +232,66 @@ describe("on a cluster of others", () => {
     });
     expect(await left()).toEqual([]);
   }, 90_000);
+
+  test(
+    "with real edges a scenario runs on Nodes that are there; what must be seen at an edge, or needs more of them, is skipped",
+    async () => {
+      const up = new Command(folder.path, [
+        "up",
+        "--kubeconfig",
+        "kubeconfig",
+        "--port",
+        "0",
+        "--edges",
+        "2",
+        "--time-scale",
+        "10",
+      ]);
+      await up.says("\nready\n");
+      write(
+        "plant.yaml",
+        `skep: 1
+kubernetes: { kubeconfig: kubeconfig }
+cloudcore: { host: 127.0.0.1 }
+edges: { nodes: { gw: node-role.kubernetes.io/edge } }
+`,
+      );
+      const cut = write(
+        "cut.yaml",
+        "skep: 1\nname: a cut\nfleet: [{ cohort: gw, count: 1 }]\nsteps: [{ fault: { edge: gw-0, cut: both } }]\n",
+      );
+      const three = write(
+        "three.yaml",
+        "skep: 1\nname: three\nfleet: [{ cohort: gw, count: 3 }]\nsteps: [{ wait: 1ms }]\n",
+      );
+      const each = write(
+        "each.yaml",
+        `skep: 1
+name: on each
+fleet: [{ cohort: gw, count: 2 }]
+steps:
+  - { each: gw, apply: ${pod("p-$EDGE", "$EDGE")} }
+  - repeat:
+      times: 2
+      steps:
+        - expect: { at: kube, object: { apiVersion: v1, kind: Pod, name: p-gw-$i }, match: { status: { phase: Running } }, within: 10s }
+`,
+      );
+      const { code, out } = await run("run", flow, each, cut, three, "--target", "./plant.yaml");
+      await up.interrupt();
+      expect(out).toMatch(/✓ \[1\/4\] a pod runs/);
+      expect(out).toMatch(/✓ \[2\/4\] on each/);
+      expect(out).toContain("a cut — plant has no link-faults");
+      expect(out).toContain(
+        "three — the cohort gw needs 3 Nodes with node-role.kubernetes.io/edge; 2 are free and Ready",
+      );
+      expect(code).toBe(0);
+      expect((await kube.list(resources.nodes)).items.map(({ metadata }) => metadata.name)).toEqual([
+        "edge-0",
+        "edge-1",
+      ]);
+      expect(await left()).toEqual([]);
+    },
+    60_000,
+  );
 });

@@ -8,6 +8,12 @@ import { reasonOf, silentLogger } from "../../base/log/logger.ts";
 import { writeKubeconfig } from "../../cloud/apiserver/kubeconfig.ts";
 import { parseScenarios } from "../../scenarios/engine/parse.ts";
 import type { Scenario } from "../../scenarios/model/scenario.ts";
+import { refuseTakenCluster } from "../../cloud/cloudhub/taken-cluster.ts";
+import { tokenKubeConfig } from "../../cloud/kube/kubeconfig.ts";
+import { resources } from "../../cloud/kube/resource.ts";
+import { createAuthority } from "../../protocol/pki/ca.ts";
+import { runScenario } from "../../scenarios/engine/run.ts";
+import { runLabel } from "../../scenarios/model/run-label.ts";
 import { KubeApiError, KubeClient } from "../../cloud/kube/client.ts";
 import { isOfTheRun } from "../../scenarios/model/target.ts";
 import { EdgeNames } from "../../scenarios/targets/own-names.ts";
@@ -35,7 +41,7 @@ async function clusterOf() {
   await writeKubeconfig(kubeconfig, api.access);
   const names = (table: string) => api.resources.store.list(table).map(({ metadata }) => metadata.name);
   const target = localTarget({ logger: silentLogger, timeScale: 10, bind: "127.0.0.1", kubeconfig });
-  return { api, clock, names, target };
+  return { api, clock, kubeconfig, names, target };
 }
 
 const [scenario] = parseScenarios(text, "shared.yaml", stepTable) as [Scenario];
@@ -203,4 +209,117 @@ test("an edge that joins later has a name of the run's own, too", async () => {
   await environment.join(late, {});
   expect(environment.fleet.cohort("late").map(({ name }) => name)).toEqual([late]);
   expect(environment.named("later")).toBe("later");
+});
+
+describe("what is not the run's own", () => {
+  const never = new AbortController().signal;
+  const given = (steps: string) =>
+    parseScenarios(`${text.replace(/steps:[^]*/, "")}steps: ${steps}\n`, "own.yaml", stepTable)[0] as Scenario;
+  const options = {
+    steps: stepTable,
+    wrongFiles: () => Promise.resolve([]),
+    seed: 1,
+    forceSeed: false,
+    signal: never,
+    progress: {},
+  };
+  const labels = { [runLabel]: "earlier" };
+
+  test("a Node of a name that the run needs is refused before anything is made", async () => {
+    const { api, kubeconfig, names } = await clusterOf();
+    const kube = new KubeClient(tokenKubeConfig(api.access));
+    onTestFinished(() => kube.close());
+    await kube.create(resources.nodes, { apiVersion: "v1", kind: "Node", metadata: { name: "gw-0-taken", labels } });
+    const before = names("namespaces");
+    const target = localTarget({
+      logger: silentLogger,
+      timeScale: 10,
+      bind: "127.0.0.1",
+      kubeconfig,
+      run: "mine",
+      suffix: () => "-taken",
+    });
+    await expect(target.open(scenario, 1, never)).rejects.toThrow(
+      "the Node gw-0-taken is not this run's: it has no label skep/run=mine",
+    );
+    expect(names("nodes")).toEqual(["gw-0-taken"]);
+    expect(names("namespaces")).toEqual(before);
+    expect(names("secrets")).toEqual([]);
+  });
+
+  test(
+    "an object outside the scenario's namespace is changed only where the run has made it, and is removed at the end",
+    async () => {
+      const { api, kubeconfig, names } = await clusterOf();
+      const kube = new KubeClient(tokenKubeConfig(api.access));
+      onTestFinished(() => kube.close());
+      const storageClass = (name: string) =>
+        `{ apiVersion: storage.k8s.io/v1, kind: StorageClass, metadata: { name: ${name} }, provisioner: p }`;
+      const resource = await kube.resourceOf({ apiVersion: "storage.k8s.io/v1", kind: "StorageClass" });
+      await kube.create(resource, {
+        apiVersion: "storage.k8s.io/v1",
+        kind: "StorageClass",
+        metadata: { name: "theirs" },
+        provisioner: "p",
+      });
+      const target = localTarget({ logger: silentLogger, timeScale: 10, bind: "127.0.0.1", kubeconfig, run: "mine" });
+      const own = await runScenario(
+        given(
+          `[{ apply: ${
+            storageClass("ours")
+          } }, { patch: { object: { apiVersion: storage.k8s.io/v1, kind: StorageClass, name: ours }, merge: { allowVolumeExpansion: true } } }, { expect: { at: kube, object: { apiVersion: storage.k8s.io/v1, kind: StorageClass, name: ours }, match: { allowVolumeExpansion: true, metadata: { labels: { skep/run: mine } } } } }]`,
+        ),
+        { ...options, target },
+      );
+      expect(own.failures).toEqual([]);
+      for (
+        const step of [
+          `apply: ${storageClass("theirs")}`,
+          "delete: { object: { apiVersion: storage.k8s.io/v1, kind: StorageClass, name: theirs } }",
+          "patch: { object: { apiVersion: storage.k8s.io/v1, kind: StorageClass, name: theirs }, merge: {} }",
+        ]
+      ) {
+        const { failures } = await runScenario(given(`[{ ${step} }]`), { ...options, target });
+        expect(failures[0]?.message).toContain("the StorageClass theirs is not this run's");
+      }
+      expect(names("storageclasses.storage.k8s.io")).toEqual(["theirs"]);
+    },
+    30_000,
+  );
+});
+
+describe("a cluster of another cloudcore", () => {
+  test("is not served by ours, unless it is taken over, which has to be said once", async () => {
+    const { api, kubeconfig, target } = await clusterOf();
+    const kube = new KubeClient(tokenKubeConfig(api.access));
+    onTestFinished(() => kube.close());
+    const { certDer, keyDer } = await createAuthority("KubeEdge", Date.now());
+    const data = { cadata: Buffer.from(certDer).toString("base64"), cakeydata: Buffer.from(keyDer).toString("base64") };
+    await kube.create(resources.secrets, {
+      apiVersion: "v1",
+      kind: "Secret",
+      metadata: { name: "casecret", namespace: "kubeedge" },
+      data,
+    });
+    const never = new AbortController().signal;
+    const error = await target.open(scenario, 1, never).catch((reason: unknown) => reason);
+    expect(reasonOf(error)).toMatch(/the CA of another cloudcore: secret kubeedge\/casecret was not made by skep/);
+    expect(isOfTheRun(error)).toBe(true);
+    const taking = localTarget({ logger: silentLogger, timeScale: 10, bind: "127.0.0.1", kubeconfig, takeOver: true });
+    expect(await (await taking.open(scenario, 1, never)).stop()).toEqual([]);
+    await refuseTakenCluster(tokenKubeConfig(api.access), false);
+    await kube.create(resources.pods, {
+      apiVersion: "v1",
+      kind: "Pod",
+      metadata: { name: "cloudcore-0", namespace: "kubeedge", labels: { kubeedge: "cloudcore" } },
+      spec: { containers: [{ name: "c", image: "kubeedge/cloudcore" }] },
+    });
+    await refuseTakenCluster(tokenKubeConfig(api.access), false);
+    const ref = { resource: resources.pods, namespace: "kubeedge", name: "cloudcore-0" };
+    await kube.patch(ref, "merge", { status: { phase: "Running" } }, "status");
+    await expect(refuseTakenCluster(tokenKubeConfig(api.access), false)).rejects.toThrow(
+      "a cloudcore runs in this cluster: pod kubeedge/cloudcore-0",
+    );
+    await refuseTakenCluster(tokenKubeConfig(api.access), true);
+  }, 30_000);
 });
