@@ -65,4 +65,67 @@ console.log("it stands");
     );
     expect(await run(process.execPath, ["a.mjs"], app)).toContain("it stands");
   }, 60_000);
+
+  describe("its worlds stand in the tests of", () => {
+    const body = `
+  await using world = await start({ edges: 2 });
+  await world.apply({ apiVersion: "v1", kind: "ConfigMap", metadata: { name: "c" }, data: { a: "b" } });
+  await world.expect({ at: "edge/edge-1", match: { ready: true } });
+  const held = await world.judge();
+  if (held.some(({ verdict }) => verdict === "broken")) throw new Error(JSON.stringify(held));
+`;
+    const write = (name: string, text: string) =>
+      writeFileSync(join(app, name), `import { start } from "skep";\n${text}`);
+
+    test("node:test", async () => {
+      write("a.node.mjs", `import test from "node:test";\ntest("a world", async () => {${body}});\n`);
+      expect(await run(process.execPath, ["--test", "a.node.mjs"], app)).toMatch(/# pass 1|pass 1/);
+    }, 60_000);
+
+    test("vitest", async () => {
+      write("a.vitest.mjs", `import { test } from "vitest";\ntest("a world", async () => {${body}});\n`);
+      symlinkSync(join(root, "node_modules", "vitest"), join(app, "node_modules", "vitest"));
+      const args = [
+        join(root, "node_modules", "vitest", "vitest.mjs"),
+        "run",
+        "--root",
+        ".",
+        "--dir",
+        ".",
+        "a.vitest.mjs",
+      ];
+      writeFileSync(join(app, "vitest.config.mjs"), 'export default { test: { include: ["a.vitest.mjs"] } };\n');
+      expect(await run(process.execPath, args, app)).toMatch(/1 passed/);
+    }, 60_000);
+
+    test("Jest", async () => {
+      await run("npm", ["install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error", "jest@30"], app);
+      write("a.jest.mjs", `test("a world", async () => {${body}});\n`);
+      const args = [
+        "--experimental-vm-modules",
+        join("node_modules", "jest", "bin", "jest.js"),
+        "--testMatch",
+        "**/a.jest.mjs",
+      ];
+      const { stderr } = await promisify(execFile)(process.execPath, args, { cwd: app, env });
+      expect(stderr).toMatch(/Tests: +1 passed/);
+    }, 120_000);
+
+    test("Deno.test", async () => {
+      write(
+        "a.deno.mjs",
+        `Deno.test({ name: "a world", sanitizeOps: false, sanitizeResources: false, fn: async () => {${body}} });\n`,
+      );
+      const deno = join(root, "scripts", "deno.mjs");
+      const out = await run(process.execPath, [
+        deno,
+        "test",
+        "-A",
+        "--node-modules-dir=manual",
+        "--no-check",
+        "a.deno.mjs",
+      ], app);
+      expect(out).toMatch(/1 passed/);
+    }, 60_000);
+  });
 });
