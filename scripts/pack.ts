@@ -34,9 +34,9 @@ function before(): void {
   const optional = Object.entries(optionalDependencies as Record<string, string>).filter(([dependency]) =>
     !dependency.startsWith("node-")
   );
-  const traces = Object.fromEntries(
+  const peers = Object.fromEntries(
     Object.entries(devDependencies as Record<string, string>).filter(([dependency]) =>
-      dependency.startsWith("@opentelemetry/")
+      dependency.startsWith("@opentelemetry/") || dependency === "testcontainers"
     )
       .map(([dependency, range]) => [dependency, `^${range}`]),
   );
@@ -48,14 +48,21 @@ function before(): void {
     type,
     engines: { node: ">=22.22" },
     bin: { skep: "bin/skep.mjs" },
-    exports: { ".": { types: "./dist/index.d.ts", default: "./dist/index.js" }, "./package.json": "./package.json" },
+    exports: {
+      ".": { types: "./dist/index.d.ts", default: "./dist/index.js" },
+      "./containers": {
+        types: "./dist/scenarios/targets/containers.d.ts",
+        default: "./dist/scenarios/targets/containers.js",
+      },
+      "./package.json": "./package.json",
+    },
     // A pack that was broken off leaves this manifest: the next one must find its way back.
     scripts: { prepack: scripts.prepack, postpack: scripts.postpack },
     files: ["bin", "dist", "docs", "CHANGELOG.md"],
     dependencies,
-    // Whoever wants traces installs these; nobody else loads them.
-    peerDependencies: traces,
-    peerDependenciesMeta: Object.fromEntries(Object.keys(traces).map((each) => [each, { optional: true }])),
+    // Whoever wants traces or containers installs these; nobody else loads them.
+    peerDependencies: peers,
+    peerDependenciesMeta: Object.fromEntries(Object.keys(peers).map((each) => [each, { optional: true }])),
     optionalDependencies: Object.fromEntries(optional),
   };
   renameSync(manifest, kept);

@@ -4,13 +4,15 @@ import { withoutBigInts } from "../../protocol/json.ts";
 import { type Position, ScenarioError } from "../files/position.ts";
 import { type Schema, schemas } from "../files/schemas.ts";
 import { documentsIn, type YamlDocument } from "../files/yaml-document.ts";
+import type { KubernetesBinaries, KubernetesImage } from "./containers.ts";
 import { capabilities, type Capability } from "../model/target.ts";
 
 /** Where the API is. */
 export type KubernetesChoice =
   | "embedded"
   | { readonly kubeconfig: string; readonly context?: string }
-  | { readonly image: string };
+  | KubernetesImage
+  | { readonly binaries: KubernetesBinaries };
 
 /** Where a secret text is: never in the file itself. */
 export interface SecretPlace {
@@ -91,11 +93,27 @@ const object = (properties: Record<string, Schema>, required: readonly string[],
 /** The fields of one target. */
 const target = {
   kubernetes: {
-    description: "embedded, { kubeconfig: FILE, context: NAME } or { image: IMAGE } (Docker; K3s)",
+    description:
+      "embedded, { kubeconfig: FILE, context: NAME } { image: IMAGE } (Docker; K3s) or { binaries: { apiserver: FILE, etcd: FILE, controllerManager: FILE, scheduler: FILE } }",
     oneOf: [
       { const: "embedded" },
       object({ kubeconfig: path, context: path }, ["kubeconfig"], "a cluster that is there"),
-      object({ image: path }, ["image"], "a Kubernetes that Docker starts"),
+      object(
+        { image: path, command: { type: "array", items: { type: "string" } }, kubeconfigPath: path, port },
+        ["image"],
+        "a Kubernetes that Docker starts",
+      ),
+      object(
+        {
+          binaries: object(
+            { apiserver: path, etcd: path, controllerManager: path, scheduler: path },
+            ["apiserver", "etcd", "controllerManager"],
+            "programs of this machine",
+          ),
+        },
+        ["binaries"],
+        "an API server and etcd that Docker starts, in images made on the spot",
+      ),
     ],
   },
   cloudcore: {

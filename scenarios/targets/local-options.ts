@@ -1,6 +1,7 @@
 // How the local target is configured.
 import type { Logger } from "../../base/log/logger.ts";
 import type { HubAddress } from "../../edge-sim/edgehub/hub-address.ts";
+import type { KubernetesBinaries, KubernetesImage } from "./containers.ts";
 import type { Capability } from "../model/target.ts";
 
 /** Which cloudcore serves the edges: ours in this process or in one of its own, KubeEdge's program or a container, or one that runs already. */
@@ -23,7 +24,7 @@ export interface LocalOptions {
   readonly kubeconfig?: string;
   readonly context?: string;
   /** A Kubernetes that Docker starts for the run, instead. */
-  readonly image?: string;
+  readonly image?: KubernetesImage | KubernetesBinaries;
   /** Default: ours, in this process. */
   readonly cloudcore?: CloudcoreChoice;
   /** By cohort: labels (`KEY=VALUE`) of Nodes that are there and take the place of simulated edges. */

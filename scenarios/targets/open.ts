@@ -34,7 +34,7 @@ export async function optionsOf(
     name,
     timeScale: described.timeScale ?? (isAllOurs ? EMBEDDED_TIME_SCALE : 1),
     ...cluster,
-    ...(typeof kubernetes === "object" && "image" in kubernetes ? { image: kubernetes.image } : {}),
+    ...imageOf(kubernetes, at),
     cloudcore: choice,
     ...(edges === "ours" ? {} : { nodes: edges.nodes }),
     timings: Object.fromEntries(Object.entries(timings).map(([key, text]) => [key, milliseconds(text)])),
@@ -42,6 +42,17 @@ export async function optionsOf(
     with: described.with,
     without,
   };
+}
+
+function imageOf(
+  kubernetes: TargetDescription["kubernetes"],
+  at: (path: string) => string,
+): Pick<LocalOptions, "image"> {
+  if (typeof kubernetes === "string" || "kubeconfig" in kubernetes) return {};
+  if ("image" in kubernetes) return { image: kubernetes };
+  const { apiserver, etcd, ...others } = kubernetes.binaries;
+  const rest = Object.fromEntries(Object.entries(others).map(([name, file]) => [name, at(file)]));
+  return { image: { apiserver: at(apiserver), etcd: at(etcd), ...rest } };
 }
 
 async function choiceOf(

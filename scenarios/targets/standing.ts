@@ -60,7 +60,7 @@ export class StandingParts {
     let api: ApiServer | undefined;
     if (image !== undefined) {
       const { startKubernetes } = await import("./containers.ts");
-      file = await startKubernetes(image, cleanup);
+      file = cleanup.use(await startKubernetes(image)).kubeconfig;
       context = undefined;
     }
     if (file === undefined) {

@@ -73,7 +73,9 @@ export function traitsOf(options: LocalOptions): {
 }
 
 function nameOf({ image, kubeconfig }: LocalOptions, cloudcore: CloudcoreChoice, isCluster: boolean): string {
-  const api = image ?? (kubeconfig === undefined ? "the embedded API" : "the cluster of the kubeconfig");
+  const api = image !== undefined
+    ? "image" in image ? image.image : image.apiserver
+    : (kubeconfig === undefined ? "the embedded API" : "the cluster of the kubeconfig");
   switch (cloudcore.runs) {
     case "elsewhere":
       return `the cloudcore at ${cloudcore.address.host}`;

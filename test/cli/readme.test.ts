@@ -105,6 +105,8 @@ describe.each([
   "docs/v1.1.md",
   "docs/debugging.md",
   "docs/proxy.md",
+  "docs/targets.md",
+  "docs/code.md",
 ])(
   "%s",
   (page) => {

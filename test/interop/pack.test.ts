@@ -5,7 +5,9 @@ import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { parse } from "yaml";
 import { workFolder } from "../support/command.ts";
+import { blocks } from "../support/pages.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const hasNpm = spawnSync("npm", ["--version"], { shell: process.platform === "win32" }).status === 0;
@@ -65,6 +67,30 @@ console.log("it stands");
     );
     expect(await run(process.execPath, ["a.mjs"], app)).toContain("it stands");
   }, 60_000);
+
+  test("the recipes of docs/ci.md, step by step: each ends with 0 and leaves its reports", async () => {
+    mkdirSync(join(app, "scenarios"));
+    for (const name of ["one", "two"]) {
+      const text =
+        `skep: 1\nname: ${name}\nfleet: [{ cohort: gw, count: 1 }]\nsteps: [{ expect: { at: edge/gw-0, match: { ready: true } } }]\n`;
+      writeFileSync(join(app, "scenarios", `${name}.yaml`), text);
+    }
+    const recipes = stepsOfRecipes();
+    expect(Object.keys(recipes)).toEqual(["github", "gitlab", "jenkins", "tekton"]);
+    for (const [name, steps] of Object.entries(recipes)) {
+      expect(steps.some((step) => step.includes("npx skep run")), name).toBe(true);
+      for (const step of steps) {
+        // The package is installed already, from the clone.
+        const line = step.replaceAll(/^npm install skep$/gm, "true").replaceAll("${{ matrix.shard }}", "1/2");
+        const script = `set -eu\n${line.replaceAll(/^#!.*$/gm, "")}`;
+        await promisify(execFile)("bash", ["-c", script], {
+          cwd: app,
+          env: { ...env, CI_NODE_INDEX: "2", CI_NODE_TOTAL: "2" },
+        });
+      }
+      expect(readFileSync(join(app, "skep-report", "junit.xml"), "utf8"), name).toContain('failures="0"');
+    }
+  }, 120_000);
 
   describe("its worlds stand in the tests of", () => {
     const body = `
@@ -129,3 +155,16 @@ console.log("it stands");
     }, 60_000);
   });
 });
+
+/** The commands of each recipe in docs/ci.md. */
+function stepsOfRecipes(): Record<string, string[]> {
+  const yaml = (language: string) => parse(blocks("docs/ci.md", language)[0] as string);
+  const github = yaml("yaml github").jobs.skep.steps as { readonly run?: string }[];
+  const [groovy = ""] = blocks("docs/ci.md", "groovy");
+  return {
+    github: github.flatMap(({ run }) => run === undefined ? [] : [run]),
+    gitlab: yaml("yaml gitlab").scenarios.script,
+    jenkins: [...groovy.matchAll(/sh '([^']+)'/g)].map(([, command]) => command as string),
+    tekton: yaml("yaml tekton").spec.steps.map(({ script }: { readonly script: string }) => script),
+  };
+}
