@@ -49,6 +49,7 @@ export interface LoadFlags extends HubFlags {
   readonly rampToLimit?: Searched;
   readonly seed?: number;
   readonly timeScale?: number;
+  readonly takeOver?: boolean;
   readonly report: string;
   readonly json?: boolean;
   readonly bind: string;
@@ -171,6 +172,7 @@ async function runOnce(
     ...(flags.port === undefined ? {} : { port: flags.port }),
     edges,
     hubs,
+    takeOver: flags.takeOver === true,
     started: (pid) => void tap.join(pid),
   }, signal);
   for (const pid of edgeProcesses.pids) void tap.join(pid);

@@ -135,6 +135,7 @@ const load = program.command("load <profile>").description(
   "make load: a profile by its name (skep list --load) or a file, against our cloudcore or any other",
 );
 withFlags(load, ["kubeconfig", "cloudcore", "edges", "seed", "timeScale", "report", "json", "bind", "port", "quiet"])
+  .option("--take-over", "serve a cluster that another cloudcore has served, with its CA")
   .option("--duration <time>", "all phases together, such as 30s: each is made shorter or longer")
   .option(
     "--rate <n>",

@@ -92,9 +92,10 @@ export function scenarioCommands(program: Command): void {
       finish((await import("./target.ts")).targetCheckCommand(name, options))
     );
   target.command("rbac").description("the rights that skep needs in a cluster, as YAML")
-    .option("--namespace <name>", "of the ServiceAccounts", "skep")
+    .option("--namespace <name>", "of the ServiceAccount", "skep")
+    .option("--authorization", "also for a cloudcore that checks what edges ask: it speaks in their names")
     .addHelpText("after", "\nExample:\n  skep target rbac | kubectl apply -f -")
-    .action(async (options: { readonly namespace: string }) =>
+    .action(async (options: { readonly namespace: string; readonly authorization?: boolean }) =>
       finish((await import("./target.ts")).targetRbacCommand(options))
     );
 

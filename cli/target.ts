@@ -110,13 +110,17 @@ async function probeOf(
 }
 
 /** Prints the objects that give skep its rights. */
-export async function targetRbacCommand({ namespace }: { readonly namespace: string }): Promise<number> {
+export async function targetRbacCommand(
+  { authorization = false, namespace }: { readonly namespace: string; readonly authorization?: boolean },
+): Promise<number> {
   const [{ rbacObjects }, { stringify }] = await Promise.all([
     import("../scenarios/targets/rbac.ts"),
     import("yaml"),
   ]);
   process.stdout.write(
-    rbacObjects(namespace).map((object) => stringify(object, { aliasDuplicateObjects: false })).join("---\n"),
+    rbacObjects(namespace, authorization).map((object) => stringify(object, { aliasDuplicateObjects: false })).join(
+      "---\n",
+    ),
   );
   return exitCodes.passed;
 }

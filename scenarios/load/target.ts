@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { usageOf } from "../../base/process/usage.ts";
 import { KubeClient } from "../../cloud/kube/client.ts";
+import { refuseTakenCluster } from "../../cloud/cloudhub/taken-cluster.ts";
 import { loadKubeConfig } from "../../cloud/kube/kubeconfig.ts";
 import type { HubAddress } from "../../edge-sim/edgehub/hub-address.ts";
 import { StepFailure } from "../model/step-failure.ts";
@@ -29,6 +30,8 @@ export interface LoadTargetOptions {
   readonly started?: (pid: number) => void;
   /** Cloudcores that we start side by side on one API, each with a part of the edges. */
   readonly hubs: number;
+  /** Serve a cluster that another cloudcore has served, with its CA. */
+  readonly takeOver?: boolean;
 }
 
 /** Ports from one cloudcore's block to the next, where the first is given. */
@@ -100,6 +103,9 @@ export async function openTarget(options: LoadTargetOptions, signal: AbortSignal
     const data = options.restarts.includes("api") ? ["--data", join(folder, "data")] : [];
     const where = ["--port", String(port), "--bind", bind];
     await start("api", ["apiserver", "--write-kubeconfig", kubeconfig, ...where, ...data]);
+  }
+  if (options.kubeconfig !== undefined && cloudcore === undefined) {
+    await refuseTakenCluster(loadKubeConfig(kubeconfig), options.takeOver === true);
   }
   const kube = new KubeClient(loadKubeConfig(kubeconfig));
   cleanup.defer(() => kube.close());

@@ -18,7 +18,7 @@ import { parserDefs, scenarioSchema } from "../engine/schema.ts";
 
 /** Steps that only make sense in files: code has loops and promises. */
 type FileOnly = "repeat" | "parallel";
-type Kinds = Omit<typeof stepKinds, FileOnly>;
+type Kinds = typeof stepKinds;
 
 /** The words a step may carry beside its own. */
 export type StepWords = Pick<Partial<Step>, "name" | "id" | "timeout" | "if" | "each" | "as">;
@@ -28,7 +28,10 @@ export type StepWords = Pick<Partial<Step>, "name" | "id" | "timeout" | "if" | "
  * `patch` and `expect`. Rejects where the step does not hold.
  */
 export type StepFunctions = {
-  readonly [Name in keyof Kinds]: (args: Parameters<Kinds[Name]["run"]>[1], words?: StepWords) => Promise<unknown>;
+  readonly [Name in keyof Kinds as Name extends FileOnly ? never : Name]: (
+    args: Parameters<Kinds[Name]["run"]>[1],
+    words?: StepWords,
+  ) => Promise<unknown>;
 };
 
 /** What a scenario in code works with. */

@@ -4,6 +4,7 @@ import type { KubeObject } from "../../protocol/apis/kube-object.ts";
 interface Rule {
   readonly apiGroups: readonly string[];
   readonly resources: readonly string[];
+  readonly resourceNames?: readonly string[];
   readonly verbs: readonly string[];
 }
 
@@ -57,8 +58,17 @@ const rules: readonly Rule[] = [
   { apiGroups: ["certificates.k8s.io"], resources: ["certificatesigningrequests"], verbs: ["get", "create", "delete"] },
 ];
 
-/** The objects, to be applied by somebody who may. The ServiceAccount's token goes into the kubeconfig of a target. */
-export function rbacObjects(namespace: string): KubeObject[] {
+/** With `authorization` cloudcore asks the API in the name of the node whose request it is. That is as much as the API lets any user do. */
+const impersonation: readonly Rule[] = [
+  { apiGroups: [""], resources: ["users"], verbs: ["impersonate"] },
+  { apiGroups: [""], resources: ["groups"], resourceNames: ["system:nodes"], verbs: ["impersonate"] },
+];
+
+/**
+ * The objects, to be applied by somebody who may. The ServiceAccount's token goes into the kubeconfig of a target. `withAuthorization`: also
+ * for a cloudcore that checks what edges ask.
+ */
+export function rbacObjects(namespace: string, withAuthorization = false): KubeObject[] {
   const name = "skep";
   const labels = { "app.kubernetes.io/name": name };
   return [
@@ -68,7 +78,7 @@ export function rbacObjects(namespace: string): KubeObject[] {
       apiVersion: "rbac.authorization.k8s.io/v1",
       kind: "ClusterRole",
       metadata: { name, labels },
-      rules,
+      rules: withAuthorization ? [...rules, ...impersonation] : rules,
     },
     {
       apiVersion: "rbac.authorization.k8s.io/v1",
