@@ -51,15 +51,22 @@ function short({ down, took, up, verdict }: MatrixCell): string {
 }
 
 /** Lines about what a row's targets did differently, or why not at all. */
-function detailsOf({ cells }: MatrixRow): string[] {
-  return cells.flatMap(({ differences, reason, target, verdict }) => [
-    ...(verdict === "failed" || verdict === "skipped" ? [`    ${target}: ${verdict}: ${reason}`] : []),
-    ...summed(
+function detailsOf(row: MatrixRow): string[] {
+  const verdicts = row.cells.filter(({ verdict }) => verdict === "failed" || verdict === "skipped").map((
+    { reason, target, verdict },
+  ) => `${target}: ${verdict}: ${reason}`);
+  return [...verdicts, ...differenceLines(row)].map((line) => `    ${line}`);
+}
+
+/** How messages of the other targets differ from the first one's, a line each. */
+export function differenceLines({ cells }: MatrixRow): string[] {
+  return cells.flatMap(({ differences, target }) =>
+    summed(
       differences.map(({ details, kind, message }) =>
         `${kind} ${message}: ${(kind === "content" ? details[1] : details[0]) ?? ""}`
       ),
-    ).map((text) => `    ${target}: ${text}`),
-  ]);
+    ).map((text) => `${target}: ${text}`)
+  );
 }
 
 /** The same difference on several edges is one. */

@@ -9,7 +9,9 @@ import type { StartedTestContainer } from "testcontainers";
 import { reasonOf } from "../../base/log/logger.ts";
 import { kubeconfigText } from "../../cloud/apiserver/kubeconfig.ts";
 import { createAuthority, issueServer } from "../../protocol/pki/ca.ts";
-import { TargetError } from "./find.ts";
+import type { KubernetesBinaries, KubernetesImage } from "./kubernetes-image.ts";
+import { TargetError } from "./target-error.ts";
+
 import type { Launch } from "./foreign-cloud.ts";
 
 const START_MS = 120_000;
@@ -25,6 +27,8 @@ async function testcontainers(): Promise<typeof import("testcontainers")> {
   }
 }
 
+export type { KubernetesBinaries, KubernetesImage } from "./kubernetes-image.ts";
+
 /** Something that Docker runs until it is stopped. */
 export interface Contained extends AsyncDisposable {
   stop(): Promise<void>;
@@ -34,27 +38,6 @@ export interface Contained extends AsyncDisposable {
 export interface ContainedKubernetes extends Contained {
   /** Path of its kubeconfig, which is removed with it. */
   readonly kubeconfig: string;
-}
-
-/** An image of a Kubernetes, and how it is started. */
-export interface KubernetesImage {
-  readonly image: string;
-  /** Default: K3s' server. */
-  readonly command?: readonly string[];
-  /** Where its kubeconfig is, once it is ready. Default: K3s' path. */
-  readonly kubeconfigPath?: string;
-  /** Default: 6443. */
-  readonly port?: number;
-}
-
-/** Programs of this machine that an image is made of, on the spot: https://kubernetes.io/releases/download and etcd's. */
-export interface KubernetesBinaries {
-  readonly apiserver: string;
-  readonly etcd: string;
-  /** Without it nobody deletes namespaces, makes service accounts or replaces pods. */
-  readonly controllerManager?: string;
-  /** Without it pods run where their nodeName says. */
-  readonly scheduler?: string;
 }
 
 /**

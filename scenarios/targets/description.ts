@@ -4,7 +4,7 @@ import { withoutBigInts } from "../../protocol/json.ts";
 import { type Position, ScenarioError } from "../files/position.ts";
 import { type Schema, schemas } from "../files/schemas.ts";
 import { documentsIn, type YamlDocument } from "../files/yaml-document.ts";
-import type { KubernetesBinaries, KubernetesImage } from "./containers.ts";
+import type { KubernetesBinaries, KubernetesImage } from "./kubernetes-image.ts";
 import { capabilities, type Capability } from "../model/target.ts";
 
 /** Where the API is. */

@@ -1,17 +1,12 @@
 // Finds the target that a person means: a file, or a name in the `skep.yaml` of this folder or of one above it.
 import { existsSync, statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import { SkepError } from "../../base/error/skep-error.ts";
 import { readText } from "../files/yaml-document.ts";
 import { embeddedTarget, parseTargets, type TargetDescription, type TargetsFile } from "./description.ts";
+import { TargetError } from "./target-error.ts";
 
 /** What the file of a project's targets is called. */
 export const targetsFileName = "skep.yaml";
-
-/** A target that is not there, or can't be what it is said to be. */
-export class TargetError extends SkepError {
-  readonly code = "SKEP_TARGET";
-}
 
 /** The nearest `skep.yaml`, from a folder upward; undefined where there is none. */
 export function nearestTargetsFile(folder: string): string | undefined {

@@ -10,7 +10,7 @@ import { milliseconds } from "../files/duration.ts";
 import { positionText, ScenarioError } from "../files/position.ts";
 import { bootstrapToken, issuerOfFolder } from "./cluster-secrets.ts";
 import type { CloudcoreElsewhere, TargetDescription } from "./description.ts";
-import { TargetError } from "./find.ts";
+import { TargetError } from "./target-error.ts";
 import type { CloudcoreChoice, LocalOptions } from "./local-options.ts";
 
 /** How fast timers run where everything is ours, so that a library of waits takes a minute. */

@@ -48,7 +48,7 @@ describe("one clear message and code 2 for", () => {
       ["run", "--edges", "many"],
       /argument 'many' is invalid. a whole number from 1 to 100000 is needed/,
     ],
-    ["a folder of scenarios", ["run", "."], /can't read the file: it is a folder; name the files in it/],
+    ["a folder in the place of a file", ["check", "."], /can't read the file: it is a folder; name the files in it/],
     ["a limit that is none", ["cloudcore", "--kubeconfig", nowhere, "--node-limit", "abc"], /a whole number from 1 to/],
     ["a token without its cloudcore", ["run", scenario, "--token", "x"], /--token needs --cloudcore too/],
     [
