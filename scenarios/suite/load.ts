@@ -25,7 +25,13 @@ function isLoad(text: string): boolean {
   return /^load:/m.test(text) && !/^steps:/m.test(text);
 }
 
-/** What a file holds, as `skep check` reads it: scenarios, a load profile, or the cohorts of a fleet. Rejects with ScenarioError. */
+/** Whether a text describes targets: a `skep.yaml`, or a file with one. */
+function isTargets(text: string): boolean {
+  return !/^(steps|load|fleet):/m.test(text) && /^(targets|kubernetes|cloudcore|edges):/m.test(text) &&
+    /^skep:/m.test(text);
+}
+
+/** What a file holds, as `skep check` reads it: scenarios, a load profile, targets, or the cohorts of a fleet. Rejects with ScenarioError. */
 export async function loadForCheck(
   file: string,
 ): Promise<{ readonly what: string; readonly parts: readonly Pick<Scenario, "fleet" | "position" | "where">[] }> {
@@ -34,6 +40,11 @@ export async function loadForCheck(
     const { parseProfiles } = await import("../load/parse.ts");
     const profiles = parseProfiles(text, file);
     return { what: profiles.length === 1 ? "a load profile" : `${profiles.length} load profiles`, parts: profiles };
+  }
+  if (text !== undefined && isTargets(text)) {
+    const { parseTargets } = await import("../targets/description.ts");
+    const { size } = parseTargets(text, file).targets;
+    return { what: size === 1 ? "1 target" : `${size} targets`, parts: [] };
   }
   const isCohorts = text !== undefined && /^fleet:/m.test(text) && !/^skep:/m.test(text);
   const parts = text === undefined

@@ -208,7 +208,7 @@ export async function startMosquitto(
       .withCopyContentToContainer([{ content: config, target: "/mosquitto/config/mosquitto.conf" }])
       .withCommand(["mosquitto", "-c", "/mosquitto/config/mosquitto.conf"])
       .withExposedPorts(1883)
-      .withWaitStrategy(Wait.forListeningPorts())
+      .withWaitStrategy(Wait.forLogMessage(/mosquitto version .* running/))
       .withStartupTimeout(START_MS).start();
     const stop = async () => void await container.stop();
     return { url: `tcp://${container.getHost()}:${container.getMappedPort(1883)}`, stop, [Symbol.asyncDispose]: stop };

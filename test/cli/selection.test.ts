@@ -3,6 +3,8 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Ajv } from "ajv";
 import { afterAll, describe, expect, test } from "vitest";
+import { parse } from "yaml";
+import { parseTargets } from "../../scenarios/targets/description.ts";
 import { Command, skep, workFolder } from "../support/command.ts";
 
 const folder = workFolder();
@@ -75,6 +77,36 @@ test("init writes a scenario that holds, with the schema for editors, and overwr
   expect(again).toMatchObject({ code: 2 });
   expect(again.err).toContain("is there already");
 });
+
+test(
+  "init also writes targets and a workflow, leaves those alone that are there, and leaves them out with --bare",
+  async () => {
+    const own = workFolder();
+    const at = (name: string) => join(own.path, name);
+    try {
+      expect((await skep(own.path, "init", "bare.yaml", "--bare")).out).toBe(
+        "wrote bare.yaml\nrun it with: skep run bare.yaml\n",
+      );
+      expect(existsSync(at("skep.yaml"))).toBe(false);
+      expect((await skep(own.path, "init", "scenarios/a.yaml")).out).toContain(
+        "wrote skep.yaml\nwrote .github/workflows/skep.yaml",
+      );
+      const targets = readFileSync(at("skep.yaml"), "utf8");
+      expect(existsSync(at(/\$schema=(\S+)/.exec(targets)?.[1] ?? ""))).toBe(true);
+      expect([...parseTargets(targets, "skep.yaml").targets.keys()]).toEqual(["process"]);
+      const { jobs } = parse(readFileSync(at(".github/workflows/skep.yaml"), "utf8"));
+      expect(jobs.skep.steps.map(({ run }: { readonly run?: string }) => run ?? "")).toContain(
+        "npx skep run scenarios --shard ${{ matrix.shard }} --retries 1 --record",
+      );
+      writeFileSync(at("skep.yaml"), "skep: 1\ntargets: { mine: {} }\n");
+      expect((await skep(own.path, "init", "b.yaml")).out).toContain("skep.yaml is there already, and was left alone");
+      expect(readFileSync(at("skep.yaml"), "utf8")).toContain("mine");
+    } finally {
+      own.remove();
+    }
+  },
+  30_000,
+);
 
 describe("run", () => {
   test("takes what --grep and --tag mean, and refuses what means nothing", async () => {

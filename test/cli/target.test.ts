@@ -71,6 +71,7 @@ describe("skep target", () => {
     expect(code).toBe(0);
     expect(out).toMatch(/^process +kubernetes embedded, cloudcore \{"ours":"process"\}, edges ours {2}\[matrix\]$/m);
     expect(out).toMatch(/^embedded +kubernetes embedded, cloudcore ours, edges ours {2}\[matrix\]$/m);
+    expect((await run("check", "skep.yaml")).out).toBe("skep.yaml: 3 targets\n");
     const listed = JSON.parse((await run("target", "list", "--json")).out);
     expect(listed.targets.map(({ name }: { name: string }) => name)).toContain("cluster");
   });

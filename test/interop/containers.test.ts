@@ -4,12 +4,14 @@ import { cpSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import mqtt from "mqtt";
 import { afterAll, describe, expect, test } from "vitest";
 import { KubeClient } from "../../cloud/kube/client.ts";
 import { loadKubeConfig } from "../../cloud/kube/kubeconfig.ts";
 import { resources } from "../../cloud/kube/resource.ts";
-import { startKubernetes } from "../../scenarios/targets/containers.ts";
+import { startKubernetes, startMosquitto } from "../../scenarios/targets/containers.ts";
 import { skep, workFolder } from "../support/command.ts";
+import { buildMosquitto, mosquittoImage, mosquittoProgram } from "../support/mosquitto-image.ts";
 import { until } from "../support/until.ts";
 
 // Nothing is pulled.
@@ -60,6 +62,22 @@ describe.skipIf(!canKube)(`a Kubernetes in containers made on the spot${kubeLack
     expect(code).toBe(0);
   }, 180_000);
 });
+
+const canBroker = hasDocker && mosquittoProgram !== undefined;
+describe.skipIf(!canBroker)(
+  `mosquitto by its helper${hasDocker ? lacks("mosquitto, to make an image of", canBroker) : lacks("Docker", false)}`,
+  () => {
+    test("answers, and is gone when it is stopped", async () => {
+      await buildMosquitto(join(folder.path, "mosquitto"), "");
+      const broker = await startMosquitto({ image: mosquittoImage, user: "root" });
+      const url = broker.url.replace("tcp:", "mqtt:");
+      const client = await mqtt.connectAsync(url, { reconnectPeriod: 0 });
+      await client.endAsync(true);
+      await broker.stop();
+      await expect(mqtt.connectAsync(url, { reconnectPeriod: 0, connectTimeout: 2000 })).rejects.toThrow();
+    }, 120_000);
+  },
+);
 
 describe.skipIf(!hasDocker)(`the image of the Containerfile${lacks("Docker", hasDocker)}`, () => {
   test("is small, runs as nobody on a read-only root, and runs scenarios", async () => {

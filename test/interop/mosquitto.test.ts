@@ -1,7 +1,7 @@
 // mosquitto as an edge's external broker: Debian's package as a process, and in a container.
-import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
-import { copyFileSync, mkdirSync, realpathSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import mqtt from "mqtt";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { decodeMessage, encodeMessage } from "../../protocol/message/codec.ts";
@@ -9,11 +9,10 @@ import { type Message, newMessage } from "../../protocol/message/message.ts";
 import { workFolder } from "../support/command.ts";
 import { edgeOfFakeCloud } from "../support/fake-cloud.ts";
 import { freePorts } from "../support/free-ports.ts";
+import { buildMosquitto, mosquittoProgram } from "../support/mosquitto-image.ts";
 import { until } from "../support/until.ts";
 
-const program = ["/usr/sbin/mosquitto", "/usr/bin/mosquitto", "/usr/local/sbin/mosquitto"].find((path) =>
-  spawnSync(path, ["-h"]).error === undefined
-);
+const program = mosquittoProgram;
 const hasDocker = spawnSync("docker", ["version"]).status === 0;
 const missing = (what: string, is: boolean) => is ? "" : ` [needs ${what}, which is not on this machine]`;
 
@@ -107,26 +106,10 @@ describe.skipIf(!canContain)(`mosquitto in a container${needs}`, () => {
     { timeout: 120_000 },
     async () => {
       process.env.TESTCONTAINERS_RYUK_DISABLED = "true";
-      const { GenericContainer, Wait } = await import("testcontainers");
+      const { Wait } = await import("testcontainers");
       const folder = workFolder();
       onTestFinished(() => folder.remove());
-      // An image of this machine's own mosquitto: nothing is pulled.
-      const rootfs = join(folder.path, "rootfs");
-      const libraries = execFileSync("ldd", [program as string], { encoding: "utf8" }).match(/\/\S+/g) ?? [];
-      for (const file of [program as string, ...libraries]) {
-        mkdirSync(dirname(join(rootfs, file)), { recursive: true });
-        copyFileSync(realpathSync(file), join(rootfs, file));
-      }
-      mkdirSync(join(rootfs, "etc"), { recursive: true });
-      writeFileSync(join(rootfs, "etc", "mosquitto.conf"), config(1883, "root"));
-      writeFileSync(join(rootfs, "etc", "passwd"), "root:x:0:0::/:/\n");
-      writeFileSync(
-        join(folder.path, "Dockerfile"),
-        `FROM scratch\nCOPY rootfs /\nCMD ["${program}", "-c", "/etc/mosquitto.conf"]\n`,
-      );
-      const image = await GenericContainer.fromDockerfile(folder.path).build("local/skep-mosquitto:1", {
-        deleteOnExit: false,
-      });
+      const image = await buildMosquitto(folder.path, config(1883, "root"));
       const [port = 0] = await freePorts(1);
       const container = await image.withExposedPorts({ container: 1883, host: port })
         .withWaitStrategy(Wait.forLogMessage(/mosquitto version .* running/)).start();

@@ -1,0 +1,78 @@
+// docs/compatibility.md: the library on several targets, as it came out when it was run, with what explains each difference.
+import { readFileSync } from "node:fs";
+import type { Compatibility } from "./compatibility.ts";
+
+/** What the targets of docs/compatibility.json are. */
+const meanings: Readonly<Record<string, string>> = {
+  embedded: "skep's cloudcore on skep's Kubernetes API, all in one process",
+  "go-1.23": "KubeEdge's cloudcore v1.23.1 on skep's Kubernetes API",
+  process: "skep's cloudcore in a process of its own on skep's Kubernetes API",
+  kubeconfig: "skep's cloudcore on a `skep apiserver`, by a kubeconfig",
+  "kubernetes-1.32":
+    "skep's cloudcore on kube-apiserver, kube-controller-manager and kube-scheduler 1.32, with the rights of `skep target rbac --authorization`",
+  "go-1.23 on kubernetes-1.32": "KubeEdge's cloudcore v1.23.1 on the same programs of Kubernetes",
+};
+
+const signs: Readonly<Record<string, string>> = { passed: "✓", failed: "✗", skipped: "–", "not run": "" };
+
+/** What explains differences of messages: the first pattern that fits a line. */
+export const explanations: readonly (readonly [RegExp, string])[] = [];
+
+/** The explanation of a line, where there is one. */
+export function explanationOf(line: string): string | undefined {
+  return explanations.find(([pattern]) => pattern.test(line))?.[1];
+}
+
+export function compatibilityPage(): string {
+  const { scenarios, targets } = JSON.parse(readFileSync("docs/compatibility.json", "utf8")) as Compatibility;
+  const cell = (text: string) => text.replaceAll("|", "\\|");
+  const counts = targets.map((target) => {
+    const of = (verdict: string) => scenarios.filter(({ verdicts }) => verdicts[target]?.verdict === verdict).length;
+    return `${of("passed")} passed, ${of("failed")} failed, ${of("skipped")} skipped`;
+  });
+  const reasons = new Map<string, string[]>();
+  for (const { name, verdicts } of scenarios) {
+    for (const [target, { reason, verdict }] of Object.entries(verdicts)) {
+      if (verdict === "passed" || verdict === "not run") continue;
+      const why = verdict === "skipped"
+        ? `skipped: ${reason.replace(/^.* has no /, "it has no ")}`
+        : `failed: ${reason}`;
+      reasons.set(`${name}\n${why}`, [...reasons.get(`${name}\n${why}`) ?? [], target]);
+    }
+  }
+  const differing = scenarios.filter(({ differences }) => differences.length > 0);
+  return [
+    "# Compatibility",
+    "",
+    "The scenario library on several targets, always with skep's edges, as it came out when it was run by `skep run` and `skep matrix` ([targets.md](targets.md)). ✓ passed, ✗ failed, – skipped for what the target lacks.",
+    "",
+    "| target | what it is | |",
+    "|---|---|---|",
+    ...targets.map((target, i) => `| \`${target}\` | ${meanings[target] ?? ""} | ${counts[i]} |`),
+    "",
+    `| scenario | ${targets.map((target) => `\`${target}\``).join(" | ")} |`,
+    `|---|${targets.map(() => ":-:").join("|")}|`,
+    ...scenarios.map(({ name, verdicts }) =>
+      `| ${cell(name)} | ${targets.map((target) => signs[verdicts[target]?.verdict ?? "not run"]).join(" | ")} |`
+    ),
+    "",
+    "## What was skipped, or failed, and why",
+    "",
+    ...[...reasons].map(([key, where]) => {
+      const [name, why] = key.split("\n");
+      return `- ${name} (${where.map((target) => `\`${target}\``).join(", ")}): ${why}`;
+    }),
+    "",
+    "## How messages differ",
+    "",
+    "What edges sent and got with KubeEdge's cloudcore, against skep's. Of messages told apart by edge, operation and path: how many, in which order, with which content; ids, versions and times don't count.",
+    "",
+    differing.length === 0 ? "Nothing differs." : "| scenario | difference | why |\n|---|---|---|",
+    ...differing.flatMap(({ differences, name }) =>
+      differences.map((line) =>
+        `| ${cell(name)} | ${cell(line.replace(/^[^:]+: /, ""))} | ${explanationOf(line) ?? "not explained yet"} |`
+      )
+    ),
+    "",
+  ].join("\n");
+}
