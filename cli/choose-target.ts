@@ -23,10 +23,9 @@ export interface TargetFlags extends HubFlags {
 export async function chosenTarget(flags: TargetFlags, logger: Logger): Promise<Target> {
   const { allowExec, bind, port, takeOver, timeScale } = flags;
   const described = await describedBy(flags);
-  if (
-    timeScale !== undefined && timeScale !== 1 && ["go", "elsewhere"].includes(described.cloudcore?.runs ?? "here") &&
-    flags.target !== undefined
-  ) {
+  const { cloudcore = { runs: "here" } } = described;
+  const isGo = cloudcore.runs === "go" || cloudcore.runs === "container" && !cloudcore.isOurs;
+  if (isGo && timeScale !== undefined && timeScale !== 1) {
     throw new UsageError("--time-scale: the timers of a cloudcore that is not skep's can't be divided; leave it out");
   }
   return localTarget({

@@ -217,8 +217,8 @@ export async function startMosquitto(
   }
 }
 
-/** A cloudcore's image on this machine's network, with its configuration and kubeconfig at the paths that they have here. */
-export function launchImage(image: string, kubeconfigFile: string): Launch {
+/** A cloudcore's image, started with these arguments and `--config FILE`, on this machine's network, with its configuration and kubeconfig at the paths that they have here. */
+export function launchImage(image: string, kubeconfigFile: string, args: readonly string[]): Launch {
   return async (configFile) => {
     const { GenericContainer } = await testcontainers();
     try {
@@ -232,7 +232,7 @@ export function launchImage(image: string, kubeconfigFile: string): Launch {
             mode: 0o644,
           }))),
         )
-        .withCommand(["cloudcore", "--config", configFile])
+        .withCommand([...args, "--config", configFile])
         .withLogConsumer((stream) => stream.on("data", (line) => said = (said + String(line)).slice(-MAX_SAID)))
         .start();
       const { promise: ended, resolve } = Promise.withResolvers<string>();

@@ -247,7 +247,7 @@ function described(
   const position = document.where(at);
   const described = { ...embeddedTarget, ...fields, name: called, position };
   const { cloudcore, edges, kubernetes, timeScale } = described;
-  const isForeign = typeof cloudcore === "object" && !("ours" in cloudcore) && !("image" in cloudcore);
+  const isGo = typeof cloudcore === "object" && ("go" in cloudcore || "goImage" in cloudcore);
   const refuse = (key: string, why: string): never => {
     throw new ScenarioError(document.where([...at, key]), why);
   };
@@ -263,7 +263,7 @@ function described(
   if (edges !== "ours" && (typeof cloudcore === "string" || !("host" in cloudcore))) {
     refuse("edges", "real edges are connected to a cloudcore that runs already: say cloudcore: { host: HOST }");
   }
-  if (isForeign && timeScale !== undefined && timeScale !== 1) {
+  if (isGo && timeScale !== undefined && timeScale !== 1) {
     refuse("timeScale", "the timers of a cloudcore that is not skep's can't be divided: leave it out");
   }
   return described;

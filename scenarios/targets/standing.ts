@@ -94,7 +94,12 @@ export class StandingParts {
     if (cloudcore.runs !== "go" && cloudcore.runs !== "container") return { ...parts, cloud: undefined };
     const launch = cloudcore.runs === "go"
       ? launchProgram(cloudcore.program)
-      : (await import("./containers.ts")).launchImage(cloudcore.image, at);
+      : (await import("./containers.ts")).launchImage(
+        cloudcore.image,
+        at,
+        // KubeEdge's image is its program; skep's is all commands.
+        cloudcore.isOurs ? ["cloudcore", "--time-scale", String(this.#options.timeScale)] : [],
+      );
     const cloud = await foreignProcess({
       what: cloudcore.runs === "go" ? cloudcore.program : cloudcore.image,
       launch,

@@ -117,5 +117,9 @@ describe.skipIf(!hasDocker)(`the image of the Containerfile${lacks("Docker", has
       "process.getuid()",
     );
     expect(who.stdout.trim()).toBe("65532");
+    writeFileSync(join(folder.path, "contained.yaml"), "skep: 1\ncloudcore: { image: skep:test }\n");
+    const scenario = join(root, "scenarios", "library", "links", "2-cloudcore-restart-pods.yaml");
+    const { err, out } = await skep(folder.path, "run", scenario, "--target", "./contained.yaml");
+    expect(`${out}${err}`).toMatch(/1 passed, 0 failed, 0 skipped/);
   }, 600_000);
 });

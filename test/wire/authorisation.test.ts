@@ -123,7 +123,9 @@ function listening(): { readonly logger: Logger; readonly lines: Line[] } {
 
 async function world(authorization: "off" | "log" | "on") {
   const { lines, logger } = listening();
-  const cloud = await startCloud({ config: { authorization, syncInterval: 60_000 }, logger });
+  // This edge sends no keepalives: however slow the machine is, its connection stays.
+  const config = { authorization, syncInterval: 60_000, keepaliveInterval: 600_000 };
+  const cloud = await startCloud({ config, logger });
   const pods = await furnish(cloud);
   const edge = await rawEdge(cloud, "mine");
   edge.acknowledgeAll();

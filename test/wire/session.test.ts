@@ -38,7 +38,7 @@ test("a step that does not hold rejects with the difference; wrong arguments are
 test("there is a function for every step that code has no word of its own for", async () => {
   await using skep = await start({ fleet: [{ cohort: "gw", count: 1 }] });
   const missing = [...stepTable.keys()].filter((name) => typeof skep[name as keyof StepFunctions] !== "function");
-  expect(missing).toEqual(["repeat", "parallel", "run"]);
+  expect(missing).toEqual(["repeat", "parallel"]);
 });
 
 test("an edge that was restarted renews its certificate like any other", async () => {
