@@ -3,6 +3,8 @@ import { exitCodes } from "./failure.ts";
 
 /** Milliseconds in which everything must have stopped; then the process ends all the same. */
 const STOP_DEADLINE_MS = 5000;
+/** The same where what was made in a cluster of others has to be removed. */
+export const CLUSTER_STOP_MS = 60_000;
 
 /**
  * Milliseconds in which a second signal counts as the first one again: a terminal's Ctrl-C reaches npm, the launcher and us,
@@ -12,8 +14,13 @@ const ECHO_MS = 500;
 /** Milliseconds between two looks at whether npm is still there. */
 const PARENT_EVERY_MS = 250;
 
-/** Aborts on SIGINT, SIGTERM and SIGHUP; a second signal, after a moment, ends the process at once. */
-export function interruption(): { readonly signal: AbortSignal; code(): number | undefined } {
+/**
+ * Aborts on SIGINT, SIGTERM and SIGHUP; a second signal, after a moment, ends the process at once, as does the end of the deadline, which
+ * is longer where something has to be removed from a cluster.
+ */
+export function interruption(
+  deadline = STOP_DEADLINE_MS,
+): { readonly signal: AbortSignal; code(): number | undefined } {
   const controller = new AbortController();
   let code: number | undefined;
   let since = 0;
@@ -23,7 +30,7 @@ export function interruption(): { readonly signal: AbortSignal; code(): number |
     code = exit;
     since = performance.now();
     controller.abort(new Error(`interrupted by ${why}`));
-    setTimeout(() => process.exit(exit), STOP_DEADLINE_MS).unref();
+    setTimeout(() => process.exit(exit), deadline).unref();
   };
   const on = (name: NodeJS.Signals, exit: number) => process.on(name, () => stop(name, exit));
   on("SIGINT", exitCodes.interrupted);

@@ -7,7 +7,7 @@ import { matrixJson, matrixLines, matrixMarkdown } from "../scenarios/matrix/tab
 import { knownTargets } from "../scenarios/targets/find.ts";
 import { chosenTarget } from "./choose-target.ts";
 import { exitCodes, UsageError } from "./failure.ts";
-import { interruption } from "./interrupt.ts";
+import { CLUSTER_STOP_MS, interruption } from "./interrupt.ts";
 import { exitCodeOf, perform } from "./perform.ts";
 import { prepareReports } from "./reports.ts";
 import { DEFAULT_SEED } from "./run.ts";
@@ -33,7 +33,7 @@ export async function matrixCommand(files: readonly string[], flags: MatrixFlags
   if (names.length < 2) {
     throw new UsageError("two targets are needed at least: --targets A,B, or matrix: [A, B] in skep.yaml");
   }
-  const { signal, code } = interruption();
+  const { signal, code } = interruption(CLUSTER_STOP_MS);
   await prepareReports(flags.report);
   const matrix = new MatrixResult();
   let exit: number = exitCodes.passed;

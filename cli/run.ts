@@ -4,7 +4,7 @@ import type { Scenario } from "../scenarios/model/scenario.ts";
 import type { Target } from "../scenarios/model/target.ts";
 import { chosenTarget, type TargetFlags } from "./choose-target.ts";
 import { UsageError } from "./failure.ts";
-import { interruption } from "./interrupt.ts";
+import { CLUSTER_STOP_MS, interruption } from "./interrupt.ts";
 import { exitCodeOf, perform } from "./perform.ts";
 import { type Selection, wantedScenarios } from "./selection.ts";
 
@@ -30,7 +30,8 @@ export const DEFAULT_SEED = 1;
 /** Resolves with the exit code. Rejects with ScenarioError and the like: then it could not run. */
 export async function runCommand(files: readonly string[], flags: RunFlags): Promise<number> {
   const wanted = await wantedScenarios(files, flags);
-  const { signal, code } = interruption();
+  const isElsewhere = flags.kubeconfig !== undefined || flags.target !== undefined;
+  const { signal, code } = interruption(isElsewhere ? CLUSTER_STOP_MS : undefined);
   if (flags.watch) {
     const { watchRuns } = await import("./watch.ts");
     await watchRuns(files, flags, signal, (scenarios) => runOnce(scenarios, flags, signal));

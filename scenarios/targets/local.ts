@@ -135,8 +135,8 @@ async function openEnvironment(
       ends.defer(() => kept?.remove());
     }
     ends.defer(() => fleet?.stop());
-    // Pods are deleted while their edges still run: only they can report that the containers have stopped.
-    if (made.namespace) ends.defer(() => removeNamespace(kube, namespace, clock, patience));
+    // Pods are deleted while their edges still run: only they can report that the containers have stopped. After an interruption there is little time.
+    if (made.namespace) ends.defer(() => removeNamespace(kube, namespace, clock, signal.aborted ? 1 : patience));
   });
   if (isShared) {
     await kube.create(resources.namespaces, {
@@ -166,8 +166,20 @@ async function openEnvironment(
     labels,
   });
   await makeNodesOfV11(kube, scenario.fleet, suffix, labels);
-  const [devices] = await Promise.all([createDevices(kube, namespace, scenario, labels, nodeNameOf), fleet.start()]);
-  if (existing === undefined) await untilReady(fleet, devices, clock, READY_MS * patience, signal);
+  const make = () => createDevices(kube, namespace, scenario, labels, nodeNameOf);
+  const ready = (devices: ReadonlyMap<string, number>) =>
+    untilReady(fleet, devices, clock, READY_MS * patience, signal);
+  const isOfOthers = cloudcore.runs !== "here" && cloudcore.runs !== "process";
+  if (existing !== undefined) await make();
+  else if (isOfOthers) {
+    // KubeEdge's cloudcore forgets a device that is made before its edge is connected.
+    await fleet.start();
+    await ready(new Map());
+    await ready(await make());
+  } else {
+    const [devices] = await Promise.all([make(), fleet.start()]);
+    await ready(devices);
+  }
   const times: StartTimes = { api: apiTook, certificates, cloudcore: cloudcoreTook, join: took() };
 
   const held = cleanup.move();
