@@ -118,9 +118,13 @@ function keyOf(name: string, file: string): string {
 function comparable(hop: HopRecord, { isShared, namespace }: Environment): HopRecord {
   if (!isShared) return hop;
   const without = (text: string) => text.replaceAll(namespace, "default");
-  const text = without(hop.text).replaceAll(onlyRunLabel, "").replaceAll(oneRunLabel, "");
+  const text = without(hop.text).replaceAll(onlyRunLabel, "").replaceAll(firstRunLabel, "").replaceAll(
+    laterRunLabel,
+    "",
+  );
   return { ...hop, resource: without(hop.resource), text };
 }
 
-const oneRunLabel = /,?"skep\/run":"[^"]*"/g;
+const firstRunLabel = /"skep\/run":"[^"]*",/g;
+const laterRunLabel = /,"skep\/run":"[^"]*"/g;
 const onlyRunLabel = /,?"labels":\{"skep\/run":"[^"]*"\}/g;

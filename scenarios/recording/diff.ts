@@ -33,7 +33,7 @@ export interface DiffOptions {
 
 /** Messages that come again and again: their number says how long was recorded. */
 const periodic =
-  /^(up keepalive |up (insert|update|query) \S+\/lease\/|down response \S+\/lease\/|\w+ \w+ \S+\/(nodepatch|nodestatus|node)\/|up query \S+\/lease)/;
+  /^(up keepalive |up (insert|update|query) \S+\/lease\/|(up|down) response \S+\/lease\/|\w+ \w+ \S+\/(nodepatch|nodestatus|node)\/|up query \S+\/lease)/;
 
 interface Sequence {
   readonly key: string;
