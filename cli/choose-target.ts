@@ -42,11 +42,13 @@ export async function chosenTarget(flags: TargetFlags, logger: Logger): Promise<
 async function describedBy(flags: TargetFlags): Promise<Omit<LocalOptions, "logger" | "bind">> {
   const { cloudcore, context, kubeconfig, target } = flags;
   if (target !== undefined) {
-    const other = (["kubeconfig", "context", "cloudcore", "token", "certs"] as const).find((flag) =>
+    const other = (["kubeconfig", "context", "cloudcore", "enrolmentPort", "token", "certs"] as const).find((flag) =>
       flags[flag] !== undefined
     );
     if (other !== undefined) {
-      throw new UsageError(`--target says where to run: leave --${other} out, or write it into the target`);
+      throw new UsageError(
+        `--target says where to run: leave --${other === "enrolmentPort" ? "enrolment-port" : other} out`,
+      );
     }
     const { findTarget } = await import("../scenarios/targets/find.ts");
     return await optionsOf(await findTarget(target, process.cwd()));

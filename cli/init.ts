@@ -1,4 +1,4 @@
-// `skep init`: a first scenario to change, targets to run it on, and a workflow that does so; each with the line by which editors complete.
+// `skep init`: a first scenario to change, targets to run it on, both with the line by which editors complete, and a workflow that does so.
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -56,18 +56,15 @@ on: [push, pull_request]
 jobs:
   skep:
     runs-on: ubuntu-latest
-    strategy:
-      fail-fast: false
-      matrix: { shard: [1/2, 2/2] }
     steps:
       - uses: actions/checkout@v4
       - uses: actions/setup-node@v4
-        with: { node-version: 22 }
+        with: { node-version: 24 }
       - run: npm install skep
-      - run: npx skep run FOLDER --shard \${{ matrix.shard }} --retries 1 --record
+      - run: npx skep run FOLDER --retries 1 --record
       - uses: actions/upload-artifact@v4
         if: \${{ !cancelled() }}
-        with: { name: "skep-report-\${{ strategy.job-index }}", path: skep-report }
+        with: { name: skep-report, path: skep-report }
 `;
 
 export interface InitFlags {

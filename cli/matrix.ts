@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { pinoLogger } from "../base/log/pino-logger.ts";
 import { isAlike, type MatrixColumn, MatrixResult } from "../scenarios/matrix/matrix.ts";
 import { matrixJson, matrixLines, matrixMarkdown } from "../scenarios/matrix/table.ts";
-import { knownTargets } from "../scenarios/targets/find.ts";
+import { findTarget, knownTargets } from "../scenarios/targets/find.ts";
 import { chosenTarget } from "./choose-target.ts";
-import { exitCodes, UsageError } from "./failure.ts";
+import { describeFailure, exitCodes, UsageError } from "./failure.ts";
 import { CLUSTER_STOP_MS, interruption } from "./interrupt.ts";
 import { exitCodeOf, perform } from "./perform.ts";
 import { prepareReports } from "./reports.ts";
@@ -33,35 +33,45 @@ export async function matrixCommand(files: readonly string[], flags: MatrixFlags
   if (names.length < 2) {
     throw new UsageError("two targets are needed at least: --targets A,B, or matrix: [A, B] in skep.yaml");
   }
+  const folders = names.map((name) => name.replaceAll(/[^\w.-]/g, "-"));
+  const twice = folders.find((folder, i) => folders.indexOf(folder) !== i);
+  if (twice !== undefined) throw new UsageError(`--targets: ${twice} is there twice`);
+  // What is wrong with a name or a file is said before anything is run.
+  for (const name of names) await findTarget(name, process.cwd());
+  const scenarios = await wantedScenarios(files, flags);
   const { signal, code } = interruption(CLUSTER_STOP_MS);
   await prepareReports(flags.report);
   const matrix = new MatrixResult();
   let exit: number = exitCodes.passed;
-  for (const name of names) {
+  for (const [i, name] of names.entries()) {
     if (signal.aborted) break;
-    // Read anew for each: a scenario in code may keep something.
-    const scenarios = await wantedScenarios(files, flags);
-    const target = await chosenTarget({ ...flags, target: name }, pinoLogger(flags.verbose ? "debug" : "error"));
     const column: MatrixColumn = matrix.column(name);
-    const run = await perform({
-      scenarios,
-      target,
-      signal,
-      report: join(flags.report, name.replaceAll(/[^\w.-]/g, "-")),
-      parallel: target.parallel,
-      seed: flags.seed ?? DEFAULT_SEED,
-      forceSeed: flags.seed !== undefined,
-      retries: flags.retries ?? 0,
-      bail: false,
-      record: true,
-      json: false,
-      toError: flags.json === true,
-      quiet: flags.quiet === true,
-      verbose: flags.verbose === true,
-      observed: (scenario, environment) => column.observed(scenario, environment),
-    });
-    column.finished(run);
-    exit = Math.max(exit, exitCodeOf(run, flags.failOnSkip === true));
+    try {
+      const target = await chosenTarget({ ...flags, target: name }, pinoLogger(flags.verbose ? "debug" : "error"));
+      const run = await perform({
+        scenarios,
+        target,
+        signal,
+        report: join(flags.report, folders[i] as string),
+        parallel: target.parallel,
+        seed: flags.seed ?? DEFAULT_SEED,
+        forceSeed: flags.seed !== undefined,
+        retries: flags.retries ?? 0,
+        bail: false,
+        record: true,
+        json: false,
+        toError: flags.json === true,
+        quiet: flags.quiet === true,
+        verbose: flags.verbose === true,
+        observed: (scenario, environment) => column.observed(scenario, environment),
+      });
+      column.finished(run);
+      exit = Math.max(exit, exitCodeOf(run, flags.failOnSkip === true));
+    } catch (error) {
+      // The others are worth their table all the same.
+      process.stderr.write(`skep: ${name}: ${describeFailure(error)}\n`);
+      exit = exitCodes.couldNotRun;
+    }
   }
   const rows = matrix.rows();
   await writeFile(join(flags.report, "matrix.json"), matrixJson(matrix.targets(), rows));

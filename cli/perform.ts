@@ -59,6 +59,8 @@ export async function perform(options: PerformOptions): Promise<RunResult> {
   report.start(`skep: ${many} on ${target.name}, seed ${seed}, timers ${target.timeScale} times as fast as KubeEdge's`);
   const tap = new LazyTap(`skep run: ${many}`);
   await using _tap = tap;
+  // Scenarios that are repeated have a recording for each time.
+  const recorded = new Map<Scenario, number>();
   const { run, impossible } = await runAll(scenarios, {
     steps: stepTable,
     wrongFiles,
@@ -84,7 +86,10 @@ export async function perform(options: PerformOptions): Promise<RunResult> {
       ? {
         record: async (scenario, environment) => {
           const { recordFailure } = await import("./run-tap.ts");
-          return await recordFailure(options.report, scenario.name, scenarios.indexOf(scenario), environment.hops);
+          const time = (recorded.get(scenario) ?? 0) + 1;
+          recorded.set(scenario, time);
+          const name = time === 1 ? scenario.name : `${scenario.name} ${time}`;
+          return await recordFailure(options.report, name, scenarios.indexOf(scenario), environment.hops);
         },
       }
       : {}),

@@ -29,12 +29,17 @@ export const DEFAULT_SEED = 1;
 
 /** Resolves with the exit code. Rejects with ScenarioError and the like: then it could not run. */
 export async function runCommand(files: readonly string[], flags: RunFlags): Promise<number> {
+  if (flags.update && flags.watch) {
+    throw new UsageError("--update with --watch would go on writing what it has written");
+  }
   const wanted = await wantedScenarios(files, flags);
   const isElsewhere = flags.kubeconfig !== undefined || flags.target !== undefined;
   const { signal, code } = interruption(isElsewhere ? CLUSTER_STOP_MS : undefined);
   if (flags.watch) {
     const { watchRuns } = await import("./watch.ts");
-    await watchRuns(files, flags, signal, (scenarios) => runOnce(scenarios, flags, signal));
+    const { lastFailed: _, ...selection } = flags;
+    const times = flags.repeat ?? 1;
+    await watchRuns(files, selection, wanted, signal, (due) => runOnce(repeated(due, times), flags, signal));
     return code() ?? 0;
   }
   const exit = await runOnce(repeated(wanted, flags.repeat ?? 1), flags, signal);
@@ -44,6 +49,11 @@ export async function runCommand(files: readonly string[], flags: RunFlags): Pro
 /** One run. Resolves with the exit code. */
 async function runOnce(scenarios: readonly Scenario[], flags: RunFlags, signal: AbortSignal): Promise<number> {
   const target = await chosenTarget(flags, pinoLogger(flags.verbose ? "debug" : "error"));
+  if (flags.update && target.parallel === 1) {
+    throw new UsageError(
+      "--update: a shared cluster has its own names for what a scenario names; update on the embedded API",
+    );
+  }
   const run = await perform({
     scenarios,
     target,

@@ -35,7 +35,7 @@ export function scenarioCommands(program: Command): void {
     .option("--last-failed", "only those that failed in the last run, by its reports")
     .option("--repeat <n>", "run them n times, and say how often each has held", integer(1, 10_000))
     .option("--timeout <time>", "the longest time of each scenario, instead of its own", duration)
-    .option("--watch", "run again what a saved file touches, until Ctrl-C")
+    .option("--watch", "run again what a saved file touches, until Ctrl-C; scenarios in code are loaded once")
     .option("--update", "write what was found into the scenarios, where that is not what they expect")
     .option("--fail-on-skip", "a scenario that is skipped counts as failed")
     .option("--record", "keep the messages of each scenario that fails, in recordings/ beside the reports")

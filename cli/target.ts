@@ -2,11 +2,11 @@
 import { reasonOf } from "../base/log/logger.ts";
 import { pinoLogger } from "../base/log/pino-logger.ts";
 import { needsOf } from "../scenarios/engine/needs.ts";
-import { capabilities, capabilityMeanings } from "../scenarios/model/target.ts";
+import { capabilities, capabilityMeanings } from "../scenarios/model/capabilities.ts";
 import { stepTable } from "../scenarios/steps/table.ts";
 import { chosenTarget, type TargetFlags } from "./choose-target.ts";
 import { exitCodes, UsageError } from "./failure.ts";
-import { interruption } from "./interrupt.ts";
+import { CLUSTER_STOP_MS, interruption } from "./interrupt.ts";
 import { wantedScenarios } from "./selection.ts";
 
 export interface TargetCheckFlags extends TargetFlags {
@@ -38,7 +38,7 @@ export async function targetListCommand({ json }: { readonly json?: boolean }): 
 /** Opens a world with one edge there, as a scenario would, and closes it again. 0 where that works, 1 where not. */
 export async function targetCheckCommand(name: string | undefined, flags: TargetCheckFlags): Promise<number> {
   if (name !== undefined && flags.target !== undefined) throw new UsageError("name the target once");
-  const { signal, code } = interruption();
+  const { signal, code } = interruption(CLUSTER_STOP_MS);
   const chosen = name ?? flags.target;
   const target = await chosenTarget(
     { ...flags, ...(chosen === undefined ? {} : { target: chosen }) },
@@ -93,7 +93,7 @@ async function probeOf(
   const began = performance.now();
   const { parseScenarios } = await import("../scenarios/engine/parse.ts");
   const [scenario] = parseScenarios(
-    "skep: 1\nname: target check\nfleet: [{ cohort: check, count: 1 }]\nsteps: [{ wait: 1ms }]\n",
+    `skep: 1\nname: target check\nfleet: [{ cohort: ${target.cohort ?? "check"}, count: 1 }]\nsteps: [{ wait: 1ms }]\n`,
     "target check",
     stepTable,
   );

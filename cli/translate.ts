@@ -4,6 +4,7 @@ import { basename, dirname, join, relative, resolve } from "node:path";
 import { reasonOf } from "../base/log/logger.ts";
 import { importChainsaw } from "../scenarios/translate/chainsaw.ts";
 import { scenarioModule } from "../scenarios/translate/export.ts";
+import { stepTable } from "../scenarios/steps/table.ts";
 import { loadScenarios } from "../scenarios/suite/load.ts";
 import { exitCodes, UsageError } from "./failure.ts";
 
@@ -60,7 +61,7 @@ export async function exportCommand(file: string, { from, output }: ExportFlags)
       ? output
       : output.replace(/(\.[cm]?ts)?$/, (end) => `-${i + 1}${end}`);
     const folder = target === undefined ? "." : relative(dirname(resolve(target)), dirname(resolve(file))) || ".";
-    const text = scenarioModule(scenario, from, folder);
+    const text = scenarioModule(scenario, stepTable, from, folder);
     if (target === undefined) process.stdout.write(text);
     else {
       await mkdir(dirname(target), { recursive: true });

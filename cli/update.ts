@@ -40,13 +40,15 @@ async function updateFile(file: string, failures: readonly Failure[], out: Writa
   for (const { differences = [], position } of failures) {
     for (const difference of differences) {
       const at = `${file}:${position?.line} ${difference.path}`;
-      const place = valueAt(documents, lines, position?.line ?? 0, difference);
+      const place = valueAt(documents, lines, position ?? { line: 0, column: 0 }, difference);
       const refusal = refusalOf(place, difference);
       if (refusal !== undefined || place === undefined) {
         out.write(`${at}: not updated: ${refusal}\n`);
         continue;
       }
       const found = JSON.stringify(difference.found);
+      // A scenario that was repeated says the same several times.
+      if (edits.some(({ from }) => from === place.from)) continue;
       out.write(`${at}\n  - ${show(difference.expected)}\n  + ${show(difference.found)}\n`);
       edits.push({ from: place.from, to: place.to, text: found });
     }
@@ -66,18 +68,20 @@ interface Place {
   readonly value: unknown;
 }
 
-/** Where the expected value stands: in the step whose word is on that line. */
+/** Where the expected value stands: in the step whose word is there. */
 function valueAt(
   documents: readonly Document[],
   lines: LineCounter,
-  line: number,
+  { column, line }: { readonly line: number; readonly column: number },
   { at }: Difference,
 ): Place | undefined {
   let place: Place | undefined;
   for (const document of documents) {
     visit(document, {
       Pair(_, pair) {
-        if (!isNode(pair.key) || !pair.key.range || lines.linePos(pair.key.range[0]).line !== line) return undefined;
+        if (!isNode(pair.key) || !pair.key.range) return undefined;
+        const found = lines.linePos(pair.key.range[0]);
+        if (found.line !== line || found.col !== column) return undefined;
         if (!isMap(pair.value)) return undefined;
         const node = pair.value.getIn(at as (string | number)[], true);
         if (!isNode(node) || !node.range) return undefined;

@@ -11,10 +11,11 @@ import { type Selection, wantedScenarios } from "./selection.ts";
 /** Milliseconds without a further change before a run begins: editors write a file in several steps. */
 const QUIET_MS = 150;
 
-/** Runs them all, then those that a change touches, again and again. Settles when interrupted. */
+/** Runs `first`, then those of the files that a change touches, again and again. Scenarios in code are loaded once. Settles when interrupted. */
 export async function watchRuns(
   files: readonly string[],
   selection: Selection,
+  first: readonly Scenario[],
   signal: AbortSignal,
   run: (scenarios: readonly Scenario[]) => Promise<unknown>,
 ): Promise<void> {
@@ -31,6 +32,10 @@ export async function watchRuns(
         if (name === null) return;
         changed.add(resolve(folder, name));
         wake();
+      }).on("error", () => {
+        // The folder is gone: what it held can't change any more.
+        watchers.get(folder)?.close();
+        watchers.delete(folder);
       }),
     );
   };
@@ -43,7 +48,7 @@ export async function watchRuns(
       try {
         const all = await wantedScenarios(files, selection);
         for (const scenario of all) for (const file of filesOf(scenario)) look(file);
-        const due = isFirst ? all : all.filter((scenario) => filesOf(scenario).some((file) => touched.has(file)));
+        const due = isFirst ? first : all.filter((scenario) => filesOf(scenario).some((file) => touched.has(file)));
         isFirst = false;
         if (due.length > 0) await run(due);
         if (due.length > 0 && !signal.aborted) process.stdout.write(`watching ${watchers.size} folders; Ctrl-C ends\n`);

@@ -16,7 +16,7 @@ import { countNames, flowNames, gaugeNames } from "../scenarios/load/metrics.ts"
 import { durationOf, edgesOf } from "../scenarios/load/profile.ts";
 import { profileEditorSchema, profileSchema } from "../scenarios/load/schema.ts";
 import { stepTable } from "../scenarios/steps/table.ts";
-import { capabilities, capabilityMeanings } from "../scenarios/model/target.ts";
+import { capabilities, capabilityMeanings } from "../scenarios/model/capabilities.ts";
 import { matrixSchema } from "../scenarios/matrix/schema.ts";
 import { targetsSchema } from "../scenarios/targets/description.ts";
 

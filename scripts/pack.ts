@@ -46,7 +46,7 @@ function before(): void {
     description,
     license,
     type,
-    engines: { node: ">=22.22" },
+    engines: { node: ">=24" },
     bin: { skep: "bin/skep.mjs" },
     exports: {
       ".": { types: "./dist/index.d.ts", default: "./dist/index.js" },

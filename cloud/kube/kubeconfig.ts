@@ -2,6 +2,7 @@
 import { SkepError } from "../../base/error/skep-error.ts";
 import "./deno-shim.ts";
 import { readFileSync } from "node:fs";
+import { dirname, resolve } from "node:path";
 import { KubeConfig } from "@kubernetes/client-node";
 import { Agent, type Dispatcher } from "undici";
 import { reasonOf } from "../../base/log/logger.ts";
@@ -68,6 +69,8 @@ export function loadKubeConfig(file: string, context?: string): PooledKubeConfig
   const config = new KubeConfig();
   try {
     config.loadFromString(text);
+    // Files that it names are beside it, as kubectl has it.
+    config.makePathsAbsolute(dirname(resolve(file)));
   } catch (error) {
     throw new KubeConfigError(`${file} is not a kubeconfig: ${reasonOf(error)}`);
   }

@@ -69,7 +69,8 @@ function connectedEdges(environment: Environment): Edge[] {
   return environment.fleet.edges().filter((edge) => edge.hub.isConnected);
 }
 
-function holdsWhatApiSays(environment: Environment, { objects }: ClusterState): string[] {
+function holdsWhatApiSays(environment: Environment, { objects }: ClusterState): string[] | "not judged" {
+  if (!environment.capabilities.has("edge-stores")) return "not judged";
   const wrong: string[] = [];
   for (const edge of connectedEdges(environment)) {
     for (const [path, held] of edge.store.entries()) {
@@ -101,7 +102,8 @@ function isSame(held: KubeObject, wanted: KubeObject): boolean {
   return content(held) === content(wanted);
 }
 
-function nothingAckedIsLost(environment: Environment, { objects, records }: ClusterState): string[] {
+function nothingAckedIsLost(environment: Environment, { objects, records }: ClusterState): string[] | "not judged" {
+  if (!environment.capabilities.has("edge-stores")) return "not judged";
   const wrong: string[] = [];
   for (const edge of connectedEdges(environment)) {
     for (const [path, object] of objects) {
@@ -119,7 +121,7 @@ function nothingAckedIsLost(environment: Environment, { objects, records }: Clus
 }
 
 function noVersionBackwards(environment: Environment): string[] | "not judged" {
-  if (environment.hops.lost > 0) return "not judged";
+  if (environment.hops.lost > 0 || !environment.capabilities.has("edge-messages")) return "not judged";
   const wrong: string[] = [];
   const newest = new Map<string, string>();
   for (const record of environment.hops.since(0)) {
@@ -135,7 +137,7 @@ function noVersionBackwards(environment: Environment): string[] | "not judged" {
 }
 
 function deliveredToOwners(environment: Environment): string[] | "not judged" {
-  if (environment.hops.lost > 0) return "not judged";
+  if (environment.hops.lost > 0 || !environment.capabilities.has("edge-messages")) return "not judged";
   const wrong = new Set<string>();
   for (const record of environment.hops.since(0)) {
     if (record.hop !== "edge.read" || record.operation === "delete" || record.operation === "response") continue;

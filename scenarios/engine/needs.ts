@@ -2,7 +2,7 @@
 import { usesQuic, usesV11 } from "../cohorts/cohort.ts";
 import type { Scenario, Step } from "../model/scenario.ts";
 import type { StepTable } from "../model/step-kind.ts";
-import type { Capability } from "../model/target.ts";
+import type { Capability } from "../model/capabilities.ts";
 
 /** The capabilities, each once. A scenario in code says its own: its steps are not known beforehand. */
 export function needsOf(scenario: Scenario, table: StepTable): ReadonlySet<string> {
@@ -14,6 +14,9 @@ export function needsOf(scenario: Scenario, table: StepTable): ReadonlySet<strin
     ...(usesQuic(scenario) ? ["quic"] : []),
     ...(usesV11(scenario) ? ["legacy-edges"] : []),
     ...stepsIn(scenario.steps).flatMap((step) => needsOfStep(step, table)),
+    // What comes after the end is tried with what there is; commands are run by nobody who did not allow it.
+    ...stepsIn([...scenario.catch, ...scenario.finally]).flatMap((step) => needsOfStep(step, table))
+      .filter((need) => need === "exec"),
   ]);
 }
 

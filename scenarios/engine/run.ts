@@ -386,6 +386,10 @@ function argsOf(step: Step, variables: Variables, environment: Environment): unk
 function named({ args, kind }: Step, environment: Environment): unknown {
   if (!takesFiles.has(kind)) return environment.named(args);
   const isFile = (value: unknown) => typeof value === "string";
+  if (typeof args === "object" && args !== null && "objects" in args) {
+    const { objects, ...rest } = args;
+    return { ...environment.named(rest), objects: named({ args: objects, kind } as Step, environment) };
+  }
   if (Array.isArray(args)) return args.map((each) => isFile(each) ? each : environment.named(each));
   return isFile(args) ? args : environment.named(args);
 }

@@ -2,7 +2,7 @@
 import { type Schema, schemas } from "../files/schemas.ts";
 import type { StepTable } from "../model/step-kind.ts";
 import { count, fleet } from "../cohorts/schema.ts";
-import { capabilities } from "../model/target.ts";
+import { capabilities } from "../model/capabilities.ts";
 
 /** The words any step may carry beside its own. */
 export const stepWords = {

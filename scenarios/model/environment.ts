@@ -4,6 +4,7 @@ import type { Logger } from "../../base/log/logger.ts";
 import type { Clock } from "../../base/time/clock.ts";
 import type { Inspector } from "../../cloud/inspector.ts";
 import type { KubeClient } from "../../cloud/kube/client.ts";
+import type { Capability } from "./capabilities.ts";
 import type { KeptObjects } from "./kept-objects.ts";
 import type { Fleet } from "../../edge-sim/fleet/fleet.ts";
 
@@ -28,6 +29,8 @@ export interface JoinOptions {
 export interface Environment {
   readonly kube: KubeClient;
   readonly namespace: string;
+  /** What the target can show and do. */
+  readonly capabilities: ReadonlySet<Capability>;
   /** Whether others use this cluster, too: what is in other namespaces is not the scenario's. */
   readonly isShared: boolean;
   /** What everything is labelled with that is made in a cluster of others; empty elsewhere. */

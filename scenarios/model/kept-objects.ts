@@ -1,5 +1,6 @@
 // In a cluster of others: what a scenario makes outside its namespace, so that it is removed, and what is not its own, so that it is let be.
 import { SkepError } from "../../base/error/skep-error.ts";
+import { reasonOf } from "../../base/log/logger.ts";
 import { hasCode, type KubeClient, type ObjectRef } from "../../cloud/kube/client.ts";
 import { textAt } from "../../protocol/apis/kube-object.ts";
 import { runLabel } from "./run-label.ts";
@@ -35,10 +36,14 @@ export class KeptObjects {
 
   /** Deletes what was remembered, the last one first. */
   async remove(): Promise<void> {
+    const failed: unknown[] = [];
     for (const ref of this.#refs.reverse()) {
       await this.#kube.delete(ref).catch((error) => {
-        if (!hasCode(error, 404)) throw error;
+        if (!hasCode(error, 404)) failed.push(error);
       });
+    }
+    if (failed.length > 0) {
+      throw new AggregateError(failed, `${failed.length} objects could not be removed: ${reasonOf(failed[0])}`);
     }
   }
 }

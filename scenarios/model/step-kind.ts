@@ -1,7 +1,7 @@
 // What a step is to the engine: the schema of its arguments and what it does.
 import type { Schema } from "../files/schemas.ts";
 import type { StepContext } from "./context.ts";
-import type { Capability } from "./target.ts";
+import type { Capability } from "./capabilities.ts";
 
 /** One kind of step. The same table serves files and functions, so that they can't drift apart. */
 export interface StepKind {

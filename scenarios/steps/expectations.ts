@@ -10,7 +10,7 @@ import { holdsFor, waitFor } from "../checks/wait.ts";
 import { type Schema, schemas } from "../files/schemas.ts";
 import { StepFailure } from "../model/step-failure.ts";
 import type { StepKind } from "../model/step-kind.ts";
-import type { Capability } from "../model/target.ts";
+import type { Capability } from "../model/capabilities.ts";
 
 const placeProperties = {
   at: {

@@ -1,6 +1,8 @@
 // Steps that reach beyond the cluster: a command on this machine, a request over HTTP.
 import { spawn } from "node:child_process";
-import { dirname, resolve } from "node:path";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join, resolve } from "node:path";
 import { waitFor } from "../checks/wait.ts";
 import { schemas } from "../files/schemas.ts";
 import { describeDifference, differences } from "../model/match.ts";
@@ -11,6 +13,8 @@ import type { StepKind } from "../model/step-kind.ts";
 
 /** Bytes of output, and of an answer, that are kept. */
 const MAX_OUTPUT = 1024 * 1024;
+/** Milliseconds for the rest of a command's output, once it has ended. */
+const OUTPUT_MS = 500;
 
 /** What the step takes. */
 export interface ExecArgs {
@@ -24,7 +28,7 @@ export interface ExecArgs {
 export const execStep = {
   name: "exec",
   summary:
-    "Runs a command on this machine, in the scenario's folder, and checks its exit code and output. Only with --allow-exec; $NAMESPACE is in its environment.",
+    "Runs a command on this machine, in the scenario's folder, and checks its exit code and output. Only with --allow-exec; NAMESPACE and a KUBECONFIG of the target are in its environment.",
   schema: {
     type: "object",
     required: ["command"],
@@ -44,12 +48,20 @@ export const execStep = {
   },
   needs: () => ["exec"],
   async run(context: StepContext, { code: wanted = 0, command, env = {}, stdout, within }: ExecArgs) {
+    // One that is not among the steps, as in code, has not been asked for before.
+    if (!context.environment.capabilities.has("exec")) {
+      throw new StepFailure("exec: commands are run only where that is allowed: --allow-exec");
+    }
     const [program = "", ...args] = command;
-    const what = `exec ${command.join(" ")}`;
+    const what = masked(`exec ${command.join(" ")}`, context);
     const ms = context.within(within ?? "10s");
+    const folder = await mkdtemp(join(tmpdir(), "skep-exec-"));
+    // For kubectl and its like: the API that the scenario works on, and no other.
+    const kubeconfig = join(folder, "kubeconfig");
+    await writeFile(kubeconfig, context.environment.kube.config.config.exportConfig(), { mode: 0o600 });
     const child = spawn(program, args, {
       cwd: dirname(resolve(context.scenario.position.file)),
-      env: { ...process.env, NAMESPACE: context.environment.namespace, ...env },
+      env: { ...process.env, KUBECONFIG: kubeconfig, NAMESPACE: context.environment.namespace, ...env },
       stdio: ["ignore", "pipe", "pipe"],
       // A group of its own: what it has started is killed with it.
       detached: process.platform !== "win32",
@@ -62,8 +74,9 @@ export const execStep = {
       );
     }
     const kill = () => {
+      if (child.pid === undefined) return;
       try {
-        process.kill(process.platform === "win32" ? child.pid as number : -(child.pid as number), "SIGKILL");
+        process.kill(process.platform === "win32" ? child.pid : -child.pid, "SIGKILL");
       } catch {
         // It has ended.
       }
@@ -78,6 +91,8 @@ export const execStep = {
       const ended = await new Promise<number | string>((done, fail) => {
         child.once("error", (error) => fail(new StepFailure(`${what}: it can't be started: ${error.message}`)));
         child.once("close", (code, how) => done(code ?? how ?? "nothing"));
+        // What it has started, and what left its group, may hold its output open.
+        child.once("exit", (code, how) => setTimeout(() => done(code ?? how ?? "nothing"), OUTPUT_MS).unref());
       });
       context.signal.throwIfAborted();
       const said = [...linesOf("output", texts.stdout), ...linesOf("errors", texts.stderr)];
@@ -90,9 +105,20 @@ export const execStep = {
     } finally {
       clearTimeout(timer);
       context.signal.removeEventListener("abort", kill);
+      kill();
+      child.stdout.destroy();
+      child.stderr.destroy();
+      await rm(folder, { recursive: true, force: true });
     }
   },
 } as const satisfies StepKind;
+
+/** Without the token that edges enrol with, which a scenario may pass on. */
+function masked(text: string, { environment: { token } }: StepContext): string {
+  const [, ...jwt] = token.split(".");
+  const secrets = [token, jwt.join(".")].filter((secret) => secret.length > 8);
+  return secrets.reduce((rest, secret) => rest.replaceAll(secret, "(token)"), text);
+}
 
 function linesOf(name: string, text: string): string[] {
   const lines = text.trimEnd().split("\n").slice(-10);
@@ -142,7 +168,7 @@ export const httpStep = {
   async run(context: StepContext, { body, headers = {}, match, method = "GET", status, url, within }: HttpArgs) {
     const isJson = body !== undefined && typeof body !== "string";
     const ms = context.within(within ?? "5s");
-    return await waitFor(context, ms, `${method} ${url}`, "", async () => {
+    return await waitFor(context, ms, masked(`${method} ${url}`, context), "", async () => {
       try {
         const answer = await fetch(url, {
           method,

@@ -47,7 +47,7 @@ export const stepKinds = {
   volume: volumeStep,
   /** Sends a request until its answer is the one that is wanted: status, and text or fields of JSON. */
   http: httpStep,
-  /** Runs a command on this machine, in the scenario's folder, and checks its exit code and output. Only with --allow-exec; $NAMESPACE is in its environment. */
+  /** Runs a command on this machine, in the scenario's folder, and checks its exit code and output. Only with --allow-exec; NAMESPACE and a KUBECONFIG of the target are in its environment. */
   exec: execStep,
   /** An edge stops, starts, restarts (with or without its store), or a new one joins. */
   edge: edgeStep,

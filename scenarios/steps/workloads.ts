@@ -6,7 +6,7 @@ import type { StepContext } from "../model/context.ts";
 import type { ObjectName } from "../model/scenario.ts";
 import { StepFailure } from "../model/step-failure.ts";
 import type { StepKind } from "../model/step-kind.ts";
-import { calling, refOf } from "./kubernetes.ts";
+import { calling, placeOf, refOf } from "./kubernetes.ts";
 
 /** What the step takes. */
 export interface ScaleArgs {
@@ -60,7 +60,10 @@ export const rolloutStep = {
   },
   async run(context: StepContext, { object, restart = false, within }: RolloutArgs) {
     const { kube } = context.environment;
-    const ref = await refOf(context, object);
+    // Only what is changed must be the run's own.
+    const ref = restart
+      ? await refOf(context, object)
+      : { ...await placeOf(context, object, object.namespace), name: object.name };
     if (restart) {
       const annotations = { [RESTARTED_AT]: new Date().toISOString() };
       const patch = { spec: { template: { metadata: { annotations } } } };

@@ -1,7 +1,7 @@
 // What Docker starts for a test or a target: a Kubernetes from an image or from binaries, mosquitto, a cloudcore. Needs the package testcontainers.
 import { execFile } from "node:child_process";
-import { createPublicKey, generateKeyPairSync, randomBytes } from "node:crypto";
-import { copyFile, mkdir, mkdtemp, readFile, realpath, rm, writeFile } from "node:fs/promises";
+import { createHash, createPublicKey, generateKeyPairSync, randomBytes } from "node:crypto";
+import { copyFile, mkdir, mkdtemp, readFile, realpath, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
@@ -16,6 +16,9 @@ import type { Launch } from "./foreign-cloud.ts";
 
 const START_MS = 120_000;
 const API_PORT = 6443;
+/** How often a kubeconfig is looked for in a container, and how long between. */
+const KUBECONFIG_TRIES = 60;
+const KUBECONFIG_WAIT_MS = 500;
 /** Characters of a container's output that errors show. */
 const MAX_SAID = 8192;
 
@@ -81,8 +84,17 @@ async function startImage(
     )
     .withStartupTimeout(START_MS).start();
   cleanup.defer(async () => void await container.stop());
-  const { output } = await container.exec(["cat", kubeconfigPath]);
-  return output.replace(/server: https:\/\/\S+/, `server: ${addressOf(container, port)}`);
+  // The server answers a little before it has written the file.
+  for (let tried = 1;; tried++) {
+    const { exitCode, output } = await container.exec(["cat", kubeconfigPath]);
+    if (exitCode === 0 && output.includes("server:")) return withServer(output, addressOf(container, port));
+    if (tried === KUBECONFIG_TRIES) throw new Error(`it has no kubeconfig at ${kubeconfigPath}: ${output.trim()}`);
+    await new Promise((resolve) => setTimeout(resolve, KUBECONFIG_WAIT_MS));
+  }
+}
+
+function withServer(text: string, server: string): string {
+  return text.replace(/server: https:\/\/\S+/, `server: ${server}`);
 }
 
 /** An API server and its etcd, each in a container made of nothing else. Resolves with the kubeconfig. */
@@ -96,7 +108,7 @@ async function startBinaries(
   cleanup.defer(async () => void await network.stop());
   const image = async (name: string, program: string) =>
     await GenericContainer.fromDockerfile(await contextOf(join(folder, name), program))
-      .build(`skep/${name}:local`, { deleteOnExit: false });
+      .build(`skep/${name}:${await tagOf(program)}`, { deleteOnExit: false });
   const store = await (await image("etcd", etcd)).withNetwork(network).withNetworkAliases("etcd")
     .withCommand([
       "--data-dir=/data",
@@ -185,6 +197,12 @@ async function contextOf(folder: string, program: string): Promise<string> {
   return folder;
 }
 
+/** Another program is another image. */
+async function tagOf(program: string): Promise<string> {
+  const { mtimeMs, size } = await stat(program);
+  return createHash("sha256").update(`${await realpath(program)} ${mtimeMs} ${size}`).digest("hex").slice(0, 12);
+}
+
 /** The shared libraries of a program; none for a static one, of which ldd says so with an error. */
 async function librariesOf(program: string): Promise<string[]> {
   const said = await promisify(execFile)("ldd", [program]).then(({ stdout }) => stdout, () => "");
@@ -223,6 +241,9 @@ export function launchImage(image: string, kubeconfigFile: string, args: readonl
     const { GenericContainer } = await testcontainers();
     try {
       let said = "";
+      const { promise: ended, resolve } = Promise.withResolvers<string>();
+      // Its output ends with it, however that came.
+      const over = () => resolve(`it has ended: ${said.trim().split("\n").slice(-5).join("\n  ")}`);
       const container = await new GenericContainer(image)
         .withNetworkMode("host")
         .withCopyContentToContainer(
@@ -233,14 +254,15 @@ export function launchImage(image: string, kubeconfigFile: string, args: readonl
           }))),
         )
         .withCommand([...args, "--config", configFile])
-        .withLogConsumer((stream) => stream.on("data", (line) => said = (said + String(line)).slice(-MAX_SAID)))
+        .withLogConsumer((stream) =>
+          stream.on("data", (line) => said = (said + String(line)).slice(-MAX_SAID)).on("end", () => over())
+        )
         .start();
-      const { promise: ended, resolve } = Promise.withResolvers<string>();
       return {
         ended,
         async end(how) {
           await container.stop({ timeout: how === "SIGKILL" ? 0 : 10_000 });
-          resolve(`it was ended: ${said.trim().split("\n").slice(-5).join("\n  ")}`);
+          over();
         },
       };
     } catch (error) {

@@ -5,7 +5,7 @@ import { type Position, ScenarioError } from "../files/position.ts";
 import { type Schema, schemas } from "../files/schemas.ts";
 import { documentsIn, type YamlDocument } from "../files/yaml-document.ts";
 import type { KubernetesBinaries, KubernetesImage } from "./kubernetes-image.ts";
-import { capabilities, type Capability } from "../model/target.ts";
+import { capabilities, type Capability } from "../model/capabilities.ts";
 
 /** Where the API is. */
 export type KubernetesChoice =
@@ -94,7 +94,7 @@ const object = (properties: Record<string, Schema>, required: readonly string[],
 const target = {
   kubernetes: {
     description:
-      "embedded, { kubeconfig: FILE, context: NAME } { image: IMAGE } (Docker; K3s) or { binaries: { apiserver: FILE, etcd: FILE, controllerManager: FILE, scheduler: FILE } }",
+      "embedded, { kubeconfig: FILE, context: NAME }, { image: IMAGE } (Docker; K3s) or { binaries: { apiserver: FILE, etcd: FILE, controllerManager: FILE, scheduler: FILE } }",
     oneOf: [
       { const: "embedded" },
       object({ kubeconfig: path, context: path }, ["kubeconfig"], "a cluster that is there"),
@@ -262,6 +262,15 @@ function described(
   }
   if (edges !== "ours" && (typeof cloudcore === "string" || !("host" in cloudcore))) {
     refuse("edges", "real edges are connected to a cloudcore that runs already: say cloudcore: { host: HOST }");
+  }
+  if (
+    Object.keys(described.timings).length > 0 && cloudcore !== "ours" &&
+    !(typeof cloudcore === "object" && "host" in cloudcore)
+  ) {
+    refuse(
+      "timings",
+      "only skep's cloudcore in this process and one that runs already have timers of their own here: leave them out",
+    );
   }
   if (isGo && timeScale !== undefined && timeScale !== 1) {
     refuse("timeScale", "the timers of a cloudcore that is not skep's can't be divided: leave it out");

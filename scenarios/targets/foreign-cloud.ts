@@ -93,10 +93,13 @@ export async function foreignProcess(
       const present = running;
       running = undefined;
       if (present === undefined) return;
-      const late = setTimeout(() => void present.end("SIGKILL"), STOP_MS);
-      await present.end(kill ? "SIGKILL" : "SIGTERM");
-      await present.ended;
-      clearTimeout(late);
+      const late = setTimeout(() => void present.end("SIGKILL").catch(() => {}), STOP_MS);
+      try {
+        await present.end(kill ? "SIGKILL" : "SIGTERM");
+        await present.ended;
+      } finally {
+        clearTimeout(late);
+      }
     },
     async address(client) {
       const deadline = clock.now() + READY_MS;
@@ -152,7 +155,11 @@ function configOf({ bind, kubeconfigFile, port }: ForeignCloudOptions, folder: s
 /** A program on this machine. */
 export function launchProgram(program: string): Launch {
   return async (configFile) => {
-    const child = spawn(program, ["--config", configFile], { stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(program, ["--config", configFile], {
+      stdio: ["ignore", "pipe", "pipe"],
+      // A terminal's Ctrl-C is not for it: it is needed until the pods are gone.
+      detached: process.platform !== "win32",
+    });
     let output = "";
     for (const stream of [child.stdout, child.stderr]) {
       stream.on("data", (chunk) => output = (output + String(chunk)).slice(-MAX_OUTPUT));

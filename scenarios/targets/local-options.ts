@@ -2,7 +2,7 @@
 import type { Logger } from "../../base/log/logger.ts";
 import type { HubAddress } from "../../edge-sim/edgehub/hub-address.ts";
 import type { KubernetesBinaries, KubernetesImage } from "./kubernetes-image.ts";
-import type { Capability } from "../model/target.ts";
+import type { Capability } from "../model/capabilities.ts";
 
 /** Which cloudcore serves the edges: ours in this process or in one of its own, KubeEdge's program or a container, or one that runs already. */
 export type CloudcoreChoice =

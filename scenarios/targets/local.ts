@@ -43,12 +43,15 @@ export function localTarget(options: LocalOptions): Target {
   return {
     ...traits,
     timeScale: options.timeScale,
+    ...(options.nodes === undefined
+      ? {}
+      : { cohort: Object.keys(options.nodes).find((name) => name !== "*") ?? "check" }),
     // Scenarios wait far more than they work.
     parallel: parts.isNeeded || (options.port ?? 0) !== 0 ? 1 : OWN_WORLDS,
     run,
     async open(scenario, seed, signal) {
       const standing = parts.isNeeded ? await parts.get() : undefined;
-      return await openEnvironment({ ...options, run }, traits.patience, standing, scenario, seed, signal);
+      return await openEnvironment({ ...options, run }, traits, standing, scenario, seed, signal);
     },
     close: () => parts.close(),
   };
@@ -56,7 +59,7 @@ export function localTarget(options: LocalOptions): Target {
 
 async function openEnvironment(
   options: LocalOptions & { readonly run: string },
-  patience: number,
+  { capabilities, patience }: ReturnType<typeof traitsOf>,
   standing: Standing | undefined,
   scenario: Scenario,
   seed: number,
@@ -119,7 +122,11 @@ async function openEnvironment(
   const isStanding = standing?.cloud !== undefined;
   if (!isStanding) cleanup.defer(() => cloud.stop(false));
   // The one that all scenarios share is back for the next, however this one ends.
-  else cleanup.defer(() => cloud.start());
+  else {
+    cleanup.defer(async () => {
+      if (!signal.aborted) await cloud.start();
+    });
+  }
   await cloud.start();
   const certificates = cloud.certificatesTook;
   const cloudcoreTook = took() - certificates;
@@ -186,6 +193,7 @@ async function openEnvironment(
   const environment: Environment = {
     kube,
     namespace,
+    capabilities,
     isShared,
     labels,
     kept,
@@ -224,13 +232,13 @@ async function openEnvironment(
       }
       await api.restart();
     },
-    join: (name, how) => {
+    async join(name, how) {
+      await kept?.refuseForeign({ resource: resources.nodes, name: how.node ?? name });
       const credentials = how.certificateOf === undefined ? undefined : fleet.get(how.certificateOf)?.hub.credentials;
       fleet.add(name, {
         ...(credentials === undefined ? {} : { credentials }),
         ...(how.token === undefined ? {} : { token: how.token }),
       }, how.node);
-      return Promise.resolve();
     },
     async stop() {
       await held.disposeAsync();

@@ -7,7 +7,7 @@ import { TimerWheel } from "../../base/time/timer-wheel.ts";
 import { ApiServer } from "../../cloud/apiserver/apiserver.ts";
 import { writeKubeconfig } from "../../cloud/apiserver/kubeconfig.ts";
 import { loadKubeConfig, type PooledKubeConfig } from "../../cloud/kube/kubeconfig.ts";
-import { refuseTakenCluster } from "../../cloud/cloudhub/taken-cluster.ts";
+import { refuseRunningCloudcore, refuseTakenCluster } from "../../cloud/cloudhub/taken-cluster.ts";
 import { kubeedgeCrds } from "../../protocol/apis/crds.ts";
 import type { Cloud } from "./clouds.ts";
 import { foreignProcess, launchProgram } from "./foreign-cloud.ts";
@@ -87,8 +87,11 @@ export class StandingParts {
     }
     const at = file;
     const kubeconfig = () => loadKubeConfig(at);
-    if (api === undefined && ["here", "process"].includes(cloudcore.runs)) {
-      await refuseTakenCluster(kubeconfig(), this.#options.takeOver === true);
+    const { takeOver = false } = this.#options;
+    const isOurs = cloudcore.runs !== "go" && (cloudcore.runs !== "container" || cloudcore.isOurs);
+    // KubeEdge's own has the CA of KubeEdge's own; beside one that runs it is no better than ours.
+    if (api === undefined && cloudcore.runs !== "elsewhere") {
+      await (isOurs ? refuseTakenCluster : refuseRunningCloudcore)(kubeconfig(), takeOver);
     }
     const parts = { kubeconfigFile: at, kubeconfig, api };
     if (cloudcore.runs !== "go" && cloudcore.runs !== "container") return { ...parts, cloud: undefined };
@@ -98,7 +101,9 @@ export class StandingParts {
         cloudcore.image,
         at,
         // KubeEdge's image is its program; skep's is all commands.
-        cloudcore.isOurs ? ["cloudcore", "--time-scale", String(this.#options.timeScale)] : [],
+        cloudcore.isOurs
+          ? ["cloudcore", "--time-scale", String(this.#options.timeScale), ...(takeOver ? ["--take-over"] : [])]
+          : [],
       );
     const cloud = await foreignProcess({
       what: cloudcore.runs === "go" ? cloudcore.program : cloudcore.image,

@@ -1,6 +1,6 @@
 // What a target can show and do, and what it is called: follows from what it is made of.
 import { quicProblem } from "../../base/transport/quic.ts";
-import { capabilities, type Capability } from "../model/target.ts";
+import { capabilities, type Capability } from "../model/capabilities.ts";
 import type { CloudcoreChoice, LocalOptions } from "./local-options.ts";
 
 /** Patience with other people's programs. */

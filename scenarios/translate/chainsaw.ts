@@ -25,9 +25,10 @@ export function importChainsaw(text: string, file: string): Imported {
   }
   const spec = fieldsOf(value?.spec);
   const translation = new Translation();
-  const { steps: given, description, timeouts, catch: onFailure, ...others } = spec;
+  const { steps: given, description, timeouts, catch: onFailure, skip, ...others } = spec;
+  if (skip === true) translation.leave("spec.skip", skip);
   for (const key of Object.keys(others)) {
-    if (!["concurrent", "fullName", "skipDelete", "skip"].includes(key)) translation.leave(`spec.${key}`, others[key]);
+    if (!["concurrent", "fullName", "skipDelete"].includes(key)) translation.leave(`spec.${key}`, others[key]);
   }
   const within = fieldsOf(timeouts);
   const steps: Fields[] = [];
@@ -65,6 +66,19 @@ export function importChainsaw(text: string, file: string): Imported {
   return { name, text: `${head.join("\n")}\n${stringify(scenario, { lineWidth: 120 })}`, left: translation.left };
 }
 
+/** What of each operation is translated. */
+const known: Readonly<Record<string, readonly string[]>> = {
+  apply: ["file", "resource", "expect", "template", "timeout"],
+  create: ["file", "resource", "expect", "template", "timeout"],
+  update: ["file", "resource", "expect", "template", "timeout"],
+  assert: ["file", "resource", "template", "timeout"],
+  error: ["file", "resource", "template", "timeout"],
+  delete: ["ref", "file", "expect", "template", "timeout"],
+  sleep: ["duration"],
+  command: ["entrypoint", "args", "check", "timeout"],
+  script: ["content", "check", "timeout"],
+};
+
 class Translation {
   readonly left: string[] = [];
 
@@ -79,6 +93,12 @@ class Translation {
   #operation(operation: Fields, at: string, within: Fields): Fields[] {
     for (const [kind, given] of Object.entries(operation)) {
       const args = fieldsOf(given);
+      for (const key of Object.keys(args)) {
+        if (known[kind]?.includes(key) === false) this.leave(`${at}.${kind}.${key}`, args[key]);
+      }
+      for (const key of Object.keys(operation)) {
+        if (key !== kind && key !== "description") this.leave(`${at}.${key}`, operation[key]);
+      }
       const manifest = this.#manifest(args, `${at}.${kind}`);
       const time = (key: string) =>
         typeof (args.timeout ?? within[key]) === "string" ? { within: args.timeout ?? within[key] } : {};
@@ -98,9 +118,10 @@ class Translation {
           if (manifest !== undefined) return [{ assert: { objects: manifest, absent: true, ...time("error") } }];
           break;
         case "delete": {
-          const { apiVersion, kind: of, name } = fieldsOf(args.ref);
+          const { apiVersion, kind: of, name, namespace } = fieldsOf(args.ref);
           if (manifest !== undefined) return [{ delete: manifest }];
-          if (typeof name === "string") return [{ delete: { object: { apiVersion, kind: of, name } } }];
+          const where = namespace === undefined ? {} : { namespace };
+          if (typeof name === "string") return [{ delete: { object: { apiVersion, kind: of, name, ...where } } }];
           break;
         }
         case "sleep":
@@ -119,6 +140,8 @@ class Translation {
         case "events":
         case "describe":
         case "get":
+          // What skep can show in their place.
+          this.leave(`${at}.${kind}`, given);
           return [{ show: "messages" }];
         case "description":
           continue;

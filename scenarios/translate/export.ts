@@ -1,17 +1,23 @@
 // Turns a scenario of a YAML file into a TypeScript module that does the same: the steps have the same names and arguments there.
 import { isAbsolute, join } from "node:path";
+import { needsOf } from "../engine/needs.ts";
+import { ScenarioError } from "../files/position.ts";
 import type { Scenario, Step } from "../model/scenario.ts";
+import type { StepTable } from "../model/step-kind.ts";
 
-/** Steps that code says in its own way. */
 /** Characters of a line. */
 const LINE = 116;
+/** Steps that code says in its own way. */
 const FLOW = new Set(["repeat", "parallel"]);
 
 /**
- * The module's text. `imported` is where it imports skep from; `from` the folder that the scenario's own files are in, as seen from the module.
+ * The module's text. What its fleet names, such as models and stages, has to stand beside the module. Throws ScenarioError for what code has no
+ * words for. `imported` is where it imports skep from; `from` the folder that the scenario's own files are in, as seen from the module.
  */
-export function scenarioModule(scenario: Scenario, imported: string, from: string): string {
-  const { cloudcore, fleet, name, needs, seed, tags, timeout } = scenario;
+export function scenarioModule(scenario: Scenario, table: StepTable, imported: string, from: string): string {
+  const { cloudcore, fleet, name, seed, tags, timeout } = scenario;
+  // Of a scenario in code the steps are not known beforehand: it says what they need.
+  const needs = [...needsOf(scenario, table)];
   const options = {
     ...(tags.length === 0 ? {} : { tags }),
     ...(needs.length === 0 ? {} : { needs }),
@@ -57,6 +63,12 @@ class Writer {
 
   #step(step: Step, depth: number, counters: ReadonlySet<string>): string[] {
     const indent = "  ".repeat(depth);
+    const word = FLOW.has(step.kind)
+      ? (["id", "timeout", "if", "each", "as"] as const).find((each) => step[each] !== undefined)
+      : undefined;
+    if (word !== undefined) {
+      throw new ScenarioError(step.position, `${word} at ${step.kind} is not exported: put it at the steps inside`);
+    }
     if (FLOW.has(step.kind)) {
       const comment = step.name === undefined ? [] : [`${indent}// ${step.name}`];
       return [...comment, ...this.#flow(step, depth, counters)];

@@ -109,7 +109,7 @@ describe("skep run --target", () => {
   test("what can't be meant ends with 2 and a reason", async () => {
     const wrong: readonly (readonly [string[], RegExp])[] = [
       [["--target", "prod"], /there is no target prod: .*skep\.yaml has process, cluster, nowhere, embedded/],
-      [["--target", "process", "--kubeconfig", "kubeconfig"], /--target says where to run: leave --kubeconfig out/],
+      [["--target", "process", "--kubeconfig", "kubeconfig"], /--target says where to run: leave --kubeconfig out$/m],
       [["--context", "other"], /--context is one of a --kubeconfig/],
       [["--kubeconfig", "kubeconfig", "--context", "other"], /has no context other; it has skep/],
       [["--target", "nowhere"], /no-such-program can't be started.*\n.*SKEP_FOREIGN_CLOUDCORE/],

@@ -40,7 +40,7 @@ describe.skipIf(!hasNpm)(`the package${hasNpm ? "" : " [needs npm, which is not 
   test("brings no Node of its own, says which it needs, and leaves the source's manifest as it was", () => {
     const manifest = JSON.parse(readFileSync(join(app, "node_modules", "skep", "package.json"), "utf8"));
     expect(Object.keys(manifest.optionalDependencies)).toEqual(["@matrixai/quic"]);
-    expect(manifest.engines).toEqual({ node: ">=22.22" });
+    expect(manifest.engines).toEqual({ node: ">=24" });
     expect(existsSync(join(app, "node_modules", "skep", "cli", "main.ts"))).toBe(false);
     expect(readFileSync(join(source, "package.json"), "utf8")).toBe(readFileSync(join(root, "package.json"), "utf8"));
   });

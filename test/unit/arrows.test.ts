@@ -35,7 +35,7 @@ const layers: Readonly<Record<string, Readonly<Record<string, readonly string[]>
     tap: ["model", "report", "steps", "recording"],
     console: [],
     matrix: ["files", "model", "recording"],
-    translate: ["files", "model"],
+    translate: ["files", "model", "engine"],
     load: ["files", "cohorts", "model", "targets", "report"],
   },
   cloud: {

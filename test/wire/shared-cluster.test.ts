@@ -317,6 +317,9 @@ describe("a cluster of another cloudcore", () => {
     await refuseTakenCluster(tokenKubeConfig(api.access), false);
     const ref = { resource: resources.pods, namespace: "kubeedge", name: "cloudcore-0" };
     await kube.patch(ref, "merge", { status: { phase: "Running" } }, "status");
+    // skep in the place of KubeEdge's Deployment has its labels.
+    await refuseTakenCluster(tokenKubeConfig(api.access), false);
+    await kube.delete({ resource: resources.secrets, namespace: "kubeedge", name: "casecret" });
     await expect(refuseTakenCluster(tokenKubeConfig(api.access), false)).rejects.toThrow(
       "a cloudcore runs in this cluster: pod kubeedge/cloudcore-0",
     );

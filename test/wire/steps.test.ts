@@ -1,13 +1,14 @@
 // Steps about workloads, and those that reach beyond the cluster: what they wait for, and how they fail.
+import { existsSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Session, start } from "../../index.ts";
+import { start, type Started } from "../../index.ts";
 import { closeServer } from "../../base/transport/listen.ts";
 import { freePorts } from "../support/free-ports.ts";
 import { rolloutProblem } from "../../scenarios/steps/workloads.ts";
 
-let session: Session & AsyncDisposable;
+let session: Started;
 let server: Server;
 let url: string;
 let asked = 0;
@@ -180,6 +181,19 @@ describe("exec", () => {
       env: { X: "!" },
       stdout: `${session.namespace}!`,
     });
+  });
+
+  test("has the target's own API in its KUBECONFIG, and no token of edges in what is said of it", async () => {
+    const { stdout } = await node("console.log(globalThis.process.env.KUBECONFIG)") as { readonly stdout: string };
+    expect(stdout).toMatch(/skep-exec-\w+[/\\]kubeconfig$/);
+    expect(existsSync(stdout)).toBe(false);
+    const read = `console.log(require("fs").readFileSync(process.env.KUBECONFIG, "utf8").includes(${
+      JSON.stringify(session.kube.server)
+    }))`;
+    if (!("Deno" in globalThis)) await node(read, { stdout: "true" });
+    const error = await session.exec({ command: ["no-such-program", "$TOKEN"] }).catch((reason: unknown) => reason);
+    expect(String(error)).toContain("(token)");
+    expect(String(error)).not.toContain(session.environment.token);
   });
 
   test("fails with the code, the output or the time that is not the wanted one", async () => {

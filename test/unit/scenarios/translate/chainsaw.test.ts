@@ -27,7 +27,7 @@ test("operations become steps, with the time limits of the test", () => {
       finally: [{ delete: { file: "a.yaml" } }],
     }],
   });
-  expect(left).toEqual([]);
+  expect(left).toEqual(["spec.steps[0].catch[0].podLogs: {}"]);
   const scenario = parse(text);
   expect(scenario.steps).toEqual([
     { name: "first", apply: "a.yaml" },
@@ -52,6 +52,8 @@ test("what has no equal is listed, in the scenario, too", () => {
         { script: { content: "echo", check: { "($stdout)": "a" } } },
         { assert: { resource: { apiVersion: "v1", kind: "Pod", spec: { "(length(containers))": 1 } } } },
         { wait: { apiVersion: "v1" } },
+        { command: { entrypoint: "ls", env: [] }, outputs: [] },
+        { delete: { ref: { apiVersion: "v1", kind: "Pod", name: "p", namespace: "other" } } },
       ],
     }],
   });
@@ -60,7 +62,10 @@ test("what has no equal is listed, in the scenario, too", () => {
     "spec.steps[0].try[0].script",
     "spec.steps[0].try[1].assert",
     "spec.steps[0].try[2].wait",
+    "spec.steps[0].try[3].command.env",
+    "spec.steps[0].try[3].outputs",
   ]);
+  expect(text).toContain("namespace: other");
   expect(text).toContain("# Not translated:\n#   spec.bindings");
   expect(parseScenarios(text, "scenario.yaml", stepTable)).toHaveLength(1);
 });

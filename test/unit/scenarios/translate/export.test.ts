@@ -8,6 +8,7 @@ import { scenarioModule } from "../../../../scenarios/translate/export.ts";
 const text = (rest: string) =>
   scenarioModule(
     parseScenarios(`skep: 1\nname: it's a test\n${rest}`, "f.yaml", stepTable)[0] as Scenario,
+    stepTable,
     "skep",
     "../yaml",
   );
@@ -45,6 +46,13 @@ test("repeat is a loop whose counter stands in templates, parallel is Promise.al
   expect(made).toContain("await Promise.all([");
   expect(made).toContain("name: `p-${i}`");
   expect(made).toContain('[`l${i}`]: "a`b $other"');
+});
+
+test("what steps need is said, since code's steps are not known beforehand; words that code has not are refused", () => {
+  expect(text("steps: [{ fault: { edge: gw-0, heal: true } }]\n")).toContain('needs: ["link-faults"]');
+  expect(() => text('steps: [{ if: "true", repeat: { times: 2, steps: [{ wait: 1ms }] } }]\n')).toThrow(
+    /f\.yaml:3:\d+: if at repeat is not exported/,
+  );
 });
 
 test("catch and finally are the language's own", () => {
