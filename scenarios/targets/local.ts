@@ -25,7 +25,7 @@ import { edgeTimingsOf } from "./timings.ts";
 import { traitsOf } from "./traits.ts";
 import { type Standing, StandingParts } from "./standing.ts";
 import { namespaceOf, removeNamespace, removeNodes, untilFilled } from "./shared-cluster.ts";
-import { READY_MS, untilReady } from "./readiness.ts";
+import { READY_MS, untilHeld, untilReady } from "./readiness.ts";
 import { holdBlock } from "./ports.ts";
 import { KeptObjects } from "../model/kept-objects.ts";
 import { newRun, runLabel } from "../model/run-label.ts";
@@ -182,7 +182,9 @@ async function openEnvironment(
     // KubeEdge's cloudcore forgets a device that is made before its edge is connected.
     await fleet.start();
     await ready(new Map());
-    await ready(await make());
+    const devices = await make();
+    await ready(devices);
+    await untilHeld(fleet, devices, clock, READY_MS * patience, signal);
   } else {
     const [devices] = await Promise.all([make(), fleet.start()]);
     await ready(devices);

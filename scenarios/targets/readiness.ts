@@ -1,6 +1,7 @@
 // Waits until the edges of a scenario are Ready, and reports why they are not.
 import { SkepError } from "../../base/error/skep-error.ts";
 import { type Clock, sleep } from "../../base/time/clock.ts";
+import type { Edge } from "../../edge-sim/edge.ts";
 import type { Fleet } from "../../edge-sim/fleet/fleet.ts";
 
 /** Milliseconds, times the target's patience, for all edges to be Ready and have their devices. */
@@ -56,6 +57,25 @@ export async function untilReady(
         `${late.length} of ${fleet.edges().length} edges were not ready within ${ms} ms; ${edge?.name}: ${why}`,
       );
     }
+    await sleep(clock, 5, signal);
+  }
+}
+
+/** Settles when the stores of all edges hold their devices: membership, by which `untilReady` counts them, comes first. */
+export async function untilHeld(
+  fleet: Fleet,
+  devices: ReadonlyMap<string, number>,
+  clock: Clock,
+  ms: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const deadline = clock.now() + ms;
+  const lacks = (edge: Edge) => {
+    const held = [...edge.store.entries()].filter(([path]) => path.split("/")[1] === "device").length;
+    return held < (devices.get(edge.name) ?? 0);
+  };
+  while (fleet.edges().some(lacks)) {
+    if (clock.now() > deadline) throw new NotReadyError(`devices had not reached their edges within ${ms} ms`);
     await sleep(clock, 5, signal);
   }
 }

@@ -68,7 +68,8 @@ export function traitsOf(options: LocalOptions): {
   return {
     name: options.name ?? nameOf(options, cloudcore, isCluster),
     capabilities: new Set(capabilities.filter((capability) => !lacking.has(capability))),
-    patience: options.patience ?? (isOurs ? isCluster ? CLUSTER_PATIENCE : 1 : FOREIGN_CLOUD_PATIENCE),
+    patience: options.patience ??
+      (!isOurs ? FOREIGN_CLOUD_PATIENCE : isCluster || cloudcore.runs === "container" ? CLUSTER_PATIENCE : 1),
   };
 }
 

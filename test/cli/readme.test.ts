@@ -93,7 +93,7 @@ class Terminal {
 
 const terminal = new Terminal();
 afterAll(() => terminal.leave());
-/** Load tests that an earlier page has: they depend on nothing else, and take long. */
+/** Runs that an earlier page has: they depend on nothing else, and take long. */
 const typed = new Set<string>();
 
 describe.each([
@@ -113,7 +113,7 @@ describe.each([
     // They look at what runs: what earlier pages have left running is not theirs.
     if (page === "docs/debugging.md" || page === "docs/proxy.md") beforeAll(() => terminal.leave());
     for (const line of commands(page)) {
-      if (/skep -- (load|list) /.test(line) && typed.has(line)) continue;
+      if (/skep -- (load|list|run|matrix) /.test(line) && typed.has(line)) continue;
       typed.add(line);
       if (outer.includes(line)) {
         test(`\`${line}\` is there`, () => {

@@ -1,6 +1,6 @@
 // What Docker starts: a real Kubernetes of this machine's own binaries, as a helper for tests and as a target; mosquitto; skep's own image.
 import { execFile, spawnSync } from "node:child_process";
-import { cpSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -12,6 +12,7 @@ import { resources } from "../../cloud/kube/resource.ts";
 import { startKubernetes, startMosquitto } from "../../scenarios/targets/containers.ts";
 import { skep, workFolder } from "../support/command.ts";
 import { buildMosquitto, mosquittoImage, mosquittoProgram } from "../support/mosquitto-image.ts";
+import { copyClone } from "../support/package.ts";
 import { until } from "../support/until.ts";
 
 // Nothing is pulled.
@@ -82,12 +83,7 @@ describe.skipIf(!canBroker)(
 describe.skipIf(!hasDocker)(`the image of the Containerfile${lacks("Docker", hasDocker)}`, () => {
   test("is small, runs as nobody on a read-only root, and runs scenarios", async () => {
     const source = join(folder.path, "source");
-    const unwanted = /^(node_modules|dist|image|skep-report|\.git)$/;
-    cpSync(root, source, {
-      recursive: true,
-      filter: (path) => !unwanted.test(path.slice(root.length).replace(/^\//, "").split("/")[0] ?? ""),
-    });
-    symlinkSync(join(root, "node_modules"), join(source, "node_modules"));
+    copyClone(source);
     const docker = (...args: string[]) => promisify(execFile)("docker", args, { maxBuffer: 64 * 1024 * 1024 });
     await promisify(execFile)(process.execPath, ["scripts/image.ts", "skep:test"], { cwd: source });
     const { stdout: size } = await docker("image", "inspect", "-f", "{{.Size}} {{len .RootFS.Layers}}", "skep:test");

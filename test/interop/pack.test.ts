@@ -1,40 +1,18 @@
 // The published shape: what `npm pack` gives, installed into an empty folder.
-import { execFile, spawnSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
-import { delimiter, dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { execFile } from "node:child_process";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { workFolder } from "../support/command.ts";
-import { blocks } from "../support/pages.ts";
+import { hasPackages, packageIn, worldTest } from "../support/package.ts";
+import { blocks, root } from "../support/pages.ts";
 
-const root = fileURLToPath(new URL("../..", import.meta.url));
-const hasNpm = spawnSync("npm", ["--version"], { shell: process.platform === "win32" }).status === 0;
-
-describe.skipIf(!hasNpm)(`the package${hasNpm ? "" : " [needs npm, which is not on this machine]"}`, () => {
+describe.skipIf(!hasPackages)(`the package${hasPackages ? "" : " [needs npm, which is not on this machine]"}`, () => {
   const folder = workFolder();
-  const source = join(folder.path, "source");
-  const app = join(folder.path, "app");
-  // The Node that runs this test comes first: the one a user of the package has is new enough.
-  const env = { ...process.env, PATH: `${dirname(process.execPath)}${delimiter}${process.env.PATH}` };
-  const run = async (command: string, args: readonly string[], cwd: string) =>
-    (await promisify(execFile)(command, args, { cwd, env, maxBuffer: 64 * 1024 * 1024 })).stdout;
-
-  beforeAll(async () => {
-    // A copy: packing puts another manifest in place for a moment.
-    const unwanted = /^(node_modules|dist|skep-report|\.git)$/;
-    cpSync(root, source, {
-      recursive: true,
-      filter: (path) => !unwanted.test(path.slice(root.length).replace(/^\//, "").split("/")[0] ?? ""),
-    });
-    symlinkSync(join(root, "node_modules"), join(source, "node_modules"));
-    await run("npm", ["pack", "--pack-destination", folder.path, "--loglevel=error"], source);
-    mkdirSync(app);
-    writeFileSync(join(app, "package.json"), '{ "type": "module" }');
-    const tarball = join(folder.path, "skep-0.1.0.tgz");
-    await run("npm", ["install", "--no-audit", "--no-fund", "--loglevel=error", tarball], app);
-  }, 120_000);
+  const { app, env, install, run, source } = packageIn(folder.path);
+  beforeAll(install, 120_000);
   afterAll(() => folder.remove());
 
   test("brings no Node of its own, says which it needs, and leaves the source's manifest as it was", () => {
@@ -93,52 +71,16 @@ console.log("it stands");
   }, 120_000);
 
   describe("its worlds stand in the tests of", () => {
-    const body = `
-  await using world = await start({ edges: 2 });
-  await world.apply({ apiVersion: "v1", kind: "ConfigMap", metadata: { name: "c" }, data: { a: "b" } });
-  await world.expect({ at: "edge/edge-1", match: { ready: true } });
-  const held = await world.judge();
-  if (held.some(({ verdict }) => verdict === "broken")) throw new Error(JSON.stringify(held));
-`;
     const write = (name: string, text: string) =>
       writeFileSync(join(app, name), `import { start } from "skep";\n${text}`);
 
     test("node:test", async () => {
-      write("a.node.mjs", `import test from "node:test";\ntest("a world", async () => {${body}});\n`);
+      write("a.node.mjs", `import test from "node:test";\ntest("a world", async () => {${worldTest}});\n`);
       expect(await run(process.execPath, ["--test", "a.node.mjs"], app)).toMatch(/# pass 1|pass 1/);
     }, 60_000);
 
-    test("vitest", async () => {
-      write("a.vitest.mjs", `import { test } from "vitest";\ntest("a world", async () => {${body}});\n`);
-      symlinkSync(join(root, "node_modules", "vitest"), join(app, "node_modules", "vitest"));
-      const args = [
-        join(root, "node_modules", "vitest", "vitest.mjs"),
-        "run",
-        "--root",
-        ".",
-        "--dir",
-        ".",
-        "a.vitest.mjs",
-      ];
-      writeFileSync(join(app, "vitest.config.mjs"), 'export default { test: { include: ["a.vitest.mjs"] } };\n');
-      expect(await run(process.execPath, args, app)).toMatch(/1 passed/);
-    }, 60_000);
-
-    test("Jest", async () => {
-      await run("npm", ["install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error", "jest@30"], app);
-      write("a.jest.mjs", `test("a world", async () => {${body}});\n`);
-      const args = [
-        "--experimental-vm-modules",
-        join("node_modules", "jest", "bin", "jest.js"),
-        "--testMatch",
-        "**/a.jest.mjs",
-      ];
-      const { stderr } = await promisify(execFile)(process.execPath, args, { cwd: app, env });
-      expect(stderr).toMatch(/Tests: +1 passed/);
-    }, 120_000);
-
     test("Deno.test", async () => {
-      write("a.deno.mjs", `Deno.test("a world", async () => {${body}});\n`);
+      write("a.deno.mjs", `Deno.test("a world", async () => {${worldTest}});\n`);
       const deno = join(root, "scripts", "deno.mjs");
       const out = await run(process.execPath, [
         deno,

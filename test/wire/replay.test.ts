@@ -96,7 +96,7 @@ test("the cloudcore of a recording gives an edge of ours the same objects, which
   await fleet.start();
   const edge = fleet.get("gw-0");
   await until("the edge has the pod", () => edge?.store.get("default/pod/web"));
-  expect(edge?.isReady).toBe(true);
+  await until("the edge is ready", () => edge?.isReady);
   await until(
     "it has acknowledged it",
     () =>

@@ -6,6 +6,7 @@ import { ManualClock } from "../../../../base/time/manual-clock.ts";
 import { EdgeStore } from "../../../../edge-sim/metamanager/store.ts";
 import type { KubeObject } from "../../../../protocol/apis/kube-object.ts";
 import { judgeInvariants } from "../../../../scenarios/engine/invariants.ts";
+import { capabilities, type Capability } from "../../../../scenarios/model/capabilities.ts";
 import type { Environment } from "../../../../scenarios/model/environment.ts";
 
 const pod = (version: string, more: Record<string, unknown> = {}): KubeObject => ({
@@ -31,6 +32,7 @@ function worldWith(
     readonly owners?: ReadonlySet<string>;
     readonly metrics?: Record<string, number>;
     readonly isConnected?: boolean;
+    readonly capabilities?: readonly Capability[];
   },
 ): Environment {
   const store = new EdgeStore();
@@ -47,6 +49,7 @@ function worldWith(
     fleet: { edges: () => [edge] },
     hops,
     clock: new ManualClock(),
+    capabilities: new Set(parts.capabilities ?? capabilities),
     // No time to settle: what is broken now is broken.
     patience: 0,
     owners: () => parts.owners ?? new Set(["edge-0"]),
@@ -112,4 +115,9 @@ test("a pod that reaches a node it was never bound to is a violation; its deleti
 test("a queue that is not empty is named", async () => {
   const metrics = { hub_waiting: 0, bus_depth: 2, hub_written: 5 };
   expect((await verdicts(worldWith({ metrics })))["all queues are drained"]).toBe("broken: bus_depth is 2");
+});
+
+test("what the target does not show is not judged", async () => {
+  const found = await verdicts(worldWith({ api: [pod("7")], held: [], records: [record], capabilities: ["pods"] }));
+  expect(Object.values(found).filter((verdict) => verdict !== "not judged")).toEqual([]);
 });
