@@ -186,8 +186,13 @@ describe("on a cluster of others", () => {
   }, 60_000);
 
   test("two runs at once don't meet, each under a label of its own, and both leave nothing", async () => {
+    // Long enough to meet, however slowly one of them begins.
+    const slow = write(
+      "slow.yaml",
+      readFileSync(join(folder.path, flow), "utf8").replace("a pod runs", "slow") + "  - wait: 8s\n",
+    );
     const runs = [1, 2].map((n) =>
-      new Command(folder.path, ["run", flow, "--target", "cluster", "--report", `both-${n}`])
+      new Command(folder.path, ["run", slow, "--target", "cluster", "--report", `both-${n}`])
     );
     await until("both are there", async () => {
       const { items } = await kube.list(resources.nodes, { labelSelector: runLabel });

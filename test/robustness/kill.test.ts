@@ -15,6 +15,7 @@ import { Fleet } from "../../edge-sim/fleet/fleet.ts";
 import { edgecoreTimings, scaledTimings } from "../../edge-sim/timings/timings.ts";
 import { type KubeObject, textAt } from "../../protocol/apis/kube-object.ts";
 import { isJournal, recordsOf } from "../../protocol/apis/reliablesyncs.ts";
+import { capabilities } from "../../scenarios/model/capabilities.ts";
 import { judgeInvariants } from "../../scenarios/engine/invariants.ts";
 import { holdBlock } from "../../scenarios/targets/ports.ts";
 import { CloudProcess } from "../../scenarios/targets/cloud-process.ts";
@@ -187,6 +188,7 @@ describe("SIGKILL", () => {
         patience: 2,
         owners: () => undefined,
         metrics: () => ({}),
+        capabilities: new Set(capabilities),
       };
       const results = await judgeInvariants(judged as Environment, new AbortController().signal);
       expect(results.filter(({ verdict }) => verdict === "broken")).toEqual([]);

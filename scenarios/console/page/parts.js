@@ -90,6 +90,8 @@ export function VirtualTable(
     if (atEnd && wasAtEnd.current && box.current) box.current.scrollTop = box.current.scrollHeight;
   }, [total, atEnd]);
   const scrolled = () => {
+    // The last scrolling may be told when the page is another one already.
+    if (box.current === null) return;
     const { clientHeight, scrollHeight, scrollTop } = box.current;
     wasAtEnd.current = scrollTop + clientHeight >= scrollHeight - 2 * rowHeight;
     measure();
