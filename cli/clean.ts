@@ -5,6 +5,7 @@ import { hasCode, KubeClient, type ObjectRef } from "../cloud/kube/client.ts";
 import { loadKubeConfig } from "../cloud/kube/kubeconfig.ts";
 import { type Resource, resources } from "../cloud/kube/resource.ts";
 import { fleetLabel } from "../edge-sim/fleet/fleet.ts";
+import { ignoringMissing } from "../scenarios/targets/shared-cluster.ts";
 import { UsageError } from "./failure.ts";
 
 export interface CleanFlags {
@@ -73,9 +74,5 @@ async function ours(kube: KubeClient, resource: Resource): Promise<ObjectRef[]> 
 }
 
 async function removeAll(kube: KubeClient, objects: readonly ObjectRef[]): Promise<void> {
-  await atOnce(objects, AT_ONCE, async (object) => {
-    await kube.delete(object).catch((error) => {
-      if (!hasCode(error, 404)) throw error;
-    });
-  });
+  await atOnce(objects, AT_ONCE, (object) => ignoringMissing(kube.delete(object)));
 }

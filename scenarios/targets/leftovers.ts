@@ -2,10 +2,9 @@
 import { atOnce } from "../../base/queue/at-once.ts";
 import type { Clock } from "../../base/time/clock.ts";
 import { hasCode, type KubeClient, type ObjectRef } from "../../cloud/kube/client.ts";
-import { resources } from "../../cloud/kube/resource.ts";
 import { at, type KubeObject, textAt } from "../../protocol/apis/kube-object.ts";
 import { runLabel } from "../model/run-label.ts";
-import { forceEmpty, removeNamespace } from "./shared-cluster.ts";
+import { forceEmpty, ignoringMissing, removeNamespace } from "./shared-cluster.ts";
 
 /** One object that a run has made. */
 export interface LeftOver {
@@ -56,10 +55,7 @@ export async function removeLeftOvers(kube: KubeClient, found: readonly LeftOver
     !nodes.has(each) && each.ref.resource.plural !== "namespaces" && !namespaces.includes(each.ref.namespace ?? "")
   );
   const remove = async ({ ref }: LeftOver) => {
-    const options = ref.resource === resources.pods || ref.resource.plural === "pods" ? { gracePeriodSeconds: 0 } : {};
-    await kube.delete(ref, options).catch((error) => {
-      if (!hasCode(error, 404)) throw error;
-    });
+    await ignoringMissing(kube.delete(ref, ref.resource.plural === "pods" ? { gracePeriodSeconds: 0 } : {}));
   };
   await atOnce(others, AT_ONCE, remove);
   await atOnce(namespaces, AT_ONCE, async (name) => {

@@ -25,7 +25,7 @@ import { edgeTimingsOf } from "./timings.ts";
 import { traitsOf } from "./traits.ts";
 import { type Standing, StandingParts } from "./standing.ts";
 import { namespaceOf, removeNamespace, removeNodes, untilFilled } from "./shared-cluster.ts";
-import { READY_MS, untilHeld, untilReady } from "./readiness.ts";
+import { devicesHeld, READY_MS, untilReady } from "./readiness.ts";
 import { holdBlock } from "./ports.ts";
 import { KeptObjects } from "../model/kept-objects.ts";
 import { newRun, runLabel } from "../model/run-label.ts";
@@ -174,17 +174,15 @@ async function openEnvironment(
   });
   await makeNodesOfV11(kube, scenario.fleet, suffix, labels);
   const make = () => createDevices(kube, namespace, scenario, labels, nodeNameOf);
-  const ready = (devices: ReadonlyMap<string, number>) =>
-    untilReady(fleet, devices, clock, READY_MS * patience, signal);
+  const ready = (devices: ReadonlyMap<string, number>, devicesOf?: typeof devicesHeld) =>
+    untilReady(fleet, devices, clock, READY_MS * patience, signal, devicesOf);
   const isOfOthers = cloudcore.runs !== "here" && cloudcore.runs !== "process";
   if (existing !== undefined) await make();
   else if (isOfOthers) {
     // KubeEdge's cloudcore forgets a device that is made before its edge is connected.
     await fleet.start();
     await ready(new Map());
-    const devices = await make();
-    await ready(devices);
-    await untilHeld(fleet, devices, clock, READY_MS * patience, signal);
+    await ready(await make(), devicesHeld);
   } else {
     const [devices] = await Promise.all([make(), fleet.start()]);
     await ready(devices);

@@ -31,18 +31,19 @@ export class RefusedError extends SkepError {
   }
 }
 
-/** Settles when all edges are Ready and have their devices. Rejects with NotReadyError, UnreachableError or RefusedError. */
+/** Settles when all edges are Ready and have their devices, counted by `devicesOf`. Rejects with NotReadyError, UnreachableError or RefusedError. */
 export async function untilReady(
   fleet: Fleet,
   devices: ReadonlyMap<string, number>,
   clock: Clock,
   ms: number,
   signal: AbortSignal,
+  devicesOf: (edge: Edge) => number = (edge) => edge.devices.size,
 ): Promise<void> {
   const began = clock.now();
   const deadline = began + ms;
   for (;;) {
-    const late = fleet.edges().filter((edge) => !edge.isReady || edge.devices.size < (devices.get(edge.name) ?? 0));
+    const late = fleet.edges().filter((edge) => !edge.isReady || devicesOf(edge) < (devices.get(edge.name) ?? 0));
     if (late.length === 0) return;
     signal.throwIfAborted();
     const refusal = fleet.refusal();
@@ -61,21 +62,8 @@ export async function untilReady(
   }
 }
 
-/** Settles when the stores of all edges hold their devices: membership, by which `untilReady` counts them, comes first. */
-export async function untilHeld(
-  fleet: Fleet,
-  devices: ReadonlyMap<string, number>,
-  clock: Clock,
-  ms: number,
-  signal: AbortSignal,
-): Promise<void> {
-  const deadline = clock.now() + ms;
-  const lacks = (edge: Edge) => {
-    const held = [...edge.store.entries()].filter(([path]) => path.split("/")[1] === "device").length;
-    return held < (devices.get(edge.name) ?? 0);
-  };
-  while (fleet.edges().some(lacks)) {
-    if (clock.now() > deadline) throw new NotReadyError(`devices had not reached their edges within ${ms} ms`);
-    await sleep(clock, 5, signal);
-  }
+/** Of an edge's devices those whose objects are in its store, too: membership, by which an edge has a device, comes first. */
+export function devicesHeld(edge: Edge): number {
+  const stored = [...edge.store.entries()].filter(([path]) => path.split("/")[1] === "device").length;
+  return Math.min(stored, edge.devices.size);
 }

@@ -90,7 +90,8 @@ export async function removeNodes(
   }
 }
 
-async function ignoringMissing(call: Promise<unknown>): Promise<void> {
+/** Waits for a call; what it was about may be gone already. */
+export async function ignoringMissing(call: Promise<unknown>): Promise<void> {
   await call.catch((error) => {
     if (!hasCode(error, 404)) throw error;
   });

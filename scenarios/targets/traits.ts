@@ -7,32 +7,24 @@ import type { CloudcoreChoice, LocalOptions } from "./local-options.ts";
 const CLUSTER_PATIENCE = 5;
 const FOREIGN_CLOUD_PATIENCE = 15;
 
+/** What is lacking with a cloudcore whose inside can't be seen or set up from here. */
+const lackingOutside: readonly Capability[] = [
+  "cloudcore-settings",
+  "cloud-messages",
+  "cloud-metrics",
+  "quic",
+  "csi",
+  "services",
+  "legacy-edges",
+];
+
 /** What is lacking with a cloudcore of that kind. */
 const lackingWith: Readonly<Record<CloudcoreChoice["runs"], readonly Capability[]>> = {
   here: [],
   process: ["cloudcore-settings", "cloud-metrics", "csi", "legacy-edges", "quic"],
-  go: ["cloudcore-settings", "cloud-messages", "cloud-metrics", "quic", "csi", "services", "legacy-edges"],
-  container: [
-    "cloudcore-settings",
-    "cloud-messages",
-    "cloud-metrics",
-    "quic",
-    "csi",
-    "services",
-    "legacy-edges",
-    "cloudcore-kill",
-  ],
-  elsewhere: [
-    "cloudcore-restart",
-    "cloudcore-settings",
-    "cloudcore-kill",
-    "cloud-messages",
-    "cloud-metrics",
-    "quic",
-    "csi",
-    "services",
-    "legacy-edges",
-  ],
+  go: lackingOutside,
+  container: [...lackingOutside, "cloudcore-kill"],
+  elsewhere: [...lackingOutside, "cloudcore-restart", "cloudcore-kill"],
 };
 
 /** What is lacking where edges are not simulated: they are looked at through the API alone. */
