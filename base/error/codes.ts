@@ -165,6 +165,10 @@ export const errorCodes = {
     meaning: "An edge's DMI socket can't be opened.",
     advice: "choose a folder for `dmi` that is writable and whose path is short",
   },
+  SKEP_EDGECORE: {
+    meaning: "A real edgecore can't be started, has ended, or did not become Ready.",
+    advice: "read what it said; `edges` of a target names the program or image, and it runs on Linux as root",
+  },
   SKEP_STORE_FILE: {
     meaning: "The file of the edges' stores can't be used.",
     advice: "choose another folder with --data, or delete the file to begin with empty stores",

@@ -2,71 +2,31 @@
 import * as grpc from "@grpc/grpc-js";
 import { limits } from "../../protocol/limits.ts";
 import { decodeDmi, encodeDmi, type ServiceName, services } from "../../protocol/dmi/messages.ts";
+import {
+  channelOptions,
+  definitionOf,
+  type Handler,
+  type RpcMessage as DmiMessage,
+  serveOnSocket,
+  type Service,
+} from "../grpc/socket.ts";
 
-/** A message as an object; what it does not have is absent. */
-export type DmiMessage = Readonly<Record<string, unknown>>;
-
-/** One call of a service. The caller is sent what it throws or rejects with. */
-export type Handler = (request: DmiMessage) => DmiMessage | Promise<DmiMessage>;
+export type { DmiMessage, Handler };
 
 /** Milliseconds an answer may take (edgecore's). */
 export const CALL_MS = 10_000;
 
-const options: grpc.ChannelOptions = {
-  "grpc.max_receive_message_length": limits.dmiMessage,
-  "grpc.max_send_message_length": limits.dmiMessage,
-};
-
-function definitionOf(service: ServiceName): grpc.ServiceDefinition {
-  return Object.fromEntries(services[service].map((call) => {
-    const codec = (message: string) => ({
-      serialize: (value: object) => Buffer.from(encodeDmi(message, value)),
-      deserialize: (bytes: Uint8Array) => decodeDmi(message, bytes),
-    });
-    const request = codec(`${call}Request`);
-    const response = codec(`${call}Response`);
-    return [call, {
-      path: `/v1beta1.${service}/${call}`,
-      requestStream: false,
-      responseStream: false,
-      requestSerialize: request.serialize,
-      requestDeserialize: request.deserialize,
-      responseSerialize: response.serialize,
-      responseDeserialize: response.deserialize,
-    }];
-  }));
+function serviceOf(name: ServiceName): Service {
+  return { name: `v1beta1.${name}`, calls: services[name], encode: encodeDmi, decode: decodeDmi };
 }
 
 /** Serves a service on a unix socket; resolves with what closes it. Rejects where it can't listen there. */
-export async function serveDmi(
+export function serveDmi(
   service: ServiceName,
   path: string,
   handlers: Readonly<Record<string, Handler>>,
 ): Promise<() => Promise<void>> {
-  const server = new grpc.Server(options);
-  const implementation = Object.fromEntries(
-    Object.entries(handlers).map(([call, handler]) => [
-      call,
-      (request: { readonly request: DmiMessage }, done: (error: object | null, answer?: DmiMessage) => void) => {
-        Promise.resolve().then(() => handler(request.request)).then(
-          (answer) => done(null, answer),
-          (error: Error) => done({ code: grpc.status.UNKNOWN, details: error.message }),
-        );
-      },
-    ]),
-  );
-  server.addService(definitionOf(service), implementation as grpc.UntypedServiceImplementation);
-  await new Promise<void>((resolve, reject) =>
-    server.bindAsync(
-      `unix:${path}`,
-      grpc.ServerCredentials.createInsecure(),
-      (error) => error === null ? resolve() : reject(error),
-    )
-  );
-  return () => {
-    server.forceShutdown();
-    return Promise.resolve();
-  };
+  return serveOnSocket(path, limits.dmiMessage, [{ service: serviceOf(service), handlers }]);
 }
 
 /** A client of a service on a unix socket. Whether the socket is served shows with the first call. */
@@ -75,8 +35,9 @@ export class DmiClient {
   readonly #definition: grpc.ServiceDefinition;
 
   constructor(service: ServiceName, path: string) {
+    const options = channelOptions(limits.dmiMessage);
     this.#client = new grpc.Client(`unix:${path}`, grpc.credentials.createInsecure(), options);
-    this.#definition = definitionOf(service);
+    this.#definition = definitionOf(serviceOf(service));
   }
 
   /** Rejects with the callee's message, or when there is no answer in time. */

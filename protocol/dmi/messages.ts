@@ -1,8 +1,6 @@
 // DMI's messages and services, package `v1beta1`: fields by name, with number and type (KubeEdge v1.23 `staging/src/github.com/kubeedge/api/apis/dmi/v1beta1/api.proto`).
 import protobuf from "protobufjs/light.js";
-
-/** Fields of a message: `number type`; `[]` for a list, `map` for a map by text. */
-type Fields = Readonly<Record<string, string>>;
+import { decodeMessageOf, defineMessages, encodeMessageOf, type Fields } from "../protobuf/table.ts";
 
 const customized: Fields = { data: "1 map google.protobuf.Any" };
 const named: Fields = { deviceName: "1 string", deviceNamespace: "2 string" };
@@ -137,31 +135,16 @@ for (const [name, type] of [["StringValue", "string"], ["BoolValue", "bool"], ["
   wrappers.add(new protobuf.Type(name).add(new protobuf.Field("value", 1, type)));
 }
 const v1beta1 = root.define("v1beta1");
-for (const [name, fields] of Object.entries(messages)) {
-  const type = new protobuf.Type(name);
-  for (const [field, form] of Object.entries(fields)) {
-    const [number = "", first = "", value = ""] = form.split(" ");
-    if (first === "map") type.add(new protobuf.MapField(field, Number(number), "string", value));
-    else if (first.endsWith("[]")) type.add(new protobuf.Field(field, Number(number), first.slice(0, -2), "repeated"));
-    else type.add(new protobuf.Field(field, Number(number), first));
-  }
-  v1beta1.add(type);
-}
-
-function typeOf(message: string): protobuf.Type {
-  return v1beta1.lookupType(message);
-}
+defineMessages(v1beta1, messages);
 
 /** Bytes of a message. Fields that are absent, or that it does not have, are left out. */
 export function encodeDmi(message: string, value: object): Uint8Array {
-  const type = typeOf(message);
-  return type.encode(type.fromObject(value)).finish();
+  return encodeMessageOf(v1beta1, message, value);
 }
 
 /** Decodes a message, integers as numbers. Throws for invalid bytes. */
 export function decodeDmi(message: string, bytes: Uint8Array): Record<string, unknown> {
-  const type = typeOf(message);
-  return type.toObject(type.decode(bytes), { longs: Number, arrays: true });
+  return decodeMessageOf(v1beta1, message, bytes);
 }
 
 /** A JSON value as KubeEdge wraps it: every number becomes a 32-bit float. Throws TypeError for lists and objects. */

@@ -237,6 +237,39 @@ export async function startMosquitto(
 
 /** A cloudcore's image, started with these arguments and `--config FILE`, on this machine's network, with its configuration and kubeconfig at the paths that they have here. */
 export function launchImage(image: string, kubeconfigFile: string, args: readonly string[]): Launch {
+  return launchContainer(image, "a cloudcore", async (container, configFile) =>
+    container.withCopyContentToContainer(
+      await Promise.all([configFile, kubeconfigFile].map(async (file) => ({
+        content: await readFile(file),
+        target: file,
+        mode: 0o644,
+      }))),
+    ).withCommand([...args, "--config", configFile]));
+}
+
+/** An edgecore's image on this machine's network, with its folder and its container runtime's socket at the paths that they have here. */
+export function launchEdgeImage(image: string, folder: string, socket: string): Launch {
+  const mounts = [...new Set([folder, dirname(socket)])].map((path) => ({ source: path, target: path }));
+  // Its kubelet reads the kernel's messages, which a container has not.
+  const noMessages = { source: join(folder, "kmsg"), target: "/dev/kmsg" };
+  return launchContainer(image, "an edgecore", (container, configFile) =>
+    Promise.resolve(
+      // It mounts the volumes of its pods.
+      container.withAddedCapabilities("SYS_ADMIN").withSecurityOpt("apparmor=unconfined")
+        .withEnvironment({ CHECK_EDGECORE_ENVIRONMENT: "false" })
+        .withBindMounts([...mounts, noMessages])
+        .withEntrypoint(["edgecore"])
+        .withCommand(["--config", configFile]),
+    ));
+}
+
+type Container = InstanceType<typeof import("testcontainers").GenericContainer>;
+
+function launchContainer(
+  image: string,
+  what: string,
+  prepare: (container: Container, configFile: string) => Promise<Container>,
+): Launch {
   return async (configFile) => {
     const { GenericContainer } = await testcontainers();
     try {
@@ -244,20 +277,10 @@ export function launchImage(image: string, kubeconfigFile: string, args: readonl
       const { promise: ended, resolve } = Promise.withResolvers<string>();
       // Its output ends with it, however that came.
       const over = () => resolve(`it has ended: ${said.trim().split("\n").slice(-5).join("\n  ")}`);
-      const container = await new GenericContainer(image)
-        .withNetworkMode("host")
-        .withCopyContentToContainer(
-          await Promise.all([configFile, kubeconfigFile].map(async (file) => ({
-            content: await readFile(file),
-            target: file,
-            mode: 0o644,
-          }))),
-        )
-        .withCommand([...args, "--config", configFile])
-        .withLogConsumer((stream) =>
-          stream.on("data", (line) => said = (said + String(line)).slice(-MAX_SAID)).on("end", () => over())
-        )
-        .start();
+      const prepared = await prepare(new GenericContainer(image).withNetworkMode("host"), configFile);
+      const container = await prepared.withLogConsumer((stream) =>
+        stream.on("data", (line) => said = (said + String(line)).slice(-MAX_SAID)).on("end", () => over())
+      ).start();
       return {
         ended,
         async end(how) {
@@ -267,7 +290,7 @@ export function launchImage(image: string, kubeconfigFile: string, args: readonl
       };
     } catch (error) {
       if (error instanceof TargetError) throw error;
-      throw new TargetError(`the image ${image} could not be started as a cloudcore: ${reasonOf(error)}`);
+      throw new TargetError(`the image ${image} could not be started as ${what}: ${reasonOf(error)}`);
     }
   };
 }

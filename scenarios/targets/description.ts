@@ -40,7 +40,11 @@ export type CloudcoreDescription =
   | CloudcoreElsewhere;
 
 /** Which edges. */
-export type EdgesDescription = "ours" | { readonly nodes: Readonly<Record<string, string>> };
+export type EdgesDescription =
+  | "ours"
+  | { readonly nodes: Readonly<Record<string, string>> }
+  | { readonly edgecore: string; readonly runtime?: string }
+  | { readonly edgecoreImage: string; readonly runtime?: string };
 
 /** One target. Durations are texts as written. */
 export interface TargetDescription {
@@ -139,7 +143,8 @@ const target = {
     ],
   },
   edges: {
-    description: "ours, or { nodes: { COHORT: LABEL=VALUE } }: real edges, selected by the labels of their Nodes",
+    description:
+      "ours, { nodes: { COHORT: LABEL=VALUE } }: real edges, selected by the labels of their Nodes, or { edgecore: PROGRAM } or { edgecoreImage: IMAGE }: KubeEdge's edgecore, started for each edge, with runtime: SOCKET of a container runtime where its pods shall become containers",
     oneOf: [
       { const: "ours" },
       object(
@@ -147,6 +152,8 @@ const target = {
         ["nodes"],
         "Nodes that are there",
       ),
+      object({ edgecore: path, runtime: path }, ["edgecore"], "KubeEdge's program; Linux, as root"),
+      object({ edgecoreImage: path, runtime: path }, ["edgecoreImage"], "KubeEdge's image, in Docker; Linux, as root"),
     ],
   },
   timeScale: {
@@ -257,10 +264,11 @@ function described(
       "a cloudcore that runs already has a cluster: say kubernetes: { kubeconfig: FILE }, the one it works on",
     );
   }
-  if (kubernetes === "embedded" && edges !== "ours") {
+  const areThere = typeof edges === "object" && "nodes" in edges;
+  if (kubernetes === "embedded" && areThere) {
     refuse("edges", "Nodes that are there are in a cluster: say kubernetes: { kubeconfig: FILE }");
   }
-  if (edges !== "ours" && (typeof cloudcore === "string" || !("host" in cloudcore))) {
+  if (areThere && (typeof cloudcore === "string" || !("host" in cloudcore))) {
     refuse("edges", "real edges are connected to a cloudcore that runs already: say cloudcore: { host: HOST }");
   }
   if (
@@ -271,6 +279,9 @@ function described(
       "timings",
       "only skep's cloudcore in this process and one that runs already have timers of their own here: leave them out",
     );
+  }
+  if (edges !== "ours" && !areThere && timeScale !== undefined && timeScale !== 1) {
+    refuse("timeScale", "the timers of a real edgecore can't be divided: leave it out");
   }
   if (isGo && timeScale !== undefined && timeScale !== 1) {
     refuse("timeScale", "the timers of a cloudcore that is not skep's can't be divided: leave it out");

@@ -1,5 +1,5 @@
 // KubeEdge's own cloudcore, or one in a container, started and configured by us on a cluster, so that it can be stopped and killed.
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
@@ -152,11 +152,31 @@ function configOf({ bind, kubeconfigFile, port }: ForeignCloudOptions, folder: s
   };
 }
 
-/** A program on this machine. */
-export function launchProgram(program: string): Launch {
+/** Programs that run: whatever ends this process takes them along. */
+const started = new Set<ChildProcess>();
+let isWatching = false;
+
+function takeAlong(child: ChildProcess): void {
+  started.add(child);
+  child.once("close", () => started.delete(child));
+  if (!isWatching) {
+    process.once("exit", () => {
+      for (const each of started) each.kill("SIGKILL");
+    });
+  }
+  isWatching = true;
+}
+
+/** A program on this machine: called with these arguments and `--config FILE`, with more variables in its environment. */
+export function launchProgram(
+  program: string,
+  args: readonly string[] = [],
+  variables: Readonly<Record<string, string>> = {},
+): Launch {
   return async (configFile) => {
-    const child = spawn(program, ["--config", configFile], {
+    const child = spawn(program, [...args, "--config", configFile], {
       stdio: ["ignore", "pipe", "pipe"],
+      env: { ...process.env, ...variables },
       // A terminal's Ctrl-C is not for it: it is needed until the pods are gone.
       detached: process.platform !== "win32",
     });
@@ -164,16 +184,13 @@ export function launchProgram(program: string): Launch {
     for (const stream of [child.stdout, child.stderr]) {
       stream.on("data", (chunk) => output = (output + String(chunk)).slice(-MAX_OUTPUT));
     }
-    // Whatever ends this process takes it along.
-    const takeAlong = () => void child.kill("SIGKILL");
-    process.once("exit", takeAlong);
+    takeAlong(child);
     await new Promise<void>((resolve, reject) => {
       child.once("spawn", resolve);
       child.once("error", (error) => reject(new ForeignCloudError(`${program} can't be started: ${error.message}`)));
     });
     const ended = new Promise<string>((resolve) =>
       child.once("close", (code, how) => {
-        process.off("exit", takeAlong);
         resolve(`it ended with ${code ?? how}${output === "" ? "" : `: ${lastLines(output)}`}`);
       })
     );

@@ -11,6 +11,14 @@ export type CloudcoreChoice =
   | { readonly runs: "container"; readonly image: string; readonly isOurs: boolean }
   | { readonly runs: "elsewhere"; readonly address: HubAddress };
 
+/** Which edgecore, and the containers that its pods become. */
+export interface EdgecoreChoice {
+  readonly edgecore: string;
+  readonly isImage: boolean;
+  /** Socket of a container runtime (CRI); undefined for a simulated one of each edge's own, in which every image is there and nothing is started. */
+  readonly runtime?: string;
+}
+
 /** How scenarios are run here. */
 export interface LocalOptions {
   readonly logger: Logger;
@@ -29,6 +37,8 @@ export interface LocalOptions {
   readonly cloudcore?: CloudcoreChoice;
   /** By cohort: labels (`KEY=VALUE`) of Nodes that are there and take the place of simulated edges. */
   readonly nodes?: Readonly<Record<string, string>>;
+  /** Real edges that are started in the place of simulated ones. */
+  readonly edgecore?: EdgecoreChoice;
   /** Timers that are not KubeEdge's own, before they are scaled. Milliseconds. */
   readonly timings?: TargetTimings;
   /** What `within` is multiplied by. Default: by what it is made of. */

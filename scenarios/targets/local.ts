@@ -131,7 +131,7 @@ async function openEnvironment(
   const certificates = cloud.certificatesTook;
   const cloudcoreTook = took() - certificates;
 
-  const made: { fleet?: Fleet; namespace?: true } = {};
+  const made: { fleet?: Fleet; edgecores?: AsyncDisposableStack; namespace?: true } = {};
   cleanup.defer(async () => {
     const { fleet } = made;
     await using ends = new AsyncDisposableStack();
@@ -142,6 +142,7 @@ async function openEnvironment(
       ends.defer(() => kept?.remove());
     }
     ends.defer(() => fleet?.stop());
+    ends.defer(() => made.edgecores?.disposeAsync());
     // Pods are deleted while their edges still run: only they can report that the containers have stopped. After an interruption there is little time.
     if (made.namespace) ends.defer(() => removeNamespace(kube, namespace, clock, signal.aborted ? 1 : patience));
   });
@@ -159,7 +160,7 @@ async function openEnvironment(
   const legacy = hasV11 ? await cloud.legacyCredentials() : undefined;
   const fleet = made.fleet = new Fleet({
     cohorts: await Promise.all(
-      (existing === undefined ? scenario.fleet : []).map((cohort) =>
+      (existing === undefined && options.edgecore === undefined ? scenario.fleet : []).map((cohort) =>
         cohortOf(cohort, scenario.position.file, { timeScale: options.timeScale, legacy, isWatched: true })
       ),
     ),
@@ -177,7 +178,25 @@ async function openEnvironment(
   const ready = (devices: ReadonlyMap<string, number>, devicesOf?: typeof devicesHeld) =>
     untilReady(fleet, devices, clock, READY_MS * patience, signal, devicesOf);
   const isOfOthers = cloudcore.runs !== "here" && cloudcore.runs !== "process";
-  if (existing !== undefined) await make();
+  if (options.edgecore !== undefined) {
+    made.edgecores = new AsyncDisposableStack();
+    const { startEdgecores } = await import("./edgecores.ts");
+    const cohortLabels = new Map(
+      scenario.fleet.flatMap(({ cohort, count = 1, labels = {} }) =>
+        Array.from({ length: count }, (_, i) => [nodeNameOf(cohort, i), labels] as const)
+      ),
+    );
+    await startEdgecores({
+      choice: options.edgecore,
+      hub,
+      nodes: new Map([...cohortLabels].map(([name, own]) => [name, { ...own, ...labels }])),
+      kube,
+      clock,
+      within: READY_MS * patience,
+      signal,
+    }, made.edgecores);
+    await make();
+  } else if (existing !== undefined) await make();
   else if (isOfOthers) {
     // KubeEdge's cloudcore forgets a device that is made before its edge is connected.
     await fleet.start();
@@ -200,7 +219,7 @@ async function openEnvironment(
     named: (value) => existing === undefined ? names.named(value) : withNodeNames(value, existing),
     namesWhole: existing !== undefined,
     edgesOf: (cohort) =>
-      existing === undefined
+      existing === undefined && options.edgecore === undefined
         ? fleet.cohort(cohort).map(({ name }) => name)
         : Array.from({ length: scenario.fleet.find((each) => each.cohort === cohort)?.count ?? 0 }, (_, i) =>
           nodeNameOf(cohort, i)),

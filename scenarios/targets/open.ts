@@ -29,19 +29,36 @@ export async function optionsOf(
     }
     : {};
   const choice = await choiceOf(cloudcore, described, cluster, at);
-  const isAllOurs = kubernetes === "embedded" && (choice.runs === "here" || choice.runs === "process");
+  const isAllOurs = kubernetes === "embedded" && edges === "ours" &&
+    (choice.runs === "here" || choice.runs === "process");
   return {
     name,
     timeScale: described.timeScale ?? (isAllOurs ? EMBEDDED_TIME_SCALE : 1),
     ...cluster,
     ...imageOf(kubernetes, at),
     cloudcore: choice,
-    ...(edges === "ours" ? {} : { nodes: edges.nodes }),
+    ...edgesOf(edges, at),
     timings: Object.fromEntries(Object.entries(timings).map(([key, text]) => [key, milliseconds(text)])),
     ...(patience === undefined ? {} : { patience }),
     with: described.with,
     without,
   };
+}
+
+function edgesOf(
+  edges: TargetDescription["edges"],
+  at: (path: string) => string,
+): Pick<LocalOptions, "nodes" | "edgecore"> {
+  if (edges === "ours") return {};
+  if ("nodes" in edges) return { nodes: edges.nodes };
+  const isImage = "edgecoreImage" in edges;
+  const edgecore = isImage ? edges.edgecoreImage : programAt(edges.edgecore, at);
+  return { edgecore: { edgecore, isImage, ...(edges.runtime === undefined ? {} : { runtime: at(edges.runtime) }) } };
+}
+
+/** A program by its path, or by its name where it has no slash. */
+function programAt(program: string, at: (path: string) => string): string {
+  return /[/\\]/.test(program) ? at(program) : program;
 }
 
 function imageOf(
@@ -63,7 +80,7 @@ async function choiceOf(
 ): Promise<CloudcoreChoice> {
   if (cloudcore === "ours") return { runs: "here" };
   if ("ours" in cloudcore) return { runs: "process" };
-  if ("go" in cloudcore) return { runs: "go", program: /[/\\]/.test(cloudcore.go) ? at(cloudcore.go) : cloudcore.go };
+  if ("go" in cloudcore) return { runs: "go", program: programAt(cloudcore.go, at) };
   if ("goImage" in cloudcore) return { runs: "container", image: cloudcore.goImage, isOurs: false };
   if ("image" in cloudcore) return { runs: "container", image: cloudcore.image, isOurs: true };
   return { runs: "elsewhere", address: await addressOf(cloudcore, described, cluster, at) };
@@ -83,7 +100,7 @@ async function addressOf(
       ? new ScenarioError(described.position, `cloudcore: ${error.message}`)
       : error;
   }
-  if (described.edges !== "ours") return address;
+  if (typeof described.edges === "object" && "nodes" in described.edges) return address;
   const where = `the target ${described.name} (${positionText(described.position)})`;
   if (certs !== undefined) {
     try {

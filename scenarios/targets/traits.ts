@@ -53,7 +53,7 @@ export function traitsOf(options: LocalOptions): {
     ...(quicProblem() === undefined ? [] : ["quic" as const]),
     // Edges that come with certificates of ours don't enrol.
     ...(cloudcore.runs === "elsewhere" && cloudcore.address.token === undefined ? ["enrolment" as const] : []),
-    ...(options.nodes === undefined ? [] : lackingWithRealEdges),
+    ...(options.nodes === undefined && options.edgecore === undefined ? [] : lackingWithRealEdges),
     ...options.without ?? [],
   ]);
   for (const capability of options.with ?? []) lacking.delete(capability);
@@ -61,7 +61,11 @@ export function traitsOf(options: LocalOptions): {
     name: options.name ?? nameOf(options, cloudcore, isCluster),
     capabilities: new Set(capabilities.filter((capability) => !lacking.has(capability))),
     patience: options.patience ??
-      (!isOurs ? FOREIGN_CLOUD_PATIENCE : isCluster || cloudcore.runs === "container" ? CLUSTER_PATIENCE : 1),
+      (!isOurs || options.edgecore !== undefined
+        ? FOREIGN_CLOUD_PATIENCE
+        : isCluster || cloudcore.runs === "container"
+        ? CLUSTER_PATIENCE
+        : 1),
   };
 }
 

@@ -1,12 +1,12 @@
 // The published shape: what `npm pack` gives, installed into an empty folder.
 import { execFile } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { cpSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { join, relative } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { workFolder } from "../support/command.ts";
-import { hasPackages, packageIn, worldTest } from "../support/package.ts";
+import { copyClone, hasPackages, packageIn, worldTest } from "../support/package.ts";
 import { blocks, root } from "../support/pages.ts";
 
 describe.skipIf(!hasPackages)(`the package${hasPackages ? "" : " [needs npm, which is not on this machine]"}`, () => {
@@ -92,6 +92,59 @@ console.log("it stands");
       ], app);
       expect(out).toMatch(/1 passed/);
     }, 60_000);
+  });
+});
+
+describe("the package for JSR", () => {
+  const folder = workFolder();
+  afterAll(() => folder.remove());
+  const deno = async (args: readonly string[], cwd: string) =>
+    await promisify(execFile)(process.execPath, [join(root, "scripts", "deno.mjs"), ...args], {
+      cwd,
+      env: { ...process.env, NO_COLOR: "1" },
+      maxBuffer: 64 * 1024 * 1024,
+    });
+
+  test("has all it needs, and its command and a world run on Deno in a folder with nothing else", async () => {
+    const source = join(folder.path, "source");
+    const published = join(folder.path, "published");
+    copyClone(source);
+    const { stderr } = await deno(
+      ["publish", "--dry-run", "--allow-dirty", "--allow-slow-types", "--no-check"],
+      source,
+    );
+    const files = [...stderr.matchAll(/^ +file:\/\/(\S+) \(/gm)].map(([, file]) => relative(source, file as string));
+    expect(files).toContain("index.ts");
+    expect(files.filter((file) => /^(test|scripts|\.ci)\//.test(file))).toEqual([]);
+    for (const file of files) cpSync(join(source, file), join(published, file));
+    symlinkSync(join(root, "node_modules"), join(published, "node_modules"));
+    const report = ["--report", join(folder.path, "report")];
+    const { stdout } = await deno(
+      ["run", "-A", "cli/main.ts", "run", "--tag", "smoke", "--port", "0", ...report],
+      published,
+    );
+    expect(stdout).toMatch(/\n\d+ passed, 0 failed, 0 skipped/);
+    const app = join(folder.path, "app");
+    mkdirSync(app);
+    // What the registry writes into the published files: each dependency with its version.
+    const { dependencies, optionalDependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+    const named = Object.entries({ ...dependencies, ...optionalDependencies, testcontainers: "12" });
+    const imports = Object.fromEntries(named.map(([name, version]) => [name, `npm:${name}@${version}`]));
+    symlinkSync(join(root, "node_modules"), join(app, "node_modules"));
+    writeFileSync(
+      join(app, "deno.json"),
+      JSON.stringify({ nodeModulesDir: "manual", imports: { ...imports, skep: "../published/index.ts" } }),
+    );
+    writeFileSync(
+      join(app, "a.test.ts"),
+      `import { start } from "skep";\nDeno.test("a world", async () => {${worldTest}});\n`,
+    );
+    expect((await deno(["test", "-A", "--no-check", "a.test.ts"], app)).stdout).toMatch(/1 passed/);
+  }, 120_000);
+
+  test("has the version of the package for npm", () => {
+    const version = (file: string) => JSON.parse(readFileSync(join(root, file), "utf8")).version;
+    expect(version("deno.json")).toBe(version("package.json"));
   });
 });
 

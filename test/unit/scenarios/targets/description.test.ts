@@ -61,6 +61,10 @@ describe("a skep.yaml", () => {
       "skep: 1\ntargets: { a: { cloudcore: { go: g }, timeScale: 10 } }\n",
       /the timers of a cloudcore that is not skep's can't be divided/,
     ],
+    [
+      "skep: 1\ntargets: { a: { edges: { edgecore: e }, timeScale: 10 } }\n",
+      /^skep\.yaml:2:52: the timers of a real edgecore can't be divided/,
+    ],
     ["", /describes no target/],
     ["skep: 1\n---\nskep: 1\n", /one YAML document/],
   ])("%j is refused with its place", (text, message) => {
@@ -113,6 +117,17 @@ describe("what a description comes to", () => {
     await expect(optionsOf(described("staging"))).rejects.toThrow(
       /the target staging \(\/project\/skep\.yaml:5:5\): its token is in the variable SKEP_TEST_TOKEN, which is empty/,
     );
+  });
+
+  test("real edges are a program beside the file, and are looked at through the API alone", async () => {
+    const text = "skep: 1\ntargets: { real: { edges: { edgecore: bin/edgecore, runtime: /run/c.sock } } }\n";
+    const options = await optionsOf(described("real", text));
+    expect(options.timeScale).toBe(1);
+    expect(options.edgecore).toEqual({ edgecore: "/project/bin/edgecore", isImage: false, runtime: "/run/c.sock" });
+    const { capabilities, patience } = await capabilitiesOf("real", text);
+    expect(patience).toBe(15);
+    expect([...capabilities]).toContain("pods");
+    expect([...capabilities]).not.toContain("edge-stores");
   });
 
   test("with other people's programs less can be shown, and more patience is needed", async () => {
