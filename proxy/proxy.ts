@@ -8,7 +8,7 @@ import type { Clock } from "../base/time/clock.ts";
 import { closeServer, listen, type ListenOptions } from "../base/transport/listen.ts";
 import { decodeMessage } from "../protocol/message/codec.ts";
 import { type HopName, hopOf } from "../protocol/message/hops.ts";
-import { type Subject } from "../protocol/pki/ca.ts";
+import type { Subject } from "../protocol/pki/ca.ts";
 import { relay } from "./relay.ts";
 import type { ProxyTrust } from "./trust.ts";
 

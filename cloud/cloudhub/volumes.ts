@@ -1,6 +1,6 @@
 // What the CSI driver asks of an edge, and which edge's answer belongs to which question.
 import { SkepError } from "../../base/error/skep-error.ts";
-import { type Clock } from "../../base/time/clock.ts";
+import type { Clock } from "../../base/time/clock.ts";
 import type { Message } from "../../protocol/message/message.ts";
 
 /** Milliseconds an edge has to answer (KubeEdge: 1 min). */

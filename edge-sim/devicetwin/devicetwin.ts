@@ -8,7 +8,7 @@ import type { Message } from "../../protocol/message/message.ts";
 import { resourceTypes } from "../../protocol/message/names.ts";
 import { membersIn, refuseTwins, twinUpdateIn } from "../../protocol/twin/read.ts";
 import { readTopic } from "../../protocol/twin/topics.ts";
-import { type DeviceTwinUpdate, type MembershipDevice, type MsgAttr, type MsgTwin } from "../../protocol/twin/twin.ts";
+import type { DeviceTwinUpdate, MembershipDevice, MsgAttr, MsgTwin } from "../../protocol/twin/twin.ts";
 import type { EdgeHub } from "../edgehub/edgehub.ts";
 import type { EdgeStore } from "../metamanager/store.ts";
 import type { EdgeTimings } from "../timings/timings.ts";

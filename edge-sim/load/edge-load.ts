@@ -1,6 +1,6 @@
 // Load at the edges of one process: what they are made to do, and how long what they see took.
 import type { HopRecord } from "../../base/hop/hop.ts";
-import { type Clock, type Timer } from "../../base/time/clock.ts";
+import type { Clock, Timer } from "../../base/time/clock.ts";
 import type { EdgeWatch } from "../edge.ts";
 import type { Fleet } from "../fleet/fleet.ts";
 import { FlowCounter, type FlowCounts } from "./flow-counts.ts";

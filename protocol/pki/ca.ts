@@ -8,7 +8,7 @@ import {
   BasicConstraintsExtension,
   ExtendedKeyUsage,
   ExtendedKeyUsageExtension,
-  Extension,
+  type Extension,
   KeyUsageFlags,
   KeyUsagesExtension,
   Name,

@@ -1,5 +1,5 @@
 // What can be asked of a running skep: its edges, its objects, how it stands between the two; in this process or in others.
-import { type Departure } from "../../cloud/cloudhub/session/departures.ts";
+import type { Departure } from "../../cloud/cloudhub/session/departures.ts";
 import type { DeliveryView, NodeView, ObjectRef, ObjectView } from "../../cloud/inspector.ts";
 import type { EdgeSummary, EdgeView, HeldObject } from "../../edge-sim/edge-view.ts";
 

@@ -1,6 +1,6 @@
 // A WebSocket by hand over TLS: every frame as it is told, also those that no library would send.
 import { connect, type TLSSocket } from "node:tls";
-import { type Message } from "../../protocol/message/message.ts";
+import type { Message } from "../../protocol/message/message.ts";
 import { decodeMessage } from "../../protocol/message/codec.ts";
 import { issueClient } from "../../protocol/pki/ca.ts";
 import { nodeCommonName, nodeOrganization } from "../../protocol/pki/request.ts";

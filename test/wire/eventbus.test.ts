@@ -4,7 +4,7 @@ import { connect } from "node:net";
 import mqtt from "mqtt";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { closeServer, listen } from "../../base/transport/listen.ts";
-import { Edge, type EdgeOptions } from "../../edge-sim/edge.ts";
+import type { Edge, EdgeOptions } from "../../edge-sim/edge.ts";
 import type { EdgeVersion } from "../../edge-sim/era/era.ts";
 import { limits } from "../../protocol/limits.ts";
 import { type Message, newMessage } from "../../protocol/message/message.ts";

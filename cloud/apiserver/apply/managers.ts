@@ -1,7 +1,7 @@
 // Who owns which field of an object: `metadata.managedFields`, after updates and after applies.
 // Source: kube-apiserver's field manager (apimachinery v1.32 `pkg/util/managedfields`).
 import { isPlainObject, type KubeObject } from "../../../protocol/apis/kube-object.ts";
-import { type Cause } from "../status.ts";
+import type { Cause } from "../status.ts";
 import { ApiError } from "../status.ts";
 import {
   difference,

@@ -1,5 +1,5 @@
 // Rules that ConfigMaps and Secrets share: keys, total size, immutability.
-import { type KubeObject } from "../../../protocol/apis/kube-object.ts";
+import type { KubeObject } from "../../../protocol/apis/kube-object.ts";
 import { deepEqual } from "../patch/json-patch.ts";
 import { type Cause, denied, wrong } from "../status.ts";
 

@@ -1,5 +1,5 @@
 // A node's lease, which keeps it Ready.
-import { type KubeObject } from "../../../protocol/apis/kube-object.ts";
+import type { KubeObject } from "../../../protocol/apis/kube-object.ts";
 import { operations, resourceTypes } from "../../../protocol/message/names.ts";
 import { hasCode } from "../../kube/client.ts";
 import { resources } from "../../kube/resource.ts";

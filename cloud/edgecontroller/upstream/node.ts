@@ -1,5 +1,5 @@
 // A node registers itself, asks for itself, and changes its labels and annotations.
-import { type KubeObject } from "../../../protocol/apis/kube-object.ts";
+import type { KubeObject } from "../../../protocol/apis/kube-object.ts";
 import { cloudcoreAnnotation, resourceTypes } from "../../../protocol/message/names.ts";
 import { hasCode, type KubeClient } from "../../kube/client.ts";
 import { resources } from "../../kube/resource.ts";

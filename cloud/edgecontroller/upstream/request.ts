@@ -2,7 +2,7 @@
 import { SkepError } from "../../../base/error/skep-error.ts";
 import { parseJson } from "../../../protocol/json.ts";
 import type { Clock } from "../../../base/time/clock.ts";
-import { type KubeObject, type KubeStatus } from "../../../protocol/apis/kube-object.ts";
+import type { KubeObject, KubeStatus } from "../../../protocol/apis/kube-object.ts";
 import { JsonText, type Message, newMessage } from "../../../protocol/message/message.ts";
 import { groups, modules, ok, operations } from "../../../protocol/message/names.ts";
 import { nodePath, type ResourcePath } from "../../../protocol/resource/path.ts";
