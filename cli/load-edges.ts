@@ -16,6 +16,7 @@ import { cohortOf } from "../scenarios/cohorts/fleet-cohort.ts";
 import type { AuthorityData } from "../scenarios/targets/cluster-secrets.ts";
 import { issuerOfData } from "./hub-address.ts";
 import { silentLogger } from "../base/log/logger.ts";
+import { type FaultWords, putFault } from "../scenarios/files/faults.ts";
 import { LocalSource } from "../scenarios/tap/local.ts";
 import { serveTap } from "../scenarios/tap/serve.ts";
 import { interrupted, interruption } from "./interrupt.ts";
@@ -95,12 +96,9 @@ export async function loadEdgesCommand(): Promise<number> {
       case "operate":
         load.operate(fleet, command.operations);
         return;
-      case "cut": {
+      case "fault": {
         const links = command.edges.flatMap((name) => fleet.get(name)?.link ?? []);
-        for (const link of links) link.cut();
-        clock.after(command.for, () => {
-          for (const link of links) link.heal();
-        });
+        putFault(links, command.fault as FaultWords, clock, signal)?.catch(() => {});
         return;
       }
       case "stop":

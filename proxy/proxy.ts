@@ -1,7 +1,7 @@
 // Stands between edges and a cloudcore: hub and enrolment, TLS on both sides, what passes between them seen, and faults on the way.
 import { connect, createServer, type Server, type TLSSocket } from "node:tls";
-import type { Tap } from "../base/hop/hop.ts";
-import { Link, type LinkQuality } from "../base/link/link.ts";
+import type { HopRecord, Tap } from "../base/hop/hop.ts";
+import { type Alteration, Link, type LinkQuality, type Way } from "../base/link/link.ts";
 import { type Logger, reasonOf } from "../base/log/logger.ts";
 import type { Random } from "../base/random/random.ts";
 import type { Clock } from "../base/time/clock.ts";
@@ -148,6 +148,8 @@ export class Proxy {
         return entry.link;
       },
       message: (way, payload, isDropped) => entry && this.#message(entry, way, payload, isDropped),
+      altered: (way, payload, how) => entry && this.#altered(entry, way, payload, how),
+      describe: (way, payload) => entry && this.#described(entry, way, payload),
       unreadable: (way, reason) =>
         this.#deps.logger.warn("what passes can't be read; it is passed on", { edge: entry?.node, way, reason }),
       ended: (reason) => {
@@ -228,6 +230,24 @@ export class Proxy {
       tap.on(hopOf(decodeMessage(text), { ...at, text, outcome }));
     } catch (error) {
       tap.on(hopOf(none, { ...at, outcome: `this is no message: ${reasonOf(error)}` }));
+    }
+  }
+
+  #altered({ node }: Entry, way: Way, payload: Buffer, how: Alteration): void {
+    const { clock, tap } = this.#deps;
+    const text = payload.toString("utf8");
+    const at = { time: clock.now(), hop: "proxy.alter", direction: way, node, size: text.length, text } as const;
+    tap.on?.({ ...hopOf(none, at), outcome: `${how} by a fault on the link` });
+  }
+
+  /** A message as a filter of faults sees it; undefined for what is none. */
+  #described({ node }: Entry, way: Way, payload: Buffer): HopRecord | undefined {
+    const text = payload.toString("utf8");
+    const at = { time: this.#deps.clock.now(), direction: way, node, size: text.length, text } as const;
+    try {
+      return hopOf(decodeMessage(text), { ...at, hop: `proxy.${way}` });
+    } catch {
+      return undefined;
     }
   }
 

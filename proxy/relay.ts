@@ -1,6 +1,8 @@
 // Two sockets and what passes between them: copied byte for byte, decoded beside it, and held as whole messages only while a fault acts.
 import type { Duplex } from "node:stream";
-import type { Link, LinkLane } from "../base/link/link.ts";
+import type { HopRecord } from "../base/hop/hop.ts";
+import type { Alteration, LaneEnds, Link, LinkLane } from "../base/link/link.ts";
+import type { Random } from "../base/random/random.ts";
 import { limits } from "../protocol/limits.ts";
 import { FrameError, FrameReader, type Piece } from "./frames.ts";
 
@@ -12,6 +14,10 @@ export interface RelayWatch {
   request(head: string): Link | undefined;
   /** A message. `isDropped` where a fault swallowed it. */
   message(way: Way, payload: Buffer, isDropped: boolean): void;
+  /** A fault did something to a message that goes on. */
+  altered(way: Way, payload: Buffer, how: Alteration): void;
+  /** A message as a filter of faults sees it; undefined for what is none. */
+  describe(way: Way, payload: Buffer): HopRecord | undefined;
   /** The stream can't be followed any more: it goes on being copied. */
   unreadable(way: Way, reason: string): void;
   /** Both sockets have ended. */
@@ -27,6 +33,8 @@ interface Unit {
 
 /** Bytes that may wait for one side before the other is not read: a slow side slows its peer. */
 const BUFFERED = 1024 * 1024;
+/** Bytes that the last frame of a message has at least, unless it is empty. */
+const MIN_FRAME = 16;
 const HEAD_END = Buffer.from("\r\n\r\n");
 
 /** Relays between an edge and its cloud until either ends. */
@@ -37,8 +45,6 @@ export function relay(edge: Duplex, cloud: Duplex, watch: RelayWatch): void {
     if (isOver) return;
     isOver = true;
     forget();
-    up.stop();
-    down.stop();
     edge.destroy();
     cloud.destroy();
     watch.ended(reason);
@@ -52,9 +58,20 @@ export function relay(edge: Duplex, cloud: Duplex, watch: RelayWatch): void {
     const { bytes, head, rest } = found;
     if (head !== undefined) {
       const link = watch.request(head);
+      if (link?.isBlackHole === true) {
+        // Nobody answers it; it may come again when the link is healed.
+        edge.pause();
+        return void link.healed().then(() => end("a fault has cut the link"));
+      }
       if (link === undefined || !link.isUp) return end("a fault has cut the link");
-      forget = link.connected({ close: () => end("a fault has cut the link") });
-      up.link = down.link = link;
+      const forgetCut = link.connected({ close: () => end("a fault has cut the link") });
+      const lanes = link.lanes<Unit>({ up: up.ends(), down: down.ends() });
+      forget = () => {
+        forgetCut();
+        lanes.end();
+      };
+      up.through(link, lanes.up);
+      down.through(link, lanes.down);
       // What comes after it is understood when the cloud has agreed to it.
       if (/^upgrade:\s*websocket/im.test(head)) edge.pause();
       else heads.down.isOver = true;
@@ -94,7 +111,7 @@ class Direction {
   /** Bytes of frames that came, and up to which they have been copied. */
   #came = 0;
   #copied = 0;
-  link: Link | undefined;
+  #link: Link | undefined;
   isFrames = false;
 
   constructor(way: Way, from: Duplex, to: Duplex, watch: RelayWatch, end: (reason: string) => void) {
@@ -105,8 +122,35 @@ class Direction {
     this.#end = end;
   }
 
-  stop(): void {
-    this.#lane?.stop();
+  /** Messages go over this link from now on. */
+  through(link: Link, lane: LinkLane<Unit>): void {
+    this.#link = link;
+    this.#lane = lane;
+  }
+
+  /** Where the link's messages go. */
+  ends(): LaneEnds<Unit> {
+    const watch = this.#watch;
+    return {
+      deliver: ({ bytes, payload }) => {
+        this.copy(bytes);
+        if (payload !== undefined) watch.message(this.#way, payload, false);
+      },
+      deliverPart: ({ bytes, payload }, from, to) => {
+        this.copy(bytes.subarray(from, to));
+        if (to === bytes.length && payload !== undefined) watch.message(this.#way, payload, false);
+      },
+      overflow: () => this.#end("too many messages wait for a fault on the link"),
+      swallowed: ({ payload }) => payload !== undefined && watch.message(this.#way, payload, true),
+      hold: (isHeld) => {
+        if (isHeld) this.#from.pause();
+        else if (this.#to.writableLength <= BUFFERED) this.#from.resume();
+      },
+      describe: ({ payload }) => payload === undefined ? undefined : watch.describe(this.#way, payload),
+      // Of control frames nothing is changed: the last bytes of a message are its text, masked or not.
+      corrupt: (unit, random) => unit.payload === undefined ? unit : corrupted(unit, unit.payload, random),
+      altered: ({ payload }, way, how) => payload !== undefined && watch.altered(way, payload, how),
+    };
   }
 
   /** Passes bytes on. */
@@ -142,7 +186,7 @@ class Direction {
 
   /** Nothing acts on this direction, and nothing waits from when something did. */
   get #isClean(): boolean {
-    return this.link?.isClean(this.#way) !== false && (this.#lane?.isEmpty() ?? true);
+    return this.#link?.isClean(this.#way) !== false && (this.#lane?.isEmpty() ?? true);
   }
 
   #take({ at, bytes, isEnd, isStart, payload }: Piece): void {
@@ -162,19 +206,16 @@ class Direction {
     if (!isEnd) return;
     const whole = Buffer.concat(this.#held);
     this.#held = undefined;
-    this.#laneOver(this.link as Link).push({ bytes: whole, payload, length: whole.length });
+    this.#lane?.push({ bytes: whole, payload, length: whole.length });
   }
+}
 
-  #laneOver(link: Link): LinkLane<Unit> {
-    return this.#lane ??= link.lane<Unit>(this.#way, {
-      deliver: ({ bytes, payload }) => {
-        this.copy(bytes);
-        if (payload !== undefined) this.#watch.message(this.#way, payload, false);
-      },
-      overflow: () => this.#end("too many messages wait for a fault on the link"),
-      swallowed: ({ payload }) => payload !== undefined && this.#watch.message(this.#way, payload, true),
-    });
-  }
+/** The unit with one byte of its message changed. A message in several frames keeps their heads: it is its last frame's end that changes. */
+function corrupted(unit: Unit, payload: Buffer, random: Random): Unit {
+  const bytes = Buffer.from(unit.bytes);
+  const at = bytes.length - 1 - random.integer(0, Math.min(payload.length, MIN_FRAME) - 1);
+  bytes[at] = (bytes[at] as number) ^ random.integer(1, 127);
+  return { ...unit, bytes };
 }
 
 /** Takes the head of an HTTP message off the beginning of a stream. */

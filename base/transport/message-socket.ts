@@ -9,6 +9,13 @@ export interface MessageSocket {
    * frame, once everything queued has been sent.
    */
   close(reason?: string): void;
+  /** Ends it by TCP's RST, where the runtime can; absent where it can't. */
+  reset?(): void;
+  /**
+   * Sends characters `from` to `to` of a message, whose other parts come in order and without another message between them. Absent where
+   * messages go whole.
+   */
+  sendPart?(text: string, from: number, to: number): void;
   /** Stops reading, so that the peer's sending comes to a halt, until `resume`. */
   pause(): void;
   resume(): void;

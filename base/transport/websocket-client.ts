@@ -1,6 +1,7 @@
 // Dials a WebSocket over TLS with a client certificate.
 import { SkepError } from "../error/skep-error.ts";
-import type { SecureContext } from "node:tls";
+import { connect, isIP, type Socket, type TcpNetConnectOpts } from "node:net";
+import { connect as connectTls, type ConnectionOptions, type SecureContext } from "node:tls";
 import { WebSocket } from "ws";
 import type { MessageSocket } from "./message-socket.ts";
 import { messageSocketOf } from "./websocket.ts";
@@ -37,9 +38,18 @@ export interface DialOptions {
 export function dialWebSocket(options: DialOptions): Promise<MessageSocket> {
   const { promise, resolve, reject } = Promise.withResolvers<MessageSocket>();
   if (options.signal?.aborted) return Promise.reject(new DialError("stopped"));
+  let raw: Socket | undefined;
   const socket = new WebSocket(
     options.url,
     {
+      // TLS over a socket of our own: only that can be reset. Deno's can't.
+      ...("Deno" in globalThis ? {} : {
+        createConnection(to: ConnectionOptions & TcpNetConnectOpts) {
+          raw = connect({ ...to, path: undefined } as TcpNetConnectOpts);
+          const servername = to.servername || (isIP(to.host ?? "") === 0 ? to.host ?? "" : "");
+          return connectTls({ ...to, path: undefined, servername, socket: raw } as ConnectionOptions);
+        },
+      }),
       secureContext: options.secureContext,
       headers: options.headers,
       handshakeTimeout: options.handshakeTimeout,
@@ -78,7 +88,8 @@ export function dialWebSocket(options: DialOptions): Promise<MessageSocket> {
   });
   socket.once("open", () => {
     settle();
-    resolve(messageSocketOf(socket, "client"));
+    const reset = raw === undefined ? undefined : () => void raw?.resetAndDestroy();
+    resolve(messageSocketOf(socket, "client", reset));
   });
   return promise;
 }

@@ -29,8 +29,8 @@ export function fragmentsOf(payload: Uint8Array, role: WebSocketRole): Uint8Arra
   return pieces;
 }
 
-/** Wraps an open WebSocket. */
-export function messageSocketOf(socket: WebSocket, role: WebSocketRole): MessageSocket {
+/** Wraps an open WebSocket. `reset` ends its connection by RST, where that can be done. */
+export function messageSocketOf(socket: WebSocket, role: WebSocketRole, reset?: () => void): MessageSocket {
   let onMessage: ((text: string) => void) | undefined;
   let onClose: ((reason: string) => void) | undefined;
   let closed: string | undefined;
@@ -63,6 +63,18 @@ export function messageSocketOf(socket: WebSocket, role: WebSocketRole): Message
       const last = pieces.length - 1;
       pieces.forEach((piece, i) => socket.send(piece, { binary: false, fin: i === last }, ignoreSendError));
     },
+    sendPart(text, from, to) {
+      if (socket.readyState !== WebSocket.OPEN) return;
+      const piece = text.slice(pairStart(text, from), to === text.length ? to : pairStart(text, to));
+      socket.send(Buffer.from(piece, "utf8"), { binary: false, fin: to === text.length }, ignoreSendError);
+    },
+    ...(reset === undefined ? {} : {
+      reset() {
+        ended("reset here");
+        reset();
+        socket.terminate();
+      },
+    }),
     close(reason) {
       ended("closed here");
       if (reason === undefined || socket.readyState !== WebSocket.OPEN) return socket.terminate();
@@ -92,6 +104,12 @@ export function messageSocketOf(socket: WebSocket, role: WebSocketRole): Message
       if (closed !== undefined) listener(closed);
     },
   };
+}
+
+/** A cut of a text there does not part the two halves of a character. */
+function pairStart(text: string, at: number): number {
+  const code = text.charCodeAt(at);
+  return code >= 0xdc00 && code <= 0xdfff ? at - 1 : at;
 }
 
 /** A failed write also ends the socket, and "close" tells the owner; without a callback `ws` would throw here. */

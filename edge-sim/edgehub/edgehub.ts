@@ -1,7 +1,7 @@
 // EdgeHub: the edge's connection. It dials, sends keepalives, reconnects, and dispatches messages to the edge's modules.
 import { Backoff, type BackoffOptions } from "../../base/backoff/backoff.ts";
 import { hopOf } from "../../protocol/message/hops.ts";
-import type { Tap } from "../../base/hop/hop.ts";
+import type { HopRecord, Tap } from "../../base/hop/hop.ts";
 import type { Link } from "../../base/link/link.ts";
 import { type Logger, reasonOf } from "../../base/log/logger.ts";
 import type { Random } from "../../base/random/random.ts";
@@ -41,6 +41,10 @@ export interface EdgeHubDeps {
 
 /** How often it checks, five milliseconds apart, whether the last message was written. */
 const FAREWELL_LOOKS = 20;
+/** How long a dial waits for an answer: edgecore's 30 s are two of its heartbeats, and are divided with them. */
+const HANDSHAKE_HEARTBEATS = 2;
+/** What a hop is about that is no message. */
+const nothing = { header: { msg_id: "" }, route: {} };
 /** Tries of one round of dialling. */
 const DIAL_ATTEMPTS = 5;
 
@@ -211,11 +215,11 @@ export class EdgeHub {
 
   /** Up to five tries. Undefined where none led to a connection. */
   async #dialRound(): Promise<MessageSocket | undefined> {
-    const { link, logger, timings } = this.#deps;
+    const { logger, timings } = this.#deps;
     this.#rounds++;
     for (let attempt = 1; attempt <= DIAL_ATTEMPTS && !this.#stop.signal.aborted; attempt++) {
       try {
-        if (!link.isUp) throw new DialError("the link is cut");
+        await this.#reached();
         await this.#certificate.ensure(this.#stop.signal);
         return await this.#dial();
       } catch (error) {
@@ -229,6 +233,18 @@ export class EdgeHub {
       }
     }
     return undefined;
+  }
+
+  /** Rejects where the link lets no connection come to be: at once, or when a dial without any answer is given up. */
+  async #reached(): Promise<void> {
+    const { clock, link, timings } = this.#deps;
+    if (link.isUp) return;
+    if (!link.isBlackHole) throw new DialError("the link is cut");
+    const healed = new AbortController();
+    void link.healed().then(() => healed.abort());
+    const signal = AbortSignal.any([this.#stop.signal, healed.signal]);
+    const isLate = await sleep(clock, HANDSHAKE_HEARTBEATS * timings.heartbeat, signal).then(() => true, () => false);
+    if (isLate) throw new DialError("the link is a black hole: a dial has no answer");
   }
 
   async #dial(): Promise<MessageSocket> {
@@ -256,7 +272,11 @@ export class EdgeHub {
   /** Lives with one connection; resolves with why it ended. */
   async #serve(raw: MessageSocket): Promise<string> {
     const { clock, connected, disconnected, link, timings } = this.#deps;
-    const socket = link.wrap(raw, (text, way) => this.#swallowed(text, way));
+    const socket = link.wrap(raw, {
+      swallowed: (text, way) => this.#faulty("link.drop", text, way),
+      altered: (text, way, how) => this.#faulty("link.alter", text, way, how),
+      describe: (text, way) => this.#described(text, way),
+    });
     const { promise, resolve } = Promise.withResolvers<string>();
     this.#socket = socket;
     this.#connections++;
@@ -281,16 +301,31 @@ export class EdgeHub {
 
   #tapConnection(hop: "edge.connect" | "edge.disconnect", outcome: string): void {
     const { clock, node, tap } = this.#deps;
-    const none = { header: { msg_id: "" }, route: {} };
-    tap?.on?.(hopOf(none, { time: clock.now(), hop, direction: "up", node, outcome }));
+    tap?.on?.(hopOf(nothing, { time: clock.now(), hop, direction: "up", node, outcome }));
   }
 
-  /** A fault on the link has swallowed a message. */
-  #swallowed(text: string, direction: "up" | "down"): void {
-    const { clock, node, tap } = this.#deps;
+  /** A fault on the link has done something to a message. */
+  #faulty(hop: "link.drop" | "link.alter", text: string, direction: "up" | "down", how?: string): void {
+    const { link, tap } = this.#deps;
     if (tap?.on === undefined) return;
-    const outcome = `a fault on the link: ${this.#deps.link.faults.join(", ")}`;
-    tap.on(hopOf(decodeMessage(text), { time: clock.now(), hop: "link.drop", direction, node, text, outcome }));
+    const outcome = how === undefined
+      ? `a fault on the link: ${link.faults.join(", ")}`
+      : `${how} by a fault on the link`;
+    const { clock, node } = this.#deps;
+    const at = { time: clock.now(), hop, direction, node, text, outcome } as const;
+    // What has been corrupted may be no message any more.
+    tap.on({ ...this.#described(text, direction) ?? hopOf(nothing, at), ...at });
+  }
+
+  /** A message as a filter of faults sees it; undefined for what is none. */
+  #described(text: string, direction: "up" | "down"): HopRecord | undefined {
+    const { clock, node } = this.#deps;
+    const hop = direction === "up" ? "edge.write" : "edge.read";
+    try {
+      return hopOf(decodeMessage(text), { time: clock.now(), hop, direction, node, size: text.length, text });
+    } catch {
+      return undefined;
+    }
   }
 
   #receive(text: string): void {

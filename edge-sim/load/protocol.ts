@@ -2,11 +2,11 @@
 import type { FleetReport } from "../fleet/workers.ts";
 import type { EdgeLoadReport, EdgeOperation } from "./edge-load.ts";
 
-/** To a process: begin with all edges; do these operations; lose the connections of some edges for a while; end. */
+/** To a process: begin with all edges; do these operations; make the links of some edges bad, in the words of scenarios; end. */
 export type EdgeCommand =
   | { readonly do: "start" }
   | { readonly do: "operate"; readonly operations: readonly EdgeOperation[] }
-  | { readonly do: "cut"; readonly edges: readonly string[]; readonly for: number }
+  | { readonly do: "fault"; readonly edges: readonly string[]; readonly fault: object }
   | { readonly do: "stop" };
 
 /** From a process, twice a second. */

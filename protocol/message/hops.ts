@@ -25,6 +25,7 @@ export const hopNames = {
   "controller.receive": "a controller took it from the bus",
   "kube.write": "what the edge asked for, or reported, was written to the API, or read from it",
   "link.drop": "a fault on the edge's link swallowed it",
+  "link.alter": "a fault on the edge's link duplicated, reordered or corrupted it; `outcome` says which",
   "edge.connect": "the edge has a connection",
   "edge.disconnect": "the edge lost its connection, or got none; `outcome` says why",
   "edge.read": "the edge read it",
@@ -37,6 +38,7 @@ export const hopNames = {
   "proxy.down": "the proxy passed it to the edge",
   "proxy.up": "the proxy passed it to the cloud",
   "proxy.drop": "a fault on the proxy swallowed it",
+  "proxy.alter": "a fault on the proxy duplicated, reordered or corrupted it; `outcome` says which",
   "proxy.connect": "an edge connected through the proxy",
   "proxy.disconnect": "a connection through the proxy ended; `outcome` says why",
 } as const;

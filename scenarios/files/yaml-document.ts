@@ -75,6 +75,16 @@ export class YamlDocument {
         `unknown field "${field}"; allowed are ${allowed.join(", ")}`,
       );
     }
+    // Where one of several fields is needed, each of them is missing.
+    const group = /^(.*\/(?:any|one)Of\/)\d+\/required$/.exec(deepest.schemaPath)?.[1];
+    const alternatives = group === undefined
+      ? []
+      : telling.filter(({ instancePath, keyword, schemaPath }) =>
+        keyword === "required" && instancePath === deepest.instancePath && schemaPath.startsWith(group)
+      ).map(({ params: { missingProperty } }) => String(missingProperty));
+    if (alternatives.length > 1) {
+      return new ScenarioError(this.where(path), `one of ${[...new Set(alternatives)].join(", ")} is needed`);
+    }
     return new ScenarioError(this.where(path), describe(deepest));
   }
 

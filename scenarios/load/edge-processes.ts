@@ -7,6 +7,7 @@ import { edgeName } from "../../edge-sim/fleet/fleet.ts";
 import type { EdgeOperation } from "../../edge-sim/load/edge-load.ts";
 import type { EdgeCommand, EdgeProcessReport } from "../../edge-sim/load/protocol.ts";
 import type { ScenarioCohort } from "../cohorts/cohort.ts";
+import type { FaultWords } from "../files/faults.ts";
 
 /** Characters of a report: one may name many objects. */
 const MAX_LINE = 16 * 1024 * 1024;
@@ -132,9 +133,16 @@ export class EdgeProcesses implements AsyncDisposable {
     }
   }
 
-  /** These edges lose their connections, for so many milliseconds. */
-  cut(edges: readonly string[], ms: number): void {
-    this.#all({ do: "cut", edges, for: ms });
+  /** The names of a cohort's edges; of all where none is named. */
+  namesOf(cohort: string | undefined): readonly string[] {
+    if (cohort === undefined) return this.#names;
+    const count = this.#cohorts.find((each) => each.cohort === cohort)?.count ?? 1;
+    return Array.from({ length: count }, (_, i) => edgeName(cohort, i));
+  }
+
+  /** Puts a fault on the links of these edges. */
+  disturb(edges: readonly string[], fault: FaultWords): void {
+    if (edges.length > 0) this.#all({ do: "fault", edges, fault });
   }
 
   #processOf(edge: string): number {

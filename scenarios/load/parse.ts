@@ -1,12 +1,21 @@
 // Reads a load profile; refuses a wrong one with file, line, column, what was found and what is allowed.
 import { Ajv, type ValidateFunction } from "ajv";
+import { compileHopFilter, HopFilterError } from "../../base/hop/filter.ts";
 import { withoutBigInts } from "../../protocol/json.ts";
 import type { ScenarioCohort } from "../cohorts/cohort.ts";
 import { milliseconds } from "../files/duration.ts";
 import { ScenarioError } from "../files/position.ts";
 import { documentsIn, type YamlDocument } from "../files/yaml-document.ts";
 import { refuseMetric } from "./metrics.ts";
-import { type LoadProfile, type Mix, type OperationKind, operationKinds, type Phase, type Shape } from "./profile.ts";
+import {
+  type LoadProfile,
+  type Mix,
+  type OperationKind,
+  operationKinds,
+  type Phase,
+  type PhaseFault,
+  type Shape,
+} from "./profile.ts";
 import { profileSchema } from "./schema.ts";
 import { parseThreshold, type Threshold, ThresholdError } from "./thresholds.ts";
 
@@ -25,6 +34,7 @@ interface WrittenPhase {
   readonly lost?: number;
   readonly away?: string;
   readonly restart?: "api" | "cloudcore";
+  readonly faults?: readonly PhaseFault[];
 }
 
 interface WrittenMix {
@@ -97,11 +107,21 @@ function profileOf(document: YamlDocument): LoadProfile {
   if (load.mix?.restarts !== undefined && load.standing?.podsPerEdge === undefined) {
     throw new ScenarioError(document.where(["load", "mix", "restarts"], true), "restarts need standing: podsPerEdge");
   }
+  for (const [i, { faults }] of phases.entries()) {
+    for (const [k, { cohort }] of faults.entries()) {
+      if (cohort === undefined || (fleet ?? []).some((each) => each.cohort === cohort)) continue;
+      throw new ScenarioError(
+        document.where(["load", "phases", i, "faults", k, "cohort"]),
+        `there is no cohort ${cohort} in the fleet`,
+      );
+    }
+  }
   const [first] = phases as [Phase];
   const warmUp = load.warmUp === undefined ? [] : [{
     ...first,
     name: "warm-up",
     restart: undefined,
+    faults: [],
     lost: 0,
     shape: "constant" as const,
     to: first.from,
@@ -162,10 +182,22 @@ function phaseOf(written: WrittenPhase, document: YamlDocument, index: number): 
     lost: shape === "storm" ? written.lost ?? 1 : 0,
     away: milliseconds(written.away ?? defaults.away),
     restart: written.restart,
+    faults: (written.faults ?? []).map((fault, i) => {
+      if (fault.where !== undefined) checkedFilter(fault.where, document, [...path, "faults", i, "where"]);
+      return fault;
+    }),
     think: milliseconds(written.think ?? "0ms"),
     jitter: written.jitter ?? 0,
     isJudged: true,
   };
+}
+
+function checkedFilter(where: string, document: YamlDocument, path: readonly (string | number)[]): void {
+  try {
+    compileHopFilter(where);
+  } catch (error) {
+    throw error instanceof HopFilterError ? new ScenarioError(document.where(path), error.message) : error;
+  }
 }
 
 function mixOf(written: Readonly<Partial<Record<OperationKind, WrittenMix>>>): Mix[] {

@@ -1,5 +1,6 @@
 // A load profile: the fleet, what is done with it, how much of it and when, and what must hold.
 import type { ScenarioCohort } from "../cohorts/cohort.ts";
+import type { FaultWords } from "../files/faults.ts";
 import type { Position } from "../files/position.ts";
 import type { Threshold } from "./thresholds.ts";
 
@@ -24,6 +25,12 @@ export interface Mix {
 
 export type Shape = "constant" | "ramp" | "step" | "spike" | "soak" | "storm";
 
+/** A fault of a phase: on which edges' links (a share of them), and what. */
+export interface PhaseFault extends FaultWords {
+  readonly cohort?: string;
+  readonly edges?: number;
+}
+
 /** One phase. Rates are operations a second (open), users are loops that each wait for their operation (closed). */
 export interface Phase {
   readonly name: string;
@@ -39,6 +46,8 @@ export interface Phase {
   /** `storm`: the share of the edges that lose their connections at its begin, and for how many milliseconds. */
   readonly lost: number;
   readonly away: number;
+  /** What is wrong with links while it lasts. */
+  readonly faults: readonly PhaseFault[];
   /** What of the target is killed at its begin, and started again. */
   readonly restart: "api" | "cloudcore" | undefined;
   /** Closed: milliseconds a user waits between two operations, and the part of it that is random. */

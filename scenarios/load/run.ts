@@ -251,6 +251,7 @@ class Run {
     progress.say(`phase ${name}, ${Math.round(phase.for / 1000)} s`);
     const pick = profile.mix.length === 0 ? undefined : kindPicker(profile.mix, random.stream(`mix/${index}`));
     if (phase.lost > 0) this.#storm(phase, index);
+    this.#disturb(phase, index);
     if (phase.restart !== undefined) this.#restart(phase.restart);
     try {
       if (pick === undefined || (phase.from === 0 && phase.to === 0)) await sleep(clock, phase.for, signal);
@@ -282,7 +283,17 @@ class Run {
     const { edges, timeScale } = this.#options;
     const random = this.#options.random.stream(`storm/${index}`);
     const chosen = lost >= 1 ? edges.names : edges.names.filter(() => random.next() < lost);
-    edges.cut(chosen, away / timeScale);
+    edges.disturb(chosen, { cut: "both", for: `${away / timeScale}ms` });
+  }
+
+  /** Links of some edges are bad while the phase lasts, drawn by the seed. */
+  #disturb({ faults, for: length }: Phase, index: number): void {
+    const { edges } = this.#options;
+    for (const [i, { cohort, edges: share = 1, ...fault }] of faults.entries()) {
+      const random = this.#options.random.stream(`fault/${index}/${i}`);
+      const chosen = edges.namesOf(cohort).filter(() => share >= 1 || random.next() < share);
+      edges.disturb(chosen, { for: `${length}ms`, ...fault });
+    }
   }
 
   /** Waits for what is still under way, so long as it may not be lost. */
@@ -368,7 +379,7 @@ class Run {
         name,
         shape: phase.shape,
         isJudged: phase.isJudged,
-        hasFault: phase.lost > 0 || phase.restart !== undefined,
+        hasFault: phase.lost > 0 || phase.faults.length > 0 || phase.restart !== undefined,
         began: (began - this.#origin) / 1000,
         ended: (ended - this.#origin) / 1000,
         flows: [...recorder.phases.get(name) ?? []].map(([flow, histogram]) => flowResult(flow, histogram)),

@@ -1,5 +1,6 @@
 // The format of a load profile as JSON Schema: what the parser checks by and what editors complete by.
 import { count, fleet } from "../cohorts/schema.ts";
+import { faultKinds, faultProperties } from "../files/faults.ts";
 import { type Schema, schemas } from "../files/schemas.ts";
 import type { OperationKind } from "./profile.ts";
 
@@ -17,6 +18,8 @@ const weight = {
   exclusiveMinimum: 0,
   description: "its share of all operations, in proportion. Default: 1",
 };
+
+const { heal: _, ...faultsOfPhases } = faultProperties;
 
 const phase: Schema = object(
   {
@@ -44,6 +47,23 @@ const phase: Schema = object(
         "at its begin this process of the target is killed (SIGKILL) and started again; only where skep has started it",
     },
     away: { ...schemas.duration, description: "storm: for how long they can't come back. Default: 5s" },
+    faults: {
+      type: "array",
+      minItems: 1,
+      maxItems: 20,
+      description: "what is wrong with links from its begin on, as in the step `fault`; healed at its end",
+      items: {
+        ...object(
+          {
+            cohort: { type: "string", description: "whose edges. Default: all" },
+            edges: { ...share, description: "the share of them, drawn by the seed. Default: 1" },
+            ...faultsOfPhases,
+          },
+          "a fault",
+        ),
+        anyOf: faultKinds.filter((kind) => kind !== "heal").map((kind) => ({ required: [kind] })),
+      },
+    },
   },
   "a stretch of the run",
   ["for"],

@@ -1,9 +1,10 @@
 // Steps that disturb: edges that stop and come, links that break, parts that are restarted.
-import type { Link, LinkQuality } from "../../base/link/link.ts";
-import { type Clock, sleep } from "../../base/time/clock.ts";
+import type { Link } from "../../base/link/link.ts";
+import { sleep } from "../../base/time/clock.ts";
 import { edgeNamed } from "../checks/place.ts";
 import type { StepContext } from "../model/context.ts";
 import { milliseconds } from "../files/duration.ts";
+import { faultKinds, faultProperties, type FaultWords, putFault } from "../files/faults.ts";
 import { schemas } from "../files/schemas.ts";
 import { StepFailure } from "../model/step-failure.ts";
 import type { StepKind } from "../model/step-kind.ts";
@@ -68,17 +69,9 @@ export const edgeStep = {
 } as const satisfies StepKind;
 
 /** What the step takes. */
-export interface FaultArgs {
+export interface FaultArgs extends FaultWords {
   readonly edge?: string;
   readonly cohort?: string;
-  readonly cut?: "both";
-  readonly halfOpen?: "up" | "down" | "both";
-  readonly latency?: string;
-  readonly jitter?: string;
-  readonly drop?: number;
-  readonly direction?: "up" | "down" | "both";
-  readonly heal?: true;
-  readonly for?: string;
   readonly wait?: boolean;
 }
 
@@ -91,19 +84,10 @@ export const faultStep = {
     properties: {
       edge: { type: "string" },
       cohort: { type: "string", description: "instead of edge: all edges of it at once" },
-      cut: { const: "both", description: "the connection breaks and can't be re-established" },
-      halfOpen: { ...schemas.direction, description: "messages in that direction vanish, the connection stays" },
-      latency: schemas.duration,
-      jitter: schemas.duration,
-      drop: { type: "number", minimum: 0, maximum: 1, description: "the share of messages that is dropped, at random" },
-      direction: { ...schemas.direction, description: "of latency, jitter and drop. Default: both" },
-      heal: { const: true },
-      for: { ...schemas.duration, description: "it heals by itself after this" },
+      ...faultProperties,
       wait: { type: "boolean", description: "whether the step ends only with the fault. Default: false" },
     },
-    anyOf: [{ required: ["cut"] }, { required: ["halfOpen"] }, { required: ["latency"] }, { required: ["jitter"] }, {
-      required: ["drop"],
-    }, { required: ["heal"] }],
+    anyOf: faultKinds.map((kind) => ({ required: [kind] })),
     oneOf: [{ required: ["edge"] }, { required: ["cohort"] }],
   },
   needs: () => ["link-faults"],
@@ -114,34 +98,6 @@ export const faultStep = {
     else context.background(over);
   },
 } as const satisfies StepKind;
-
-/** Makes links bad, or heals them. Settles when the fault is over, where it ends by itself; undefined where it doesn't. */
-export function putFault(
-  links: readonly Link[],
-  args: FaultArgs,
-  clock: Clock,
-  signal: AbortSignal,
-): Promise<void> | undefined {
-  const direction = args.direction ?? "both";
-  const heal = () => {
-    for (const link of links) {
-      link.heal();
-      link.setQuality(direction, {});
-    }
-  };
-  if (args.heal) return void heal();
-  const quality: LinkQuality = {
-    ...(args.latency === undefined ? {} : { latency: milliseconds(args.latency) }),
-    ...(args.jitter === undefined ? {} : { jitter: milliseconds(args.jitter) }),
-  };
-  for (const link of links) {
-    if (args.cut !== undefined) link.cut();
-    if (args.drop !== undefined) link.drop(direction, args.drop);
-    if (args.halfOpen !== undefined) link.halfOpen(args.halfOpen);
-    if (args.latency !== undefined || args.jitter !== undefined) link.setQuality(direction, quality);
-  }
-  return args.for === undefined ? undefined : sleep(clock, milliseconds(args.for), signal).then(heal);
-}
 
 function linksOf({ environment: { fleet } }: StepContext, { cohort, edge: name = "" }: FaultArgs): Link[] {
   if (cohort === undefined) return [edgeNamed(fleet.get(name), name, fleet.edges()).link];

@@ -3,7 +3,8 @@ import { Ajv } from "ajv";
 import { ControlError } from "../../base/control/server.ts";
 import type { Clock } from "../../base/time/clock.ts";
 import type { ProxiedEdge, Proxy } from "../../proxy/proxy.ts";
-import { type FaultArgs, faultStep, putFault } from "../steps/disturbances.ts";
+import { putFault } from "../files/faults.ts";
+import { type FaultArgs, faultStep } from "../steps/disturbances.ts";
 import { type ActionTaker, stepIn } from "./actions.ts";
 import type { EdgePage, EdgeRow, ObjectRef, TapSource, Where } from "./source.ts";
 

@@ -147,6 +147,13 @@ describe.skipIf(chromiumPath === undefined)(`the console${needsChromium}`, () =>
     await tab.getByRole("button", { name: "heal", exact: true }).click();
     await tab.getByRole("button", { name: "restart", exact: true }).click();
     await tab.locator(".title .word.ready").waitFor({ timeout: 60_000 });
+    await tab.getByLabel("fault").selectOption("duplicate");
+    await tab.getByLabel("where").fill('kind == "pod"');
+    await tab.getByText("- fault: { edge: edge-2, duplicate: 0.5, where:").waitFor();
+    await tab.getByRole("button", { name: "put", exact: true }).click();
+    await tab.locator("dt", { hasText: "faults" }).locator("+ dd", { hasText: "50 % duplicated up" }).waitFor();
+    await keepPicture(tab, "console edge faults");
+    await tab.getByRole("button", { name: "heal", exact: true }).click();
     await tab.evaluate('location.hash = "#/run"');
     await tab.locator(".marks li", { hasText: '"cut":"both"' }).waitFor();
     await tab.close();

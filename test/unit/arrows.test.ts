@@ -32,7 +32,7 @@ const layers: Readonly<Record<string, Readonly<Record<string, readonly string[]>
     suite: ["files", "cohorts", "model", "targets", "steps", "engine", "load"],
     library: ["model"],
     recording: ["model"],
-    tap: ["model", "report", "steps", "recording"],
+    tap: ["files", "model", "report", "steps", "recording"],
     console: [],
     matrix: ["files", "model", "recording"],
     translate: ["files", "model", "engine"],

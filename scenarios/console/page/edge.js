@@ -79,23 +79,67 @@ export function Edge({ node, about }) {
   </section>`;
 }
 
+const duration = (value) => ({ value, unit: "duration", hasDirection: true });
+const rate = { value: "10", unit: "KB/s", isNumber: true, hasDirection: true };
+const share = { value: "0.5", unit: "share", isNumber: true, hasDirection: true, hasFilter: true };
+
+/** The faults that have a value, as the step `fault` has them. */
+const faults = {
+  latency: duration("200ms"),
+  jitter: duration("50ms"),
+  bandwidth: rate,
+  slowReader: rate,
+  slowWriter: rate,
+  drop: share,
+  duplicate: share,
+  reorder: share,
+  corrupt: share,
+  cut: { value: "blackHole", unit: "how" },
+  natTimeout: { value: "10s", unit: "duration" },
+};
+
+/** The step's arguments. */
+function faultOf(edge, kind, value, direction, where) {
+  const { hasDirection, hasFilter, isNumber } = faults[kind];
+  return {
+    edge,
+    [kind]: isNumber ? Number(value) : value,
+    ...(hasDirection && direction !== "both" ? { direction } : {}),
+    ...(hasFilter && where !== "" ? { where } : {}),
+  };
+}
+
 /** What a person may do, each with the step that does the same. */
 function Faults({ node, about }) {
   const can = (name) => about?.actions.includes(name);
-  const [latency, setLatency] = useState("200ms");
-  const [drop, setDrop] = useState("0.5");
+  const [kind, setKind] = useState("latency");
+  const [value, setValue] = useState(faults.latency.value);
+  const [direction, setDirection] = useState("both");
+  const [where, setWhere] = useState("");
+  const choose = (name) => {
+    setKind(name);
+    setValue(faults[name].value);
+  };
   if (!about || about.actions.length === 0) return null;
   return html`<article><h2>do</h2>
     ${
     can("fault") && html`
       <${Action} label="cut" danger step=${{ fault: { edge: node, cut: "both" } }} />
       <${Action} label="half-open" danger step=${{ fault: { edge: node, halfOpen: "down" } }} />
-      <div class="with"><label>latency <input value=${latency} onInput=${(event) =>
-        setLatency(event.target.value)} size="6" /></label>
-        <${Action} label="slow" danger step=${{ fault: { edge: node, latency } }} /></div>
-      <div class="with"><label>share <input value=${drop} onInput=${(event) =>
-        setDrop(event.target.value)} size="6" /></label>
-        <${Action} label="drop" danger step=${{ fault: { edge: node, drop: Number(drop) } }} /></div>
+      <div class="with">
+        <label>fault <select value=${kind} onChange=${(event) => choose(event.target.value)}>
+          ${Object.keys(faults).map((name) => html`<option key=${name}>${name}</option>`)}
+        </select></label>
+        <label>${faults[kind].unit} <input value=${value} onInput=${(event) =>
+          setValue(event.target.value)} size="6" /></label>
+        ${faults[kind].hasDirection &&
+          html`<label>direction <select value=${direction} onChange=${(event) => setDirection(event.target.value)}>
+          ${["both", "up", "down"].map((name) => html`<option key=${name}>${name}</option>`)}
+        </select></label>`}
+        ${faults[kind].hasFilter && html`<label>where <input value=${where} onInput=${(event) =>
+          setWhere(event.target.value)} size="24" placeholder='kind == "pod"' /></label>`}
+        <${Action} label="put" danger step=${{ fault: faultOf(node, kind, value, direction, where) }} />
+      </div>
       <${Action} label="heal" step=${{ fault: { edge: node, heal: true } }} />
     `
   }

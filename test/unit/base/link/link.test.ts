@@ -1,22 +1,36 @@
 import { describe, expect, test } from "vitest";
+import { delayOf } from "../../../../base/link/faults.ts";
 import { Link } from "../../../../base/link/link.ts";
+import { hopOf } from "../../../../protocol/message/hops.ts";
 import { Random } from "../../../../base/random/random.ts";
 import { ManualClock } from "../../../../base/time/manual-clock.ts";
 import type { MessageSocket } from "../../../../base/transport/message-socket.ts";
+
+const noHop = hopOf({ header: { msg_id: "" }, route: {} }, { time: 0, hop: "edge.read", direction: "up", node: "" });
 
 function fakeSocket() {
   let receive: (text: string) => void = () => {};
   let ended: (reason: string) => void = () => {};
   const sent: string[] = [];
-  const state = { open: true };
+  const parts: string[] = [];
+  const state = { open: true, paused: false };
   const socket: MessageSocket = {
     send: (text) => sent.push(text),
-    close() {
+    sendPart: (text, from, to) => parts.push(text.slice(from, to)),
+    reset() {
       state.open = false;
-      ended("closed here");
+      ended("reset here");
     },
-    pause() {},
-    resume() {},
+    close(reason) {
+      state.open = false;
+      ended(reason ?? "closed here");
+    },
+    pause() {
+      state.paused = true;
+    },
+    resume() {
+      state.paused = false;
+    },
     get buffered() {
       return 0;
     },
@@ -26,17 +40,21 @@ function fakeSocket() {
     onMessage: (listener) => receive = listener,
     onClose: (listener) => ended = listener,
   };
-  return { socket, sent, arrives: (text: string) => receive(text) };
+  return { socket, sent, parts, state, arrives: (text: string) => receive(text) };
 }
 
-function linked(quality = {}) {
+function linked(quality = {}, seed = 1) {
   const clock = new ManualClock();
-  const link = new Link(clock, new Random(1), quality);
+  const link = new Link(clock, new Random(seed), quality);
   const raw = fakeSocket();
-  const socket = link.wrap(raw.socket);
+  const altered: string[] = [];
+  const socket = link.wrap(raw.socket, {
+    altered: (text, way, how) => altered.push(`${how} ${way} ${text}`),
+    describe: (text, direction) => ({ ...noHop, direction, operation: text }),
+  });
   const received: string[] = [];
   socket.onMessage((text) => received.push(text));
-  return { clock, link, raw, socket, received };
+  return { altered, clock, link, raw, socket, received };
 }
 
 describe("a link", () => {
@@ -86,5 +104,143 @@ describe("a link", () => {
     clock.advance(100);
     expect(raw.sent).toEqual([]);
     expect(clock.pending).toBe(0);
+  });
+
+  test.each(
+    [
+      ["both", "closed here"],
+      ["clean", "the link was cut"],
+      ["reset", "reset here"],
+    ] as const,
+  )("cut by %s, the connection ends so", (how, wanted) => {
+    const { link, socket } = linked();
+    let reason = "";
+    socket.onClose((why) => reason = why);
+    link.cut(how);
+    expect(reason).toBe(wanted);
+  });
+
+  test("a black hole keeps the connection, lets nothing through, and gives everything in order when it is healed", () => {
+    const { clock, link, raw, received, socket } = linked();
+    link.cut("blackHole");
+    expect([link.isUp, link.isBlackHole]).toEqual([false, true]);
+    socket.send("1");
+    socket.send("2");
+    raw.arrives("down");
+    clock.advance(60_000);
+    expect([raw.sent, received, raw.state.open]).toEqual([[], [], true]);
+    link.heal();
+    expect([raw.sent, received]).toEqual([["1", "2"], ["down"]]);
+  });
+
+  test("a bandwidth lets so many bytes a second through, whatever is sent at once", () => {
+    const { clock, raw, socket } = linked({ bandwidth: 100 });
+    for (let i = 0; i < 5; i++) socket.send("x".repeat(50));
+    const after = [100, 500, 1000, 2500].map((ms, i, all) => {
+      clock.advance(ms - (all[i - 1] ?? 0));
+      return raw.sent.length;
+    });
+    expect(after).toEqual([0, 1, 2, 5]);
+  });
+
+  test("a slow reader holds its peer up, and takes what was sent in its own time; what its user pauses stays paused", () => {
+    const { clock, link, raw, received, socket } = linked();
+    link.setQuality("down", { slowReader: 10 });
+    raw.arrives("0123456789");
+    expect([raw.state.paused, received]).toEqual([true, []]);
+    clock.advance(1000);
+    expect([raw.state.paused, received]).toEqual([false, ["0123456789"]]);
+    socket.pause();
+    raw.arrives("0123456789");
+    clock.advance(1000);
+    expect([raw.state.paused, received.length]).toEqual([true, 2]);
+    socket.resume();
+    expect(raw.state.paused).toBe(false);
+  });
+
+  test("a slow writer sends a message in pieces, which are the message, and the next one after it", () => {
+    const { clock, link, raw, socket } = linked();
+    link.setQuality("up", { slowWriter: 100 });
+    const text = "a message in pieces".repeat(5);
+    socket.send(text);
+    socket.send("z");
+    clock.advance(500);
+    expect(raw.parts.length).toBeGreaterThan(5);
+    expect(text.startsWith(raw.parts.join(""))).toBe(true);
+    clock.advance(1000);
+    expect(raw.parts.join("")).toBe(text);
+    expect(raw.sent).toEqual(["z"]);
+  });
+
+  test("drops, duplicates, reorders and corrupts the messages that a filter takes, and says so", () => {
+    const { altered, link, raw, socket } = linked();
+    const only = (word: string) => ({ matches: ({ operation }: { readonly operation: string }) => operation === word });
+    link.disturb("up", { drop: 1, ...only("lost") });
+    link.disturb("up", { duplicate: 1, ...only("twice") });
+    link.disturb("up", { reorder: 1, ...only("late") });
+    link.disturb("up", { corrupt: 1, ...only("wrong") });
+    for (const text of ["late", "lost", "twice", "wrong", "good"]) socket.send(text);
+    expect(raw.sent.slice(0, 3)).toEqual(["twice", "twice", "late"]);
+    const wrong = raw.sent[3] ?? "";
+    expect([...wrong].filter((letter, i) => letter !== "wrong"[i]).length).toBeLessThanOrEqual(1);
+    expect(raw.sent.slice(4)).toEqual(["good"]);
+    expect(altered.map((each) => each.split(" ")[0])).toEqual(["reordered", "duplicated", "corrupted"]);
+  });
+
+  test("a message that none overtakes goes on after a second", () => {
+    const { clock, link, raw, socket } = linked();
+    link.disturb("up", { reorder: 1 });
+    socket.send("alone");
+    clock.advance(999);
+    expect(raw.sent).toEqual([]);
+    clock.advance(1);
+    expect(raw.sent).toEqual(["alone"]);
+    expect(clock.pending).toBe(0);
+  });
+
+  test("a connection that has been idle for longer than a NAT remembers is gone for both ends; a new one is not", () => {
+    const { clock, link, raw, received, socket } = linked();
+    link.forgetIdle(1000);
+    clock.advance(900);
+    socket.send("in time");
+    clock.advance(1001);
+    socket.send("too late");
+    raw.arrives("too late");
+    expect([raw.sent, received, raw.state.open]).toEqual([["in time"], [], true]);
+    const again = fakeSocket();
+    link.wrap(again.socket).send("new");
+    expect(again.sent).toEqual(["new"]);
+  });
+
+  test.each(["uniform", "normal", "exponential"] as const)("%s jitter has the mean that it should", (distribution) => {
+    const random = new Random(1);
+    const delays = Array.from({ length: 20_000 }, () => delayOf({ latency: 100, jitter: 20, distribution }, random));
+    const mean = delays.reduce((sum, each) => sum + each, 0) / delays.length;
+    expect(mean).toBeCloseTo(distribution === "exponential" ? 120 : 100, 0);
+    expect(Math.min(...delays)).toBeGreaterThanOrEqual(0);
+  });
+
+  test("the same seed does the same to the same messages", () => {
+    const fate = (seed: number) => {
+      const { link, raw, socket } = linked({}, seed);
+      link.disturb("up", { drop: 0.3, duplicate: 0.3, reorder: 0.3, corrupt: 0.3 });
+      for (let i = 0; i < 200; i++) socket.send(`message ${i}`);
+      return raw.sent;
+    };
+    expect(fate(7)).toEqual(fate(7));
+    expect(fate(7)).not.toEqual(fate(8));
+  });
+
+  test("says in words what is wrong with it", () => {
+    const { link } = linked();
+    link.setQuality("down", { latency: 50, jitter: 5, distribution: "normal", bandwidth: 64 * 1024 });
+    link.disturb("up", { drop: 0.25, where: 'operation == "keepalive"' });
+    link.forgetIdle(30_000);
+    expect(link.faults).toEqual([
+      "connections forgotten after 30000 ms idle",
+      '25 % dropped up of operation == "keepalive"',
+      "50 ms down ± 5 ms (normal)",
+      "64 KB/s down",
+    ]);
   });
 });

@@ -38,6 +38,12 @@ describe("a load profile", () => {
     ["  phases: [{ for: 1s }]\n  thresholds: [ready < 1s]\n", "ready is many durations: say which"],
     ["  phases: [{ for: 1s }]\n  thresholds: [cloudcore.rss < 50%]\n", "cloudcore.rss is no share of the edges"],
     ["  phases: [{ for: 1s }]\n  edges: 0\n", "edges"],
+    ["  phases: [{ for: 1s, faults: [{ for: 1s }] }]\n", "p.yaml:4:32: one of cut, halfOpen, latency"],
+    [
+      "  phases: [{ for: 1s, faults: [{ cohort: x, cut: reset }] }]\n",
+      "p.yaml:4:42: there is no cohort x in the fleet",
+    ],
+    ["  phases: [{ for: 1s, faults: [{ drop: 1, where: 'a ==' }] }]\n", "p.yaml:4:50: filter `a ==`"],
   ])("that is wrong is refused with its place: %j", (load, message) => {
     expect(() => read(load)).toThrow(message);
   });

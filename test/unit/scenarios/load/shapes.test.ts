@@ -13,6 +13,7 @@ const phase = (more: Partial<Phase>): Phase => ({
   lost: 0,
   away: 0,
   restart: undefined,
+  faults: [],
   think: 0,
   jitter: 0,
   isJudged: true,
