@@ -93,7 +93,7 @@ export function scenarioCommands(program: Command): void {
     );
   target.command("rbac").description("the rights that skep needs in a cluster, as YAML")
     .option("--namespace <name>", "of the ServiceAccount", "skep")
-    .option("--authorization", "also for a cloudcore that checks what edges ask: it speaks in their names")
+    .option("--authorization", "also for a cloudcore with skep.impersonation: it asks in the names of its edges")
     .addHelpText("after", "\nExample:\n  skep target rbac | kubectl apply -f -")
     .action(async (options: { readonly namespace: string; readonly authorization?: boolean }) =>
       finish((await import("./target.ts")).targetRbacCommand(options))

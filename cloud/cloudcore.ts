@@ -113,7 +113,7 @@ export class CloudCore {
             ...shared,
             ...of("edgecontroller"),
             localAddress: localAddressOf(config.advertiseAddress),
-            impersonates: config.authorization === "on",
+            impersonates: config.impersonates,
             upstream: config.upstream,
           }),
         ]

@@ -30,10 +30,12 @@ export interface CloudCoreConfig {
   /** Behaviours of Go's cloudcore that are switched on in place of ours (docs/deviations.md). */
   readonly strictGo: ReadonlySet<StrictGo>;
   /**
-   * What edges ask is checked against what their node may do (`authorization.enable` and `debug`): not at all, with a line in
-   * the log for what would be refused, or with refusal.
+   * What edges ask is checked against what their node may do: not at all, with a line in the log for what would be refused, or with
+   * refusal. KubeEdge's is off until its file says `authorization.enable`.
    */
   readonly authorization: "off" | "log" | "on";
+  /** The API is asked in the name of the node whose request it is, so that its own authoriser judges, too; cloudcore needs the right to impersonate. */
+  readonly impersonates: boolean;
   /** Nodes of another era of KubeEdge, by their labels. */
   readonly eras: readonly EraRule[];
   /** File with the CA of the certificate that edges of v1.1 share (PEM); empty where they show one of ours. */
@@ -71,7 +73,8 @@ export const defaultConfig: CloudCoreConfig = {
   tokenLifetime: DAY,
   identity: "certificate",
   strictGo: new Set(),
-  authorization: "off",
+  authorization: "on",
+  impersonates: false,
   eras: [],
   legacyCaFile: "",
   upstream: upstreamLimitsFor(1000),

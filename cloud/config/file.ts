@@ -351,6 +351,7 @@ interface FileValues {
     readonly ackWindow: number;
     readonly strictGo: StrictGo[];
     readonly eras: EraRule[];
+    readonly impersonation: boolean;
     readonly legacyCAFile: string;
   };
 }
@@ -374,6 +375,7 @@ function settingsOf(values: Values, { inert, odd, repeated, unknown }: Reader): 
       strictGo: new Set(skep.strictGo),
       eras: skep.eras,
       legacyCaFile: skep.legacyCAFile,
+      impersonates: skep.impersonation,
       authorization: authorization.enable ? authorization.debug ? "log" : "on" : "off",
       upstream: upstreamLimitsFor(
         hub.nodeLimit,

@@ -240,8 +240,12 @@ export function cloudcoreKeys(localAddress: string): ConfigSection {
           ),
         },
         authorization: {
-          enable: key(yesOrNo, false, "whether what edges ask is checked against what their node may do"),
-          debug: key(yesOrNo, true, "with `enable`: only log what would be refused"),
+          enable: key(
+            yesOrNo,
+            true,
+            "whether what edges ask is checked against what their node may do (KubeEdge's default: false)",
+          ),
+          debug: key(yesOrNo, false, "with `enable`: only log what would be refused (KubeEdge's default: true)"),
           modes: inert({ type: "array", description: "a list of modes" }, [{ node: { enable: true } }]),
         },
       },
@@ -375,6 +379,11 @@ export const skepKeys = {
     },
     [],
     "nodes that run KubeEdge of another era, by labels (docs/v1.1.md)",
+  ),
+  impersonation: key(
+    yesOrNo,
+    false,
+    "whether the API is asked in the name of the node whose request it is, as KubeEdge does with `authorization`; cloudcore needs the right to impersonate",
   ),
   legacyCAFile: key(
     path,

@@ -78,7 +78,7 @@ export async function localCloud(
           ...cloudTimingsOf(options),
           advertiseAddress: ["127.0.0.1", "localhost", options.bind],
           ...(nodeLimit === undefined ? {} : { nodeLimit }),
-          ...(authorization === undefined ? {} : { authorization }),
+          ...(authorization === undefined ? {} : { authorization, impersonates: authorization === "on" }),
           ...(edgeCertLifetime === undefined
             ? {}
             : { edgeCertLifetime: milliseconds(edgeCertLifetime) / options.timeScale }),

@@ -231,6 +231,44 @@ describe("authorisation on", () => {
     expect(await isAnswered(started.edge, operation, resource, content)).toBe(false);
   });
 
+  test("events about the node and its own pods are taken, those about others are not, whatever a patch says of them", async () => {
+    const { cloud, edge } = started;
+    const eventOf = (name: string, involvedObject: object) => ({
+      metadata: { name, namespace: "default" },
+      involvedObject,
+    });
+    const own = { kind: "Pod", namespace: "default", name: "pod-mine" };
+    const theirs = { kind: "Pod", namespace: "default", name: "pod-theirs" };
+    const ref = (name: string) => ({ resource: resources.events, namespace: "default", name });
+    await cloud.kube.create(resources.events, { apiVersion: "v1", kind: "Event", ...eventOf("of-theirs", theirs) });
+    const patchOf = (name: string, about: object) => ({
+      event: eventOf(name, about),
+      patchData: '{"reason":"patched"}',
+    });
+    const asks: [string, string, object][] = [
+      ["insert", "event/of-node", eventOf("of-node", { kind: "Node", name: "mine" })],
+      ["insert", "event/of-pod", eventOf("of-pod", own)],
+      ["insert", "event/foreign-pod", eventOf("foreign-pod", theirs)],
+      ["insert", "event/foreign-node", eventOf("foreign-node", { kind: "Node", name: "theirs" })],
+      ["insert", "event/foreign-kind", eventOf("foreign-kind", { kind: "Secret", name: "x" })],
+      ["patch", "event/of-theirs", patchOf("of-theirs", own)],
+    ];
+    for (const [operation, resource, content] of asks) {
+      await isAnswered(edge, operation, `default/${resource}`, content);
+    }
+    await until(
+      "the node's events are there",
+      async () =>
+        await cloud.kube.find(ref("of-node")) !== undefined && await cloud.kube.find(ref("of-pod")) !== undefined,
+    );
+    await isAnswered(edge, "patch", "default/event/of-pod", patchOf("of-pod", own));
+    await until("its own is patched", async () => (await cloud.kube.get(ref("of-pod"))).reason === "patched");
+    for (const name of ["foreign-pod", "foreign-node", "foreign-kind"]) {
+      expect(await cloud.kube.find(ref(name)), name).toBeUndefined();
+    }
+    expect((await cloud.kube.get(ref("of-theirs"))).reason).toBeUndefined();
+  });
+
   test("device reports, keepalives, the CA and acknowledgements are let through", async () => {
     const { edge } = started;
     edge.send({ operation: "keepalive", source: "websocket", resource: "node", content: "ping" });
@@ -243,7 +281,7 @@ describe("authorisation on", () => {
 
 describe("a Node that was left without its reserved labels", () => {
   test("is given them at the edge's next try to register", async () => {
-    const cloud = await startCloud({ config: { authorization: "on" } });
+    const cloud = await startCloud({ config: { authorization: "on", impersonates: true } });
     try {
       // What cloudcore has made, and nobody else: it says so in an annotation.
       const annotations = { cloudcore: "127.0.0.1" };
@@ -280,10 +318,10 @@ describe("a Node that was left without its reserved labels", () => {
 });
 
 describe("calls for an edge", () => {
-  test.each([["on", "system:node:speaks of system:nodes"], ["log", ""], ["off", ""]] as const)(
-    "with authorisation %s are made as %j, but for reserved labels and events",
-    async (authorization, expected) => {
-      const cloud = await startCloud({ config: { authorization } });
+  test.each([[true, "system:node:speaks of system:nodes"], [false, ""]] as const)(
+    "with impersonation %s are made as %j, but for reserved labels and events",
+    async (impersonates, expected) => {
+      const cloud = await startCloud({ config: { authorization: "on", impersonates } });
       try {
         // The API's own log of who asked would tell the same; the embedded one keeps none.
         const asked: string[] = [];

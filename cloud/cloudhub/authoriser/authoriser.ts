@@ -121,6 +121,25 @@ const ownRequest: Rule = async (look, { node, operation, path, message }) => {
   }
 };
 
+/** Events are about the node itself or a pod of its own; one that is there stays about what it was about. */
+const ownEvent: Rule = async (look, { node, message, operation, path }) => {
+  const content = objectIn(message);
+  const event = operation === patch ? at(content, "event") : content;
+  const isOwn = async (subject: unknown): Promise<boolean> => {
+    const [kind, namespace, name] = ["kind", "namespace", "name"].map((field) =>
+      textAt(subject, "involvedObject", field)
+    ) as [string, string, string];
+    if (kind === "Node") return name === node;
+    return kind === "Pod" && await look.pod(node, namespace, name) !== undefined;
+  };
+  const written = textAt(event, "metadata", "name") || path.name;
+  const namespace = textAt(event, "metadata", "namespace") || "default";
+  const present = operation === insert ? undefined : await look.get(resources.events, namespace, written);
+  const isAllowed = operation === insert || present !== undefined && await isOwn(present);
+  if (isAllowed && (await isOwn(event) || operation === patch)) return undefined;
+  return "the event is not about it or a pod that is bound to it";
+};
+
 /** What a node may do, by resource type and operation. Everything else is refused. */
 const rules: Readonly<Record<string, Readonly<Record<string, Rule>>>> = {
   [resourceTypes.node]: { [insert]: ownName, [query]: ownName, [update]: ownName, [patch]: ownName },
@@ -137,6 +156,7 @@ const rules: Readonly<Record<string, Readonly<Record<string, Rule>>>> = {
   // Every node may read all services, as with Kubernetes' own rules.
   [resourceTypes.service]: { [query]: anybodys },
   [resourceTypes.endpoints]: { [query]: anybodys },
+  [resourceTypes.event]: { [insert]: ownEvent, [update]: ownEvent, [patch]: ownEvent },
   [resourceTypes.lease]: {
     [insert]: ownLease,
     [query]: ownLease,

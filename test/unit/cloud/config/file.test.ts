@@ -15,7 +15,7 @@ const read = (text: string) => parseCloudCoreFile(text, "cloudcore.yaml");
 const hub = (text: string) => read(`modules:\n  cloudHub:\n    ${text}\n`);
 
 describe("a cloudcore.yaml", () => {
-  test("may be empty: KubeEdge's defaults hold", () => {
+  test("may be empty: KubeEdge's defaults hold, but that what edges ask is checked", () => {
     const { config, servers, kubeconfig, warnings } = read("");
     expect(config).toMatchObject({
       nodeLimit: 500,
@@ -24,7 +24,8 @@ describe("a cloudcore.yaml", () => {
       tokenLifetime: 86_400_000,
       identity: "certificate",
       ackWindow: 32,
-      authorization: "off",
+      authorization: "on",
+      impersonates: false,
     });
     expect(servers).toEqual({
       websocket: { host: "0.0.0.0", port: 10000 },
@@ -118,8 +119,12 @@ modules:
     });
   });
 
-  test("authorisation is only logged where KubeEdge's debug is left at its default", () => {
-    expect(hub("authorization: { enable: true }").config.authorization).toBe("log");
+  test.each([
+    ["authorization: { enable: true }", "on"],
+    ["authorization: { debug: true }", "log"],
+    ["authorization: { enable: false }", "off"],
+  ])("%s: what edges ask is checked: %s", (text, expected) => {
+    expect(hub(text).config.authorization).toBe(expected);
   });
 
   test("keys without effect are accepted, and named in one line; so are unknown keys", () => {
