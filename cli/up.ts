@@ -145,6 +145,9 @@ export async function upCommand(flags: UpFlags): Promise<number> {
           await core?.stop();
           core = undefined;
         },
+        freezeCloudcore() {
+          throw new StepFailure("this cloudcore has no process of its own to stop: leave `frozen` out");
+        },
         async startCloudcore() {
           core ??= await startCore();
         },

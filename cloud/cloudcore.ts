@@ -105,7 +105,14 @@ export class CloudCore {
     const on = config.controllers;
     const modules = [
       ...(on.has("syncController")
-        ? [new SyncController({ ...shared, ...of("synccontroller"), interval: config.syncInterval })]
+        ? [
+          new SyncController({
+            ...shared,
+            ...of("synccontroller"),
+            interval: config.syncInterval,
+            leader: config.leader,
+          }),
+        ]
         : []),
       ...(on.has("edgeController")
         ? [

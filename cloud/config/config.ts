@@ -21,6 +21,8 @@ export interface CloudCoreConfig {
   readonly ackWindow: number;
   /** Between two looks at what connected nodes hold (SyncController). */
   readonly syncInterval: number;
+  /** Of the Lease of that cloudcore, among several, which removes the records of Nodes that are gone. */
+  readonly leader: { readonly lease: number; readonly retry: number };
   /** How long an edge's certificate is good for (`edgeCertSigningDuration`). Not scaled: TLS looks at the real clock. */
   readonly edgeCertLifetime: number;
   /** How long a bootstrap token is good for (twice `tokenRefreshDuration`). Not scaled, for the same reason. */
@@ -69,6 +71,7 @@ export const defaultConfig: CloudCoreConfig = {
   ackRetry: 5 * SECOND,
   ackWindow: 32,
   syncInterval: 5 * SECOND,
+  leader: { lease: 15 * SECOND, retry: 2 * SECOND },
   edgeCertLifetime: 365 * DAY,
   tokenLifetime: DAY,
   identity: "certificate",
@@ -89,5 +92,6 @@ export function scaled(config: CloudCoreConfig, timeScale: number): CloudCoreCon
     keepaliveInterval: config.keepaliveInterval / timeScale,
     ackRetry: config.ackRetry / timeScale,
     syncInterval: config.syncInterval / timeScale,
+    leader: { lease: config.leader.lease / timeScale, retry: config.leader.retry / timeScale },
   };
 }

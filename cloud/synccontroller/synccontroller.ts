@@ -12,6 +12,7 @@ import type { Module } from "../beehive/modules.ts";
 import type { CloudCoreConfig } from "../config/config.ts";
 import type { Caches } from "../kube/caches.ts";
 import { hasCode } from "../kube/client.ts";
+import { Leader, type LeaderTimings } from "../kube/leader.ts";
 import type { Eras } from "../nodes/eras.ts";
 import type { Informer } from "../kube/informer.ts";
 import { knownResource, resources } from "../kube/resource.ts";
@@ -27,6 +28,7 @@ export interface SyncControllerDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly interval: number;
+  readonly leader: LeaderTimings;
   readonly strictGo: CloudCoreConfig["strictGo"];
 }
 
@@ -44,6 +46,8 @@ export class SyncController implements Module {
   readonly #informers: Map<string, Informer | undefined>;
   readonly #stopped = new AbortController();
   readonly #models: ModelUse;
+  /** Of several cloudcores one removes the records of Nodes that are gone. */
+  readonly #leader: Leader;
   #timer: Timer | undefined;
 
   constructor(deps: SyncControllerDeps) {
@@ -57,18 +61,26 @@ export class SyncController implements Module {
       resources.devices,
       resources.devicemodels,
     ];
+    this.#leader = new Leader({
+      client: deps.caches.client,
+      clock: deps.clock,
+      logger: deps.logger,
+      namespace: "kubeedge",
+      name: "skep-cloudcore",
+      timings: deps.leader,
+      elected: () => this.#collectGone(),
+    });
     this.#informers = new Map(
       kinds.map((resource) => [`${resource.apiVersion}/${resource.kind}`, deps.caches.of(resource)]),
     );
   }
 
   start(): Promise<void> {
-    const { caches, clock, index, interval } = this.#deps;
-    const nodes = caches.of(resources.nodes);
-    for (const node of index.nodes()) if (nodes.get("", node) === undefined) void this.#collect(node);
-    nodes.subscribe((event) => {
-      if (event.type === "deleted") void this.#collect(event.object.metadata.name);
+    const { caches, clock, interval } = this.#deps;
+    caches.of(resources.nodes).subscribe((event) => {
+      if (event.type === "deleted" && this.#leader.isLeader) void this.#collect(event.object.metadata.name);
     });
+    this.#leader.start();
     this.#timer = every(clock, interval, () => void this.#syncAll());
     return Promise.resolve();
   }
@@ -81,10 +93,17 @@ export class SyncController implements Module {
     if (!this.#deps.strictGo.has("sync-on-connect")) await this.#sync(node);
   }
 
-  stop(): Promise<void> {
+  async stop(): Promise<void> {
     this.#stopped.abort();
     this.#timer?.cancel();
-    return Promise.resolve();
+    await this.#leader.stop();
+  }
+
+  /** What was to be removed while nobody, or another, led. */
+  #collectGone(): void {
+    const { caches, index } = this.#deps;
+    const nodes = caches.of(resources.nodes);
+    for (const node of index.nodes()) if (nodes.get("", node) === undefined) void this.#collect(node);
   }
 
   async #syncAll(): Promise<void> {

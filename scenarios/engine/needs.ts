@@ -6,11 +6,12 @@ import type { Capability } from "../model/capabilities.ts";
 
 /** The capabilities, each once. A scenario in code says its own: its steps are not known beforehand. */
 export function needsOf(scenario: Scenario, table: StepTable): ReadonlySet<string> {
-  const { process, ...settings } = scenario.cloudcore;
+  const { process, replicas: _, ...settings } = scenario.cloudcore;
   return new Set([
     ...scenario.needs,
     ...(Object.keys(settings).length > 0 ? ["cloudcore-settings"] : []),
     ...(process ? ["cloudcore-kill"] : []),
+    ...((scenario.cloudcore.replicas ?? 1) > 1 ? ["cloudcore-replicas"] : []),
     ...(usesQuic(scenario) ? ["quic"] : []),
     ...(usesV11(scenario) ? ["legacy-edges"] : []),
     ...stepsIn(scenario.steps).flatMap((step) => needsOfStep(step, table)),

@@ -51,6 +51,13 @@ export const scenarioSchema: Schema = {
         },
         csi: { type: "boolean", description: "with the CSI driver's socket, which the step `volume` goes through" },
         process: { type: "boolean", description: "in a process of its own, so that it can be killed" },
+        replicas: {
+          type: "integer",
+          minimum: 1,
+          maximum: 5,
+          description:
+            "so many cloudcores on the same API; edges are spread over them, and move when one is gone. Default: 1",
+        },
       },
     },
     steps: { $ref: "#/$defs/steps" },

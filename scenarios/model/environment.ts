@@ -57,10 +57,12 @@ export interface Environment {
   inspector(): Inspector | undefined;
   /** Counters and gauges of the cloud, as far as it is ours. */
   metrics(): Record<string, number>;
-  /** Stops cloudcore, or kills it (SIGKILL) where it has a process of its own; settles when it has stopped. */
-  stopCloudcore(kill?: boolean): Promise<void>;
+  /** Stops cloudcore, or kills it (SIGKILL) where it has a process of its own; settles when it has stopped. Of several: all, or that one. */
+  stopCloudcore(kill?: boolean, replica?: number): Promise<void>;
   /** Starts it again at the same ports. */
-  startCloudcore(): Promise<void>;
+  startCloudcore(replica?: number): Promise<void>;
+  /** SIGSTOP, or SIGCONT, for a cloudcore with a process of its own. */
+  freezeCloudcore(isFrozen: boolean, replica?: number): void;
   restartApiserver(): Promise<void>;
   /** An edge that comes later: it may come with another edge's certificate. */
   join(name: string, options: JoinOptions): Promise<void>;

@@ -16,6 +16,8 @@ export interface ScenarioCloudcore {
   readonly csi?: boolean;
   /** In a process of its own, which can be killed. */
   readonly process?: boolean;
+  /** How many of it serve the same API, behind a balancer. Default: 1. */
+  readonly replicas?: number;
 }
 
 /** One step: which, with what arguments, and the words that every step may carry. */

@@ -109,6 +109,8 @@ function linksOf({ environment: { fleet } }: StepContext, { cohort, edge: name =
 /** What the step takes. */
 export interface RestartArgs {
   readonly what: "cloudcore" | "apiserver";
+  readonly replica?: number;
+  readonly frozen?: string;
   readonly down?: string;
   readonly wait?: boolean;
   readonly kill?: boolean;
@@ -130,6 +132,12 @@ export const restartStep = {
             type: "boolean",
             description: "SIGKILL instead of a stop; for a cloudcore with a process of its own",
           },
+          replica: { type: "integer", minimum: 0, description: "which of several cloudcores, from 0 on. Default: all" },
+          frozen: {
+            ...schemas.duration,
+            description:
+              "instead: it stops working for so long (SIGSTOP), keeps its connections, and goes on; for a cloudcore with a process of its own",
+          },
           down: { ...schemas.duration, description: "how long it stays away" },
           wait: {
             type: "boolean",
@@ -140,21 +148,35 @@ export const restartStep = {
     ],
   },
   needs: (args: RestartArgs | RestartArgs["what"]) => {
-    const { what, kill = false } = typeof args === "string" ? { what: args } : args;
-    return [what === "apiserver" ? "apiserver-restart" : kill ? "cloudcore-kill" : "cloudcore-restart"];
+    const { what, frozen, kill = false } = typeof args === "string" ? { what: args } : args;
+    const isHard = kill || frozen !== undefined;
+    return [what === "apiserver" ? "apiserver-restart" : isHard ? "cloudcore-kill" : "cloudcore-restart"];
   },
   async run(context: StepContext, args: RestartArgs | RestartArgs["what"]) {
-    const { what, down = "0ms", wait = true, kill = false } = typeof args === "string" ? { what: args } : args;
+    const { what, down = "0ms", frozen, wait = true, kill = false, replica } = typeof args === "string"
+      ? { what: args }
+      : args;
     const { signal, environment } = context;
     if (what === "apiserver") {
-      const word = typeof args === "string" ? undefined : (["kill", "down", "wait"] as const).find((w) => w in args);
+      const word = typeof args === "string"
+        ? undefined
+        : (["kill", "down", "wait", "frozen", "replica"] as const).find((w) => w in args);
       if (word !== undefined) throw new StepFailure(`restart: the API server restarts at once; leave \`${word}\` out`);
       return await environment.restartApiserver();
     }
-    await environment.stopCloudcore(kill);
+    if (frozen !== undefined) {
+      environment.freezeCloudcore(true, replica);
+      const thawed = sleep(environment.clock, milliseconds(frozen), signal).catch(() => {}).then(() =>
+        environment.freezeCloudcore(false, replica)
+      );
+      if (wait) await thawed;
+      else context.background(thawed);
+      return;
+    }
+    await environment.stopCloudcore(kill, replica);
     // It comes back also when the scenario has failed meanwhile, then at once: the next step of `finally` needs it.
     const back = sleep(environment.clock, milliseconds(down), signal).catch(() => {}).then(() =>
-      environment.startCloudcore()
+      environment.startCloudcore(replica)
     );
     if (wait) await back;
     else context.background(back);

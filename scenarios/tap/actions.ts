@@ -17,7 +17,14 @@ const steps = { fault: faultStep, edge: edgeStep, restart: restartStep, report: 
 /** What actions need of an environment. */
 export type ActionEnvironment = Pick<
   Environment,
-  "fleet" | "clock" | "namespace" | "stopCloudcore" | "startCloudcore" | "restartApiserver" | "join"
+  | "fleet"
+  | "clock"
+  | "namespace"
+  | "stopCloudcore"
+  | "startCloudcore"
+  | "freezeCloudcore"
+  | "restartApiserver"
+  | "join"
 >;
 
 /** Does what a step says. */
@@ -74,6 +81,7 @@ export class EdgeActions extends Actions {
       namespace: "default",
       stopCloudcore: refuse,
       startCloudcore: refuse,
+      freezeCloudcore: () => void refuse().catch(() => {}),
       restartApiserver: refuse,
       join: refuse,
     }, signal);

@@ -26,6 +26,7 @@ export class CloudProcess {
   readonly #options: CloudProcessOptions;
   readonly #dir: string;
   #child: Child | undefined;
+  #isFrozen = false;
 
   private constructor(options: CloudProcessOptions, dir: string) {
     this.#options = options;
@@ -76,9 +77,18 @@ export class CloudProcess {
 
   /** Ends it: by a request, or by SIGKILL. Settles when it has exited. */
   async stop(kill: boolean): Promise<void> {
+    // What is stopped can't end by a request.
+    this.freeze(false);
     const child = this.#child;
     this.#child = undefined;
     await (kill ? child?.kill() : child?.[Symbol.asyncDispose]());
+  }
+
+  /** Stops its work, with its connections open, or lets it go on. */
+  freeze(isFrozen: boolean): void {
+    if (this.#child === undefined || isFrozen === this.#isFrozen) return;
+    this.#isFrozen = isFrozen;
+    process.kill(this.#child.pid, isFrozen ? "SIGSTOP" : "SIGCONT");
   }
 
   /** Ends it and removes its files. */

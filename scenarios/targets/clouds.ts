@@ -25,8 +25,11 @@ import { cloudTimingsOf } from "./timings.ts";
 
 /** Our cloudcore, in this process or in one of its own. */
 export interface Cloud {
-  start(): Promise<void>;
-  stop(kill: boolean): Promise<void>;
+  /** Where there are several: all, or one. So with `stop`. */
+  start(replica?: number): Promise<void>;
+  stop(kill: boolean, replica?: number): Promise<void>;
+  /** SIGSTOP or SIGCONT, where it has a process of its own. */
+  freeze?(isFrozen: boolean, replica?: number): void;
   address(kube: KubeClient): Promise<HubAddress>;
   /** Milliseconds that its certificates took at the last start, where that is known. */
   readonly certificatesTook: number;
@@ -165,6 +168,7 @@ export async function processCloud(
   return {
     start: () => cloud.start(),
     stop: (kill) => cloud.stop(kill),
+    freeze: (isFrozen) => cloud.freeze(isFrozen),
     address: (kube) => cloud.address(kube),
     certificatesTook: 0,
     metrics: () => ({}),

@@ -108,17 +108,22 @@ async function openEnvironment(
   const settings = { ...scenario.cloudcore, quic: usesQuic(scenario), v11: hasV11 };
   const { cloudcore = { runs: "here" } } = options;
   const isProcess = cloudcore.runs === "process" || scenario.cloudcore.process === true;
+  const { replicas = 1 } = scenario.cloudcore;
+  const makeCloud = (at: number) =>
+    isProcess
+      ? processCloud(options, at, settings, standing?.kubeconfigFile ?? (own as ApiServer).access, hops, cleanup)
+      : localCloud(options, at, settings, access, clock, random, hops, cleanup);
   const cloud = standing?.cloud ??
-    (cloudcore.runs === "elsewhere" ? foreignCloud(cloudcore.address) : isProcess
-      ? await processCloud(
-        options,
-        port,
-        settings,
-        standing?.kubeconfigFile ?? (own as ApiServer).access,
-        hops,
+    (cloudcore.runs === "elsewhere"
+      ? foreignCloud(cloudcore.address)
+      : replicas > 1
+      ? await (await import("./replicas.ts")).replicatedCloud(
+        makeCloud,
+        replicas,
+        { bind: options.bind, port },
         cleanup,
       )
-      : await localCloud(options, port, settings, access, clock, random, hops, cleanup));
+      : await makeCloud(port));
   const isStanding = standing?.cloud !== undefined;
   if (!isStanding) cleanup.defer(() => cloud.stop(false));
   // The one that all scenarios share is back for the next, however this one ends.
@@ -235,16 +240,22 @@ async function openEnvironment(
     owners: (path) => owners.get(path) ?? new Set(),
     metrics: () => cloud.metrics(),
     inspector: () => cloud.inspector(),
-    async stopCloudcore(kill = false) {
+    freezeCloudcore(isFrozen, replica) {
+      if (cloud.freeze === undefined || !isProcess) {
+        throw new StepFailure("a cloudcore is frozen that has a process of its own: say cloudcore: { process: true }");
+      }
+      cloud.freeze(isFrozen, replica);
+    },
+    async stopCloudcore(kill = false, replica) {
       if (cloudcore.runs === "elsewhere") {
         throw new StepFailure("this cloudcore is not ours to restart: say needs: [cloudcore-restart]");
       }
       if (kill && !isProcess && !isStanding) {
         throw new StepFailure("a cloudcore is killed that has a process of its own: say cloudcore: { process: true }");
       }
-      await cloud.stop(kill);
+      await cloud.stop(kill, replica);
     },
-    startCloudcore: () => cloud.start(),
+    startCloudcore: (replica) => cloud.start(replica),
     async restartApiserver() {
       if (api === undefined) {
         throw new StepFailure("this API server is not ours to restart: say needs: [apiserver-restart]");

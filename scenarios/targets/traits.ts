@@ -16,6 +16,7 @@ const lackingOutside: readonly Capability[] = [
   "csi",
   "services",
   "legacy-edges",
+  "cloudcore-replicas",
 ];
 
 /** What is lacking with a cloudcore of that kind. */
