@@ -15,8 +15,22 @@ const meanings: Readonly<Record<string, string>> = {
 
 const signs: Readonly<Record<string, string>> = { passed: "✓", failed: "✗", skipped: "–", "not run": "" };
 
+const firstReport =
+  "KubeEdge's cloudcore makes a DeviceStatus with the first report of a device, and loses that report (docs/deviations.md)";
+const sentOnce =
+  "KubeEdge's cloudcore sends changes of devices once and keeps no records of them: what changes while their edge, or it, is away never comes (https://github.com/kubeedge/kubeedge/issues/2015, 3804)";
+
 /** Why a scenario fails with KubeEdge's cloudcore, by its name. */
 const explanations: Readonly<Record<string, string>> = {
+  "a report reaches DeviceStatus, the first one too": firstReport,
+  "a device moves to another edge, and back": firstReport,
+  "a value with every allowed character arrives; one with a forbidden character is refused at the edge": firstReport,
+  "a mapper reports by MQTT, is answered, gets the desired values, and the cloud stores its reports": firstReport,
+  "a device is deleted while its edge is away; back, the edge has lost it": sentOnce,
+  "an edge whose disk is new gets its devices, models, pods and configmaps again, and its devices report": sentOnce,
+  "an edge is away while objects change and are deleted; back, it has all of it": sentOnce,
+  "cloudcore restarts while devices are asked and report; both ends agree afterwards": sentOnce,
+  "cloudcore is killed while pods, configmaps and devices change; nothing is lost": sentOnce,
   "a pod is bound to a node that comes later":
     "KubeEdge's cloudcore sends a pod when it changes, not when its node comes: a pod that was bound before stays Pending until something changes it",
   "a configmap and a secret are made again with their names, several times; the last ones arrive":

@@ -1,5 +1,6 @@
-// Gathers what runs of the library on several targets came to into docs/compatibility.json, of which the page is generated:
-// `npm run -s node -- scripts/compatibility.ts "TARGET=REPORT.json" …`; several reports of one target are one, a later one counts.
+// Gathers what runs of the library on several targets came to into a file of which a page is generated, docs/compatibility.json or
+// docs/robustness.json: `npm run -s node -- scripts/compatibility.ts FILE "TARGET=REPORT.json" …`; several reports of one target are
+// one, a later one counts.
 import { readFileSync, writeFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 import type { RunResult } from "../scenarios/model/result.ts";
@@ -16,7 +17,7 @@ export interface CompatibilityRow {
   readonly verdicts: Readonly<Record<string, Verdict>>;
 }
 
-/** What docs/compatibility.json holds. */
+/** What such a file holds. */
 export interface Compatibility {
   readonly targets: readonly string[];
   readonly scenarios: readonly CompatibilityRow[];
@@ -47,5 +48,6 @@ function gathered(given: readonly string[]): Compatibility {
 const notRun = { verdict: "not run", reason: "" };
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
-  writeFileSync("docs/compatibility.json", `${JSON.stringify(gathered(process.argv.slice(2)), null, 2)}\n`);
+  const [file = "", ...reports] = process.argv.slice(2);
+  writeFileSync(file, `${JSON.stringify(gathered(reports), null, 2)}\n`);
 }

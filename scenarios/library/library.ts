@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 const root = fileURLToPath(new URL(".", import.meta.url));
 
 /** Folders in reading order. */
-const subjects = ["nodes", "pods", "configmaps", "volumes", "services", "devices", "links", "bootstrap"];
+const subjects = ["nodes", "pods", "configmaps", "volumes", "services", "devices", "links", "bootstrap", "robustness"];
 
 /** Scenario files by their numbers. */
 function inOrder(names: readonly string[]): string[] {
