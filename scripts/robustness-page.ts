@@ -21,7 +21,9 @@ export async function robustnessPage(): Promise<string> {
     const links = issues.replaceAll(/#(\d+)/g, "[#$1](https://github.com/kubeedge/kubeedge/issues/$1)");
     const of = targets.map((target) => verdicts.get(name)?.[target] ?? { verdict: "not run", reason: "" });
     const path = `../scenarios/library/robustness/${basename(file)}`;
-    rows.push(`| ${question} | ${links} | [${name}](${path}) | ${of.map(({ verdict }) => signs[verdict]).join(" | ")} |`);
+    rows.push(
+      `| ${question} | ${links} | [${name}](${path}) | ${of.map(({ verdict }) => signs[verdict]).join(" | ")} |`,
+    );
     for (const [i, { reason, verdict }] of of.entries()) {
       if (verdict !== "failed" && verdict !== "skipped") continue;
       reasons.push(`- ${name} (${headings[targets[i] ?? ""] ?? targets[i]}): ${verdict}: ${reason}`);

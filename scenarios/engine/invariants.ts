@@ -1,9 +1,10 @@
 // What must hold at the end of every scenario, without being asked for.
-import { isNewerVersion, type KubeObject, textAt } from "../../protocol/apis/kube-object.ts";
+import { isNewerVersion, type KubeObject, listAt, textAt } from "../../protocol/apis/kube-object.ts";
 import type { Edge } from "../../edge-sim/edge.ts";
 import { resources } from "../../cloud/kube/resource.ts";
 import { isAcknowledgedVersion, syncNameOf } from "../../protocol/apis/reliablesyncs.ts";
 import type { Environment } from "../model/environment.ts";
+import { deletedThatCameAgain } from "../model/deleted-again.ts";
 import { sleep } from "../../base/time/clock.ts";
 import type { InvariantResult } from "../model/result.ts";
 
@@ -23,6 +24,10 @@ interface Invariant {
 interface ClusterState {
   readonly objects: ReadonlyMap<string, KubeObject>;
   readonly records: ReadonlyMap<string, KubeObject>;
+  /** DeviceStatuses by `namespace/name`. */
+  readonly statuses: ReadonlyMap<string, KubeObject>;
+  /** By device and property: the values that its twin had at any look, since devices go on reporting while they are judged. */
+  readonly reported: Map<string, Set<string>>;
 }
 
 const invariants: readonly Invariant[] = [
@@ -30,14 +35,18 @@ const invariants: readonly Invariant[] = [
   { name: "nothing acknowledged is lost", settles: true, judge: nothingAckedIsLost },
   { name: "no version went backwards", settles: false, judge: noVersionBackwards },
   { name: "nothing was delivered to a node that doesn't own it", settles: false, judge: deliveredToOwners },
+  { name: "the last value that each device reported is in its DeviceStatus", settles: true, judge: reportsArrived },
+  { name: "each device has the value that was last desired of it", settles: true, judge: desiresArrived },
+  { name: "a deleted object stays deleted at its edge", settles: false, judge: deletedStay },
   { name: "all queues are drained", settles: true, judge: queuesDrained },
 ];
 
 /** Judges all of them; waits for those that settle. */
 export async function judgeInvariants(environment: Environment, signal: AbortSignal): Promise<InvariantResult[]> {
   const deadline = environment.clock.now() + SETTLE_MS * environment.patience;
+  const reported = new Map<string, Set<string>>();
   for (;;) {
-    const state = await readState(environment);
+    const state = { ...await readState(environment), reported };
     const results = invariants.map((invariant): InvariantResult => {
       const found = invariant.judge(environment, state);
       if (found === "not judged") return { name: invariant.name, verdict: "not judged", details: [] };
@@ -50,7 +59,7 @@ export async function judgeInvariants(environment: Environment, signal: AbortSig
 }
 
 /** Where others use the cluster, too, only the scenario's own namespace counts. */
-async function readState({ isShared, kube, namespace }: Environment): Promise<ClusterState> {
+async function readState({ isShared, kube, namespace }: Environment): Promise<Omit<ClusterState, "reported">> {
   const where = isShared ? { namespace } : {};
   const kinds = [resources.pods, resources.configmaps, resources.secrets, resources.devices, resources.devicemodels];
   const lists = await Promise.all(kinds.map((resource) => kube.list(resource, where)));
@@ -58,8 +67,16 @@ async function readState({ isShared, kube, namespace }: Environment): Promise<Cl
   for (const object of lists.flatMap((list) => list.items)) {
     objects.set(`${object.metadata.namespace}/${(object.kind ?? "").toLowerCase()}/${object.metadata.name}`, object);
   }
-  const records = await kube.list(resources.objectsyncs, where);
-  return { objects, records: new Map(records.items.map((record) => [record.metadata.name, record])) };
+  const [records, statuses] = await Promise.all(
+    [resources.objectsyncs, resources.devicestatuses].map((resource) => kube.list(resource, where)),
+  );
+  return {
+    objects,
+    records: new Map(records?.items.map((record) => [record.metadata.name, record])),
+    statuses: new Map(
+      statuses?.items.map((status) => [`${status.metadata.namespace}/${status.metadata.name}`, status]),
+    ),
+  };
 }
 
 /** Types of the store that mirror the API. */
@@ -148,6 +165,70 @@ function deliveredToOwners(environment: Environment): string[] | "not judged" {
     if (!owners.has(record.node)) wrong.add(`${record.node} got ${record.resource}, which was never bound to it`);
   }
   return [...wrong];
+}
+
+/** The Devices that connected edges have, and that are bound to them in the API. */
+function devicesAtHome(environment: Environment, objects: ClusterState["objects"]): [Edge, string, KubeObject][] {
+  return connectedEdges(environment).flatMap((edge) =>
+    edge.devices.all().flatMap((id): [Edge, string, KubeObject][] => {
+      const [namespace, name] = id.split("/");
+      const device = objects.get(`${namespace}/device/${name}`);
+      return device !== undefined && textAt(device, "spec", "nodeName") === edge.name ? [[edge, id, device]] : [];
+    })
+  );
+}
+
+function reportsArrived(
+  environment: Environment,
+  { objects, reported, statuses }: ClusterState,
+): string[] | "not judged" {
+  if (!environment.capabilities.has("edge-stores")) return "not judged";
+  const wrong: string[] = [];
+  for (const [edge, id, device] of devicesAtHome(environment, objects)) {
+    const stored = new Map(
+      listAt(statuses.get(id), "status", "twins").map((twin) => [
+        textAt(twin, "propertyName"),
+        textAt(twin, "reported", "value"),
+      ]),
+    );
+    const twin: Record<string, { readonly value?: string }> = edge.twin.stateOf(id)?.twin ?? {};
+    for (const property of listAt(device, "spec", "properties").map((each) => textAt(each, "name"))) {
+      const value = twin[property]?.value ?? "";
+      if (value === "") continue;
+      const key = `${id}/${property}`;
+      const had = reported.get(key) ?? new Set();
+      reported.set(key, had.add(value));
+      const found = stored.get(property) ?? "";
+      if (!had.has(found)) {
+        wrong.push(`${id} has reported ${property} ${value}; the API has ${found === "" ? "nothing" : found}`);
+      }
+    }
+  }
+  return wrong;
+}
+
+function desiresArrived(environment: Environment, { objects }: ClusterState): string[] | "not judged" {
+  if (!environment.capabilities.has("edge-stores")) return "not judged";
+  const wrong: string[] = [];
+  for (const [edge, id, device] of devicesAtHome(environment, objects)) {
+    const twin = edge.devices.stateOf(id)?.twin ?? {};
+    for (const property of listAt(device, "spec", "properties")) {
+      const name = textAt(property, "name");
+      const wanted = textAt(property, "desired", "value");
+      // What was never taken is read-only, or has a device that refuses it.
+      const found = twin[name]?.desired ?? "";
+      if (wanted !== "" && found !== "" && found !== wanted) {
+        wrong.push(`${id} was last asked for ${name} ${found}; the API wants ${wanted}`);
+      }
+    }
+  }
+  return wrong;
+}
+
+/** An object of a uid that an edge has deleted does not come to it again; devices may leave and come back. */
+function deletedStay(environment: Environment): string[] | "not judged" {
+  if (environment.hops.lost > 0 || !environment.capabilities.has("edge-messages")) return "not judged";
+  return deletedThatCameAgain([...environment.hops.since(0)].filter(({ hop }) => hop === "edge.read"));
 }
 
 function queuesDrained(environment: Environment): string[] | "not judged" {

@@ -1,7 +1,7 @@
 // Judges a recording alone: what must hold of every history of messages, as far as its hops show it.
 import type { HopRecord } from "../../base/hop/hop.ts";
 import { isNewerVersion, textAt } from "../../protocol/apis/kube-object.ts";
-import { parseJson } from "../../protocol/json.ts";
+import { contentOf, deletedThatCameAgain, uidIn } from "../model/deleted-again.ts";
 import { needsRecordedAck } from "./acknowledged.ts";
 import type { InvariantResult } from "../model/result.ts";
 
@@ -79,20 +79,7 @@ function noVersionBackwards(hops: readonly HopRecord[]): string[] | undefined {
 function deletedStays(hops: readonly HopRecord[]): string[] | undefined {
   const got = deliveries(hops);
   if (got === undefined || !got.some(({ text }) => text !== "")) return undefined;
-  const wrong: string[] = [];
-  const deleted = new Map<string, string>();
-  for (const hop of got) {
-    const key = `${hop.node} ${hop.resource}`;
-    const uid = uidIn(hop);
-    if (hop.operation === "delete") deleted.set(key, uid);
-    if (hop.operation !== "insert" && hop.operation !== "update") continue;
-    // Devices leave a node and come back as the same object.
-    const mayComeBack = /^[^/]+\/(device|devicemodel)\//.test(hop.resource);
-    if (!mayComeBack && uid !== "" && deleted.get(key) === uid) {
-      wrong.push(`${hop.node} got ${hop.resource} again after its deletion (uid ${uid})`);
-    }
-  }
-  return wrong;
+  return deletedThatCameAgain(got);
 }
 
 function deliveredToOwners(hops: readonly HopRecord[]): string[] | undefined {
@@ -139,16 +126,4 @@ function allAcknowledged(hops: readonly HopRecord[]): string[] | undefined {
     }
   }
   return wrong.reverse();
-}
-
-function contentOf({ text }: HopRecord): unknown {
-  try {
-    return (parseJson(text) as { readonly content?: unknown } | null)?.content;
-  } catch {
-    return undefined;
-  }
-}
-
-function uidIn(hop: HopRecord): string {
-  return hop.text === "" ? "" : textAt(contentOf(hop), "metadata", "uid");
 }
