@@ -1,10 +1,11 @@
 // What must hold at the end of every scenario, without being asked for.
-import { isNewerVersion, type KubeObject, listAt, textAt } from "../../protocol/apis/kube-object.ts";
+import { at, isNewerVersion, type KubeObject, listAt, textAt } from "../../protocol/apis/kube-object.ts";
 import type { Edge } from "../../edge-sim/edge.ts";
 import { resources } from "../../cloud/kube/resource.ts";
+import { parseJson } from "../../protocol/json.ts";
 import { isAcknowledgedVersion, syncNameOf } from "../../protocol/apis/reliablesyncs.ts";
 import type { Environment } from "../model/environment.ts";
-import { deletedThatCameAgain } from "../model/deleted-again.ts";
+import { contentOf, deletedThatCameAgain } from "../model/deleted-again.ts";
 import { sleep } from "../../base/time/clock.ts";
 import type { InvariantResult } from "../model/result.ts";
 
@@ -26,8 +27,17 @@ interface ClusterState {
   readonly records: ReadonlyMap<string, KubeObject>;
   /** DeviceStatuses by `namespace/name`. */
   readonly statuses: ReadonlyMap<string, KubeObject>;
-  /** By device and property: the values that its twin had at any look, since devices go on reporting while they are judged. */
-  readonly reported: Map<string, Set<string>>;
+  readonly reports: Reports;
+}
+
+/** What edges have written of their devices' twins, read from the hops once. */
+interface Reports {
+  /** The hop to read next. */
+  position: number;
+  /** By device and property: the value written last. */
+  readonly last: Map<string, string>;
+  /** And all that were written while it is judged: devices go on reporting. */
+  readonly recent: Map<string, Set<string>>;
 }
 
 const invariants: readonly Invariant[] = [
@@ -44,9 +54,11 @@ const invariants: readonly Invariant[] = [
 /** Judges all of them; waits for those that settle. */
 export async function judgeInvariants(environment: Environment, signal: AbortSignal): Promise<InvariantResult[]> {
   const deadline = environment.clock.now() + SETTLE_MS * environment.patience;
-  const reported = new Map<string, Set<string>>();
+  const reports: Reports = { position: 0, last: new Map(), recent: new Map() };
   for (;;) {
-    const state = { ...await readState(environment), reported };
+    readReports(environment, reports);
+    const state = { ...await readState(environment), reports };
+    readReports(environment, reports);
     const results = invariants.map((invariant): InvariantResult => {
       const found = invariant.judge(environment, state);
       if (found === "not judged") return { name: invariant.name, verdict: "not judged", details: [] };
@@ -59,7 +71,7 @@ export async function judgeInvariants(environment: Environment, signal: AbortSig
 }
 
 /** Where others use the cluster, too, only the scenario's own namespace counts. */
-async function readState({ isShared, kube, namespace }: Environment): Promise<Omit<ClusterState, "reported">> {
+async function readState({ isShared, kube, namespace }: Environment): Promise<Omit<ClusterState, "reports">> {
   const where = isShared ? { namespace } : {};
   const kinds = [resources.pods, resources.configmaps, resources.secrets, resources.devices, resources.devicemodels];
   const lists = await Promise.all(kinds.map((resource) => kube.list(resource, where)));
@@ -180,31 +192,56 @@ function devicesAtHome(environment: Environment, objects: ClusterState["objects"
 
 function reportsArrived(
   environment: Environment,
-  { objects, reported, statuses }: ClusterState,
+  { objects, reports, statuses }: ClusterState,
 ): string[] | "not judged" {
-  if (!environment.capabilities.has("edge-stores")) return "not judged";
+  if (environment.hops.lost > 0 || !environment.capabilities.has("edge-messages")) return "not judged";
   const wrong: string[] = [];
-  for (const [edge, id, device] of devicesAtHome(environment, objects)) {
+  for (const [, id, device] of devicesAtHome(environment, objects)) {
     const stored = new Map(
       listAt(statuses.get(id), "status", "twins").map((twin) => [
         textAt(twin, "propertyName"),
         textAt(twin, "reported", "value"),
       ]),
     );
-    const twin: Record<string, { readonly value?: string }> = edge.twin.stateOf(id)?.twin ?? {};
     for (const property of listAt(device, "spec", "properties").map((each) => textAt(each, "name"))) {
-      const value = twin[property]?.value ?? "";
-      if (value === "") continue;
-      const key = `${id}/${property}`;
-      const had = reported.get(key) ?? new Set();
-      reported.set(key, had.add(value));
+      const value = reports.last.get(`${id}/${property}`);
       const found = stored.get(property) ?? "";
-      if (!had.has(found)) {
-        wrong.push(`${id} has reported ${property} ${value}; the API has ${found === "" ? "nothing" : found}`);
-      }
+      if (value === undefined || reports.recent.get(`${id}/${property}`)?.has(found)) continue;
+      wrong.push(`${id} has reported ${property} ${value}; the API has ${found === "" ? "nothing" : found}`);
     }
   }
   return wrong;
+}
+
+/** Reads on in the hops: what edges have written of twins. What a device reports without a connection is lost, as with edgecore. */
+function readReports({ hops }: Environment, reports: Reports): void {
+  const { last, position, recent } = reports;
+  const isFirst = position === 0;
+  for (const record of hops.since(position)) {
+    const [, id] =
+      record.hop === "edge.write" && /^device\/([^/]+\/[^/]+)\/twin\/edge_updated$/.exec(record.resource) || [];
+    if (id === undefined) continue;
+    const twins = at(jsonIn(contentOf(record)), "twin");
+    for (const [property, twin] of Object.entries(typeof twins === "object" && twins !== null ? twins : {})) {
+      const value = at(twin, "actual", "value");
+      if (typeof value !== "string") continue;
+      const key = `${id}/${property}`;
+      last.set(key, value);
+      // Of what was written before, the last value alone will do.
+      recent.set(key, isFirst ? new Set([value]) : (recent.get(key) ?? new Set()).add(value));
+    }
+  }
+  reports.position = hops.position;
+}
+
+/** Content that is JSON in a text, or an object already. */
+function jsonIn(content: unknown): unknown {
+  if (typeof content !== "string") return content;
+  try {
+    return parseJson(content);
+  } catch {
+    return undefined;
+  }
 }
 
 function desiresArrived(environment: Environment, { objects }: ClusterState): string[] | "not judged" {
