@@ -1,6 +1,6 @@
 // Judges a recording alone: what must hold of every history of messages, as far as its hops show it.
 import type { HopRecord } from "../../base/hop/hop.ts";
-import { isNewerVersion, textAt } from "../../protocol/apis/kube-object.ts";
+import { isNewerVersion, listAt, textAt } from "../../protocol/apis/kube-object.ts";
 import { contentOf, deletedThatCameAgain, uidIn } from "../model/deleted-again.ts";
 import { needsRecordedAck } from "./acknowledged.ts";
 import type { InvariantResult } from "../model/result.ts";
@@ -20,6 +20,8 @@ const rules: readonly Rule[] = [
   { name: "no version went backwards", judge: noVersionBackwards },
   { name: "a deleted object stays deleted", judge: deletedStays },
   { name: "nothing was delivered to a node that doesn't own it", judge: deliveredToOwners },
+  { name: "reports of a device are stored in their order, the last one always", judge: reportsStored },
+  { name: "a device takes the value that was last desired of it", judge: desiresTaken },
   { name: "every message was acknowledged, or replaced, by the end", judge: allAcknowledged },
 ];
 
@@ -98,6 +100,71 @@ function deliveredToOwners(hops: readonly HopRecord[]): string[] | undefined {
   return wrong;
 }
 
+/** Of each device: what its edge wrote, and what of it was stored in the DeviceStatus. */
+function reportsStored(hops: readonly HopRecord[]): string[] | undefined {
+  const isReport = ({ resource }: HopRecord) => /^device\/.+\/twin\/edge_updated$/.test(resource);
+  const written = hops.filter((hop) => hop.hop === "edge.write" && isReport(hop));
+  const stored = hops.filter((hop) => hop.hop === "kube.write" && isReport(hop) && hop.outcome.startsWith("stored"));
+  if (written.length === 0 || !hops.some(({ hop }) => hop === "kube.write")) return undefined;
+  const wrong: string[] = [];
+  const lastLost = losses(hops);
+  const until = (hops.at(-1)?.time ?? 0) - UNDER_WAY_MS;
+  const byDevice = Map.groupBy(written, ({ resource }) => resource);
+  for (const [resource, reports] of byDevice) {
+    // A report that is sent again keeps its first place.
+    const place = new Map<string, number>();
+    for (const { id } of reports) if (!place.has(id)) place.set(id, place.size);
+    let newest = -1;
+    for (const id of new Set(stored.filter((hop) => hop.resource === resource).map((hop) => hop.id))) {
+      const at = place.get(id);
+      if (at === undefined) continue;
+      if (at < newest) wrong.push(`${resource}: the report ${id} was stored after a later one`);
+      newest = Math.max(newest, at);
+    }
+    const last = reports.at(-1) as HopRecord;
+    const isLost = hops.lastIndexOf(last) < (lastLost.get(last.node) ?? -1);
+    if (last.time <= until && !isLost && !stored.some(({ id }) => id === last.id)) {
+      wrong.push(`${resource}: the last report (${last.id}) was never stored`);
+    }
+  }
+  return wrong;
+}
+
+/** What each device was last sent, and what it took: seen where devices are simulated. */
+function desiresTaken(hops: readonly HopRecord[]): string[] | undefined {
+  const sent = hops.filter(({ hop, operation, resource, text }) =>
+    hop === "edge.read" && (operation === "insert" || operation === "update") && text !== "" &&
+    /^[^/]+\/device\//.test(resource)
+  );
+  const taken = hops.filter(({ hop }) => hop === "device.apply");
+  if (sent.length === 0 || taken.length === 0) return undefined;
+  const wrong: string[] = [];
+  const until = (hops.at(-1)?.time ?? 0) - UNDER_WAY_MS;
+  const values = new Map<string, string>();
+  for (const { outcome, resource } of taken) values.set(resource, outcome);
+  const last = new Map(sent.map((hop) => [`${hop.node} ${hop.resource}`, hop]));
+  for (const hop of last.values()) {
+    const [namespace, , name] = hop.resource.split("/");
+    for (const property of listAt(contentOf(hop), "spec", "properties")) {
+      const wanted = textAt(property, "desired", "value");
+      const found = values.get(`device/${namespace}/${name}/${textAt(property, "name")}`);
+      // What a device never took is read-only, or was its own already.
+      if (wanted === "" || found === undefined || found === wanted || hop.time > until) continue;
+      wrong.push(`${namespace}/${name} was last asked for ${textAt(property, "name")} ${wanted}, and took ${found}`);
+    }
+  }
+  return wrong;
+}
+
+/** By node: the place of the last end of its connection. */
+function losses(hops: readonly HopRecord[]): Map<string, number> {
+  const last = new Map<string, number>();
+  hops.forEach(({ hop, node }, i) => {
+    if (hop === "hub.disconnect" || hop === "proxy.disconnect") last.set(node, i);
+  });
+  return last;
+}
+
 function allAcknowledged(hops: readonly HopRecord[]): string[] | undefined {
   const sent = hops.filter(({ hop }) => hop === "hub.write" || hop === "proxy.down");
   if (sent.length === 0) return undefined;
@@ -107,10 +174,7 @@ function allAcknowledged(hops: readonly HopRecord[]): string[] | undefined {
     ) => `${hop.node} ${hop.parent}`),
   );
   // What was sent last to an edge may still be under way, and what an edge lost with its connection is sent again.
-  const lastLost = new Map<string, number>();
-  hops.forEach((hop, i) => {
-    if (hop.hop === "hub.disconnect" || hop.hop === "proxy.disconnect") lastLost.set(hop.node, i);
-  });
+  const lastLost = losses(hops);
   // What was written just before the end may be acknowledged after it.
   const until = (hops.at(-1)?.time ?? 0) - UNDER_WAY_MS;
   const later = new Set<string>();

@@ -27,6 +27,8 @@ function worldWith(
     readonly api?: KubeObject[];
     readonly held?: KubeObject[];
     readonly records?: KubeObject[];
+    readonly statuses?: KubeObject[];
+    readonly devices?: Readonly<Record<string, Record<string, { readonly desired?: string }>>>;
     readonly hops?: (HopFacts & { readonly hop?: HopName })[];
     readonly ringBytes?: number;
     readonly owners?: ReadonlySet<string>;
@@ -42,8 +44,20 @@ function worldWith(
     const about = { header: { msg_id: "" }, route: { operation: "update", resource: "default/pod/p" } };
     hops.push(hopOf(about, { time: 0, hop: "edge.store", direction: "down", node: "edge-0", ...hop }));
   }
-  const edge = { name: "edge-0", hub: { isConnected: parts.isConnected ?? true }, store };
-  const items: Record<string, KubeObject[]> = { Pod: parts.api ?? [], ObjectSync: parts.records ?? [] };
+  const devices = parts.devices ?? {};
+  const edge = {
+    name: "edge-0",
+    hub: { isConnected: parts.isConnected ?? true },
+    store,
+    devices: { all: () => Object.keys(devices), stateOf: (id: string) => ({ state: "", twin: devices[id] ?? {} }) },
+  };
+  const ofKind = (wanted: string) => (parts.api ?? []).filter(({ kind }) => kind === wanted);
+  const items: Record<string, KubeObject[]> = {
+    Pod: ofKind("Pod"),
+    Device: ofKind("Device"),
+    DeviceStatus: parts.statuses ?? [],
+    ObjectSync: parts.records ?? [],
+  };
   return {
     kube: { list: ({ kind }: { kind: string }) => Promise.resolve({ items: items[kind] ?? [] }) },
     fleet: { edges: () => [edge] },
@@ -56,6 +70,22 @@ function worldWith(
     metrics: () => parts.metrics ?? {},
   } as unknown as Environment;
 }
+
+const device = (desired: string): KubeObject => ({
+  kind: "Device",
+  metadata: { namespace: "default", name: "d" },
+  spec: { nodeName: "edge-0", properties: [{ name: "t", desired: { value: desired } }] },
+});
+const status = (value: string): KubeObject => ({
+  metadata: { namespace: "default", name: "d" },
+  status: { twins: [{ propertyName: "t", reported: { value } }] },
+});
+const written = (value: string) => ({
+  hop: "edge.write" as const,
+  direction: "up" as const,
+  resource: "device/default/d/twin/edge_updated",
+  text: JSON.stringify({ content: { twin: { t: { actual: { value } } } } }),
+});
 
 async function verdicts(environment: Environment) {
   const results = await judgeInvariants(environment, new AbortController().signal);
@@ -120,4 +150,46 @@ test("a queue that is not empty is named", async () => {
 test("what the target does not show is not judged", async () => {
   const found = await verdicts(worldWith({ api: [pod("7")], held: [], records: [record], capabilities: ["pods"] }));
   expect(Object.values(found).filter((verdict) => verdict !== "not judged")).toEqual([]);
+});
+
+describe("devices", () => {
+  const reports = "the last value that each device reported is in its DeviceStatus";
+  const desires = "each device has the value that was last desired of it";
+  const all = { api: [device("5")], devices: { "default/d": { t: { desired: "5" } } } };
+
+  test.each<[string, Parameters<typeof worldWith>[0], RegExp]>([
+    ["the last one is stored", { ...all, hops: [written("1"), written("2")], statuses: [status("2")] }, /^held$/],
+    [
+      "an older one is stored",
+      { ...all, hops: [written("1"), written("2")], statuses: [status("1")] },
+      /broken: default\/d has reported t 2; the API has 1/,
+    ],
+    ["none is stored", { ...all, hops: [written("1")] }, /broken: .* the API has nothing/],
+    ["its edge is away", { ...all, hops: [written("1")], isConnected: false }, /^held$/],
+    ["some messages are lost", { ...all, hops: [written("1"), written("2")], ringBytes: 500 }, /^not judged$/],
+  ])("reports: %s", async (_, parts, verdict) => {
+    expect((await verdicts(worldWith(parts)))[reports]).toMatch(verdict);
+  });
+
+  test.each<[string, Parameters<typeof worldWith>[0], RegExp]>([
+    ["the same", all, /^held$/],
+    ["another", { ...all, api: [device("6")] }, /broken: default\/d was last asked for t 5; the API wants 6/],
+    ["none, since it is read-only", { ...all, devices: { "default/d": { t: {} } } }, /^held$/],
+  ])("desired: it has %s", async (_, parts, verdict) => {
+    expect((await verdicts(worldWith(parts)))[desires]).toMatch(verdict);
+  });
+});
+
+test("an object that was deleted at an edge and comes again is found, a new one of its name is not", async () => {
+  const name = "a deleted object stays deleted at its edge";
+  const come = (operation: string, uid: string) => ({
+    hop: "edge.read" as const,
+    operation,
+    text: JSON.stringify({ content: { metadata: { uid } } }),
+  });
+  const hops = [come("insert", "u1"), come("delete", "u1"), come("insert", "u2")];
+  expect((await verdicts(worldWith({ hops })))[name]).toBe("held");
+  expect((await verdicts(worldWith({ hops: [...hops, come("delete", "u2"), come("update", "u2")] })))[name]).toMatch(
+    /broken: edge-0 got default\/pod\/p again after its deletion \(uid u2\)/,
+  );
 });

@@ -142,6 +142,63 @@ describe("a judge of a recording alone", () => {
     expect(broken(acked(first, second))).toEqual([]);
   });
 
+  const report = (hop: "edge.write" | "kube.write", id: string, outcome = "") =>
+    hopOf(
+      { header: { msg_id: id }, route: { operation: "update", resource: "device/default/d/twin/edge_updated" } },
+      { time: time++, hop, direction: "up", node: "gw-0", outcome },
+    );
+  const stored = (id: string) => report("kube.write", id, "stored in the DeviceStatus");
+  const later = () => {
+    time += 10_000;
+    return hopOf({ header: { msg_id: "" }, route: {} }, { time, hop: "edge.read", direction: "down", node: "gw-1" });
+  };
+
+  test("finds reports that are stored in another order, and a last one that never is", () => {
+    const [a, b] = [report("edge.write", "a"), report("edge.write", "b")];
+    expect(broken([a, stored("a"), b, stored("b"), later()])).toEqual([]);
+    expect(broken([a, b, stored("b"), stored("a"), later()])).toEqual([
+      "reports of a device are stored in their order, the last one always: device/default/d/twin/edge_updated: the report a was stored after a later one",
+    ]);
+    expect(broken([a, stored("a"), b, later()])[0]).toMatch(/the last report \(b\) was never stored/);
+    const lost = hopOf({ header: { msg_id: "" }, route: {} }, {
+      time: time++,
+      hop: "hub.disconnect",
+      direction: "up",
+      node: "gw-0",
+    });
+    expect(broken([a, stored("a"), b, lost, later()])).toEqual([]);
+  });
+
+  test("finds a device that did not take what was last desired of it", () => {
+    const sent = (value: string) => {
+      const content = {
+        metadata: { uid: "u" },
+        spec: { nodeName: "gw-0", properties: [{ name: "t", desired: { value } }] },
+      };
+      const message = newMessage(time, {
+        source: "devicecontroller",
+        group: "resource",
+        operation: "update",
+        resource: "default/device/d",
+        content,
+      });
+      const at = { time: time++, hop: "edge.read", direction: "down", node: "gw-0" } as const;
+      return hopOf(message, { ...at, text: encodeMessage(message) });
+    };
+    const taken = (outcome: string) =>
+      hopOf({ header: { msg_id: "" }, route: { operation: "apply", resource: "device/default/d/t" } }, {
+        time: time++,
+        hop: "device.apply",
+        direction: "down",
+        node: "gw-0",
+        outcome,
+      });
+    expect(broken([sent("1"), taken("1"), sent("2"), taken("2"), later()])).toEqual([]);
+    expect(broken([sent("1"), taken("1"), sent("2"), later()])).toEqual([
+      "a device takes the value that was last desired of it: default/d was last asked for t 2, and took 1",
+    ]);
+  });
+
   test("finds a version that goes backwards", () => {
     expect(broken(acked(update("2", "b"), update("1", "a")))).toEqual([
       "no version went backwards: gw-0 got default/configmap/app at 1 after 2",
