@@ -27,8 +27,10 @@ export class Command {
   err = "";
   readonly #ended: Promise<number | null>;
 
-  constructor(cwd: string, args: readonly string[], env: Record<string, string> = {}) {
-    this.child = spawn(process.execPath, [bin, ...args], {
+  /** `source` is the clone whose skep runs; default: this one. */
+  constructor(cwd: string, args: readonly string[], env: Record<string, string> = {}, source?: string) {
+    const command = source === undefined ? bin : join(source, "bin", "skep.mjs");
+    this.child = spawn(process.execPath, [command, ...args], {
       cwd,
       env: { ...process.env, NO_COLOR: "1", ...env },
       stdio: ["ignore", "pipe", "pipe"],

@@ -1,0 +1,151 @@
+// The product with one line changed for the worse: the scenarios must notice each. Else they prove nothing.
+import { execFile } from "node:child_process";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { Command, workFolder } from "../support/command.ts";
+import { copyClone } from "../support/package.ts";
+
+/** One change, and what fails with it: a scenario of the library, or a file of tests. */
+interface Mutant {
+  readonly what: string;
+  readonly file: string;
+  readonly line: string;
+  readonly instead: string;
+  readonly proof: string;
+}
+
+const mutants: readonly Mutant[] = [
+  {
+    what: "an object is sent without a record of it",
+    file: "cloud/cloudhub/session/session.ts",
+    line: "      else await records.ensure(this.node, item.object);",
+    instead: "",
+    proof: "robustness/20-killed-before-the-answer",
+  },
+  {
+    what: "an edge acknowledges before it stores, and stores nothing",
+    file: "edge-sim/metamanager/metamanager.ts",
+    line: '    store.put(path, object);\n    this.#stored(message, "put", object);',
+    instead: '    this.#stored(message, "put", object);',
+    proof: "configmaps/1-mounted",
+  },
+  {
+    what: "a version that waits is not replaced by a newer one",
+    file: "cloud/cloudhub/session/lane.ts",
+    line: "!isDelete && !comesBack && !isNewer(item, other)) return",
+    instead: "!isDelete && !comesBack && isNewer(item, other)) return",
+    proof: "test/unit/cloud/cloudhub/lane.test.ts",
+  },
+  {
+    what: "objects go to every edge",
+    file: "cloud/edgecontroller/downstream/downstream.ts",
+    line: "only === undefined ? { ...message, receivers: nodes } : message);",
+    instead:
+      '{ ...message, route: { ...message.route, resource: wirePath(namespace, type, name) }, receivers: ["gw-0", "gw-1", "gw-2", "gw-3", "gw-4"] });',
+    proof: "robustness/15-not-to-everybody",
+  },
+  {
+    what: "the end of an old connection takes the new session along",
+    file: "cloud/cloudhub/session/sessions.ts",
+    line: "    if (this.#byNode.get(session.node) !== session) return false;",
+    instead: "",
+    proof: "nodes/5-second-place",
+  },
+  {
+    what: "a certificate of another node will do",
+    file: "cloud/cloudhub/servers/admission.ts",
+    line: "const isIts = commonName === nodeCommonName(node)",
+    instead: "const isIts = commonName !== ''",
+    proof: "bootstrap/1-foreign-name",
+  },
+  {
+    what: "nothing is compared when an edge connects, or later",
+    file: "cloud/synccontroller/synccontroller.ts",
+    line: "    for (const node of [...this.#connected]) await this.#sync(node);",
+    instead: "",
+    proof: "test/wire/sync-loop.test.ts",
+  },
+  {
+    what: "what an edge deleted while it was away is not deleted there",
+    file: "cloud/synccontroller/synccontroller.ts",
+    line: "if (isDeleted) await this.#send(node, held, operations.delete, stubOf(held));",
+    instead: "if (isDeleted) continue;",
+    proof: "links/1-away",
+  },
+  {
+    what: "the first report of a property is lost, as with KubeEdge",
+    file: "cloud/devicecontroller/upstream/reports.ts",
+    line: "    const old = twins.get(propertyName) ?? { propertyName };",
+    instead:
+      "    const old = twins.get(propertyName) ?? { propertyName };\n    if (!twins.has(propertyName)) { twins.set(propertyName, old); continue; }",
+    proof: "devices/2-report",
+  },
+  {
+    what: "a twin keeps its old value",
+    file: "cloud/devicecontroller/upstream/reports.ts",
+    line: "actual === undefined ? {} : { reported: actual }",
+    instead: "actual === undefined || old.reported !== undefined ? {} : { reported: actual }",
+    proof: "devices/7-often",
+  },
+  {
+    what: "connections of which nothing is heard stay",
+    file: "cloud/cloudhub/session/session.ts",
+    line: "() => this.end(`no keepalive for ${config.keepaliveInterval} ms`)",
+    instead: "() => {}",
+    proof: "robustness/9-half-open-noticed",
+  },
+  {
+    what: "a token with a wrong signature will do",
+    file: "cloud/cloudhub/servers/https.ts",
+    line: "  return refused === undefined ? undefined : `token validation failure, err: ${refused}`;",
+    instead: "  return refused === '' ? '' : undefined;",
+    proof: "bootstrap/2-wrong-token",
+  },
+  {
+    what: "every edge is let in, whatever the limit",
+    file: "cloud/cloudhub/cloudhub.ts",
+    line: "    if (this.sessions.size < nodeLimit ||",
+    instead: "    if (nodeLimit > 0 ||",
+    proof: "nodes/6-over-the-limit",
+  },
+  {
+    what: "what an edge asks is not checked",
+    file: "cloud/cloudhub/cloudhub.ts",
+    line: "    return isOn;\n  }",
+    instead: "    return false;\n  }",
+    proof: "test/wire/authorisation.test.ts",
+  },
+];
+
+describe("a mutant is noticed", () => {
+  const folder = workFolder();
+  const source = join(folder.path, "skep");
+  beforeAll(() => copyClone(source));
+  afterAll(() => rmSync(folder.path, { recursive: true, force: true }));
+
+  /** Ends with 1 where a scenario or a test fails. */
+  const run = (proof: string) =>
+    proof.endsWith(".ts")
+      ? promisify(execFile)(process.execPath, [join("node_modules", "vitest", "vitest.mjs"), "run", proof], {
+        cwd: source,
+        env: { ...process.env, NO_COLOR: "1" },
+        // A file that isn't there, or can't be read, ends with 1, too.
+      }).then(() => 0, ({ stdout }: { readonly stdout: string }) => /Tests .*\b[1-9]\d* failed/.test(stdout) ? 1 : 2)
+      : new Command(source, ["run", `scenarios/library/${proof}.yaml`, "--timeout", "60s"], {}, source).ended().then((
+        { code },
+      ) => code);
+
+  test.each(mutants)("$what: $proof fails", async ({ file, instead, line, proof }) => {
+    const path = join(source, file);
+    const text = readFileSync(path, "utf8");
+    expect(text.split(line), `${file} has no line to change: ${line}`).toHaveLength(2);
+    writeFileSync(path, text.replace(line, () => instead));
+    try {
+      expect(await run(proof)).toBe(1);
+    } finally {
+      writeFileSync(path, text);
+    }
+  }, 180_000);
+});
