@@ -45,6 +45,9 @@ export const limits = {
   serviceBody: 5 * 1024 * 1024,
   /** Bytes of a cloudcore.yaml; KubeEdge's own defaults are about 5 KiB. */
   configFile: 1024 * 1024,
+  /** Connections to a port of the hub that have not asked for anything yet, and milliseconds that one may take: KubeEdge's handshake timeout. */
+  handshakes: 4096,
+  handshakeTimeout: 30_000,
   /** Bytes of request headers. */
   headers: 16 * 1024,
   /** Messages in a beehive module's channel (KubeEdge: 1024). */

@@ -12,6 +12,7 @@ import { ensureDefinitions } from "../../cloud/definitions.ts";
 import { hasCode, KubeClient } from "../../cloud/kube/client.ts";
 import { resources } from "../../cloud/kube/resource.ts";
 import type { PooledKubeConfig } from "../../cloud/kube/kubeconfig.ts";
+import { StepFailure } from "../model/step-failure.ts";
 import type { Cloud } from "./clouds.ts";
 import { bootstrapToken } from "./cluster-secrets.ts";
 
@@ -25,6 +26,8 @@ export interface Running {
   /** Settles when it has ended, with what it said last. */
   readonly ended: Promise<string>;
   end(how: "SIGTERM" | "SIGKILL"): Promise<void>;
+  /** Stops its work, or lets it go on; absent where that can't be done. */
+  freeze?(isFrozen: boolean): void;
 }
 
 /** How it is started: with this file as its configuration. */
@@ -113,6 +116,10 @@ export async function foreignProcess(
         }
       }
     },
+    freeze(isFrozen) {
+      if (running?.freeze === undefined) throw new StepFailure(`${what} can't be frozen`);
+      running.freeze(isFrozen);
+    },
     certificatesTook: 0,
     metrics: () => ({}),
     inspector: () => undefined,
@@ -196,7 +203,9 @@ export function launchProgram(
     );
     return {
       ended,
+      freeze: (isFrozen) => void child.kill(isFrozen ? "SIGSTOP" : "SIGCONT"),
       async end(how) {
+        child.kill("SIGCONT");
         child.kill(how);
         await ended;
       },

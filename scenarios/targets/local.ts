@@ -241,7 +241,7 @@ async function openEnvironment(
     metrics: () => cloud.metrics(),
     inspector: () => cloud.inspector(),
     freezeCloudcore(isFrozen, replica) {
-      if (cloud.freeze === undefined || !isProcess) {
+      if (cloud.freeze === undefined) {
         throw new StepFailure("a cloudcore is frozen that has a process of its own: say cloudcore: { process: true }");
       }
       cloud.freeze(isFrozen, replica);

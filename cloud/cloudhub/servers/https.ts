@@ -4,6 +4,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { TLSSocket } from "node:tls";
 import { readBody } from "../../../base/transport/body.ts";
 import { type Logger, reasonOf } from "../../../base/log/logger.ts";
+import { boundHandshakes } from "../../../base/transport/handshakes.ts";
 import { closeServer, listen, type ListenOptions } from "../../../base/transport/listen.ts";
 import { limits } from "../../../protocol/limits.ts";
 import {
@@ -54,8 +55,12 @@ export async function serveEnrolment(deps: EnrolmentDeps): Promise<{ readonly po
     ALPNProtocols: ["http/1.1"],
   });
   server.requestTimeout = 30_000;
+  const handshakes = boundHandshakes(server, { pending: limits.handshakes, timeout: limits.handshakeTimeout });
   server.on("tlsClientError", () => {});
-  server.on("request", (request, response) => void serve(deps, request, response));
+  server.on("request", (request, response) => {
+    handshakes.requested(request.socket);
+    void serve(deps, request, response);
+  });
   const port = await listen(server, deps.listen);
   return { port, stop: () => closeServer(server) };
 }

@@ -2,6 +2,7 @@
 import https from "node:https";
 import type { IncomingMessage } from "node:http";
 import type { TLSSocket } from "node:tls";
+import { boundHandshakes } from "../../../base/transport/handshakes.ts";
 import { closeServer, listen, type ListenOptions } from "../../../base/transport/listen.ts";
 import { acceptWebSockets, type Refusal } from "../../../base/transport/websocket-server.ts";
 import { limits } from "../../../protocol/limits.ts";
@@ -42,6 +43,7 @@ export async function serveEdges(deps: HubServerDeps): Promise<{ readonly port: 
   }, (_request, response) => {
     response.writeHead(400, { "content-type": "text/plain" }).end("this port speaks WebSocket only\n");
   });
+  const handshakes = boundHandshakes(server, { pending: limits.handshakes, timeout: limits.handshakeTimeout });
   server.on("tlsClientError", () => {});
   server.prependListener("secureConnection", (socket: TLSSocket) => {
     if (socket.authorized || deps.legacyCa !== undefined) return;
@@ -51,6 +53,7 @@ export async function serveEdges(deps: HubServerDeps): Promise<{ readonly port: 
   });
   acceptWebSockets(server, { maxMessage: limits.message, maxFragments: limits.fragments }, {
     refuse: (request) => {
+      handshakes.requested(request.socket);
       const refusal = refuse(deps, request);
       if (refusal !== undefined) deps.refused(nodeIdOf(request), refusal.reason);
       return refusal;

@@ -1,0 +1,312 @@
+// What attackers send to the hub's port: TLS that must not be, connections that say nothing, frames that no WebSocket client would send.
+import { randomBytes } from "node:crypto";
+import { connect as connectTcp, createServer, type Socket } from "node:net";
+import { connect, type ConnectionOptions, type TLSSocket } from "node:tls";
+import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { boundHandshakes } from "../../base/transport/handshakes.ts";
+import { limits } from "../../protocol/limits.ts";
+import { createAuthority, issueClient } from "../../protocol/pki/ca.ts";
+import { nodeCommonName, nodeOrganization } from "../../protocol/pki/request.ts";
+import { frameBytes } from "../support/frame-bytes.ts";
+import { rawEdge } from "../support/raw-edge.ts";
+import { type Cloud, startCloud } from "../support/start.ts";
+import { until } from "../support/until.ts";
+
+const isDeno = "Deno" in globalThis;
+let cloud: Cloud;
+const open = new Set<Socket>();
+beforeAll(async () => void (cloud = await startCloud({ config: { keepaliveInterval: 600_000, authorization: "on" } })));
+afterEach(() => {
+  for (const socket of open) socket.destroy();
+  open.clear();
+});
+afterAll(() => cloud.stop());
+
+const subjectOf = (node: string) => ({ commonName: nodeCommonName(node), organization: nodeOrganization });
+let number = 0;
+const newName = () => `hostile-${number++}`;
+
+/** TLS to the hub with a certificate for the node; resolves with what became of it. */
+async function tlsTo(node: string, options: ConnectionOptions = {}): Promise<TLSSocket> {
+  const { authority } = cloud.core.hub.certificates;
+  const pair = await issueClient(authority, subjectOf(node), Date.now());
+  const socket = connect({
+    host: "127.0.0.1",
+    port: cloud.core.hub.ports.websocket,
+    ca: authority.certPem,
+    cert: pair.certPem,
+    key: pair.keyPem,
+    ...options,
+  });
+  open.add(socket);
+  await new Promise<void>((resolve, reject) => {
+    socket.once("secureConnect", resolve);
+    socket.once("error", reject);
+    socket.once("close", () => reject(new Error("closed")));
+  });
+  return socket;
+}
+
+/** The answer to an upgrade, as far as it comes; empty where the connection ends before. */
+async function upgrade(socket: TLSSocket, node: string, more = ""): Promise<string> {
+  let answer = "";
+  socket.on("error", () => {});
+  const read = (chunk: Buffer) => void (answer += chunk.toString("latin1"));
+  socket.on("data", read);
+  socket.write(
+    `GET /p/${node}/events HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n` +
+      `Sec-WebSocket-Key: ${
+        randomBytes(16).toString("base64")
+      }\r\nnode_id: ${node}\r\nConnectionUse: msg\r\n${more}\r\n`,
+  );
+  await until("an answer, or the end", () => answer.includes("\r\n\r\n") || socket.destroyed || socket.readableEnded);
+  socket.off("data", read);
+  return answer;
+}
+
+/** A frame of a client: first byte (FIN, reserved bits and opcode), payload, masked unless said otherwise. */
+function frame(first: number, payload: Buffer | string = "", isMasked = true): Buffer {
+  const [isFinal, isCompressed] = [(first & 0x80) !== 0, (first & 0x40) !== 0];
+  return frameBytes({ opcode: first & 15, payload: Buffer.from(payload), isFinal, isCompressed, isMasked });
+}
+
+/** An edge whose frames we write ourselves. */
+async function framed() {
+  const node = newName();
+  const socket = await tlsTo(node);
+  expect(await upgrade(socket, node)).toMatch(/^HTTP\/1\.1 101 /);
+  let got = Buffer.alloc(0);
+  socket.on("data", (chunk: Buffer) => got = Buffer.concat([got, chunk]));
+  return { socket, got: () => got, ended: () => socket.destroyed || socket.readableEnded };
+}
+
+/** The code of the close frame in what a hub sent; undefined where there is none. */
+function closeCode(bytes: Buffer): number | undefined {
+  for (let at = 0; at + 1 < bytes.length;) {
+    const length = (bytes[at + 1] as number) & 127;
+    const head = length === 126 ? 4 : length === 127 ? 10 : 2;
+    const size = length === 126
+      ? bytes.readUInt16BE(at + 2)
+      : length === 127
+      ? Number(bytes.readBigUInt64BE(at + 2))
+      : length;
+    if (((bytes[at] as number) & 15) === 8) return size >= 2 ? bytes.readUInt16BE(at + head) : 1005;
+    at += head + size;
+  }
+  return undefined;
+}
+
+async function servesOthers(): Promise<void> {
+  const other = await rawEdge(cloud, newName());
+  other.send({ operation: "ping" });
+  await other.expect("an answer", (m) => m.content === "ack");
+  other.close();
+}
+
+describe("TLS", () => {
+  const year = 365 * 86_400_000;
+  test.each<[string, () => Promise<ConnectionOptions>]>([
+    ["an expired certificate", async () => {
+      const { authority } = cloud.core.hub.certificates;
+      const { certPem, keyPem } = await issueClient(authority, subjectOf("tls"), Date.now() - 2 * year, year);
+      return { cert: certPem, key: keyPem };
+    }],
+    ["a certificate of another CA", async () => {
+      const stranger = await createAuthority("KubeEdge", Date.now());
+      const { certPem, keyPem } = await issueClient(stranger, subjectOf("tls"), Date.now());
+      return { cert: certPem, key: keyPem };
+    }],
+    ["no certificate", () => Promise.resolve({ cert: undefined, key: undefined } as unknown as ConnectionOptions)],
+  ])("%s: the connection ends, whatever it asks", async (_what, options) => {
+    const outcome = tlsTo("tls", await options()).then((socket) => upgrade(socket, "tls"), () => "");
+    expect(await outcome).not.toMatch(/^HTTP\/1\.1 101/);
+  });
+
+  test.each<[string, { readonly commonName: string; readonly organization: string }]>([
+    ["another node's name", subjectOf("somebody-else")],
+    ["no organization", { commonName: nodeCommonName("tls"), organization: "" }],
+    ["KubeEdge's old shared name", { commonName: "kubeedge.io", organization: "KubeEdge" }],
+  ])("a certificate with %s is refused with 403", async (_what, subject) => {
+    const { certPem, keyPem } = await issueClient(cloud.core.hub.certificates.authority, subject, Date.now());
+    const socket = await tlsTo("tls", { cert: certPem, key: keyPem });
+    expect(await upgrade(socket, "tls")).toMatch(/^HTTP\/1\.1 403 /);
+  });
+
+  test.each<[string, ConnectionOptions]>([
+    ["TLS 1.1", { minVersion: "TLSv1.1", maxVersion: "TLSv1.1", ciphers: "ALL:@SECLEVEL=0" }],
+    ["TLS 1.0", { minVersion: "TLSv1", maxVersion: "TLSv1", ciphers: "ALL:@SECLEVEL=0" }],
+  ])("%s gets no connection", async (_what, options) => {
+    await expect(tlsTo("tls", options)).rejects.toThrow();
+  });
+
+  // Deno's TLS has neither weak suites nor a renegotiation to ask for.
+  if (isDeno) return;
+
+  test.each<[string, ConnectionOptions]>([
+    ["a suite without forward secrecy", { maxVersion: "TLSv1.2", ciphers: "AES128-GCM-SHA256" }],
+    ["a CBC suite", { maxVersion: "TLSv1.2", ciphers: "ECDHE-ECDSA-AES128-SHA" }],
+    ["a suite without a server's certificate", { maxVersion: "TLSv1.2", ciphers: "ADH-AES128-SHA:@SECLEVEL=0" }],
+  ])("%s gets no connection", async (_what, options) => {
+    await expect(tlsTo("tls", options)).rejects.toThrow();
+  });
+
+  test("a client that renegotiates again and again is cut off", async () => {
+    const socket = await tlsTo(newName(), { maxVersion: "TLSv1.2" });
+    socket.on("error", () => {});
+    const again = () =>
+      new Promise<boolean>((resolve) => {
+        socket.once("close", () => resolve(false));
+        if (socket.destroyed || !socket.renegotiate({}, (error) => resolve(error === null))) resolve(false);
+      });
+    let count = 0;
+    while (count < 20 && await again()) count++;
+    expect(count).toBeLessThan(20);
+    await servesOthers();
+  });
+});
+
+describe("connections", () => {
+  test("a thousand that say nothing keep nobody out", async () => {
+    const port = cloud.core.hub.ports.websocket;
+    for (let i = 0; i < 1000; i++) {
+      const socket = connectTcp(port, "127.0.0.1");
+      socket.on("error", () => {});
+      open.add(socket);
+    }
+    await servesOthers();
+  });
+
+  test("that say nothing are ended in time, and where too many wait the oldest gives way", async () => {
+    const server = createServer(() => {});
+    const bound = boundHandshakes(server, { pending: 3, timeout: 60_000 });
+    const quick = createServer(() => {});
+    boundHandshakes(quick, { pending: 3, timeout: 50 });
+    const listening = await Promise.all(
+      [server, quick].map((each) =>
+        new Promise<number>((resolve) =>
+          each.listen(0, "127.0.0.1", () => resolve((each.address() as { readonly port: number }).port))
+        )
+      ),
+    );
+    onTestFinished(() => [server, quick].forEach((each) => each.close()));
+    const dial = (port: number) => {
+      const socket = connectTcp(port, "127.0.0.1");
+      socket.on("error", () => {});
+      open.add(socket);
+      return socket;
+    };
+    const late = dial(listening[1] as number);
+    await until("the silent one has been ended", () => late.destroyed || late.readableEnded || late.closed);
+    const first = [dial(listening[0] as number), dial(listening[0] as number), dial(listening[0] as number)];
+    await until("three wait", () => bound.pending() === 3);
+    // All of them are young: the fourth is refused.
+    const fourth = dial(listening[0] as number);
+    await until("the fourth is ended", () => fourth.readableEnded || fourth.closed || fourth.destroyed);
+    expect(first.some((socket) => socket.destroyed)).toBe(false);
+    await until("they are not young any more", async () => {
+      const next = dial(listening[0] as number);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      return !next.destroyed && !next.readableEnded && (first[0]?.readableEnded || first[0]?.closed);
+    }, 10_000);
+    expect(bound.pending()).toBe(3);
+  });
+
+  test("a request with headers beyond the limit is refused", async () => {
+    const node = newName();
+    const socket = await tlsTo(node);
+    expect(await upgrade(socket, node, `X-Long: ${"x".repeat(limits.headers + 1)}\r\n`)).not.toMatch(/^HTTP\/1\.1 101/);
+    await servesOthers();
+  });
+
+  test("one that begins a request and never ends it does not hold up the others", async () => {
+    const socket = await tlsTo(newName());
+    socket.write("GET /p/x/events HTTP/1.1\r\nHost: x\r\nX-Slow: ");
+    await servesOthers();
+  });
+
+  test("compression is not agreed to, so that there is no bomb to unpack", async () => {
+    const node = newName();
+    const socket = await tlsTo(node);
+    const answer = await upgrade(socket, node, "Sec-WebSocket-Extensions: permessage-deflate\r\n");
+    expect(answer).toMatch(/^HTTP\/1\.1 101 /);
+    expect(answer.toLowerCase()).not.toContain("sec-websocket-extensions");
+  });
+});
+
+// Numbers in brackets are those of Autobahn's cases (https://github.com/crossbario/autobahn-testsuite), whose behaviour this is.
+describe("frames", () => {
+  const text = (payload: string) => frame(0x81, payload);
+  const keepalive = text(JSON.stringify({ header: { msg_id: "k" }, route: { operation: "ping" } }));
+
+  test.each<[string, Buffer, number]>([
+    ["with a reserved bit (3.1 to 3.7)", frame(0xc1, "x"), 1002],
+    ["of a reserved opcode (4.1)", frame(0x83, "x"), 1002],
+    ["of a reserved control opcode (4.2)", frame(0x8b, "x"), 1002],
+    ["that is a ping of 126 bytes (2.5)", frame(0x89, Buffer.alloc(126)), 1002],
+    ["that is a ping in fragments (5.1)", frame(0x09, "x"), 1002],
+    ["that goes on with nothing (5.9)", frame(0x80, "x"), 1002],
+    ["that begins anew within a message (5.18)", Buffer.concat([frame(0x01, "a"), frame(0x81, "b")]), 1002],
+    ["without a mask", frame(0x81, "x", false), 1002],
+    ["that closes with one byte (7.3.2)", frame(0x88, "x"), 1002],
+    ["that closes with a code that is none (7.9.1)", frame(0x88, Buffer.from([0, 0])), 1002],
+    [
+      "that announces more than a message may have",
+      Buffer.concat([Buffer.from([0x81, 0xff]), Buffer.from([0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff]), Buffer.alloc(4)]),
+      1009,
+    ],
+    [
+      "that is a flood of tiny fragments",
+      Buffer.concat([frame(0x01, "["), ...Array.from({ length: limits.fragments + 1 }, () => frame(0x00, " "))]),
+      1008,
+    ],
+  ])("%s ends the connection, and nobody else's", async (_what, bytes, code) => {
+    const edge = await framed();
+    edge.socket.write(bytes);
+    await until("the connection ends", edge.ended);
+    expect([code, undefined]).toContain(closeCode(edge.got()));
+    await servesOthers();
+  });
+
+  test("control frames between fragments are answered, and the message is whole (2.1, 5.6)", async () => {
+    const edge = await framed();
+    const message = JSON.stringify({
+      header: { msg_id: "q" },
+      route: { operation: "ping", source: "edged", group: "meta" },
+    });
+    edge.socket.write(
+      Buffer.concat([frame(0x01, message.slice(0, 10)), frame(0x89, "hi"), frame(0x80, message.slice(10))]),
+    );
+    await until(
+      "the pong and the answer",
+      () => edge.got().includes(Buffer.from([0x8a, 2, 104, 105])) && edge.got().includes("ack"),
+    );
+  });
+
+  test("an empty message, a binary one and one of invalid UTF-8 are no reason to end it (1.1.1, 1.2.1; 6.3.1 as with KubeEdge)", async () => {
+    const edge = await framed();
+    const invalid = Buffer.concat([Buffer.from('{"content":"'), Buffer.from([0xff, 0xfe]), Buffer.from('"}')]);
+    edge.socket.write(Buffer.concat([frame(0x82, '{"content":1}'), frame(0x81, invalid), keepalive]));
+    await until("an answer", () => edge.got().includes("ack"));
+    expect(edge.ended()).toBe(false);
+  });
+
+  test("a close is answered with its code, and the connection ends (7.1.1)", async () => {
+    const edge = await framed();
+    edge.socket.write(frame(0x88, Buffer.from([3, 0xe8])));
+    await until("the connection ends", edge.ended);
+    expect(closeCode(edge.got())).toBe(1000);
+  });
+
+  test.each([
+    ["__proto__", '{"header":{"msg_id":"p"},"route":{"__proto__":{"operation":"ping"}},"__proto__":{"polluted":1}}'],
+    [
+      "constructor",
+      '{"header":{"msg_id":"p"},"route":{"operation":"constructor"},"content":{"constructor":{"prototype":{"polluted":1}}}}',
+    ],
+  ])("%s as a key changes nothing for anybody", async (_what, payload) => {
+    const edge = await framed();
+    edge.socket.write(Buffer.concat([text(payload), keepalive]));
+    await until("an answer", () => edge.got().includes("ack"));
+    expect(({} as { readonly polluted?: number }).polluted).toBeUndefined();
+  });
+});
