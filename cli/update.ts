@@ -1,4 +1,5 @@
 // `skep run --update`: shows what was found instead of what scenarios expect, and writes it into their files.
+import { maskedValue } from "../protocol/message/mask.ts";
 import { readFile, writeFile } from "node:fs/promises";
 import { type Document, isMap, isNode, LineCounter, parseAllDocuments, visit } from "yaml";
 import type { Difference } from "../scenarios/model/match.ts";
@@ -46,6 +47,8 @@ async function updateFile(file: string, failures: readonly Failure[], out: Writa
         out.write(`${at}: not updated: ${refusal}\n`);
         continue;
       }
+      // What a secret holds is written nowhere.
+      if (difference.found === maskedValue) continue;
       const found = JSON.stringify(difference.found);
       // A scenario that was repeated says the same several times.
       if (edits.some(({ from }) => from === place.from)) continue;

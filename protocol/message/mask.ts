@@ -35,6 +35,15 @@ function maskText(text: string): string {
   }
 }
 
+/** A value as it may be shown: an object of kind Secret, or a list with some, without their values. */
+export function maskSecrets(value: unknown): unknown {
+  if (typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) return value.map(maskSecrets);
+  const object = value as { readonly kind?: unknown; readonly items?: unknown };
+  if (object.kind === "Secret") return maskIn(value);
+  return Array.isArray(object.items) ? { ...value, items: object.items.map(maskSecrets) } : value;
+}
+
 function maskIn(value: unknown): unknown {
   if (typeof value !== "object" || value === null) return value;
   if (Array.isArray(value)) return value.map(maskIn);

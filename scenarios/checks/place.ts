@@ -3,7 +3,8 @@ import { compileHopFilter } from "../../base/hop/filter.ts";
 import { describeHop } from "../report/hop-line.ts";
 import type { Edge } from "../../edge-sim/edge.ts";
 import type { StepContext } from "../model/context.ts";
-import { describeDifference, differences } from "../model/match.ts";
+import { maskedValue } from "../../protocol/message/mask.ts";
+import { describeDifference, describeSecretDifference, differences, isSecret } from "../model/match.ts";
 import { show } from "../files/show.ts";
 import type { ObjectName } from "../model/scenario.ts";
 import type { Look } from "./wait.ts";
@@ -200,9 +201,16 @@ function messagesPlace(context: StepContext, args: PlaceArgs): Place {
   };
 }
 
-function lookAt({ match, absent }: PlaceArgs, found: unknown): Look {
+function lookAt({ absent, match, object }: PlaceArgs, found: unknown): Look {
   if (absent === true) return { value: found, missing: found === undefined ? [] : ["it is still there"] };
   if (found === undefined) return { value: found, missing: ["it is not there"] };
   const differing = differences(match ?? {}, found, "", ["match"]);
-  return { value: found, missing: differing.map(describeDifference), differences: differing };
+  const isHidden = isSecret(object) || isSecret(found as object);
+  return {
+    value: found,
+    missing: differing.map(isHidden ? describeSecretDifference : describeDifference),
+    differences: isHidden
+      ? differing.map((each) => ({ ...each, expected: maskedValue, found: maskedValue }))
+      : differing,
+  };
 }

@@ -1,4 +1,5 @@
 // Does a value hold what was asked for? A subset match, and the difference in words where it doesn't.
+import { maskedValue } from "../../protocol/message/mask.ts";
 import { show } from "../files/show.ts";
 
 /** One place where the value differs. `path` is as in JavaScript: `status.twins[0].reported`. */
@@ -95,4 +96,17 @@ export function describeDifference({ path, expected, found }: Difference): strin
   return `${path === "" ? "the value" : path}: expected ${show(expected)}, found ${
     found === undefined ? "nothing" : show(found)
   }`;
+}
+
+/** Whether an object, by its kind or its resource's path, holds what nobody should see by accident. */
+export function isSecret(about: { readonly kind?: unknown } | string | undefined): boolean {
+  if (typeof about === "string") {
+    return about.split("/").some((word) => ["secret", "serviceaccounttoken"].includes(word));
+  }
+  return about?.kind === "Secret";
+}
+
+/** The difference in words, without the values where they are a secret's. */
+export function describeSecretDifference({ path }: Difference): string {
+  return `${path === "" ? "the value" : path}: it is not the one that is expected ${maskedValue}`;
 }

@@ -9,7 +9,7 @@ import { nodePath } from "../../protocol/resource/path.ts";
 import { UnansweredError } from "../../edge-sim/edgehub/pending-requests.ts";
 import { edgeNamed } from "../checks/place.ts";
 import type { StepContext } from "../model/context.ts";
-import { describeDifference, differences } from "../model/match.ts";
+import { describeDifference, describeSecretDifference, differences, isSecret } from "../model/match.ts";
 import { schemas } from "../files/schemas.ts";
 import { StepFailure } from "../model/step-failure.ts";
 import type { StepKind } from "../model/step-kind.ts";
@@ -69,8 +69,9 @@ export const askStep = {
       throw new StepFailure(`${what}: there is an answer`, [JSON.stringify(answer.content)], args.resource);
     }
     if (answer === undefined) throw new StepFailure(`${what}: there was no answer`, [], args.resource);
+    const describe = isSecret(args.resource) ? describeSecretDifference : describeDifference;
     const hasMatch = Object.hasOwn(args, "match");
-    const missing = hasMatch ? differences(args.match, answer.content).map(describeDifference) : [];
+    const missing = hasMatch ? differences(args.match, answer.content).map(describe) : [];
     if (missing.length > 0) {
       throw new StepFailure(`${what}: the answer is another one`, missing, args.resource);
     }

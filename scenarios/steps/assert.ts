@@ -3,7 +3,7 @@ import { at, type KubeObject } from "../../protocol/apis/kube-object.ts";
 import { waitFor } from "../checks/wait.ts";
 import { schemas } from "../files/schemas.ts";
 import type { StepContext } from "../model/context.ts";
-import { describeDifference, differences } from "../model/match.ts";
+import { describeDifference, describeSecretDifference, differences, isSecret } from "../model/match.ts";
 import type { Manifest } from "../model/scenario.ts";
 import type { StepKind } from "../model/step-kind.ts";
 import { placeOf } from "./kubernetes.ts";
@@ -57,7 +57,11 @@ export const assertStep = {
           if (absent) return { missing: fits ? ["there is one"] : [] };
           if (fits) return { missing: [] };
           const [first] = wrong;
-          return { missing: first === undefined ? ["it is not there"] : first.map(describeDifference) };
+          return {
+            missing: first === undefined
+              ? ["it is not there"]
+              : first.map(isSecret(wanted) ? describeSecretDifference : describeDifference),
+          };
         },
       );
     }

@@ -2,6 +2,7 @@
 import { type PlaceArgs, placeOf } from "../checks/place.ts";
 import { describeHop } from "../report/hop-line.ts";
 import type { StepContext } from "../model/context.ts";
+import { maskSecrets } from "../../protocol/message/mask.ts";
 import { schemas } from "../files/schemas.ts";
 import type { StepKind } from "../model/step-kind.ts";
 import type { HopRecord } from "../../base/hop/hop.ts";
@@ -36,7 +37,7 @@ export const showStep = {
     const { value } = await place.look();
     const lines = Array.isArray(value)
       ? (value as HopRecord[]).map(describeHop)
-      : JSON.stringify(value ?? "nothing", null, 2).split("\n");
+      : JSON.stringify(maskSecrets(value) ?? "nothing", null, 2).split("\n");
     context.show(place.what, lines.slice(-SHOWN_LINES));
   },
 } as const satisfies StepKind;
