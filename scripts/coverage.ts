@@ -76,18 +76,18 @@ export async function coveragePage(files: readonly string[]): Promise<string> {
 }
 
 /** Whether a test of that name, or a scenario, stands in the source. */
-function has(source: string, file: string, name: string): boolean {
+export function has(source: string, file: string, name: string): boolean {
   if (file.endsWith(".yaml")) return source.split("\n").includes(`name: ${name}`);
   return ['"', "`", "'"].some((quote) => source.includes(`${quote}${name.replaceAll(quote, `\\${quote}`)}${quote}`));
 }
 
 /** The name of a test; of one with a table of cases, without the places where each case puts its words. */
-function labelOf(name: string, file: string): string {
+export function labelOf(name: string, file: string): string {
   const label = name.replace(/%[sdijf]|\$[a-z]\w*/g, "…").replace(/…(?:[ ,]*…)+/g, "…").trim();
   if (label === name) return name;
   return /[a-z]{2}/i.test(label) ? `${label} (table)` : `the table of ${basename(file, ".test.ts")}`;
 }
 
-function escaped(text: string): string {
+export function escaped(text: string): string {
   return text.replaceAll("|", "\\|").replaceAll("<", "&lt;").replaceAll("\n", " ");
 }

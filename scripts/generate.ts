@@ -3,6 +3,7 @@ import { metricsAbout } from "../cloud/monitor/monitor.ts";
 import { cloudcoreKeys, type ConfigSection, isKey, skepKeys, strictGoWays } from "../protocol/apis/cloudcore-config.ts";
 import { kubernetesPage } from "./kubernetes-page.ts";
 import { compatibilityPage } from "./compatibility-page.ts";
+import { securityPage } from "./security-page.ts";
 import { robustnessPage } from "./robustness-page.ts";
 import { coveragePage } from "./coverage.ts";
 import { readFile, writeFile } from "node:fs/promises";
@@ -183,6 +184,7 @@ const outputs: Readonly<Record<string, string>> = {
   "scenarios/load/profile.schema.json": `${JSON.stringify(profileEditorSchema, null, 2)}\n`,
   "docs/library.md": await libraryPage(),
   "docs/compatibility.md": compatibilityPage(),
+  "docs/security.md": await securityPage(),
   "docs/robustness.md": await robustnessPage(),
   "docs/scenarios.md": await between(
     "docs/scenarios.md",

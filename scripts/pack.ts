@@ -58,7 +58,8 @@ function before(): void {
     },
     // A pack that was broken off leaves this manifest: the next one must find its way back.
     scripts: { prepack: scripts.prepack, postpack: scripts.postpack },
-    files: ["bin", "dist", "docs", "CHANGELOG.md"],
+    files: ["bin", "dist", "docs", "CHANGELOG.md", "SECURITY.md"],
+    publishConfig: { access: "public", provenance: true },
     dependencies,
     // Whoever wants traces or containers installs these; nobody else loads them.
     peerDependencies: peers,

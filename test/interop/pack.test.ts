@@ -19,6 +19,11 @@ describe.skipIf(!hasPackages)(`the package${hasPackages ? "" : " [needs npm, whi
     const manifest = JSON.parse(readFileSync(join(app, "node_modules", "skep", "package.json"), "utf8"));
     expect(Object.keys(manifest.optionalDependencies)).toEqual(["@matrixai/quic"]);
     expect(manifest.engines).toEqual({ node: ">=24" });
+    expect(manifest.publishConfig).toEqual({ access: "public", provenance: true });
+    // Nothing runs while it is installed.
+    expect(Object.keys(manifest.scripts ?? {}).filter((name) => /^(pre|post)?install$|^prepare$/.test(name))).toEqual(
+      [],
+    );
     expect(existsSync(join(app, "node_modules", "skep", "cli", "main.ts"))).toBe(false);
     expect(readFileSync(join(source, "package.json"), "utf8")).toBe(readFileSync(join(root, "package.json"), "utf8"));
   });
