@@ -171,6 +171,7 @@ const longStages: readonly Stage[] = [
     (_, i) =>
       suite(`kills, seed ${i + 1}`, onNode, ["test/robustness"], { SKEP_KILLS: "40", SKEP_SEED: String(i + 1) }),
   ),
+  suite("fuzzers, longer", onNode, ["test/fuzz"], { SKEP_FUZZ_MS: "60000" }),
   suite("fleet", onNode, ["test/long"]),
 ];
 

@@ -222,7 +222,7 @@ export function parseTargets(text: string, file: string): TargetsFile {
   if (document === undefined) throw new ScenarioError({ file, line: 1, column: 1 }, "the file describes no target");
   if (second !== undefined) throw new ScenarioError(second.where([]), "a file of targets is one YAML document");
   const value = withoutBigInts(document.value()) as Record<string, unknown>;
-  const isMany = "targets" in (value ?? {});
+  const isMany = typeof value === "object" && value !== null && "targets" in value;
   const check = new Ajv({ allErrors: true, strict: false, verbose: true }).compile(isMany ? manySchema : oneSchema);
   if (!check(value)) throw document.refusal(check.errors ?? [], []);
   if (!isMany) {

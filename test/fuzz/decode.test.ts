@@ -2,6 +2,7 @@
 import { stepTable } from "../../scenarios/steps/table.ts";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { fuzzing } from "../support/fuzz.ts";
 import { applyJsonPatch } from "../../cloud/apiserver/patch/json-patch.ts";
 import { applyMergePatch } from "../../protocol/apis/merge-patch.ts";
 import { applyStrategicPatch } from "../../cloud/apiserver/patch/strategic.ts";
@@ -16,8 +17,6 @@ import { parseNodePath, parseWirePath } from "../../protocol/resource/path.ts";
 import { parseScenarios } from "../../scenarios/engine/parse.ts";
 import { ScenarioError } from "../../scenarios/files/position.ts";
 
-/** How many cases each; `SKEP_FUZZ_RUNS` for longer. */
-const numRuns = Number(process.env.SKEP_FUZZ_RUNS ?? 1000);
 const words = [
   "null",
   "{",
@@ -56,7 +55,7 @@ describe("fuzzing", () => {
         fc.oneof(nearlyJson, fc.json(), fc.string()),
         (text) => tolerates(() => decodeMessage(text), MessageFormatError),
       ),
-      { numRuns },
+      fuzzing,
     );
   });
 
@@ -73,7 +72,7 @@ describe("fuzzing", () => {
         const expected = JSON.parse(JSON.stringify(m)) as Message;
         expect(decodeMessage(encodeMessage(m as Message))).toEqual(expected);
       }),
-      { numRuns },
+      fuzzing,
     );
   });
 
@@ -87,7 +86,7 @@ describe("fuzzing", () => {
         parseNodePath(text);
         parseWirePath(text);
       }),
-      { numRuns },
+      fuzzing,
     );
   });
 
@@ -102,7 +101,7 @@ describe("fuzzing", () => {
           ApiError,
         );
       }),
-      { numRuns },
+      fuzzing,
     );
     expect(({} as Record<string, unknown>).polluted).toBeUndefined();
   });
@@ -115,7 +114,7 @@ describe("fuzzing", () => {
         tolerates(() => mergeTwins(device, { metadata: { name: "d" } }, { twin: { t: value } }), ReportError);
         referencesOf({ metadata: { name: "p" }, spec: value });
       }),
-      { numRuns },
+      fuzzing,
     );
   });
 
@@ -126,7 +125,7 @@ describe("fuzzing", () => {
           if (!(error instanceof CsrError)) throw error;
         });
       }),
-      { numRuns: Math.min(numRuns, 300) },
+      "interruptAfterTimeLimit" in fuzzing ? fuzzing : { numRuns: 300 },
     );
   });
 
@@ -149,7 +148,7 @@ describe("fuzzing", () => {
         fc.oneof(fc.array(line, { maxLength: 12 }).map((l) => l.join("\n")), fc.string()),
         (text) => tolerates(() => parseScenarios(text, "f", stepTable), ScenarioError),
       ),
-      { numRuns },
+      fuzzing,
     );
   });
 });

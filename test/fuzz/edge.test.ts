@@ -3,6 +3,7 @@ import { EventEmitter } from "node:events";
 import type { Socket } from "node:net";
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { fuzzing } from "../support/fuzz.ts";
 import { packetLimit } from "../../edge-sim/eventbus/packet-limit.ts";
 import { decodeDmi, encodeDmi } from "../../protocol/dmi/messages.ts";
 import type { Device, DeviceModel } from "../../protocol/apis/device.ts";
@@ -10,8 +11,6 @@ import { deviceMessage } from "../../protocol/dmi/device.ts";
 import type { Message } from "../../protocol/message/message.ts";
 import { twinsOf } from "../support/twins.ts";
 
-/** How many cases each; `SKEP_FUZZ_RUNS` for longer. */
-const numRuns = Number(process.env.SKEP_FUZZ_RUNS ?? 1000);
 const id = "default/d";
 
 const name = fc.constantFrom("t", "u", "__proto__", "constructor", "a b", "");
@@ -66,7 +65,7 @@ test("whatever mappers publish, an edge answers in JSON or not at all, and its r
       const again = twinsOf("edge-0", { store });
       expect(again.twin.devices()).toEqual([id]);
     }),
-    { numRuns },
+    fuzzing,
   );
 });
 
@@ -97,7 +96,7 @@ test.each([false, true])("whatever the cloud sends to the twin (v1.1: %s), it is
       }
       for (const known of devices.all()) expect(devices.stateOf(known)).toBeDefined();
     }),
-    { numRuns },
+    fuzzing,
   );
 });
 
@@ -139,7 +138,7 @@ test("whatever a Device or a model holds, a mapper makes of it what it can, and 
       }
       mapper.stop();
     }),
-    { numRuns },
+    fuzzing,
   );
 });
 
@@ -156,7 +155,7 @@ test("bytes that are no DMI message are refused with an error", () => {
         }
       },
     ),
-    { numRuns },
+    fuzzing,
   );
 });
 
@@ -189,6 +188,6 @@ test("packets pass the limit however they are cut into pieces, as long as none i
         expect(socket.destroyed).toBe(lengths.some((length) => length > limit));
       },
     ),
-    { numRuns },
+    fuzzing,
   );
 });

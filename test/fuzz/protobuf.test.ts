@@ -2,12 +2,11 @@
 // typed error, and nothing else happens.
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { fuzzing } from "../support/fuzz.ts";
 import { decodeProtobuf, openEnvelope, ProtobufError } from "../../cloud/apiserver/types/protobuf-read.ts";
 import { encodeEnvelope } from "../../cloud/apiserver/types/protobuf-write.ts";
 import { typeNameOf } from "../../cloud/apiserver/types/table.ts";
 
-/** How many cases each; `SKEP_FUZZ_RUNS` for longer. */
-const numRuns = Number(process.env.SKEP_FUZZ_RUNS ?? 1000);
 const typeOf = (group: string, version: string, kind: string) => typeNameOf(group, version, kind) as string;
 
 const text = fc.string({ maxLength: 20 });
@@ -62,7 +61,7 @@ test("what is encoded is decoded as it was", () => {
       expect([apiVersion, kind]).toEqual(["v1", "Pod"]);
       expect(bare(decodeProtobuf(typeOf("", "v1", "Pod"), raw))).toEqual(bare(JSON.parse(JSON.stringify(object))));
     }),
-    { numRuns },
+    fuzzing,
   );
 });
 
@@ -93,7 +92,7 @@ test("bytes that are broken anywhere give an object or a ProtobufError, in littl
         }
       },
     ),
-    { numRuns },
+    fuzzing,
   );
 });
 
@@ -106,6 +105,6 @@ test("random bytes, too", () => {
         expect(error).toBeInstanceOf(ProtobufError);
       }
     }),
-    { numRuns },
+    fuzzing,
   );
 });

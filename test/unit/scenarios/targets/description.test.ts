@@ -66,6 +66,7 @@ describe("a skep.yaml", () => {
       /^skep\.yaml:2:52: the timers of a real edgecore can't be divided/,
     ],
     ["", /describes no target/],
+    ["skep", /must be object, found "skep"/],
     ["skep: 1\n---\nskep: 1\n", /one YAML document/],
   ])("%j is refused with its place", (text, message) => {
     expect(() => parseTargets(text, "skep.yaml")).toThrow(message);

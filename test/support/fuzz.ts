@@ -1,0 +1,11 @@
+// How long each fuzzer goes on: a number of cases, or with `SKEP_FUZZ_MS` a time.
+import { vi } from "vitest";
+
+const ms = Number(process.env.SKEP_FUZZ_MS ?? 0);
+
+/** Parameters of `fc.assert`. `SKEP_FUZZ_RUNS` says another number of cases than a thousand. */
+export const fuzzing = ms > 0
+  ? { numRuns: Number.MAX_SAFE_INTEGER, interruptAfterTimeLimit: ms }
+  : { numRuns: Number(process.env.SKEP_FUZZ_RUNS ?? 1000) };
+
+if (ms > 0) vi.setConfig({ testTimeout: 2 * ms + 60_000 });
