@@ -17,11 +17,12 @@ export interface TargetFlags extends HubFlags {
   readonly timeScale?: number;
   readonly bind: string;
   readonly port?: number;
+  readonly messages?: number;
 }
 
 /** The target that is meant. Rejects with UsageError, TargetError or ScenarioError. */
 export async function chosenTarget(flags: TargetFlags, logger: Logger): Promise<Target> {
-  const { allowExec, bind, port, takeOver, timeScale } = flags;
+  const { allowExec, bind, messages, port, takeOver, timeScale } = flags;
   const described = await describedBy(flags);
   const { cloudcore = { runs: "here" } } = described;
   const isGo = cloudcore.runs === "go" || cloudcore.runs === "container" && !cloudcore.isOurs;
@@ -34,6 +35,7 @@ export async function chosenTarget(flags: TargetFlags, logger: Logger): Promise<
     bind,
     ...(timeScale === undefined ? {} : { timeScale }),
     ...(port === undefined ? {} : { port }),
+    ...(messages === undefined ? {} : { hopBytes: messages }),
     takeOver: takeOver === true,
     without: [...described.without ?? [], ...(allowExec ? [] : ["exec" as const])],
   });

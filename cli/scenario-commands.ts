@@ -1,7 +1,7 @@
 // The commands about scenarios: run them, compare targets, look at targets, read and write scenarios. Each is loaded only when it is called.
 import type { Command } from "commander";
 import { finish } from "./finish.ts";
-import { duration, integer, names, part, withFlags } from "./flags.ts";
+import { bytes, duration, integer, names, part, withFlags } from "./flags.ts";
 import type { InitFlags } from "./init.ts";
 import type { MatrixFlags } from "./matrix.ts";
 import type { RunFlags } from "./run.ts";
@@ -33,6 +33,11 @@ export function scenarioCommands(program: Command): void {
   ])
     .option("--shard <i/n>", "of n parts of the scenarios the i-th, for n jobs of a CI server", part)
     .option("--last-failed", "only those that failed in the last run, by its reports")
+    .option(
+      "--messages <size>",
+      "memory for the messages of each scenario, such as 512MiB: where more come, invariants about messages can't be judged (64MiB)",
+      bytes,
+    )
     .option("--repeat <n>", "run them n times, and say how often each has held", integer(1, 10_000))
     .option("--timeout <time>", "the longest time of each scenario, instead of its own", duration)
     .option("--watch", "run again what a saved file touches, until Ctrl-C; scenarios in code are loaded once")

@@ -28,6 +28,8 @@ export interface LocalOptions {
   readonly bind: string;
   /** The first of a block of ports: API, hub, enrolment. Without it, or 0, each environment has a free block. */
   readonly port?: number;
+  /** Bytes for the messages of each scenario. Default: `limits.hopBytes`. */
+  readonly hopBytes?: number;
   /** A cluster instead of the embedded API, and the context in it that is meant. */
   readonly kubeconfig?: string;
   readonly context?: string;

@@ -68,7 +68,7 @@ async function openEnvironment(
   await using cleanup = new AsyncDisposableStack();
   const clock = new TimerWheel();
   const random = new Random(seed);
-  const hops = new HopRing(limits.hopBytes);
+  const hops = new HopRing(options.hopBytes ?? limits.hopBytes);
   const { logger } = options;
 
   let began = performance.now();
