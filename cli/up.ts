@@ -151,6 +151,11 @@ export async function upCommand(flags: UpFlags): Promise<number> {
         async startCloudcore() {
           core ??= await startCore();
         },
+        disturbApiserver(fault) {
+          if (api === undefined) throw new StepFailure("this API server is not ours to disturb");
+          if (fault === undefined) api.faults.heal();
+          else api.faults.add(fault);
+        },
         async restartApiserver() {
           if (api === undefined) throw new StepFailure("this API server is not ours to restart");
           await api.restart();

@@ -15,6 +15,7 @@ import { allowAll, type Attributes, type Authorizer, forbiddenText, rbac } from 
 import { authenticate, impersonationOf, PlainError } from "./access/authenticator.ts";
 import { bootstrapRoles } from "./access/bootstrap-roles.ts";
 import { ServiceAccountTokens } from "./access/tokens.ts";
+import { ApiFaults } from "./http/faults.ts";
 import { failure, plainText, send } from "./http/answer.ts";
 import { errorMediaOf } from "./http/negotiate.ts";
 import { decodeWord, resourcePath } from "./http/path.ts";
@@ -88,6 +89,8 @@ export class ApiServer {
   readonly #watches = { open: new Set<() => void>(), most: limits.apiWatches };
   readonly #turns = new Turns();
   /** What kube-apiserver says about its flow control, which clients only log. */
+  /** What goes wrong on purpose. */
+  readonly faults: ApiFaults;
   readonly #flow = { schema: randomUUID(), level: randomUUID() };
   #server: https.Server;
 
@@ -97,6 +100,7 @@ export class ApiServer {
     this.resources = parts.resources;
     this.#server = server;
     this.port = port;
+    this.faults = new ApiFaults(options.clock, options.random.stream("faults"));
     this.access = { url, ca: parts.tls.ca, token: parts.token };
   }
 
@@ -186,6 +190,8 @@ export class ApiServer {
         // Clients of one user are told apart by their programs.
         await this.#turns.take(`${user.name} ${request.headers["user-agent"] ?? ""}`);
       }
+      const isWatch = url.searchParams.get("watch") === "true" || url.searchParams.get("watch") === "1";
+      const isLost = !isHealth && await this.faults.before(request, response, path?.plural ?? "", isWatch);
       const { clock } = this.#options;
       const reviews = {
         authorizer: this.#parts.authorizer,
@@ -207,7 +213,8 @@ export class ApiServer {
         watches: this.#watches,
         warnings,
       });
-      if (answer !== undefined) await send(request, response, answer);
+      if (isLost) response.destroy();
+      else if (answer !== undefined) await send(request, response, answer);
     } catch (error) {
       await this.#fail(request, response, error, warnings);
     }

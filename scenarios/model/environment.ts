@@ -2,6 +2,7 @@
 import type { HopRing } from "../../base/hop/ring.ts";
 import type { Logger } from "../../base/log/logger.ts";
 import type { Clock } from "../../base/time/clock.ts";
+import type { ApiFault } from "../../cloud/apiserver/http/faults.ts";
 import type { Inspector } from "../../cloud/inspector.ts";
 import type { KubeClient } from "../../cloud/kube/client.ts";
 import type { Capability } from "./capabilities.ts";
@@ -64,6 +65,8 @@ export interface Environment {
   /** SIGSTOP, or SIGCONT, for a cloudcore with a process of its own. */
   freezeCloudcore(isFrozen: boolean, replica?: number): void;
   restartApiserver(): Promise<void>;
+  /** Makes the API server fail for all but the scenario itself, in addition to how it does already; without a fault all is well again. */
+  disturbApiserver(fault?: ApiFault): void;
   /** An edge that comes later: it may come with another edge's certificate. */
   join(name: string, options: JoinOptions): Promise<void>;
   /** Path of cloudcore's socket for the CSI driver, where it has one that can be reached from here. */

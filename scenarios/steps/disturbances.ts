@@ -1,4 +1,5 @@
 // Steps that disturb: edges that stop and come, links that break, parts that are restarted.
+import type { ApiFault } from "../../cloud/apiserver/http/faults.ts";
 import type { Link } from "../../base/link/link.ts";
 import { sleep } from "../../base/time/clock.ts";
 import { edgeNamed } from "../checks/place.ts";
@@ -105,6 +106,62 @@ function linksOf({ environment: { fleet } }: StepContext, { cohort, edge: name =
   if (edges.length === 0) throw new StepFailure(`fault: there is no cohort "${cohort}"`);
   return edges.map(({ link }) => link);
 }
+
+/** What the step takes. */
+export interface ApiserverArgs {
+  readonly answer?: ApiFault["answer"];
+  readonly loseAnswers?: boolean;
+  readonly latency?: string;
+  readonly dropWatches?: string;
+  readonly share?: number;
+  readonly resources?: readonly string[];
+  readonly heal?: true;
+  readonly for?: string;
+  readonly wait?: boolean;
+}
+
+export const apiserverStep = {
+  name: "apiserver",
+  summary:
+    "Makes the API server fail for cloudcore and all others but the scenario itself, for a time or until it is healed.",
+  schema: {
+    type: "object",
+    additionalProperties: false,
+    properties: {
+      answer: { enum: [409, 410, 429, 500, 503], description: "what requests are refused with" },
+      loseAnswers: { type: "boolean", description: "writes are done, and the connection ends without an answer" },
+      latency: { ...schemas.duration, description: "before each request is carried out" },
+      dropWatches: {
+        ...schemas.duration,
+        description: "watches end so long after they have begun; those that are open, from now",
+      },
+      share: { type: "number", minimum: 0, maximum: 1, description: "of the requests, at random. Default: 1" },
+      resources: {
+        type: "array",
+        items: { type: "string" },
+        description: "as in paths: pods, objectsyncs. Default: all",
+      },
+      heal: { const: true },
+      for: { ...schemas.duration, description: "it is well again after this" },
+      wait: { type: "boolean", description: "whether the step ends only with the fault. Default: false" },
+    },
+    anyOf: ["answer", "loseAnswers", "latency", "dropWatches", "heal"].map((kind) => ({ required: [kind] })),
+  },
+  needs: () => ["apiserver-faults"],
+  async run({ background, environment, signal }: StepContext, args: ApiserverArgs) {
+    const { dropWatches, for: length, heal, latency, wait, ...words } = args;
+    if (heal) return environment.disturbApiserver();
+    environment.disturbApiserver({
+      ...words as Omit<ApiFault, "latency" | "dropWatches">,
+      ...(latency === undefined ? {} : { latency: milliseconds(latency) }),
+      ...(dropWatches === undefined ? {} : { dropWatches: milliseconds(dropWatches) }),
+    });
+    if (length === undefined) return;
+    const over = sleep(environment.clock, milliseconds(length), signal).then(() => environment.disturbApiserver());
+    if (wait) await over;
+    else background(over);
+  },
+} as const satisfies StepKind;
 
 /** What the step takes. */
 export interface RestartArgs {

@@ -1,7 +1,7 @@
 // All steps there are, by name.
 import { askStep, volumeStep } from "./asks.ts";
 import { assertStep } from "./assert.ts";
-import { edgeStep, faultStep, restartStep } from "./disturbances.ts";
+import { apiserverStep, edgeStep, faultStep, restartStep } from "./disturbances.ts";
 import { reportStep, setStep } from "./devices.ts";
 import { alwaysStep, expectStep, neverStep } from "./expectations.ts";
 import { parallelStep, repeatStep, runStep, waitStep } from "./flow.ts";
@@ -53,6 +53,8 @@ export const stepKinds = {
   edge: edgeStep,
   /** Makes an edge's link bad, for a time or until it is healed. */
   fault: faultStep,
+  /** Makes the API server fail for cloudcore and all others but the scenario itself, for a time or until it is healed. */
+  apiserver: apiserverStep,
   /** Stops a part of the cloud and starts it again. */
   restart: restartStep,
   /** Lets time pass. */

@@ -7,12 +7,19 @@ import { reasonOf } from "../../base/log/logger.ts";
 import type { StepContext } from "../model/context.ts";
 import type { Environment } from "../model/environment.ts";
 import { StepFailure } from "../model/step-failure.ts";
-import { edgeStep, faultStep, restartStep } from "../steps/disturbances.ts";
+import { apiserverStep, edgeStep, faultStep, restartStep } from "../steps/disturbances.ts";
 import { reportStep, setStep } from "../steps/devices.ts";
 import type { StepKind } from "../model/step-kind.ts";
 
 /** The steps that are actions. */
-const steps = { fault: faultStep, edge: edgeStep, restart: restartStep, report: reportStep, set: setStep } as const;
+const steps = {
+  fault: faultStep,
+  apiserver: apiserverStep,
+  edge: edgeStep,
+  restart: restartStep,
+  report: reportStep,
+  set: setStep,
+} as const;
 
 /** What actions need of an environment. */
 export type ActionEnvironment = Pick<
@@ -24,6 +31,7 @@ export type ActionEnvironment = Pick<
   | "startCloudcore"
   | "freezeCloudcore"
   | "restartApiserver"
+  | "disturbApiserver"
   | "join"
 >;
 
@@ -83,6 +91,7 @@ export class EdgeActions extends Actions {
       startCloudcore: refuse,
       freezeCloudcore: () => void refuse().catch(() => {}),
       restartApiserver: refuse,
+      disturbApiserver: () => void refuse().catch(() => {}),
       join: refuse,
     }, signal);
   }

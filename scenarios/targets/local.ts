@@ -4,6 +4,7 @@ import { Random } from "../../base/random/random.ts";
 import type { Clock } from "../../base/time/clock.ts";
 import { TimerWheel } from "../../base/time/timer-wheel.ts";
 import { ApiServer } from "../../cloud/apiserver/apiserver.ts";
+import { SPARED_AGENT } from "../../cloud/apiserver/http/faults.ts";
 import { KubeClient } from "../../cloud/kube/client.ts";
 import { Informer, type InformerDeps } from "../../cloud/kube/informer.ts";
 import { tokenKubeConfig } from "../../cloud/kube/kubeconfig.ts";
@@ -84,7 +85,7 @@ async function openEnvironment(
   const apiTook = took();
 
   const access = () => standing?.kubeconfig() ?? tokenKubeConfig((own as ApiServer).access);
-  const kube = new KubeClient(access());
+  const kube = new KubeClient(access(), undefined, { "user-agent": SPARED_AGENT });
   cleanup.defer(() => kube.close());
   const isShared = standing !== undefined;
   const suffix = isShared ? options.suffix?.() ?? newSuffix() : "";
@@ -261,6 +262,13 @@ async function openEnvironment(
         throw new StepFailure("this API server is not ours to restart: say needs: [apiserver-restart]");
       }
       await api.restart();
+    },
+    disturbApiserver(fault) {
+      if (own === undefined) {
+        throw new StepFailure("this API server is not ours to disturb: say needs: [apiserver-faults]");
+      }
+      if (fault === undefined) own.faults.heal();
+      else own.faults.add(fault);
     },
     async join(name, how) {
       await kept?.refuseForeign({ resource: resources.nodes, name: how.node ?? name });

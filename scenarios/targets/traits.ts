@@ -49,7 +49,7 @@ export function traitsOf(options: LocalOptions): {
   const isOurs = cloudcore.runs === "here" || cloudcore.runs === "process" ||
     cloudcore.runs === "container" && cloudcore.isOurs;
   const lacking = new Set<Capability>([
-    ...(isCluster ? ["apiserver-restart" as const, "legacy-edges" as const] : []),
+    ...(isCluster ? ["apiserver-restart" as const, "apiserver-faults" as const, "legacy-edges" as const] : []),
     ...lackingWith[cloudcore.runs],
     ...(quicProblem() === undefined ? [] : ["quic" as const]),
     // Edges that come with certificates of ours don't enrol.
