@@ -124,6 +124,7 @@ export class MetaManager {
     const object = message.content as KubeObject | null;
     const isObject = typeof object === "object" && object !== null && typeof object.metadata === "object";
     if (!isObject) return this.#refuse(message, "insert or update meta failed, the content is no object");
+    if (store.isFull) return this.#refuse(message, "insert or update meta failed, database or disk is full");
     store.put(path, object);
     this.#stored(message, "put", object);
     const { operation, source = "" } = message.route;
@@ -152,6 +153,7 @@ export class MetaManager {
     const path = message.route.resource ?? "";
     const { store } = this.#deps;
     const stored = store.get(path);
+    if (store.isFull) return this.#refuse(message, "delete meta failed, database or disk is full");
     const given = message.content as KubeObject | null;
     const uid = textAt(given, "metadata", "uid");
     const type = path.split("/")[1];

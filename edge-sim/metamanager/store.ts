@@ -10,6 +10,8 @@ export class EdgeStore {
   readonly #objects: Map<string, KubeObject>;
   readonly #node: string;
   readonly #rows: StoreRows | undefined;
+  /** The disk is full: what the cloud sends can be neither stored nor deleted. */
+  isFull = false;
 
   constructor(node = "", rows?: StoreRows) {
     this.#node = node;

@@ -16,6 +16,8 @@ export interface EdgeArgs {
   readonly start?: string;
   readonly restart?: string;
   readonly join?: string;
+  readonly full?: string;
+  readonly free?: string;
   readonly store?: "keep" | "forget";
   readonly certificateOf?: string;
   readonly token?: string;
@@ -25,7 +27,7 @@ export interface EdgeArgs {
 
 export const edgeStep = {
   name: "edge",
-  summary: "An edge stops, starts, restarts (with or without its store), or a new one joins.",
+  summary: "An edge stops, starts, restarts (with or without its store), or a new one joins; or its disk is full.",
   schema: {
     type: "object",
     additionalProperties: false,
@@ -34,6 +36,11 @@ export const edgeStep = {
       start: { type: "string" },
       restart: { type: "string" },
       join: { type: "string", description: "a name that is not there yet" },
+      full: {
+        type: "string",
+        description: "its disk is full: what the cloud sends it can't be stored, nor acknowledged",
+      },
+      free: { type: "string", description: "its disk has room again" },
       store: {
         enum: ["keep", "forget"],
         description: "whether what the edge had stored outlives the stop. Default: keep",
@@ -46,7 +53,7 @@ export const edgeStep = {
         description: "with stop: it ends as edgecore on SIGTERM, not as at a power failure",
       },
     },
-    oneOf: [{ required: ["stop"] }, { required: ["start"] }, { required: ["restart"] }, { required: ["join"] }],
+    oneOf: ["stop", "start", "restart", "join", "full", "free"].map((what) => ({ required: [what] })),
   },
   needs: () => ["edge-control"],
   async run(context: StepContext, args: EdgeArgs) {
@@ -60,8 +67,12 @@ export const edgeStep = {
       });
       return;
     }
-    const name = args.stop ?? args.start ?? args.restart ?? "";
+    const name = args.stop ?? args.start ?? args.restart ?? args.full ?? args.free ?? "";
     const edge = edgeNamed(fleet.get(name), name, fleet.edges());
+    if (args.full !== undefined || args.free !== undefined) {
+      edge.store.isFull = args.full !== undefined;
+      return;
+    }
     if (args.start === undefined) {
       await edge.stop({ forget: args.store === "forget", farewell: args.farewell === true });
     }

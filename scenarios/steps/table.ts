@@ -49,7 +49,7 @@ export const stepKinds = {
   http: httpStep,
   /** Runs a command on this machine, in the scenario's folder, and checks its exit code and output. Only with --allow-exec; NAMESPACE and a KUBECONFIG of the target are in its environment. */
   exec: execStep,
-  /** An edge stops, starts, restarts (with or without its store), or a new one joins. */
+  /** An edge stops, starts, restarts (with or without its store), or a new one joins; or its disk is full. */
   edge: edgeStep,
   /** Makes an edge's link bad, for a time or until it is healed. */
   fault: faultStep,
