@@ -34,6 +34,9 @@ export interface OperationDeps {
 /** Operations under way at once; beyond it the target doesn't keep up, and more would only take memory. */
 const MAX_UNDER_WAY = 20_000;
 
+/** How often another pod is drawn whose edge could ask. */
+const ASKER_TRIES = 20;
+
 type Hops = { readonly name: string; readonly at: number }[];
 
 export class Operations {
@@ -323,13 +326,24 @@ export class Operations {
   }
 
   async #query(due: number): Promise<void> {
-    const { prepared: { configmaps, edges, namespace }, random, recorder } = this.#deps;
-    const [config] = configmaps;
+    const { prepared: { namespace }, recorder } = this.#deps;
     const id = this.#serial;
-    const edge = edges[random.integer(0, edges.length - 1)] as string;
-    this.#batch.push({ kind: "query", at: due, edge, id, path: `${namespace}/configmap/${config?.name ?? ""}` });
+    const { configmaps, edge } = this.#asker();
+    this.#batch.push({ kind: "query", at: due, edge, id, path: `${namespace}/configmap/${configmaps.at(-1) ?? ""}` });
     // Edges time it themselves; here it is only waited for.
     if (await this.#waits.for(`query ${id}`) === "lost") recorder.count("lost", 1, recorder.judges(due));
+  }
+
+  /** A pod whose edge asks for what the pod uses: no edge may ask for anything else, where the cloudcore checks that. */
+  #asker(): Prepared["standing"][number] {
+    const { prepared: { standing }, random } = this.#deps;
+    const one = () => standing[random.integer(0, standing.length - 1)] as Prepared["standing"][number];
+    let found = one();
+    // One that is being made again is nobody's for a moment.
+    for (let tries = 0; tries < ASKER_TRIES && (this.#busy.has(found.name) || found.configmaps.length === 0); tries++) {
+      found = one();
+    }
+    return found;
   }
 
   #device(): LoadDevice {

@@ -128,13 +128,13 @@ function Faults({ node, about }) {
       <${Action} label="half-open" danger step=${{ fault: { edge: node, halfOpen: "down" } }} />
       <div class="with">
         <label>fault <select value=${kind} onChange=${(event) => choose(event.target.value)}>
-          ${Object.keys(faults).map((name) => html`<option key=${name}>${name}</option>`)}
+          ${Object.keys(faults).map((name) => html`<option key=${name} value=${name}>${name}</option>`)}
         </select></label>
         <label>${faults[kind].unit} <input value=${value} onInput=${(event) =>
           setValue(event.target.value)} size="6" /></label>
         ${faults[kind].hasDirection &&
           html`<label>direction <select value=${direction} onChange=${(event) => setDirection(event.target.value)}>
-          ${["both", "up", "down"].map((name) => html`<option key=${name}>${name}</option>`)}
+          ${["both", "up", "down"].map((name) => html`<option key=${name} value=${name}>${name}</option>`)}
         </select></label>`}
         ${faults[kind].hasFilter && html`<label>where <input value=${where} onInput=${(event) =>
           setWhere(event.target.value)} size="24" placeholder='kind == "pod"' /></label>`}

@@ -52,7 +52,7 @@ function bench(mix: readonly Mix[], refusal?: Error) {
       edges: ["e-0"],
       devices: [{ edge: "e-0", name: "d", reported: "reading", isText: true, desired: "target", desiredAt: 1 }],
       configmaps: [{ name: "c", users: 2 }],
-      standing: [{ name: "s", edge: "e-0", configmaps: [] }],
+      standing: [{ name: "s", edge: "e-0", configmaps: ["c"] }],
     },
     run: "r",
     mix,
