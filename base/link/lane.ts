@@ -57,7 +57,7 @@ const PIECE_MS = 50;
 interface Waiting<T> {
   readonly message: T;
   /** Unix milliseconds at which it arrives. */
-  readonly due: number;
+  due: number;
   /** How much of it has been delivered. */
   from: number;
 }
@@ -90,6 +90,8 @@ export class Lane<T extends { readonly length: number }> implements LinkLane<T> 
   /** When the link has carried all that was pushed so far. */
   #lineFree = 0;
   #isHeld = false;
+  /** Something waits, or has waited, for a rate. */
+  #isNarrow = false;
 
   constructor({ clock, ends, look, passing, random, way }: LaneDeps<T>) {
     this.#way = way;
@@ -117,7 +119,15 @@ export class Lane<T extends { readonly length: number }> implements LinkLane<T> 
   }
 
   wake(): void {
-    if (this.#late !== undefined && this.#look().faults.length === 0) this.#release();
+    const { faults, quality: { bandwidth, slowReader, slowWriter } } = this.#look();
+    if (this.#late !== undefined && faults.length === 0) this.#release();
+    // What waited for a narrow line need not wait any longer.
+    if (this.#isNarrow && (bandwidth ?? slowReader ?? slowWriter) === undefined) {
+      const now = this.#clock.now();
+      for (const each of this.#waiting) each.due = Math.min(each.due, now);
+      this.#lastDue = this.#lineFree = now;
+      this.#isNarrow = false;
+    }
     this.#pump();
   }
 
@@ -172,6 +182,7 @@ export class Lane<T extends { readonly length: number }> implements LinkLane<T> 
     const now = this.#clock.now();
     const rate = Math.min(bandwidth ?? Infinity, slowReader ?? Infinity, slowWriter ?? Infinity);
     if (this.#waiting.length >= MAX_WAITING) return this.#ends.overflow();
+    if (rate !== Infinity) this.#isNarrow = true;
     if (rate !== Infinity) this.#lineFree = Math.max(now, this.#lineFree) + message.length / rate * 1000;
     const arrives = (rate === Infinity ? now : this.#lineFree) + delayOf(quality, this.#random);
     const due = this.#lastDue = Math.max(this.#lastDue, arrives);
@@ -203,7 +214,7 @@ export class Lane<T extends { readonly length: number }> implements LinkLane<T> 
     const wait = next.due - now;
     this.#timer = this.#clock.after(isInPieces ? Math.min(PIECE_MS, wait) : wait, () => {
       this.#timer = undefined;
-      if (isInPieces) this.#piece(next, slowWriter);
+      if (isInPieces && !this.#look().isStuck) this.#piece(next, slowWriter);
       this.#pump();
     });
   }

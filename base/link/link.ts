@@ -51,6 +51,8 @@ export class Link {
   #swallow = { up: false, down: false };
   #faults: { up: MessageFault[]; down: MessageFault[] } = { up: [], down: [] };
   #natTimeout: number | undefined;
+  /** Since when connections are forgotten. */
+  #natSince = 0;
   readonly #connections = new Set<LinkedConnection>();
   readonly #lanes = new Set<LinkLane<never>>();
   #healed = Promise.withResolvers<void>();
@@ -112,6 +114,7 @@ export class Link {
   /** A connection on which nothing has passed for so many milliseconds vanishes: both ends keep it, nothing comes through. */
   forgetIdle(ms: number): void {
     this.#natTimeout = ms;
+    this.#natSince = this.#clock.now();
   }
 
   /** Restores the link. Messages that a half-open connection has dropped stay lost. Its quality stays as it is. */
@@ -253,7 +256,9 @@ export class Link {
   /** A message is about to pass. */
   #pass(mapping: Mapping): void {
     const now = this.#clock.now();
-    if (this.#natTimeout !== undefined && now - mapping.last > this.#natTimeout) mapping.isForgotten = true;
+    if (this.#natTimeout !== undefined && now - Math.max(mapping.last, this.#natSince) > this.#natTimeout) {
+      mapping.isForgotten = true;
+    }
     mapping.last = now;
   }
 

@@ -42,8 +42,9 @@ export function dialWebSocket(options: DialOptions): Promise<MessageSocket> {
   const socket = new WebSocket(
     options.url,
     {
-      // TLS over a socket of our own: only that can be reset. Deno's can't.
-      ...("Deno" in globalThis ? {} : {
+      // TLS over a socket of our own: only that can be reset. Deno's can't; and with a name that has several addresses the socket may
+      // take another one on its way, of which the TLS over it would not know.
+      ...("Deno" in globalThis || isIP(new URL(options.url).hostname.replace(/^\[|\]$/g, "")) === 0 ? {} : {
         createConnection(to: ConnectionOptions & TcpNetConnectOpts) {
           raw = connect({ ...to, path: undefined } as TcpNetConnectOpts);
           const servername = to.servername || (isIP(to.host ?? "") === 0 ? to.host ?? "" : "");

@@ -88,9 +88,9 @@ export class ApiServer {
   readonly #parts: Parts;
   readonly #watches = { open: new Set<() => void>(), most: limits.apiWatches };
   readonly #turns = new Turns();
-  /** What kube-apiserver says about its flow control, which clients only log. */
   /** What goes wrong on purpose. */
   readonly faults: ApiFaults;
+  /** What kube-apiserver says about its flow control, which clients only log. */
   readonly #flow = { schema: randomUUID(), level: randomUUID() };
   #server: https.Server;
 

@@ -37,6 +37,9 @@ export class Leader {
   /** Until when it is ours, Unix milliseconds. */
   #until = 0;
   #timer: Timer | undefined;
+  #isTrying = false;
+  #isStopped = false;
+  #isForbidden = false;
   #trying: Promise<void> = Promise.resolve();
 
   constructor(deps: LeaderDeps) {
@@ -50,13 +53,20 @@ export class Leader {
 
   start(): void {
     const { clock, timings } = this.#deps;
-    this.#trying = this.#try();
-    this.#timer = every(clock, timings.retry, () => void (this.#trying = this.#try()));
+    const next = () => {
+      // One try at a time: a slow API must not have them overtake each other.
+      if (this.#isTrying) return;
+      this.#isTrying = true;
+      this.#trying = this.#try().finally(() => this.#isTrying = false);
+    };
+    next();
+    this.#timer = every(clock, timings.retry, next);
   }
 
   /** Gives the Lease back, so that another need not wait for its end. */
   async stop(): Promise<void> {
     this.#timer?.cancel();
+    this.#isStopped = true;
     const givenBack = async () => {
       await this.#trying;
       if (!this.isLeader) return;
@@ -72,15 +82,20 @@ export class Leader {
 
   async #try(): Promise<void> {
     const { clock, elected, logger, timings } = this.#deps;
-    const wasLeader = this.isLeader;
     const began = clock.now();
     try {
       if (!await this.#takes()) return;
+      const wasLeader = this.isLeader;
       this.#until = began + timings.lease;
-      if (!wasLeader) elected();
+      if (!wasLeader && !this.#isStopped) elected();
     } catch (error) {
       // Another was faster, or the API is away: the next try finds out.
-      if (!hasCode(error, 409)) logger.debug("the lease of the leader can't be had", { error: reasonOf(error) });
+      if (hasCode(error, 403) && !this.#isForbidden) {
+        this.#isForbidden = true;
+        logger.warn("leases may not be written: records of Nodes that are gone stay. Said once", {
+          error: reasonOf(error),
+        });
+      } else if (!hasCode(error, 409)) logger.debug("the lease of the leader can't be had", { error: reasonOf(error) });
     }
   }
 

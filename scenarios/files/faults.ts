@@ -113,12 +113,13 @@ export function putFault(
   const put = putOf(links, words, direction);
   put();
   if (words.flap !== undefined) {
-    const rhythm = new AbortController();
     for (const link of links) {
+      const rhythm = new AbortController();
       rhythms.get(link)?.abort();
       rhythms.set(link, rhythm);
+      const again = putOf([link], words, direction);
+      void flap(link, words.flap, again, direction, clock, AbortSignal.any([signal, rhythm.signal]));
     }
-    void flap(links, words.flap, put, direction, clock, AbortSignal.any([signal, rhythm.signal]));
   }
   return words.for === undefined ? undefined : sleep(clock, milliseconds(words.for), signal).then(heal);
 }
@@ -151,7 +152,7 @@ function putOf(links: readonly Link[], words: FaultWords, direction: Direction):
 }
 
 async function flap(
-  links: readonly Link[],
+  link: Link,
   { bad, good }: NonNullable<FaultWords["flap"]>,
   put: () => void,
   direction: Direction,
@@ -161,10 +162,8 @@ async function flap(
   try {
     for (;;) {
       await sleep(clock, milliseconds(bad), signal);
-      for (const link of links) {
-        link.heal();
-        link.setQuality(direction, {});
-      }
+      link.heal();
+      link.setQuality(direction, {});
       await sleep(clock, milliseconds(good), signal);
       put();
     }

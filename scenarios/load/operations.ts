@@ -44,6 +44,8 @@ export class Operations {
   readonly #waits: Waits;
   readonly #versions = new Versions();
   readonly #mix: Map<OperationKind, Mix>;
+  /** Standing pods that use configmaps. */
+  #askers: Prepared["standing"] | undefined;
   /** Names of standing pods that are being made again. */
   readonly #busy = new Set<string>();
   /** By device: the times of its reports, and the desired values, that have not been seen, oldest first. */
@@ -337,12 +339,12 @@ export class Operations {
   /** A pod whose edge asks for what the pod uses: no edge may ask for anything else, where the cloudcore checks that. */
   #asker(): Prepared["standing"][number] {
     const { prepared: { standing }, random } = this.#deps;
-    const one = () => standing[random.integer(0, standing.length - 1)] as Prepared["standing"][number];
+    const able = this.#askers ??= standing.filter(({ configmaps }) => configmaps.length > 0);
+    if (able.length === 0) throw new Error("no edge has a pod that uses a configmap");
+    const one = () => able[random.integer(0, able.length - 1)] as Prepared["standing"][number];
     let found = one();
     // One that is being made again is nobody's for a moment.
-    for (let tries = 0; tries < ASKER_TRIES && (this.#busy.has(found.name) || found.configmaps.length === 0); tries++) {
-      found = one();
-    }
+    for (let tries = 0; tries < ASKER_TRIES && this.#busy.has(found.name); tries++) found = one();
     return found;
   }
 

@@ -201,11 +201,15 @@ export function launchProgram(
         resolve(`it ended with ${code ?? how}${output === "" ? "" : `: ${lastLines(output)}`}`);
       })
     );
+    let isFrozen = false;
     return {
       ended,
-      freeze: (isFrozen) => void child.kill(isFrozen ? "SIGSTOP" : "SIGCONT"),
+      freeze(now) {
+        isFrozen = now;
+        child.kill(now ? "SIGSTOP" : "SIGCONT");
+      },
       async end(how) {
-        child.kill("SIGCONT");
+        if (isFrozen) child.kill("SIGCONT");
         child.kill(how);
         await ended;
       },

@@ -263,6 +263,11 @@ describe("authorisation on", () => {
     );
     await isAnswered(edge, "patch", "default/event/of-pod", patchOf("of-pod", own));
     await until("its own is patched", async () => (await cloud.kube.get(ref("of-pod"))).reason === "patched");
+    await isAnswered(edge, "patch", "default/event/of-pod", {
+      event: eventOf("of-pod", own),
+      patchData: '{"involvedObject":{"name":"pod-theirs"}}',
+    });
+    expect((await cloud.kube.get(ref("of-pod"))).involvedObject).toMatchObject({ name: "pod-mine" });
     for (const name of ["foreign-pod", "foreign-node", "foreign-kind"]) {
       expect(await cloud.kube.find(ref(name)), name).toBeUndefined();
     }

@@ -1,7 +1,7 @@
 // An API server that fails on purpose: it refuses, is late, ends watches, or does what it was asked and doesn't say so.
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Random } from "../../../base/random/random.ts";
-import { type Clock, sleep } from "../../../base/time/clock.ts";
+import { type Clock, sleep, type Timer } from "../../../base/time/clock.ts";
 import { ApiError } from "../status.ts";
 
 /** The statuses that it can refuse with, and their reasons. */
@@ -37,6 +37,8 @@ export class ApiFaults {
   readonly #random: Random;
   #faults: readonly ApiFault[] = [];
   readonly #watches = new Set<ServerResponse>();
+  /** Ends of watches that are to come. */
+  readonly #ends = new Set<Timer>();
 
   constructor(clock: Clock, random: Random) {
     this.#clock = clock;
@@ -54,6 +56,8 @@ export class ApiFaults {
   /** All is well again. */
   heal(): void {
     this.#faults = [];
+    for (const timer of this.#ends) timer.cancel();
+    this.#ends.clear();
   }
 
   /** Before a request is carried out. Throws ApiError for one that is refused; true where its answer is to be lost. */
@@ -80,6 +84,10 @@ export class ApiFaults {
 
   #endLater(response: ServerResponse, ms: number): void {
     const timer = this.#clock.after(ms, () => response.destroy());
-    response.once("close", () => timer.cancel());
+    this.#ends.add(timer);
+    response.once("close", () => {
+      timer.cancel();
+      this.#ends.delete(timer);
+    });
   }
 }

@@ -1,6 +1,7 @@
 // What a node may ask for: the rules of Kubernetes' Node authoriser, and of its NodeRestriction where the authoriser alone would
 // let one node write for another (KubeEdge v1.23 `cloud/pkg/cloudhub/authorization`).
 import { at, type KubeObject, listAt, textAt } from "../../../protocol/apis/kube-object.ts";
+import { parseJson } from "../../../protocol/json.ts";
 import { referencesOf } from "../../../protocol/apis/pod.ts";
 import { contentJson, type Message } from "../../../protocol/message/message.ts";
 import { operations, resourceTypes } from "../../../protocol/message/names.ts";
@@ -121,6 +122,17 @@ const ownRequest: Rule = async (look, { node, operation, path, message }) => {
   }
 };
 
+/** Whether a patch of an event touches what it is about, or can't be read. */
+function changesSubject(content: unknown): boolean {
+  try {
+    const changes = parseJson(String(at(content, "patchData")));
+    return typeof changes !== "object" || changes === null || Array.isArray(changes) ||
+      Object.keys(changes).some((key) => key.toLowerCase() === "involvedobject");
+  } catch {
+    return true;
+  }
+}
+
 /** Events are about the node itself or a pod of its own; one that is there stays about what it was about. */
 const ownEvent: Rule = async (look, { node, message, operation, path }) => {
   const content = objectIn(message);
@@ -135,6 +147,9 @@ const ownEvent: Rule = async (look, { node, message, operation, path }) => {
   const written = textAt(event, "metadata", "name") || path.name;
   const namespace = textAt(event, "metadata", "namespace") || "default";
   const present = operation === insert ? undefined : await look.get(resources.events, namespace, written);
+  if (operation === patch && changesSubject(content)) {
+    return "a patch of an event can't make it one about something else";
+  }
   const isAllowed = operation === insert || present !== undefined && await isOwn(present);
   if (isAllowed && (await isOwn(event) || operation === patch)) return undefined;
   return "the event is not about it or a pod that is bound to it";

@@ -231,6 +231,27 @@ describe("a link", () => {
     expect(fate(7)).not.toEqual(fate(8));
   });
 
+  test("what waited for a narrow line goes on when the line is wide again", () => {
+    const { clock, link, raw, socket } = linked();
+    link.setQuality("up", { bandwidth: 1 });
+    for (let i = 0; i < 5; i++) socket.send("x".repeat(100));
+    clock.advance(1000);
+    expect(raw.sent).toEqual([]);
+    link.setQuality("up", {});
+    expect(raw.sent).toHaveLength(5);
+    socket.send("next");
+    expect(raw.sent).toHaveLength(6);
+    expect(clock.pending).toBe(0);
+  });
+
+  test("a NAT forgets from when it begins to, however long a connection was idle before", () => {
+    const { clock, link, raw, socket } = linked();
+    clock.advance(60_000);
+    link.forgetIdle(1000);
+    socket.send("in time");
+    expect(raw.sent).toEqual(["in time"]);
+  });
+
   test("says in words what is wrong with it", () => {
     const { link } = linked();
     link.setQuality("down", { latency: 50, jitter: 5, distribution: "normal", bandwidth: 64 * 1024 });
