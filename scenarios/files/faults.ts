@@ -105,8 +105,7 @@ export function putFault(
     for (const link of links) {
       rhythms.get(link)?.abort();
       rhythms.delete(link);
-      link.heal();
-      link.setQuality(direction, {});
+      restore(link, direction);
     }
   };
   if (words.heal) return void heal();
@@ -151,6 +150,12 @@ function putOf(links: readonly Link[], words: FaultWords, direction: Direction):
   };
 }
 
+/** The link is as good as any, in that direction. */
+function restore(link: Link, direction: Direction): void {
+  link.heal();
+  link.setQuality(direction, {});
+}
+
 async function flap(
   link: Link,
   { bad, good }: NonNullable<FaultWords["flap"]>,
@@ -162,8 +167,7 @@ async function flap(
   try {
     for (;;) {
       await sleep(clock, milliseconds(bad), signal);
-      link.heal();
-      link.setQuality(direction, {});
+      restore(link, direction);
       await sleep(clock, milliseconds(good), signal);
       put();
     }

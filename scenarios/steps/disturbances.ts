@@ -105,11 +105,15 @@ export const faultStep = {
   needs: () => ["link-faults"],
   async run(context: StepContext, args: FaultArgs) {
     const over = putFault(linksOf(context, args), args, context.environment.clock, context.signal);
-    if (over === undefined) return;
-    if (args.wait) await over;
-    else context.background(over);
+    if (over !== undefined) await waitedFor(over, args.wait === true, context);
   },
 } as const satisfies StepKind;
+
+/** A step ends with its work, or leaves it to go on in the background. */
+async function waitedFor(work: Promise<void>, isWaited: boolean, { background }: StepContext): Promise<void> {
+  if (isWaited) await work;
+  else background(work);
+}
 
 function linksOf({ environment: { fleet } }: StepContext, { cohort, edge: name = "" }: FaultArgs): Link[] {
   if (cohort === undefined) return [edgeNamed(fleet.get(name), name, fleet.edges()).link];
@@ -159,7 +163,8 @@ export const apiserverStep = {
     anyOf: ["answer", "loseAnswers", "latency", "dropWatches", "heal"].map((kind) => ({ required: [kind] })),
   },
   needs: () => ["apiserver-faults"],
-  async run({ background, environment, signal }: StepContext, args: ApiserverArgs) {
+  async run(context: StepContext, args: ApiserverArgs) {
+    const { environment, signal } = context;
     const { dropWatches, for: length, heal, latency, wait, ...words } = args;
     if (heal) return environment.disturbApiserver();
     environment.disturbApiserver({
@@ -169,8 +174,7 @@ export const apiserverStep = {
     });
     if (length === undefined) return;
     const over = sleep(environment.clock, milliseconds(length), signal).then(() => environment.disturbApiserver());
-    if (wait) await over;
-    else background(over);
+    await waitedFor(over, wait === true, context);
   },
 } as const satisfies StepKind;
 
@@ -237,16 +241,13 @@ export const restartStep = {
       const thawed = sleep(environment.clock, milliseconds(frozen), signal).catch(() => {}).then(() =>
         environment.freezeCloudcore(false, replica)
       );
-      if (wait) await thawed;
-      else context.background(thawed);
-      return;
+      return await waitedFor(thawed, wait, context);
     }
     await environment.stopCloudcore(kill, replica);
     // It comes back also when the scenario has failed meanwhile, then at once: the next step of `finally` needs it.
     const back = sleep(environment.clock, milliseconds(down), signal).catch(() => {}).then(() =>
       environment.startCloudcore(replica)
     );
-    if (wait) await back;
-    else context.background(back);
+    await waitedFor(back, wait, context);
   },
 } as const satisfies StepKind;

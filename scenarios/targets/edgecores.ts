@@ -8,9 +8,9 @@ import { type Clock, sleep } from "../../base/time/clock.ts";
 import type { KubeClient } from "../../cloud/kube/client.ts";
 import { resources } from "../../cloud/kube/resource.ts";
 import type { HubAddress } from "../../edge-sim/edgehub/hub-address.ts";
-import { listAt, textAt } from "../../protocol/apis/kube-object.ts";
 import { defaultProjectId } from "../../protocol/message/names.ts";
 import type { EdgecoreChoice } from "./local-options.ts";
+import { isReady } from "./existing-nodes.ts";
 import { holdBlock } from "./ports.ts";
 import { launchProgram, type Running } from "./foreign-cloud.ts";
 
@@ -64,11 +64,7 @@ export async function startEdgecores(options: EdgecoreOptions, cleanup: AsyncDis
   const deadline = clock.now() + within;
   for (;;) {
     const found = await Promise.all(names.map((name) => kube.find({ resource: resources.nodes, name })));
-    const late = names.filter((_, i) =>
-      !listAt(found[i], "status", "conditions").some((condition) =>
-        textAt(condition, "type") === "Ready" && textAt(condition, "status") === "True"
-      )
-    );
+    const late = names.filter((_, i) => !isReady(found[i]));
     if (late.length === 0) return;
     const dead = [...ends][0];
     if (dead !== undefined) throw new EdgecoreError(`${choice.edgecore} as ${dead[0]} ended`, { details: [dead[1]] });

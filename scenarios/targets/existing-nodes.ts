@@ -2,12 +2,19 @@
 import type { KubeClient } from "../../cloud/kube/client.ts";
 import { resources } from "../../cloud/kube/resource.ts";
 import { edgeName } from "../../edge-sim/fleet/fleet.ts";
-import { listAt, textAt } from "../../protocol/apis/kube-object.ts";
+import { type KubeObject, listAt, textAt } from "../../protocol/apis/kube-object.ts";
 import type { Scenario } from "../model/scenario.ts";
 import { LackingError } from "../model/target.ts";
 
 /** By the scenario's name of an edge, such as `gw-0`: the Node. */
 export type NodeNames = ReadonlyMap<string, string>;
+
+/** Whether a Node is Ready; false where there is none. */
+export function isReady(node: KubeObject | undefined): boolean {
+  return listAt(node, "status", "conditions").some((condition) =>
+    textAt(condition, "type") === "Ready" && textAt(condition, "status") === "True"
+  );
+}
 
 /** Chooses a Node that is Ready for each edge of a scenario, none twice. Rejects with LackingError where there are too few. */
 export async function chooseNodes(
@@ -25,11 +32,7 @@ export async function chooseNodes(
       );
     }
     const { items } = await kube.list(resources.nodes, { labelSelector });
-    const ready = items.filter((node) =>
-      listAt(node, "status", "conditions").some((condition) =>
-        textAt(condition, "type") === "Ready" && textAt(condition, "status") === "True"
-      )
-    ).map(({ metadata }) => metadata.name).filter((name) => !taken.has(name)).sort();
+    const ready = items.filter(isReady).map(({ metadata }) => metadata.name).filter((name) => !taken.has(name)).sort();
     if (ready.length < count) {
       throw new LackingError(
         `the cohort ${cohort} needs ${count} Nodes with ${labelSelector}; ${ready.length} are free and Ready`,

@@ -9,9 +9,6 @@ import { holdBlock } from "./ports.ts";
 const HUB = 1;
 const ENROLMENT = 2;
 
-/** Why a cloudcore can't be frozen. */
-export const noProcess = "a cloudcore is frozen that has a process of its own: say cloudcore: { process: true }";
-
 /** Makes one that listens at `port` + 1 and + 2. */
 export type MakeCloud = (port: number) => Promise<Cloud>;
 
@@ -41,12 +38,11 @@ export async function replicatedCloud(
   return {
     start: async (replica) => void await Promise.all(chosen(replica).map((cloud) => cloud.start())),
     stop: async (kill, replica) => void await Promise.all(chosen(replica).map((cloud) => cloud.stop(kill))),
-    freeze(isFrozen, replica) {
-      for (const cloud of chosen(replica)) {
-        if (cloud.freeze === undefined) throw new StepFailure(noProcess);
-        cloud.freeze(isFrozen);
-      }
-    },
+    ...(first.freeze === undefined ? {} : {
+      freeze(isFrozen: boolean, replica?: number) {
+        for (const cloud of chosen(replica)) cloud.freeze?.(isFrozen);
+      },
+    }),
     async address(kube) {
       return { ...await first.address(kube), websocketPort: port + HUB, httpsPort: port + ENROLMENT };
     },

@@ -2,7 +2,7 @@
 import { stepTable } from "../../scenarios/steps/table.ts";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { fuzzing } from "../support/fuzz.ts";
+import { fuzzing, tolerates } from "../support/fuzz.ts";
 import { applyJsonPatch } from "../../cloud/apiserver/patch/json-patch.ts";
 import { applyMergePatch } from "../../protocol/apis/merge-patch.ts";
 import { applyStrategicPatch } from "../../cloud/apiserver/patch/strategic.ts";
@@ -38,15 +38,6 @@ const words = [
 const nearlyJson = fc.array(fc.oneof(fc.constantFrom(...words), fc.string({ maxLength: 5 })), { maxLength: 40 }).map((
   parts,
 ) => parts.join(""));
-
-/** Runs it; an error of one of the types is fine, any other is a finding. */
-function tolerates(run: () => unknown, ...types: (new (...args: never[]) => Error)[]): void {
-  try {
-    run();
-  } catch (error) {
-    if (!types.some((type) => error instanceof type)) throw error;
-  }
-}
 
 describe("fuzzing", () => {
   test("decoding a message gives a message or says why not", () => {

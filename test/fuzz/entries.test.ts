@@ -20,19 +20,10 @@ import { parseProfiles } from "../../scenarios/load/parse.ts";
 import { readRecording, RecordingError } from "../../scenarios/recording/format.ts";
 import { parseTargets } from "../../scenarios/targets/description.ts";
 import { frameBytes, messageBytes } from "../support/frame-bytes.ts";
-import { fuzzing } from "../support/fuzz.ts";
+import { fuzzing, tolerates } from "../support/fuzz.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "skep-fuzz-"));
 afterAll(() => rmSync(folder, { recursive: true }));
-
-/** Runs it; an error of one of the types is fine, any other is a finding. */
-function tolerates(run: () => unknown, ...types: (new (...args: never[]) => Error)[]): void {
-  try {
-    run();
-  } catch (error) {
-    if (!types.some((type) => error instanceof type)) throw error;
-  }
-}
 
 const pieces = (words: readonly string[]) =>
   fc.array(fc.oneof({ weight: 4, arbitrary: fc.constantFrom(...words) }, fc.string({ maxLength: 6 })), {
