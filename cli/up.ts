@@ -153,8 +153,9 @@ export async function upCommand(flags: UpFlags): Promise<number> {
         },
         disturbApiserver(fault) {
           if (api === undefined) throw new StepFailure("this API server is not ours to disturb");
-          if (fault === undefined) api.faults.heal();
-          else api.faults.add(fault);
+          if (fault !== undefined) return api.faults.add(fault);
+          api.faults.heal();
+          return () => {};
         },
         async restartApiserver() {
           if (api === undefined) throw new StepFailure("this API server is not ours to restart");

@@ -7,6 +7,8 @@ export interface Piece {
   /** The first piece of a unit: of a message with all its fragments and the control frames between them, or of one control frame. */
   readonly isStart: boolean;
   readonly isEnd: boolean;
+  /** Bytes of a message's payload, masked or not; false for heads and what control frames carry. */
+  readonly isText: boolean;
   /** With the end of a text or binary message: its payload; undefined where it was too long to keep, or compressed. */
   readonly payload?: Buffer;
 }
@@ -62,7 +64,7 @@ export class FrameReader {
           break;
         }
         const frame = this.#begin(bytes.subarray(0, length), bytes);
-        const piece = this.#piece(bytes.subarray(0, length), frame.left === 0 && this.#endsUnit(frame));
+        const piece = this.#piece(bytes.subarray(0, length), frame.left === 0 && this.#endsUnit(frame), false);
         bytes = bytes.subarray(length);
         if (frame.left === 0) this.#endFrame(frame);
         yield piece;
@@ -73,7 +75,7 @@ export class FrameReader {
       this.#keep(frame, part);
       frame.left -= part.length;
       frame.seen += part.length;
-      const piece = this.#piece(part, frame.left === 0 && this.#endsUnit(frame));
+      const piece = this.#piece(part, frame.left === 0 && this.#endsUnit(frame), frame.opcode < 8);
       bytes = bytes.subarray(part.length);
       if (frame.left === 0) this.#endFrame(frame);
       yield piece;
@@ -129,14 +131,14 @@ export class FrameReader {
     return opcode >= 8 ? !this.#isInMessage : isFinal;
   }
 
-  #piece(bytes: Buffer, isEnd: boolean): Piece {
+  #piece(bytes: Buffer, isEnd: boolean, isText: boolean): Piece {
     const isStart = this.#isStart;
     this.#isStart = isEnd;
     const isMessage = isEnd && this.#isInMessage;
     const payload = isMessage && this.#isReadable ? Buffer.concat(this.#payload) : undefined;
     const at = this.#at;
     this.#at += bytes.length;
-    return { at, bytes, isStart, isEnd, ...(payload === undefined ? {} : { payload }) };
+    return { at, bytes, isStart, isEnd, isText, ...(payload === undefined ? {} : { payload }) };
   }
 
   #endFrame({ isFinal, opcode }: Frame): void {

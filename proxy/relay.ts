@@ -29,12 +29,22 @@ interface Unit {
   readonly bytes: Buffer;
   readonly payload: Buffer | undefined;
   readonly length: number;
+  /** Where the text of its last frame that has any stands. */
+  readonly text: Span;
 }
+
+interface Span {
+  readonly from: number;
+  readonly to: number;
+}
+
+const NO_TEXT: Span = { from: 0, to: 0 };
+
+/** Why a side isn't read: as long as there is one reason, it stays so. */
+type PauseReason = "the head" | "the link" | "the receiver";
 
 /** Bytes that may wait for one side before the other is not read: a slow side slows its peer. */
 const BUFFERED = 1024 * 1024;
-/** Bytes that the last frame of a message has at least, unless it is empty. */
-const MIN_FRAME = 16;
 const HEAD_END = Buffer.from("\r\n\r\n");
 
 /** Relays between an edge and its cloud until either ends. */
@@ -60,8 +70,8 @@ export function relay(edge: Duplex, cloud: Duplex, watch: RelayWatch): void {
       const link = watch.request(head);
       if (link?.isBlackHole === true) {
         // Nobody answers it; it may come again when the link is healed.
-        edge.pause();
-        return void link.healed().then(() => end("a fault has cut the link"));
+        up.pause("the head");
+        return void link.whenUp().then(() => end("a fault has cut the link"));
       }
       if (link === undefined || !link.isUp) return end("a fault has cut the link");
       const forgetCut = link.connected({ close: () => end("a fault has cut the link") });
@@ -73,7 +83,7 @@ export function relay(edge: Duplex, cloud: Duplex, watch: RelayWatch): void {
       up.through(link, lanes.up);
       down.through(link, lanes.down);
       // What comes after it is understood when the cloud has agreed to it.
-      if (/^upgrade:\s*websocket/im.test(head)) edge.pause();
+      if (/^upgrade:\s*websocket/im.test(head)) up.pause("the head");
       else heads.down.isOver = true;
     }
     up.copy(bytes);
@@ -85,15 +95,20 @@ export function relay(edge: Duplex, cloud: Duplex, watch: RelayWatch): void {
     const { bytes, head, rest } = found;
     if (head !== undefined) {
       up.isFrames = down.isFrames = /^HTTP\/1\.1 101 /.test(head);
-      edge.resume();
+      up.resume("the head");
     }
     down.copy(bytes);
     down.frames(rest);
   });
-  for (const [from, to, who] of [[edge, cloud, "the edge"], [cloud, edge, "the cloudcore"]] as const) {
-    from.on("end", () => to.end());
-    from.on("error", (error: Error) => end(`${who}'s connection broke: ${error.message}`));
-    from.on("close", () => end(`${who} closed the connection`));
+  for (const [from, to, way, who] of [[edge, cloud, up, "the edge"], [cloud, edge, down, "the cloudcore"]] as const) {
+    let isBroken = false;
+    from.on("end", () => way.whenDelivered(() => to.end()));
+    from.on("error", (error: Error) => {
+      isBroken = true;
+      end(`${who}'s connection broke: ${error.message}`);
+    });
+    // What it has sent before it closed still arrives, as late as the link has it.
+    from.on("close", () => isBroken || way.whenDelivered(() => end(`${who} closed the connection`)));
   }
 }
 
@@ -112,6 +127,12 @@ class Direction {
   #came = 0;
   #copied = 0;
   #link: Link | undefined;
+  /** Where the last text of the held unit stands in it. */
+  #text: Span = NO_TEXT;
+  #heldBytes = 0;
+  readonly #pauses = new Set<PauseReason>();
+  /** What is to be done when nothing waits any more. */
+  #afterwards: (() => void)[] = [];
   isFrames = false;
 
   constructor(way: Way, from: Duplex, to: Duplex, watch: RelayWatch, end: (reason: string) => void) {
@@ -128,6 +149,30 @@ class Direction {
     this.#lane = lane;
   }
 
+  /** Its sender is not read until every reason to pause is gone. */
+  pause(reason: PauseReason): void {
+    this.#pauses.add(reason);
+    this.#from.pause();
+  }
+
+  resume(reason: PauseReason): void {
+    if (this.#pauses.delete(reason) && this.#pauses.size === 0) this.#from.resume();
+  }
+
+  /** Does it when all that has come is delivered: at once where nothing waits. */
+  whenDelivered(run: () => void): void {
+    this.#afterwards.push(run);
+    this.#looked();
+  }
+
+  #looked(): void {
+    if (this.#afterwards.length === 0 || this.#lane?.isEmpty() === false) return;
+    if (this.#link?.isBlackHole === true) return void this.#link.whenUp().then(() => this.#looked());
+    const afterwards = this.#afterwards;
+    this.#afterwards = [];
+    for (const run of afterwards) run();
+  }
+
   /** Where the link's messages go. */
   ends(): LaneEnds<Unit> {
     const watch = this.#watch;
@@ -135,20 +180,22 @@ class Direction {
       deliver: ({ bytes, payload }) => {
         this.copy(bytes);
         if (payload !== undefined) watch.message(this.#way, payload, false);
+        this.#looked();
       },
       deliverPart: ({ bytes, payload }, from, to) => {
         this.copy(bytes.subarray(from, to));
-        if (to === bytes.length && payload !== undefined) watch.message(this.#way, payload, false);
+        if (to < bytes.length) return;
+        if (payload !== undefined) watch.message(this.#way, payload, false);
+        this.#looked();
       },
       overflow: () => this.#end("too many messages wait for a fault on the link"),
       swallowed: ({ payload }) => payload !== undefined && watch.message(this.#way, payload, true),
       hold: (isHeld) => {
-        if (isHeld) this.#from.pause();
-        else if (this.#to.writableLength <= BUFFERED) this.#from.resume();
+        if (isHeld) this.pause("the link");
+        else this.resume("the link");
       },
       describe: ({ payload }) => payload === undefined ? undefined : watch.describe(this.#way, payload),
-      // Of control frames nothing is changed: the last bytes of a message are its text, masked or not.
-      corrupt: (unit, random) => unit.payload === undefined ? unit : corrupted(unit, unit.payload, random),
+      corrupt: corrupted,
       altered: ({ payload }, way, how) => payload !== undefined && watch.altered(way, payload, how),
     };
   }
@@ -157,9 +204,9 @@ class Direction {
   copy(bytes: Buffer): void {
     if (bytes.length === 0 || this.#to.destroyed) return;
     this.#to.write(bytes);
-    if (this.#to.writableLength <= BUFFERED) return;
-    this.#from.pause();
-    this.#to.once("drain", () => this.#from.resume());
+    if (this.#to.writableLength <= BUFFERED || this.#pauses.has("the receiver")) return;
+    this.pause("the receiver");
+    this.#to.once("drain", () => this.resume("the receiver"));
   }
 
   /** Bytes after the head. */
@@ -189,9 +236,13 @@ class Direction {
     return this.#link?.isClean(this.#way) !== false && (this.#lane?.isEmpty() ?? true);
   }
 
-  #take({ at, bytes, isEnd, isStart, payload }: Piece): void {
+  #take({ at, bytes, isEnd, isStart, isText, payload }: Piece): void {
     // Of a unit whose first byte has gone on already, the rest goes on, too.
-    if (isStart && at >= this.#copied && !this.#isClean) this.#held = [];
+    if (isStart && at >= this.#copied && !this.#isClean) {
+      this.#held = [];
+      this.#heldBytes = 0;
+      this.#text = NO_TEXT;
+    }
     if (this.#held === undefined) {
       const left = at + bytes.length - Math.max(at, this.#copied);
       if (left > 0) {
@@ -202,18 +253,24 @@ class Direction {
       return;
     }
     this.#held.push(bytes);
+    const began = this.#heldBytes;
+    this.#heldBytes += bytes.length;
+    // Pieces of one frame make one span, however they came.
+    if (isText) this.#text = { from: this.#text.to === began ? this.#text.from : began, to: this.#heldBytes };
     this.#copied = at + bytes.length;
     if (!isEnd) return;
     const whole = Buffer.concat(this.#held);
     this.#held = undefined;
-    this.#lane?.push({ bytes: whole, payload, length: whole.length });
+    this.#lane?.push({ bytes: whole, payload, length: whole.length, text: this.#text });
   }
 }
 
-/** The unit with one byte of its message changed. A message in several frames keeps their heads: it is its last frame's end that changes. */
-function corrupted(unit: Unit, payload: Buffer, random: Random): Unit {
+/** The unit with one byte of its text changed: the heads of frames stay, so that its length does. */
+function corrupted(unit: Unit, random: Random): Unit {
+  const { payload, text: { from, to } } = unit;
+  if (payload === undefined || from === to) return unit;
   const bytes = Buffer.from(unit.bytes);
-  const at = bytes.length - 1 - random.integer(0, Math.min(payload.length, MIN_FRAME) - 1);
+  const at = random.integer(from, to - 1);
   bytes[at] = (bytes[at] as number) ^ random.integer(1, 127);
   return { ...unit, bytes };
 }

@@ -46,6 +46,21 @@ export interface MessageFault {
 export const cuts = ["both", "clean", "reset", "blackHole"] as const;
 export type Cut = typeof cuts[number];
 
+/** One fault of a link, which lasts until it is taken away. */
+export interface LinkFault {
+  /** Of quality and messages. Default: both. */
+  readonly direction?: Direction;
+  readonly quality?: LinkQuality;
+  readonly messages?: MessageFault;
+  readonly cut?: Cut;
+  /** Messages of that direction vanish; neither end notices. */
+  readonly halfOpen?: Direction;
+  /** A connection on which nothing has passed for so many milliseconds vanishes: both ends keep it, nothing comes through. */
+  readonly natTimeout?: number;
+  /** It comes and goes: milliseconds. */
+  readonly flap?: { readonly bad: number; readonly good: number };
+}
+
 const KB = 1024;
 
 /** A quality in words, one each. */

@@ -56,7 +56,7 @@ const PIECE_MS = 50;
 
 interface Waiting<T> {
   readonly message: T;
-  /** Unix milliseconds at which it arrives. */
+  /** Monotonic milliseconds at which it arrives. */
   due: number;
   /** How much of it has been delivered. */
   from: number;
@@ -123,7 +123,7 @@ export class Lane<T extends { readonly length: number }> implements LinkLane<T> 
     if (this.#late !== undefined && faults.length === 0) this.#release();
     // What waited for a narrow line need not wait any longer.
     if (this.#isNarrow && (bandwidth ?? slowReader ?? slowWriter) === undefined) {
-      const now = this.#clock.now();
+      const now = this.#clock.monotonic();
       for (const each of this.#waiting) each.due = Math.min(each.due, now);
       this.#lastDue = this.#lineFree = now;
       this.#isNarrow = false;
@@ -179,7 +179,7 @@ export class Lane<T extends { readonly length: number }> implements LinkLane<T> 
   #queue(message: T): void {
     const { isStuck, quality } = this.#look();
     const { bandwidth, slowReader, slowWriter } = quality;
-    const now = this.#clock.now();
+    const now = this.#clock.monotonic();
     const rate = Math.min(bandwidth ?? Infinity, slowReader ?? Infinity, slowWriter ?? Infinity);
     if (this.#waiting.length >= MAX_WAITING) return this.#ends.overflow();
     if (rate !== Infinity) this.#isNarrow = true;
@@ -197,7 +197,7 @@ export class Lane<T extends { readonly length: number }> implements LinkLane<T> 
     this.#timer?.cancel();
     this.#timer = undefined;
     const { isStuck, quality: { slowReader, slowWriter } } = this.#look();
-    const now = this.#clock.now();
+    const now = this.#clock.monotonic();
     while (!isStuck) {
       const first = this.#waiting[0];
       if (first === undefined || first.due > now) break;
@@ -222,7 +222,7 @@ export class Lane<T extends { readonly length: number }> implements LinkLane<T> 
   /** As much of a message as a slow writer has written by now. */
   #piece(next: Waiting<T>, rate: number): void {
     const { length } = next.message;
-    const left = Math.ceil((next.due - this.#clock.now()) / 1000 * rate);
+    const left = Math.ceil((next.due - this.#clock.monotonic()) / 1000 * rate);
     const to = Math.min(length - 1, length - left);
     if (to <= next.from) return;
     this.#ends.deliverPart?.(next.message, next.from, to);

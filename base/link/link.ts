@@ -1,11 +1,12 @@
 // Simulates a bad network link between one edge and its cloud, per direction: slow, narrow, cut, half-open, or one that does things to messages.
 import type { HopRecord } from "../hop/hop.ts";
 import type { Random } from "../random/random.ts";
-import type { Clock } from "../time/clock.ts";
+import type { Clock, Timer } from "../time/clock.ts";
 import type { MessageSocket } from "../transport/message-socket.ts";
 import {
   type Cut,
   type Direction,
+  type LinkFault,
   type LinkQuality,
   type MessageFault,
   messageFaultWords,
@@ -14,7 +15,7 @@ import {
 } from "./faults.ts";
 import { type Alteration, Lane, type LaneEnds, type LinkLane } from "./lane.ts";
 
-export type { Cut, Direction, LinkQuality, MessageFault, Way } from "./faults.ts";
+export type { Cut, Direction, LinkFault, LinkQuality, MessageFault, Way } from "./faults.ts";
 export type { Alteration, LaneEnds, LinkLane } from "./lane.ts";
 
 /** What a cut ends: `reset` where it can be told from any other end. */
@@ -33,34 +34,53 @@ export interface LinkWatch {
 
 /** The mapping of one connection in a NAT on its way. */
 interface Mapping {
-  /** Unix milliseconds of the last message. */
+  /** Monotonic milliseconds of the last message. */
   last: number;
   isForgotten: boolean;
+}
+
+/** A fault that has been put on a link. */
+interface PutFault {
+  readonly fault: LinkFault;
+  /** False in the good times of one that comes and goes. */
+  isActing: boolean;
+  /** Monotonic milliseconds since when it acts. */
+  since: number;
+  rhythm?: Timer;
+}
+
+/** What all faults together make of one direction. */
+interface WayState {
+  readonly quality: LinkQuality;
+  readonly isSwallowed: boolean;
+  readonly messages: readonly MessageFault[];
 }
 
 /**
  * The link of one edge. It works on whole messages at the edge's socket:
  * a *cut* ends the TCP connection and refuses new ones until it is healed;
  * a *half-open* link stays connected and drops what is sent in that direction.
+ * Faults add up; of two that say the same the later one holds, and each ends by itself.
  */
 export class Link {
   readonly #clock: Clock;
   readonly #random: Random;
-  #quality: { up: LinkQuality; down: LinkQuality };
+  /** Its own quality, which no fault's end takes away. */
+  readonly #own: { up: LinkQuality; down: LinkQuality };
+  #put: PutFault[] = [];
+  #ways: Record<Way, WayState>;
   #cut: Cut | undefined;
-  #swallow = { up: false, down: false };
-  #faults: { up: MessageFault[]; down: MessageFault[] } = { up: [], down: [] };
-  #natTimeout: number | undefined;
-  /** Since when connections are forgotten. */
-  #natSince = 0;
+  /** The shortest of them, and since when. */
+  #nat: { readonly timeout: number; readonly since: number } | undefined;
   readonly #connections = new Set<LinkedConnection>();
   readonly #lanes = new Set<LinkLane<never>>();
-  #healed = Promise.withResolvers<void>();
+  #up = Promise.withResolvers<void>();
 
   constructor(clock: Clock, random: Random, quality: LinkQuality = {}) {
     this.#clock = clock;
     this.#random = random;
-    this.#quality = { up: quality, down: quality };
+    this.#own = { up: quality, down: quality };
+    this.#ways = { up: this.#wayState("up"), down: this.#wayState("down") };
   }
 
   /** False while the link is cut: a dial must fail. */
@@ -76,23 +96,63 @@ export class Link {
   /** What is wrong with it, in words; empty where nothing is. */
   get faults(): string[] {
     const cut = this.#cut === undefined ? [] : [this.#cut === "blackHole" ? "a black hole" : "cut"];
-    const nat = this.#natTimeout === undefined ? [] : [`connections forgotten after ${this.#natTimeout} ms idle`];
+    const nat = this.#nat === undefined ? [] : [`connections forgotten after ${this.#nat.timeout} ms idle`];
     const ways = waysOf("both").flatMap((way) => [
-      ...(this.#swallow[way] ? [`half-open ${way}`] : []),
-      ...this.#faults[way].flatMap((fault) => messageFaultWords(fault, way)),
-      ...qualityWords(this.#quality[way], way),
+      ...(this.#ways[way].isSwallowed ? [`half-open ${way}`] : []),
+      ...this.#ways[way].messages.flatMap((fault) => messageFaultWords(fault, way)),
+      ...qualityWords(this.#ways[way].quality, way),
     ]);
     return [...cut, ...nat, ...ways];
   }
 
+  /** The quality that the link has where no fault says otherwise. */
   setQuality(direction: Direction, quality: LinkQuality): void {
-    for (const way of waysOf(direction)) this.#quality[way] = quality;
-    this.#wake();
+    for (const way of waysOf(direction)) this.#own[way] = quality;
+    this.#changed();
   }
 
-  /** Cuts the present connection, and lets no other come to be until `heal`. Default: TCP's end, without a close frame. */
-  cut(how: Cut = "both"): void {
-    this.#cut = how;
+  /**
+   * Puts a fault on it; the returned function takes this one away again, once. A cut ends the present connections and lets no other come
+   * to be meanwhile. Messages that a half-open connection has dropped stay lost.
+   */
+  put(fault: LinkFault): () => void {
+    const put: PutFault = { fault, isActing: false, since: 0 };
+    this.#put.push(put);
+    this.#act(put);
+    return () => {
+      put.rhythm?.cancel();
+      this.#put = this.#put.filter((each) => each !== put);
+      this.#changed();
+    };
+  }
+
+  /** Takes all faults away. The link's own quality stays as it is. */
+  heal(): void {
+    for (const { rhythm } of this.#put) rhythm?.cancel();
+    this.#put = [];
+    this.#changed();
+  }
+
+  /** Settles when the link isn't cut, or is no more. */
+  whenUp(): Promise<void> {
+    return this.isUp ? Promise.resolve() : this.#up.promise;
+  }
+
+  #act(put: PutFault): void {
+    const { cut, flap } = put.fault;
+    put.isActing = true;
+    put.since = this.#clock.monotonic();
+    this.#changed();
+    if (cut !== undefined) this.#endConnections(cut);
+    if (flap === undefined) return;
+    put.rhythm = this.#clock.after(flap.bad, () => {
+      put.isActing = false;
+      this.#changed();
+      put.rhythm = this.#clock.after(flap.good, () => this.#act(put));
+    });
+  }
+
+  #endConnections(how: Cut): void {
     if (how === "blackHole") return;
     for (const connection of [...this.#connections]) {
       if (how === "clean") connection.close("the link was cut");
@@ -101,36 +161,32 @@ export class Link {
     }
   }
 
-  /** Drops all further messages in that direction; neither end notices. */
-  halfOpen(direction: Direction): void {
-    for (const way of waysOf(direction)) this.#swallow[way] = true;
+  /** What is wrong now follows from all that has been put. */
+  #changed(): void {
+    const wasUp = this.isUp;
+    const acting = this.#put.filter(({ isActing }) => isActing);
+    this.#cut = acting.findLast(({ fault }) => fault.cut !== undefined)?.fault.cut;
+    this.#nat = undefined;
+    for (const { fault: { natTimeout }, since } of acting) {
+      if (natTimeout === undefined || natTimeout >= (this.#nat?.timeout ?? Infinity)) continue;
+      this.#nat = { timeout: natTimeout, since };
+    }
+    const faults = acting.map(({ fault }) => fault);
+    this.#ways = { up: this.#wayState("up", faults), down: this.#wayState("down", faults) };
+    if (!wasUp && this.isUp) {
+      this.#up.resolve();
+      this.#up = Promise.withResolvers();
+    }
+    for (const lane of this.#lanes) lane.wake();
   }
 
-  /** Drops, duplicates, reorders or corrupts messages of that direction from now on, in addition to what others do. */
-  disturb(direction: Direction, fault: MessageFault): void {
-    for (const way of waysOf(direction)) this.#faults[way] = [...this.#faults[way], fault];
-  }
-
-  /** A connection on which nothing has passed for so many milliseconds vanishes: both ends keep it, nothing comes through. */
-  forgetIdle(ms: number): void {
-    this.#natTimeout = ms;
-    this.#natSince = this.#clock.now();
-  }
-
-  /** Restores the link. Messages that a half-open connection has dropped stay lost. Its quality stays as it is. */
-  heal(): void {
-    this.#cut = undefined;
-    this.#swallow = { up: false, down: false };
-    this.#faults = { up: [], down: [] };
-    this.#natTimeout = undefined;
-    this.#healed.resolve();
-    this.#healed = Promise.withResolvers();
-    this.#wake();
-  }
-
-  /** Settles with the next `heal`. */
-  healed(): Promise<void> {
-    return this.#healed.promise;
+  #wayState(way: Way, faults: readonly LinkFault[] = []): WayState {
+    const meant = faults.filter(({ direction = "both" }) => waysOf(direction).includes(way));
+    return {
+      quality: Object.assign({}, this.#own[way], ...meant.map(({ quality }) => quality)) as LinkQuality,
+      isSwallowed: faults.some(({ halfOpen }) => halfOpen !== undefined && waysOf(halfOpen).includes(way)),
+      messages: meant.flatMap(({ messages }) => messages ?? []),
+    };
   }
 
   /** The socket as seen through this link. The edge sends `up` through it and receives `down`. */
@@ -208,10 +264,11 @@ export class Link {
 
   /** Whether messages in that direction go on at once and untouched. */
   isClean(way: Way): boolean {
-    const { bandwidth, jitter = 0, latency = 0, slowReader, slowWriter } = this.#quality[way];
-    return !this.#swallow[way] && this.#faults[way].length === 0 && latency === 0 && jitter === 0 &&
+    const { isSwallowed, messages, quality } = this.#ways[way];
+    const { bandwidth, jitter = 0, latency = 0, slowReader, slowWriter } = quality;
+    return !isSwallowed && messages.length === 0 && latency === 0 && jitter === 0 &&
       bandwidth === undefined && slowReader === undefined && slowWriter === undefined &&
-      this.#natTimeout === undefined && !this.isBlackHole;
+      this.#nat === undefined && !this.isBlackHole;
   }
 
   /** Both directions of a connection. `end` when the connection has ended. */
@@ -235,12 +292,15 @@ export class Link {
     const lane = new Lane<T>({
       way,
       ends,
-      look: () => ({
-        quality: this.#quality[way],
-        isSwallowed: this.#swallow[way] || mapping.isForgotten,
-        isStuck: this.isBlackHole,
-        faults: this.#faults[way],
-      }),
+      look: () => {
+        const { isSwallowed, messages, quality } = this.#ways[way];
+        return {
+          quality,
+          isSwallowed: isSwallowed || mapping.isForgotten,
+          isStuck: this.isBlackHole,
+          faults: messages,
+        };
+      },
       passing: () => this.#pass(mapping),
       clock: this.#clock,
       random: this.#random,
@@ -250,13 +310,13 @@ export class Link {
   }
 
   #mapping(): Mapping {
-    return { last: this.#clock.now(), isForgotten: false };
+    return { last: this.#clock.monotonic(), isForgotten: false };
   }
 
   /** A message is about to pass. */
   #pass(mapping: Mapping): void {
-    const now = this.#clock.now();
-    if (this.#natTimeout !== undefined && now - Math.max(mapping.last, this.#natSince) > this.#natTimeout) {
+    const now = this.#clock.monotonic();
+    if (this.#nat !== undefined && now - Math.max(mapping.last, this.#nat.since) > this.#nat.timeout) {
       mapping.isForgotten = true;
     }
     mapping.last = now;
@@ -265,10 +325,6 @@ export class Link {
   #end(lane: LinkLane<never>): void {
     lane.stop();
     this.#lanes.delete(lane);
-  }
-
-  #wake(): void {
-    for (const lane of this.#lanes) lane.wake();
   }
 }
 

@@ -14,7 +14,7 @@ export class Limiter {
     this.#burst = burst;
     this.#refill = refill;
     this.#tokens = burst;
-    this.#at = clock.now();
+    this.#at = clock.monotonic();
   }
 
   /** Takes one, where there is one. */
@@ -31,10 +31,9 @@ export class Limiter {
     return Math.max(0, (1 - this.#tokens) * this.#refill);
   }
 
-  /** When the clock is set back, the number of tokens does not change. */
   #fill(): void {
-    const now = this.#clock.now();
-    this.#tokens = Math.min(this.#burst, this.#tokens + Math.max(0, now - this.#at) / this.#refill);
+    const now = this.#clock.monotonic();
+    this.#tokens = Math.min(this.#burst, this.#tokens + (now - this.#at) / this.#refill);
     this.#at = now;
   }
 }

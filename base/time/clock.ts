@@ -5,9 +5,12 @@ export interface Timer {
   cancel(): void;
 }
 
-/** Wall time and timers. `now()` is Unix time in milliseconds; delays are milliseconds. */
+/** Wall time, intervals and timers, in milliseconds. */
 export interface Clock {
+  /** Unix time: what is written down and compared with other machines. It may be set, forwards and back. */
   now(): number;
+  /** Since an arbitrary point, and never set: what waits and how long something took are measured with it. */
+  monotonic(): number;
   /** Runs `run` once, `ms` from now (a negative delay counts as 0). */
   after(ms: number, run: () => void): Timer;
 }

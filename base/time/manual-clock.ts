@@ -4,6 +4,8 @@ import type { Clock, Timer } from "./clock.ts";
 /** Starts at `start` (Unix milliseconds) and stands still until `advance` is called. */
 export class ManualClock implements Clock {
   #now: number;
+  /** How far it has been set forwards. */
+  #set = 0;
   #sequence = 0;
   readonly #timers = new Map<number, { due: number; run: () => void }>();
 
@@ -12,7 +14,16 @@ export class ManualClock implements Clock {
   }
 
   now(): number {
+    return this.#now + this.#set;
+  }
+
+  monotonic(): number {
     return this.#now;
+  }
+
+  /** Sets the time of day, as an administrator does: timers don't care. Negative: back. */
+  step(ms: number): void {
+    this.#set += ms;
   }
 
   get pending(): number {

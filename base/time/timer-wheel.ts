@@ -41,6 +41,10 @@ export class TimerWheel implements Clock {
     return Date.now();
   }
 
+  monotonic(): number {
+    return performance.now();
+  }
+
   /** How many timers are set: a gauge, and what a leak test looks at. */
   get pending(): number {
     return this.#pending;

@@ -172,6 +172,7 @@ export class ApiServer {
     const audit = request.headers["audit-id"];
     response.setHeader("audit-id", typeof audit === "string" && /^[\w-]{1,64}$/.test(audit) ? audit : randomUUID());
     const warnings: string[] = [];
+    let isLost = false;
     try {
       const url = new URL(request.url ?? "/", "https://server");
       const words = url.pathname.split("/").filter((word) => word !== "").map(decodeWord);
@@ -191,7 +192,7 @@ export class ApiServer {
         await this.#turns.take(`${user.name} ${request.headers["user-agent"] ?? ""}`);
       }
       const isWatch = url.searchParams.get("watch") === "true" || url.searchParams.get("watch") === "1";
-      const isLost = !isHealth && await this.faults.before(request, response, path?.plural ?? "", isWatch);
+      isLost = !isHealth && await this.faults.before(request, response, path?.plural ?? "", isWatch);
       const { clock } = this.#options;
       const reviews = {
         authorizer: this.#parts.authorizer,
@@ -216,7 +217,8 @@ export class ApiServer {
       if (isLost) response.destroy();
       else if (answer !== undefined) await send(request, response, answer);
     } catch (error) {
-      await this.#fail(request, response, error, warnings);
+      if (isLost) response.destroy();
+      else await this.#fail(request, response, error, warnings);
     }
   }
 

@@ -32,9 +32,9 @@ export interface LeaderDeps {
 export class Leader {
   readonly #deps: LeaderDeps;
   readonly #identity = `skep-${randomUUID()}`;
-  /** When the Lease was last seen to change, by our own clock: those of other machines may be wrong. */
+  /** When the Lease was last seen to change, in monotonic milliseconds: times of day may be wrong here, and at other machines. */
   #seen = { version: "", at: 0 };
-  /** Until when it is ours, Unix milliseconds. */
+  /** Until when it is ours, by the same clock. */
   #until = 0;
   #timer: Timer | undefined;
   #isTrying = false;
@@ -48,7 +48,7 @@ export class Leader {
 
   /** Whether this cloudcore is the one. */
   get isLeader(): boolean {
-    return this.#deps.clock.now() < this.#until;
+    return this.#deps.clock.monotonic() < this.#until;
   }
 
   start(): void {
@@ -82,7 +82,7 @@ export class Leader {
 
   async #try(): Promise<void> {
     const { clock, elected, logger, timings } = this.#deps;
-    const began = clock.now();
+    const began = clock.monotonic();
     try {
       if (!await this.#takes()) return;
       const wasLeader = this.isLeader;
@@ -108,9 +108,9 @@ export class Leader {
       return true;
     }
     const version = lease.metadata.resourceVersion ?? "";
-    if (this.#seen.version !== version) this.#seen = { version, at: clock.now() };
+    if (this.#seen.version !== version) this.#seen = { version, at: clock.monotonic() };
     const holder = textAt(lease, "spec", "holderIdentity");
-    const isOver = clock.now() - this.#seen.at > this.#deps.timings.lease;
+    const isOver = clock.monotonic() - this.#seen.at > this.#deps.timings.lease;
     if (holder !== "" && holder !== this.#identity && !isOver) return false;
     await this.#write({}, lease);
     return true;

@@ -80,7 +80,7 @@ export class TwinReports {
       lastTurn: turn,
       settledAfter: 0,
       isConfirmed: false,
-      sentAt: clock.now(),
+      sentAt: clock.monotonic(),
     };
     for (const each of overtaken) each.followers.add(added);
     for (const each of needless) {
@@ -160,7 +160,7 @@ export class TwinReports {
    */
   again(): void {
     const { clock, hub, timings } = this.#deps;
-    const now = clock.now();
+    const now = clock.monotonic();
     const repeated = new Set<Unconfirmed>();
     for (const unconfirmed of this.#unconfirmed) {
       // The wait for a confirmation begins when the message leaves.

@@ -241,7 +241,7 @@ export class EdgeHub {
     if (link.isUp) return;
     if (!link.isBlackHole) throw new DialError("the link is cut");
     const healed = new AbortController();
-    void link.healed().then(() => healed.abort());
+    void link.whenUp().then(() => healed.abort());
     const signal = AbortSignal.any([this.#stop.signal, healed.signal]);
     const isLate = await sleep(clock, HANDSHAKE_HEARTBEATS * timings.heartbeat, signal).then(() => true, () => false);
     if (isLate) throw new DialError("the link is a black hole: a dial has no answer");

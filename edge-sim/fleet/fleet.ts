@@ -54,6 +54,8 @@ export interface FleetOptions {
   readonly sourceAddresses?: readonly string[];
   readonly timings: EdgeTimings;
   readonly clock: Clock;
+  /** The clock of an edge, where edges have clocks of their own. Default: `clock`. */
+  readonly clockOf?: (name: string) => Clock;
   readonly random: Random;
   readonly logger: Logger;
   readonly tap?: Tap;
@@ -127,11 +129,11 @@ export class Fleet {
       }
     }
     const { clock } = this.#options;
-    const began = clock.now();
+    const began = clock.monotonic();
     let next = 0;
     const joiner = async () => {
       while (next < waiting.length) {
-        const due = rate === undefined ? 0 : began + next * 1000 / rate - clock.now();
+        const due = rate === undefined ? 0 : began + next * 1000 / rate - clock.monotonic();
         const edge = waiting[next++] as Edge;
         if (due > 0) await sleep(clock, due, this.#stop.signal).catch(() => {});
         if (this.#stop.signal.aborted) return;
@@ -171,13 +173,14 @@ export class Fleet {
     alike: Partial<EdgeOptions>,
     node = name,
   ): Edge {
-    const { cohorts: _cohorts, rate: _rate, shard = { of: 1 }, sourceAddresses = [], ...deps } = this.#options;
+    const { clockOf, cohorts: _cohorts, rate: _rate, shard = { of: 1 }, sourceAddresses = [], ...deps } = this.#options;
     const index = this.#index;
     // The edges of one shard take turns among themselves: they all go to one hub.
     const sourceAddress = sourceAddresses[Math.floor(index / shard.of) % sourceAddresses.length];
     const address = `10.${(index >> 16) & 255}.${(index >> 8) & 255}.${index & 255}`;
     const edge = new Edge({
       ...deps,
+      ...(clockOf === undefined ? {} : { clock: clockOf(name) }),
       ...alike,
       labels: { ...alike.labels, ...deps.labels },
       hub: sourceAddress === undefined ? hub : { ...hub, sourceAddress },

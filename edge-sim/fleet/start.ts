@@ -71,18 +71,18 @@ export async function startFleet(options: StartFleetOptions): Promise<Fleet> {
     logger,
     ...(rate === undefined ? {} : { rate }),
   });
-  const began = clock.now();
+  const began = clock.monotonic();
   try {
     await fleet.start();
     while (within > 0) {
       const { edges: all, ready } = fleet.totals();
       if (ready === all) break;
       const refusal = fleet.refusal();
-      if (refusal !== undefined || clock.now() - began > within) {
+      if (refusal !== undefined || clock.monotonic() - began > within) {
         const problem = refusal ?? fleet.problem;
         const why = problem === undefined ? "" : `: ${problem}`;
         throw new FleetNotReadyError(
-          `${all - ready} of ${all} edges are not Ready after ${clock.now() - began} ms${why}`,
+          `${all - ready} of ${all} edges are not Ready after ${clock.monotonic() - began} ms${why}`,
         );
       }
       await sleep(clock, LOOK_MS);

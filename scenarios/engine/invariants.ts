@@ -7,6 +7,7 @@ import { isAcknowledgedVersion, syncNameOf } from "../../protocol/apis/reliables
 import type { Environment } from "../model/environment.ts";
 import { contentOf, deletedThatCameAgain } from "../model/deleted-again.ts";
 import { sleep } from "../../base/time/clock.ts";
+import { disturbedIn } from "../model/link-faults.ts";
 import type { InvariantResult } from "../model/result.ts";
 
 /** Milliseconds, times the target's patience, that both ends have to come to rest. */
@@ -153,8 +154,9 @@ function noVersionBackwards(environment: Environment): string[] | "not judged" {
   if (environment.hops.lost > 0 || !environment.capabilities.has("edge-messages")) return "not judged";
   const wrong: string[] = [];
   const newest = new Map<string, string>();
+  const wasDisturbed = disturbedIn(environment.hops.since(0));
   for (const record of environment.hops.since(0)) {
-    if (record.hop !== "edge.store" || record.version === "") continue;
+    if (record.hop !== "edge.store" || record.version === "" || wasDisturbed(record)) continue;
     const key = `${record.node} ${record.resource}`;
     const before = newest.get(key);
     if (before !== undefined && isNewerVersion(before, record.version)) {
@@ -265,7 +267,8 @@ function desiresArrived(environment: Environment, { objects }: ClusterState): st
 /** An object of a uid that an edge has deleted does not come to it again; devices may leave and come back. */
 function deletedStay(environment: Environment): string[] | "not judged" {
   if (environment.hops.lost > 0 || !environment.capabilities.has("edge-messages")) return "not judged";
-  return deletedThatCameAgain([...environment.hops.since(0)].filter(({ hop }) => hop === "edge.read"));
+  const got = [...environment.hops.since(0)].filter(({ hop }) => hop === "edge.read");
+  return deletedThatCameAgain(got, disturbedIn(environment.hops.since(0)));
 }
 
 function queuesDrained(environment: Environment): string[] | "not judged" {

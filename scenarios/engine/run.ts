@@ -353,6 +353,7 @@ function nameOf(step: Step): string {
   if (step.name !== undefined) return step.name;
   const args = step.args as Record<string, unknown> | string;
   if (typeof args === "string") return `${step.kind} ${args}`;
+  if (Array.isArray(args)) return step.kind;
   const { at = "", kind = "", name = "", object } = args as Record<string, unknown> & {
     readonly object?: { readonly kind: string; readonly name: string };
   };

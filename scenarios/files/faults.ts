@@ -1,7 +1,7 @@
 // Faults of links as files write them: one vocabulary for scenarios, load profiles, the console and the proxy.
 import { compileHopFilter } from "../../base/hop/filter.ts";
 import { cuts, distributions } from "../../base/link/faults.ts";
-import type { Cut, Direction, Link, LinkQuality, MessageFault } from "../../base/link/link.ts";
+import type { Cut, Direction, Link, LinkFault, LinkQuality, MessageFault } from "../../base/link/link.ts";
 import { type Clock, sleep } from "../../base/time/clock.ts";
 import { milliseconds } from "./duration.ts";
 import { type Schema, schemas } from "./schemas.ts";
@@ -58,7 +58,7 @@ export const faultProperties = {
     ...schemas.duration,
     description: "a connection on which nothing has passed for so long vanishes, and neither end is told",
   },
-  direction: { ...schemas.direction, description: "of all but cut, halfOpen and natTimeout. Default: both" },
+  direction: { ...schemas.direction, description: "of all but cut, halfOpen, natTimeout and heal. Default: both" },
   flap: {
     type: "object",
     additionalProperties: false,
@@ -66,8 +66,8 @@ export const faultProperties = {
     properties: { bad: schemas.duration, good: schemas.duration },
     description: "the fault comes and goes in this rhythm, until it is healed or its time is over",
   },
-  heal: { const: true },
-  for: { ...schemas.duration, description: "it heals by itself after this" },
+  heal: { const: true, description: "all faults of the link end" },
+  for: { ...schemas.duration, description: "it ends by itself after this, and no other with it" },
 } satisfies Record<string, Schema>;
 
 /** One of these a fault must have. */
@@ -87,9 +87,6 @@ export const faultKinds = [
   "heal",
 ] as const;
 
-/** What ends the rhythm of a link that flaps. */
-const rhythms = new WeakMap<Link, AbortController>();
-
 /**
  * Makes links bad, or heals them. Settles when the fault is over, where it ends by itself, and rejects where `signal` ends it before;
  * undefined where it doesn't. Durations are not scaled. Throws HopFilterError for a filter that can't be used.
@@ -100,80 +97,46 @@ export function putFault(
   clock: Clock,
   signal: AbortSignal,
 ): Promise<void> | undefined {
-  const direction = words.direction ?? "both";
-  const heal = () => {
-    for (const link of links) {
-      rhythms.get(link)?.abort();
-      rhythms.delete(link);
-      restore(link, direction);
-    }
-  };
-  if (words.heal) return void heal();
-  const put = putOf(links, words, direction);
-  put();
-  if (words.flap !== undefined) {
-    for (const link of links) {
-      const rhythm = new AbortController();
-      rhythms.get(link)?.abort();
-      rhythms.set(link, rhythm);
-      const again = putOf([link], words, direction);
-      void flap(link, words.flap, again, direction, clock, AbortSignal.any([signal, rhythm.signal]));
-    }
+  if (words.heal) {
+    for (const link of links) link.heal();
+    return undefined;
   }
-  return words.for === undefined ? undefined : sleep(clock, milliseconds(words.for), signal).then(heal);
+  const fault = faultOf(words);
+  const takeAway = links.map((link) => link.put(fault));
+  const end = () => {
+    for (const take of takeAway) take();
+  };
+  if (words.for !== undefined) return sleep(clock, milliseconds(words.for), signal).finally(end);
+  // A rhythm is a timer: it may not outlive the run.
+  if (words.flap !== undefined) signal.addEventListener("abort", end, { once: true });
+  return undefined;
 }
 
 const KB = 1024;
 
-/** What makes the links so. */
-function putOf(links: readonly Link[], words: FaultWords, direction: Direction): () => void {
-  const { bandwidth, corrupt, cut, distribution, drop, duplicate, halfOpen, jitter, latency, natTimeout } = words;
-  const { reorder, slowReader, slowWriter, where } = words;
-  const quality = defined<LinkQuality>({
-    latency: latency === undefined ? undefined : milliseconds(latency),
-    jitter: jitter === undefined ? undefined : milliseconds(jitter),
-    distribution,
-    bandwidth: bandwidth === undefined ? undefined : bandwidth * KB,
-    slowReader: slowReader === undefined ? undefined : slowReader * KB,
-    slowWriter: slowWriter === undefined ? undefined : slowWriter * KB,
-  });
+function faultOf(words: FaultWords): LinkFault {
+  const { bandwidth, corrupt, cut, direction, distribution, drop, duplicate, flap, halfOpen, jitter, latency } = words;
+  const { natTimeout, reorder, slowReader, slowWriter, where } = words;
+  const inMilliseconds = (duration: string | undefined) => duration === undefined ? undefined : milliseconds(duration);
+  const inBytes = (kilobytes: number | undefined) => kilobytes === undefined ? undefined : kilobytes * KB;
   const ofMessages = defined<MessageFault>({ drop, duplicate, reorder, corrupt });
   const matches = where === undefined ? undefined : compileHopFilter(where);
-  return () => {
-    for (const link of links) {
-      if (Object.keys(quality).length > 0) link.setQuality(direction, quality);
-      if (Object.keys(ofMessages).length > 0) link.disturb(direction, defined({ ...ofMessages, matches, where }));
-      if (halfOpen !== undefined) link.halfOpen(halfOpen);
-      if (natTimeout !== undefined) link.forgetIdle(milliseconds(natTimeout));
-      if (cut !== undefined) link.cut(cut);
-    }
-  };
-}
-
-/** The link is as good as any, in that direction. */
-function restore(link: Link, direction: Direction): void {
-  link.heal();
-  link.setQuality(direction, {});
-}
-
-async function flap(
-  link: Link,
-  { bad, good }: NonNullable<FaultWords["flap"]>,
-  put: () => void,
-  direction: Direction,
-  clock: Clock,
-  signal: AbortSignal,
-): Promise<void> {
-  try {
-    for (;;) {
-      await sleep(clock, milliseconds(bad), signal);
-      restore(link, direction);
-      await sleep(clock, milliseconds(good), signal);
-      put();
-    }
-  } catch {
-    // Whoever ends it has healed the links, or ends them.
-  }
+  return defined<LinkFault>({
+    direction,
+    cut,
+    halfOpen,
+    natTimeout: inMilliseconds(natTimeout),
+    quality: defined<LinkQuality>({
+      latency: inMilliseconds(latency),
+      jitter: inMilliseconds(jitter),
+      distribution,
+      bandwidth: inBytes(bandwidth),
+      slowReader: inBytes(slowReader),
+      slowWriter: inBytes(slowWriter),
+    }),
+    messages: Object.keys(ofMessages).length === 0 ? undefined : defined({ ...ofMessages, matches, where }),
+    flap: flap === undefined ? undefined : { bad: milliseconds(flap.bad), good: milliseconds(flap.good) },
+  });
 }
 
 /** Without what is undefined. */

@@ -2,15 +2,16 @@
 import type { HopRecord } from "../../base/hop/hop.ts";
 import { textAt } from "../../protocol/apis/kube-object.ts";
 import { parseJson } from "../../protocol/json.ts";
+import type { WasDisturbed } from "./link-faults.ts";
 
 /** What is wrong in what edges have got, oldest first, in words. Hops without their messages show nothing. */
-export function deletedThatCameAgain(got: readonly HopRecord[]): string[] {
+export function deletedThatCameAgain(got: readonly HopRecord[], wasDisturbed: WasDisturbed): string[] {
   const wrong: string[] = [];
   const deleted = new Map<string, string>();
   for (const hop of got) {
     const key = `${hop.node} ${hop.resource}`;
     if (hop.operation === "delete") deleted.set(key, uidIn(hop));
-    if (hop.operation !== "insert" && hop.operation !== "update" || !deleted.has(key)) continue;
+    if (hop.operation !== "insert" && hop.operation !== "update" || !deleted.has(key) || wasDisturbed(hop)) continue;
     const uid = uidIn(hop);
     // Devices leave a node and come back as the same object.
     const mayComeBack = /^[^/]+\/(device|devicemodel)\//.test(hop.resource);

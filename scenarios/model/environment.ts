@@ -65,8 +65,13 @@ export interface Environment {
   /** SIGSTOP, or SIGCONT, for a cloudcore with a process of its own. */
   freezeCloudcore(isFrozen: boolean, replica?: number): void;
   restartApiserver(): Promise<void>;
-  /** Makes the API server fail for all but the scenario itself, in addition to how it does already; without a fault all is well again. */
-  disturbApiserver(fault?: ApiFault): void;
+  /**
+   * Makes the API server fail for all but the scenario itself, in addition to how it does already; the returned function ends this fault
+   * alone. Without a fault all is well again.
+   */
+  disturbApiserver(fault?: ApiFault): () => void;
+  /** Sets the clock of a part of the cloud, or of an edge, so many milliseconds forwards, or back where negative. */
+  stepClock(whose: "cloudcore" | "apiserver" | { readonly edge: string }, by: number): void;
   /** An edge that comes later: it may come with another edge's certificate. */
   join(name: string, options: JoinOptions): Promise<void>;
   /** Path of cloudcore's socket for the CSI driver, where it has one that can be reached from here. */

@@ -2,6 +2,7 @@
 import type { HopRecord } from "../../base/hop/hop.ts";
 import { isNewerVersion, listAt, textAt } from "../../protocol/apis/kube-object.ts";
 import { contentOf, deletedThatCameAgain, uidIn } from "../model/deleted-again.ts";
+import { disturbedIn } from "../model/link-faults.ts";
 import { needsRecordedAck } from "./acknowledged.ts";
 import type { InvariantResult } from "../model/result.ts";
 
@@ -61,11 +62,12 @@ function noVersionBackwards(hops: readonly HopRecord[]): string[] | undefined {
     : deliveries(hops);
   if (got === undefined) return undefined;
   const wrong: string[] = [];
+  const wasDisturbed = disturbedIn(hops);
   const newest = new Map<string, { readonly version: string; readonly uid: string; readonly id: string }>();
   for (const hop of got) {
     const key = `${hop.node} ${hop.resource}`;
     if (hop.operation === "delete") newest.delete(key);
-    if (hop.operation !== "insert" && hop.operation !== "update" || hop.version === "") continue;
+    if (hop.operation !== "insert" && hop.operation !== "update" || hop.version === "" || wasDisturbed(hop)) continue;
     const uid = uidIn(hop);
     const before = newest.get(key);
     // A resend carries the same version again; another object of the same name begins anew.
@@ -81,7 +83,7 @@ function noVersionBackwards(hops: readonly HopRecord[]): string[] | undefined {
 function deletedStays(hops: readonly HopRecord[]): string[] | undefined {
   const got = deliveries(hops);
   if (got === undefined || !got.some(({ text }) => text !== "")) return undefined;
-  return deletedThatCameAgain(got);
+  return deletedThatCameAgain(got, disturbedIn(hops));
 }
 
 function deliveredToOwners(hops: readonly HopRecord[]): string[] | undefined {

@@ -2,11 +2,13 @@
 import type { ApiFault } from "../../cloud/apiserver/http/faults.ts";
 import type { Link } from "../../base/link/link.ts";
 import { sleep } from "../../base/time/clock.ts";
+import type { Edge } from "../../edge-sim/edge.ts";
 import { edgeNamed } from "../checks/place.ts";
 import type { StepContext } from "../model/context.ts";
 import { milliseconds } from "../files/duration.ts";
 import { faultKinds, faultProperties, type FaultWords, putFault } from "../files/faults.ts";
 import { schemas } from "../files/schemas.ts";
+import type { Environment } from "../model/environment.ts";
 import { StepFailure } from "../model/step-failure.ts";
 import type { StepKind } from "../model/step-kind.ts";
 
@@ -115,11 +117,16 @@ async function waitedFor(work: Promise<void>, isWaited: boolean, { background }:
   else background(work);
 }
 
-function linksOf({ environment: { fleet } }: StepContext, { cohort, edge: name = "" }: FaultArgs): Link[] {
+function linksOf({ environment }: StepContext, { cohort, edge: name = "" }: FaultArgs): Link[] {
+  const { fleet } = environment;
   if (cohort === undefined) return [edgeNamed(fleet.get(name), name, fleet.edges()).link];
+  return cohortNamed(environment, "fault", cohort).map(({ link }) => link);
+}
+
+function cohortNamed({ fleet }: Environment, step: string, cohort = ""): readonly Edge[] {
   const edges = fleet.cohort(cohort);
-  if (edges.length === 0) throw new StepFailure(`fault: there is no cohort "${cohort}"`);
-  return edges.map(({ link }) => link);
+  if (edges.length === 0) throw new StepFailure(`${step}: there is no cohort "${cohort}"`);
+  return edges;
 }
 
 /** What the step takes. */
@@ -157,7 +164,7 @@ export const apiserverStep = {
         description: "as in paths: pods, objectsyncs. Default: all",
       },
       heal: { const: true },
-      for: { ...schemas.duration, description: "it is well again after this" },
+      for: { ...schemas.duration, description: "this fault ends after so long, and no other with it" },
       wait: { type: "boolean", description: "whether the step ends only with the fault. Default: false" },
     },
     anyOf: ["answer", "loseAnswers", "latency", "dropWatches", "heal"].map((kind) => ({ required: [kind] })),
@@ -166,15 +173,52 @@ export const apiserverStep = {
   async run(context: StepContext, args: ApiserverArgs) {
     const { environment, signal } = context;
     const { dropWatches, for: length, heal, latency, wait, ...words } = args;
-    if (heal) return environment.disturbApiserver();
-    environment.disturbApiserver({
+    if (heal) return void environment.disturbApiserver();
+    const end = environment.disturbApiserver({
       ...words as Omit<ApiFault, "latency" | "dropWatches">,
       ...(latency === undefined ? {} : { latency: milliseconds(latency) }),
       ...(dropWatches === undefined ? {} : { dropWatches: milliseconds(dropWatches) }),
     });
     if (length === undefined) return;
-    const over = sleep(environment.clock, milliseconds(length), signal).then(() => environment.disturbApiserver());
+    const over = sleep(environment.clock, milliseconds(length), signal).then(end);
     await waitedFor(over, wait === true, context);
+  },
+} as const satisfies StepKind;
+
+/** What the step takes. */
+export interface ClockArgs {
+  readonly edge?: string;
+  readonly cohort?: string;
+  readonly what?: "cloudcore" | "apiserver";
+  readonly forward?: string;
+  readonly back?: string;
+}
+
+export const clockStep = {
+  name: "clock",
+  summary: "Sets the clock of an edge, of cloudcore or of the API server forwards or back; timers go on as they were.",
+  schema: {
+    type: "object",
+    additionalProperties: false,
+    properties: {
+      edge: { type: "string" },
+      cohort: { type: "string", description: "instead of edge: all edges of it" },
+      what: { enum: ["cloudcore", "apiserver"], description: "instead of edge" },
+      forward: schemas.duration,
+      back: schemas.duration,
+    },
+    allOf: [
+      { oneOf: [{ required: ["edge"] }, { required: ["cohort"] }, { required: ["what"] }] },
+      { oneOf: [{ required: ["forward"] }, { required: ["back"] }] },
+    ],
+  },
+  needs: ({ what }: ClockArgs) => [what === undefined ? "edge-control" : "clock-steps"],
+  run({ environment }: StepContext, { back, cohort, edge, forward, what }: ClockArgs) {
+    const by = forward === undefined ? -milliseconds(back ?? "0s") : milliseconds(forward);
+    if (what !== undefined) environment.stepClock(what, by);
+    else if (edge !== undefined) environment.stepClock({ edge }, by);
+    else for (const { name } of cohortNamed(environment, "clock", cohort)) environment.stepClock({ edge: name }, by);
+    return Promise.resolve();
   },
 } as const satisfies StepKind;
 

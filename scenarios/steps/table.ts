@@ -1,7 +1,7 @@
 // All steps there are, by name.
 import { askStep, volumeStep } from "./asks.ts";
 import { assertStep } from "./assert.ts";
-import { apiserverStep, edgeStep, faultStep, restartStep } from "./disturbances.ts";
+import { apiserverStep, clockStep, edgeStep, faultStep, restartStep } from "./disturbances.ts";
 import { reportStep, setStep } from "./devices.ts";
 import { alwaysStep, expectStep, neverStep } from "./expectations.ts";
 import { parallelStep, repeatStep, runStep, waitStep } from "./flow.ts";
@@ -55,6 +55,8 @@ export const stepKinds = {
   fault: faultStep,
   /** Makes the API server fail for cloudcore and all others but the scenario itself, for a time or until it is healed. */
   apiserver: apiserverStep,
+  /** Sets the clock of an edge, of cloudcore or of the API server forwards or back; timers go on as they were. */
+  clock: clockStep,
   /** Stops a part of the cloud and starts it again. */
   restart: restartStep,
   /** Lets time pass. */

@@ -81,17 +81,21 @@ export class EdgeActions extends Actions {
   override readonly names = ["fault", "edge", "report", "set"];
 
   constructor(fleet: Fleet, clock: Clock, signal: AbortSignal) {
-    const refuse = () =>
-      Promise.reject(new StepFailure("there is no cloudcore and no API server here: use the skep that runs them"));
+    const elsewhere = "there is no cloudcore and no API server here: use the skep that runs them";
+    const refuse = () => Promise.reject(new StepFailure(elsewhere));
     super({
       fleet,
       clock,
       namespace: "default",
       stopCloudcore: refuse,
       startCloudcore: refuse,
-      freezeCloudcore: () => void refuse().catch(() => {}),
+      freezeCloudcore() {
+        throw new StepFailure(elsewhere);
+      },
       restartApiserver: refuse,
-      disturbApiserver: () => void refuse().catch(() => {}),
+      disturbApiserver() {
+        throw new StepFailure(elsewhere);
+      },
       join: refuse,
     }, signal);
   }

@@ -66,6 +66,11 @@ export class Child {
     }
   }
 
+  /** Stops or continues it; nothing where it has ended. */
+  signal(which: "SIGSTOP" | "SIGCONT"): void {
+    this.#process.kill(which);
+  }
+
   /** Ends it as the loss of its power would; settles when it has ended. */
   async kill(): Promise<void> {
     this.#process.kill("SIGKILL");

@@ -69,6 +69,7 @@ export class CloudProcess {
       ...flags,
     ]);
     this.#child = child;
+    this.#isFrozen = false;
     this.#options.started?.(child.pid);
     void child.ended.then(() => {
       if (this.#child === child) this.#child = undefined;
@@ -88,7 +89,7 @@ export class CloudProcess {
   freeze(isFrozen: boolean): void {
     if (this.#child === undefined || isFrozen === this.#isFrozen) return;
     this.#isFrozen = isFrozen;
-    process.kill(this.#child.pid, isFrozen ? "SIGSTOP" : "SIGCONT");
+    this.#child.signal(isFrozen ? "SIGSTOP" : "SIGCONT");
   }
 
   /** Ends it and removes its files. */

@@ -42,6 +42,13 @@ export interface Cloud {
   readonly csi: string | undefined;
 }
 
+/** What is said where a scenario names one that isn't there. */
+export function noReplica(replica: number, count: number): string {
+  return `there is no cloudcore ${replica}: ${
+    count === 1 ? "there is one, number 0" : `there are ${count}, from 0 on`
+  }`;
+}
+
 /** A cloudcore that skep did not start and does not stop. */
 export function foreignCloud(address: HubAddress): Cloud {
   const nothing = () => Promise.resolve();

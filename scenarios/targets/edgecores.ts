@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { stringify } from "yaml";
+import { settleAll } from "../../base/error/settle-all.ts";
 import { SkepError } from "../../base/error/skep-error.ts";
 import { type Clock, sleep } from "../../base/time/clock.ts";
 import type { KubeClient } from "../../cloud/kube/client.ts";
@@ -57,7 +58,7 @@ export async function startEdgecores(options: EdgecoreOptions, cleanup: AsyncDis
     );
   }
   const ends = new Map<string, string>();
-  await Promise.all(names.map(async (name, i) => {
+  await settleAll(names.map(async (name, i) => {
     const running = await startOne(options, name, i, cleanup);
     void running.ended.then((why) => ends.set(name, why));
   }));

@@ -2,6 +2,7 @@
 import { HopRing } from "../../base/hop/ring.ts";
 import { Random } from "../../base/random/random.ts";
 import type { Clock } from "../../base/time/clock.ts";
+import { SteppedClock } from "../../base/time/stepped-clock.ts";
 import { TimerWheel } from "../../base/time/timer-wheel.ts";
 import { ApiServer } from "../../cloud/apiserver/apiserver.ts";
 import { SPARED_AGENT } from "../../cloud/apiserver/http/faults.ts";
@@ -17,7 +18,7 @@ import type { Scenario } from "../model/scenario.ts";
 import { usesQuic, usesV11 } from "../cohorts/cohort.ts";
 import { StepFailure } from "../model/step-failure.ts";
 import type { LocalOptions } from "./local-options.ts";
-import { foreignCloud, localCloud, processCloud } from "./clouds.ts";
+import { foreignCloud, localCloud, noReplica, processCloud } from "./clouds.ts";
 import { cohortOf, makeNodesOfV11 } from "../cohorts/fleet-cohort.ts";
 import { createDevices } from "../cohorts/devices.ts";
 import { chooseNodes, withNodeNames } from "./existing-nodes.ts";
@@ -68,6 +69,9 @@ async function openEnvironment(
 ): Promise<Environment> {
   await using cleanup = new AsyncDisposableStack();
   const clock = new TimerWheel();
+  // Each machine of a cluster has its own.
+  const clocks = { apiserver: new SteppedClock(clock), cloudcore: new SteppedClock(clock) };
+  const edgeClocks = new Map<string, SteppedClock>();
   const random = new Random(seed);
   const hops = new HopRing(options.hopBytes ?? limits.hopBytes);
   const { logger } = options;
@@ -79,7 +83,9 @@ async function openEnvironment(
     return ms;
   };
   const port = options.port || await holdBlock(options.bind, cleanup);
-  const own = standing === undefined ? await startApi(options, port, clock, random, usesV11(scenario)) : undefined;
+  const own = standing === undefined
+    ? await startApi(options, port, clocks.apiserver, random, usesV11(scenario))
+    : undefined;
   if (own !== undefined) cleanup.defer(() => own.stop());
   const api = own ?? standing?.api;
   const apiTook = took();
@@ -113,7 +119,7 @@ async function openEnvironment(
   const makeCloud = (at: number) =>
     isProcess
       ? processCloud(options, at, settings, standing?.kubeconfigFile ?? (own as ApiServer).access, hops, cleanup)
-      : localCloud(options, at, settings, access, clock, random, hops, cleanup);
+      : localCloud(options, at, settings, access, clocks.cloudcore, random, hops, cleanup);
   const cloud = standing?.cloud ??
     (cloudcore.runs === "elsewhere"
       ? foreignCloud(cloudcore.address)
@@ -126,6 +132,9 @@ async function openEnvironment(
       )
       : await makeCloud(port));
   const isStanding = standing?.cloud !== undefined;
+  const refuseOther = (replica = 0) => {
+    if (replicas === 1 && replica > 0) throw new StepFailure(noReplica(replica, replicas));
+  };
   if (!isStanding) cleanup.defer(() => cloud.stop(false));
   // The one that all scenarios share is back for the next, however this one ends.
   else {
@@ -173,6 +182,11 @@ async function openEnvironment(
     hub,
     timings: edgeTimingsOf(options),
     clock,
+    clockOf(name) {
+      const own = new SteppedClock(clock);
+      edgeClocks.set(name, own);
+      return own;
+    },
     random,
     logger,
     tap: hops,
@@ -242,12 +256,14 @@ async function openEnvironment(
     metrics: () => cloud.metrics(),
     inspector: () => cloud.inspector(),
     freezeCloudcore(isFrozen, replica) {
+      refuseOther(replica);
       if (cloud.freeze === undefined) {
         throw new StepFailure("a cloudcore is frozen that has a process of its own: say cloudcore: { process: true }");
       }
       cloud.freeze(isFrozen, replica);
     },
     async stopCloudcore(kill = false, replica) {
+      refuseOther(replica);
       if (cloudcore.runs === "elsewhere") {
         throw new StepFailure("this cloudcore is not ours to restart: say needs: [cloudcore-restart]");
       }
@@ -267,8 +283,20 @@ async function openEnvironment(
       if (own === undefined) {
         throw new StepFailure("this API server is not ours to disturb: say needs: [apiserver-faults]");
       }
-      if (fault === undefined) own.faults.heal();
-      else own.faults.add(fault);
+      if (fault !== undefined) return own.faults.add(fault);
+      own.faults.heal();
+      return () => {};
+    },
+    stepClock(whose, by) {
+      if (typeof whose === "object") {
+        const edge = edgeClocks.get(whose.edge);
+        if (edge === undefined) throw new StepFailure(`there is no edge "${whose.edge}" whose clock could be set`);
+        return edge.step(by);
+      }
+      if (!capabilities.has("clock-steps")) {
+        throw new StepFailure(`the clock of this ${whose} is not ours to set: say needs: [clock-steps]`);
+      }
+      clocks[whose].step(by);
     },
     async join(name, how) {
       await kept?.refuseForeign({ resource: resources.nodes, name: how.node ?? name });

@@ -1,8 +1,9 @@
 // Several cloudcores on one API, behind a balancer of TCP connections, as behind the Service of a Deployment.
 import { connect, createServer, type Server, type Socket } from "node:net";
+import { settleAll } from "../../base/error/settle-all.ts";
 import { closeServer, listen } from "../../base/transport/listen.ts";
 import { StepFailure } from "../model/step-failure.ts";
-import type { Cloud } from "./clouds.ts";
+import { type Cloud, noReplica } from "./clouds.ts";
 import { holdBlock } from "./ports.ts";
 
 /** Ports of a cloudcore's block: hub and enrolment. */
@@ -22,22 +23,22 @@ export async function replicatedCloud(
   { bind, port }: { readonly bind: string; readonly port: number },
   cleanup: AsyncDisposableStack,
 ): Promise<Cloud> {
-  const ports = await Promise.all(Array.from({ length: count }, () => holdBlock(bind, cleanup)));
-  const clouds = await Promise.all(ports.map(make));
+  const ports = await settleAll(Array.from({ length: count }, () => holdBlock(bind, cleanup)));
+  const clouds = await settleAll(ports.map(make));
   const first = clouds[0] as Cloud;
-  const balancers = await Promise.all(
-    [HUB, ENROLMENT].map((offset) => balance(bind, port + offset, ports.map((each) => each + offset))),
-  );
-  cleanup.defer(async () => void await Promise.all(balancers.map((balancer) => balancer.close())));
+  for (const offset of [HUB, ENROLMENT]) {
+    const balancer = await balance(bind, port + offset, ports.map((each) => each + offset));
+    cleanup.defer(() => balancer.close());
+  }
   const chosen = (replica?: number): readonly Cloud[] => {
     if (replica === undefined) return clouds;
     const one = clouds[replica];
-    if (one === undefined) throw new StepFailure(`there is no cloudcore ${replica}: there are ${count}, from 0 on`);
+    if (one === undefined) throw new StepFailure(noReplica(replica, count));
     return [one];
   };
   return {
-    start: async (replica) => void await Promise.all(chosen(replica).map((cloud) => cloud.start())),
-    stop: async (kill, replica) => void await Promise.all(chosen(replica).map((cloud) => cloud.stop(kill))),
+    start: async (replica) => void await settleAll(chosen(replica).map((cloud) => cloud.start())),
+    stop: async (kill, replica) => void await settleAll(chosen(replica).map((cloud) => cloud.stop(kill))),
     ...(first.freeze === undefined ? {} : {
       freeze(isFrozen: boolean, replica?: number) {
         for (const cloud of chosen(replica)) cloud.freeze?.(isFrozen);

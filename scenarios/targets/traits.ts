@@ -17,16 +17,25 @@ const lackingOutside: readonly Capability[] = [
   "services",
   "legacy-edges",
   "cloudcore-replicas",
+  "clock-steps",
 ];
 
 /** What is lacking with a cloudcore of that kind. */
 const lackingWith: Readonly<Record<CloudcoreChoice["runs"], readonly Capability[]>> = {
   here: [],
-  process: ["cloudcore-settings", "cloud-metrics", "csi", "legacy-edges", "quic"],
+  process: ["cloudcore-settings", "cloud-metrics", "csi", "legacy-edges", "quic", "clock-steps"],
   go: lackingOutside,
   container: [...lackingOutside, "cloudcore-kill"],
   elsewhere: [...lackingOutside, "cloudcore-restart", "cloudcore-kill"],
 };
+
+/** What is lacking where the API server is not ours. */
+const lackingOnCluster: readonly Capability[] = [
+  "apiserver-restart",
+  "apiserver-faults",
+  "clock-steps",
+  "legacy-edges",
+];
 
 /** What is lacking where edges are not simulated: they are looked at through the API alone. */
 const lackingWithRealEdges: readonly Capability[] = [
@@ -49,7 +58,7 @@ export function traitsOf(options: LocalOptions): {
   const isOurs = cloudcore.runs === "here" || cloudcore.runs === "process" ||
     cloudcore.runs === "container" && cloudcore.isOurs;
   const lacking = new Set<Capability>([
-    ...(isCluster ? ["apiserver-restart" as const, "apiserver-faults" as const, "legacy-edges" as const] : []),
+    ...(isCluster ? lackingOnCluster : []),
     ...lackingWith[cloudcore.runs],
     ...(quicProblem() === undefined ? [] : ["quic" as const]),
     // Edges that come with certificates of ours don't enrol.

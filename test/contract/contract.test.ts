@@ -32,7 +32,7 @@ let stop: () => Promise<void> = () => Promise.resolve();
 beforeAll(async () => {
   // Owners of fields stand in the order of their seconds, and what was recorded of an object happened within one.
   const [wheel, now] = [new TimerWheel(), Date.now()];
-  const clock: Clock = { now: () => now, after: (ms, run) => wheel.after(ms, run) };
+  const clock: Clock = { now: () => now, monotonic: () => wheel.monotonic(), after: (ms, run) => wheel.after(ms, run) };
   const { api } = await startApi({ clock, controllers: false, rbac: true, seed: allKubeedgeCrds, token: "contract" });
   stop = () => api.stop();
   freezeStored(api.resources.store);

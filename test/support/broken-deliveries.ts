@@ -61,7 +61,7 @@ export const brokenDeliveries: readonly BrokenDelivery[] = [
     async make({ core, kube }, edges) {
       const [edge] = await edges(1);
       await until("the edge is ready", () => edge?.isReady);
-      edge?.link.cut();
+      edge?.link.put({ cut: "both" });
       await until("the hub has lost it", () => core.hub.sessions.of("edge-0") === undefined);
       await addPod(kube, "edge-0", "web");
     },

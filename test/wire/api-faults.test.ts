@@ -41,6 +41,14 @@ test("a write whose answer is lost has been done", async () => {
   expect((await cloud.kube.get(ref("lost"))).metadata.name).toBe("lost");
 });
 
+test("also that a write is refused isn't answered", async () => {
+  cloud.api.faults.add({ loseAnswers: true, resources: ["configmaps"] });
+  await expect(cloud.kube.create(resources.configmaps, configmap("Not a name"))).rejects.toThrow(/can't be reached/);
+  await expect(spared.create(resources.configmaps, configmap("Not a name"))).rejects.toMatchObject({
+    status: { code: 422 },
+  });
+});
+
 test("a share of the requests is drawn", async () => {
   cloud.api.faults.add({ answer: 500, share: 0.5, resources: ["configmaps"] });
   const answers = await Promise.all(

@@ -21,7 +21,7 @@ test("every message of edgecore has its equal in our edge, and there is no other
   // Step 16 is an upload through the edge's MQTT broker: eventbus is not there yet.
   await play.step("17", () => {}, {
     "network cut": async () => {
-      edge.link.cut();
+      edge.link.put({ cut: "both" });
       await sleep(clock, 100);
       edge.link.heal();
     },

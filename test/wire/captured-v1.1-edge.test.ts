@@ -38,7 +38,7 @@ test("an edge of v1.1 says what the edgecore of 2019 said, and nothing else", as
   expect(Object.keys(devices.stateOf("sensor-1")?.twin ?? {})).toEqual(["temperature"]);
   await play.step("S13", () => {}, {
     "network cut": async () => {
-      edge.link.cut();
+      edge.link.put({ cut: "both" });
       await sleep(clock, 100);
       edge.link.heal();
     },

@@ -107,7 +107,7 @@ test("pauses before it dials again grow as configured, up to their bound", async
   const waits: number[] = [];
   const reconnect = { initial: 20, factor: 3, cap: 200, jitter: 0 };
   const { drop, edge } = await edgeAt({ dialRetry: 1 }, { reconnect });
-  edge.link.cut();
+  edge.link.put({ cut: "both" });
   const began = performance.now();
   let last = edge.hub.rounds;
   drop();

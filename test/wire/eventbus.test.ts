@@ -133,7 +133,7 @@ describe("a mapper with an MQTT client", () => {
     );
     const report = await until("the report", () => said.find(({ route }) => route.resource?.endsWith("edge_updated")));
     expect(report.route.resource).toBe("device/thermo-1/twin/edge_updated");
-    edge.link.cut();
+    edge.link.put({ cut: "both" });
     await until("it is said", () => heard.find(({ payload }) => payload === "cloud_disconnected"));
     edge.link.heal();
     await until("it is said again", () => heard.find(({ payload }) => payload === "cloud_connected"));

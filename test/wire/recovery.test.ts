@@ -73,7 +73,7 @@ describe("an object made anew under its old name", () => {
       "all are recorded",
       async () => (await Promise.all(names.map(recordsOf))).flat().every(({ status }) => status !== undefined),
     );
-    edge().link.cut();
+    edge().link.put({ cut: "both" });
     await until("the edge is away", () => !edge().hub.isConnected);
     for (const name of names) {
       await cloud.kube.delete(ref(resources.configmaps, name));
@@ -247,7 +247,7 @@ test("large objects that change while the edge is away arrive all the same, over
   }
   await cloud.kube.create(resources.pods, pod("large", "gw-0", names));
   await until("the edge has all", () => names.every((name) => dataOf(name)), 30_000);
-  edge().link.cut();
+  edge().link.put({ cut: "both" });
   await until("the edge is away", () => !edge().hub.isConnected);
   for (const name of names) await cloud.kube.patch(ref(resources.configmaps, name), "merge", { data: { w: "2" } });
   const before = edge().hub.connections;

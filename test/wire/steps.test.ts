@@ -64,6 +64,15 @@ describe("workloads", () => {
     expect(after.filter((uid) => before.includes(uid))).toEqual([]);
   }, 30_000);
 
+  test("of one cloudcore there is no second to restart, and no edge's clock is set that isn't there", async () => {
+    await expect(session.restart({ what: "cloudcore", replica: 2 })).rejects.toThrow(
+      "there is no cloudcore 2: there is one, number 0",
+    );
+    await expect(session.clock({ edge: "none", back: "1h" })).rejects.toThrow('there is no edge "none"');
+    await expect(session.clock({ cohort: "none", back: "1h" })).rejects.toThrow('there is no cohort "none"');
+    await expect(session.clock({ edge: "none" })).rejects.toThrow(/forward|back/);
+  });
+
   test("what is not there, or is no workload, is said", async () => {
     await expect(session.rollout({ object: { ...web, name: "none" }, within: "100ms" })).rejects.toThrow(
       "there is no Deployment none",

@@ -1,6 +1,6 @@
 // Sets the conditions of nodes with an overdue lease to Unknown, and taints nodes that aren't Ready, as kube-controller-manager's
 // node lifecycle does.
-import { every } from "../../../base/time/clock.ts";
+import { type Clock, every } from "../../../base/time/clock.ts";
 import { at, type KubeObject, listAt, textAt } from "../../../protocol/apis/kube-object.ts";
 import { secondsOf } from "../../../protocol/apis/time.ts";
 import type { Resources } from "../resources.ts";
@@ -12,7 +12,7 @@ const PERIOD_MS = 5_000;
 const GRACE_MS = 50_000;
 const LEASES = "kube-node-lease";
 
-/** A node's last report, and when we saw it by our clock: the node's clock may differ. */
+/** A node's last report, and when we saw it, in monotonic milliseconds: the node's clock may differ, and ours may be set. */
 interface LastSeen {
   readonly renewed: string;
   readonly at: number;
@@ -27,7 +27,7 @@ function start({ clock, defer, resources, timeScale }: ControllerDeps): () => vo
     const nodes = resources.store.list("nodes");
     const names = new Set(nodes.map(({ metadata }) => metadata.name));
     for (const name of lastSeen.keys()) if (!names.has(name)) lastSeen.delete(name);
-    for (const node of nodes) reconcile(resources, lastSeen, node, clock.now(), GRACE_MS / timeScale);
+    for (const node of nodes) reconcile(resources, lastSeen, node, clock, GRACE_MS / timeScale);
   });
   // A node that says that it is Ready must not wait for that.
   const stop = resources.store.watch("nodes", ({ object, previous, type }) => {
@@ -35,7 +35,7 @@ function start({ clock, defer, resources, timeScale }: ControllerDeps): () => vo
     const { name } = object.metadata;
     defer(() => {
       const node = resources.store.get("nodes", name);
-      if (node !== undefined) reconcile(resources, lastSeen, node, clock.now(), GRACE_MS / timeScale);
+      if (node !== undefined) reconcile(resources, lastSeen, node, clock, GRACE_MS / timeScale);
     });
   });
   return () => {
@@ -56,10 +56,11 @@ function reconcile(
   resources: Resources,
   lastSeen: Map<string, LastSeen>,
   node: KubeObject,
-  now: number,
+  clock: Clock,
   grace: number,
 ): void {
   const { name } = node.metadata;
+  const now = clock.monotonic();
   const lease = resources.store.get("leases.coordination.k8s.io", `${LEASES}/${name}`);
   const conditions = listAt(node, "status", "conditions") as { readonly type: string; readonly status: string }[];
   const ready = conditions.find(({ type }) => type === "Ready");
@@ -70,7 +71,7 @@ function reconcile(
   if (last?.renewed !== renewed) lastSeen.set(name, { renewed, at: now });
   // Of a node that has never told a time none is expected.
   const isLate = renewed !== "" && now - (lastSeen.get(name)?.at ?? now) > grace;
-  const time = secondsOf(now);
+  const time = secondsOf(clock.now());
   const taints = listAt(node, "spec", "taints");
   const wanted = taintOf[isLate ? "Unknown" : ready.status];
   const present = taints.filter((taint) => ours.has(at(taint, "key")));

@@ -45,12 +45,14 @@ export class ApiFaults {
     this.#random = random;
   }
 
-  /** Adds one. Watches that are open now are ended, too, where it is about watches. */
-  add(fault: ApiFault): void {
+  /** Adds one; the returned function takes it away again. Watches that are open now are ended, too, where it is about watches. */
+  add(added: ApiFault): () => void {
+    const fault = { ...added };
     this.#faults = [...this.#faults, fault];
     if (fault.dropWatches !== undefined) {
       for (const response of this.#watches) this.#endLater(response, fault.dropWatches);
     }
+    return () => this.#faults = this.#faults.filter((each) => each !== fault);
   }
 
   /** All is well again. */

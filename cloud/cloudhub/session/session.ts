@@ -142,7 +142,7 @@ export class NodeSession {
     return {
       waiting: this.#lane.waiting + (this.#paced?.size ?? 0),
       inFlight: this.#lane.inFlight,
-      oldest: this.#lane.oldest(this.#deps.clock.now()),
+      oldest: this.#lane.oldest(this.#deps.clock.monotonic()),
     };
   }
 
@@ -229,7 +229,7 @@ export class NodeSession {
       message,
       object,
       uid: recorded.uid,
-      since: this.#deps.clock.now(),
+      since: this.#deps.clock.monotonic(),
       bytes: encodedContent(message.content).length,
       // A deletion needs no record: an object without one counts as absent. But an object that may come back must not look as if it
       // were still there, should we end before its record does.
@@ -268,7 +268,7 @@ export class NodeSession {
     this.#retries.delete(message.header.msg_id);
     this.#resends.acknowledged(item.written);
     this.#totals.acked++;
-    const now = this.#deps.clock.now();
+    const now = this.#deps.clock.monotonic();
     this.#totals.acks.observe((now - item.since) / 1000);
     this.#tapAt("hub.ack", message, { ack: now - item.sentAt, attempt: item.attempts });
     if (message.route.group === groups.resource) {
@@ -360,7 +360,7 @@ export class NodeSession {
 
   #pump(): void {
     if (this.#ended) return;
-    for (const item of this.#lane.take(this.#deps.clock.now())) {
+    for (const item of this.#lane.take(this.#deps.clock.monotonic())) {
       this.#send(item);
       if (this.#ended) return;
     }

@@ -1,4 +1,4 @@
-import { type Duplex, duplexPair } from "node:stream";
+import { Duplex, duplexPair } from "node:stream";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { Link } from "../../../base/link/link.ts";
@@ -32,6 +32,29 @@ function relayed() {
   });
   const got = { edge: collect(edge), cloud: collect(cloud) };
   return { clock, link, edge, cloud, seen, got, ended: () => ended };
+}
+
+const silent = {
+  message() {},
+  altered() {},
+  describe: () => undefined,
+  unreadable() {},
+  ended() {},
+};
+
+/** A side that takes what is written only when it is told to. */
+class Full extends Duplex {
+  bytes = 0;
+  #written: (() => void) | undefined;
+  override _read(): void {}
+  override _write(chunk: Buffer, _: unknown, done: () => void): void {
+    this.bytes += chunk.length;
+    if (chunk.length < 1_000_000) return done();
+    this.#written = done;
+  }
+  empty(): void {
+    this.#written?.();
+  }
 }
 
 function collect(stream: Duplex): { bytes: Buffer } {
@@ -177,7 +200,7 @@ describe("with a fault", () => {
 
   test("a half-open link swallows one direction and lets the other through", async () => {
     const { cloud, edge, got, link, seen } = await greeted();
-    link.halfOpen("up");
+    link.put({ halfOpen: "up" });
     edge.write(messageBytes(Buffer.from("lost"), true));
     const down = messageBytes(Buffer.from("heard"), false);
     cloud.write(down);
@@ -188,9 +211,9 @@ describe("with a fault", () => {
 
   test("messages are duplicated, dropped and corrupted by what they are; what is corrupted is as long as it was", async () => {
     const { edge, got, link, seen } = await greeted();
-    link.disturb("up", { duplicate: 1, matches: ({ operation }) => operation === "twice" });
-    link.disturb("up", { drop: 1, matches: ({ operation }) => operation === "never" });
-    link.disturb("up", { corrupt: 1, matches: ({ operation }) => operation.startsWith("broken") });
+    link.put({ direction: "up", messages: { duplicate: 1, matches: ({ operation }) => operation === "twice" } });
+    link.put({ direction: "up", messages: { drop: 1, matches: ({ operation }) => operation === "never" } });
+    link.put({ direction: "up", messages: { corrupt: 1, matches: ({ operation }) => operation.startsWith("broken") } });
     const frames = ["twice", "never", "broken message", "whole"].map((text) => messageBytes(Buffer.from(text), true));
     for (const frame of frames) edge.write(frame);
     const [twice, , broken, whole] = frames as [Buffer, Buffer, Buffer, Buffer];
@@ -214,12 +237,12 @@ describe("with a fault", () => {
 
   test("a black hole lets nothing through, keeps the connection, and gives all when it is healed", async () => {
     const { cloud, edge, ended, got, link } = await greeted();
-    link.cut("blackHole");
+    link.put({ cut: "blackHole" });
     const [up, down] = [messageBytes(Buffer.from("up"), true), messageBytes(Buffer.from("down"), false)];
     edge.write(up);
     cloud.write(down);
     const second = relayed();
-    second.link.cut("blackHole");
+    second.link.put({ cut: "blackHole" });
     second.edge.write(request);
     await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
     expect([got.cloud.bytes.length, got.edge.bytes.length, second.got.cloud.bytes.length]).toEqual([0, 0, 0]);
@@ -230,13 +253,76 @@ describe("with a fault", () => {
     await until("the edge that dialled into it is let go", () => second.ended());
   });
 
+  test("an end doesn't overtake what was sent before it, however late that is", async () => {
+    const { clock, cloud, edge, ended, got, link } = await greeted();
+    let hasEnded = false;
+    cloud.on("end", () => hasEnded = true);
+    link.put({ quality: { latency: 500 } });
+    const last = messageBytes(Buffer.from("last words"), true);
+    edge.end(last);
+    await until("it waits", () => clock.pending > 0);
+    await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+    expect([got.cloud.bytes.length, hasEnded, ended()]).toEqual([0, false, undefined]);
+    link.put({ cut: "blackHole" });
+    clock.advance(500);
+    await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+    expect([got.cloud.bytes.length, hasEnded]).toEqual([0, false]);
+    link.heal();
+    await until("it has come, and the end after it", () => hasEnded);
+    expect(got.cloud.bytes).toEqual(last);
+  });
+
+  test("a byte of the text is corrupted where the last frame is empty, and the heads of frames stay as they are", async () => {
+    const { edge, got, link, seen } = await greeted();
+    link.put({ direction: "up", messages: { corrupt: 1 } });
+    const [first, end] = [
+      frameBytes({ opcode: 1, payload: Buffer.from("text"), isFinal: false, isMasked: true, isCompressed: false }),
+      frameBytes({ opcode: 0, payload: Buffer.alloc(0), isFinal: true, isMasked: true, isCompressed: false }),
+    ];
+    const sent = Buffer.concat([first, end]);
+    await writeInPieces(edge, sent, 3);
+    await until("it has come", () => got.cloud.bytes.length === sent.length);
+    const differing = [...sent.keys()].filter((i) => got.cloud.bytes[i] !== sent[i]);
+    expect(differing).toHaveLength(1);
+    expect(differing[0]).toBeGreaterThanOrEqual(first.length - 4);
+    expect(differing[0]).toBeLessThan(first.length);
+    expect(seen[0]).toBe("corrupted up text");
+  });
+
+  test("a sender that both the link and a full receiver hold up is read again only when neither does", async () => {
+    const clock = new ManualClock(0);
+    const link = new Link(clock, new Random(1));
+    const [edge, edgeSide] = duplexPair();
+    const cloudSide = new Full();
+    relay(edgeSide, cloudSide, { ...silent, request: () => link });
+    edge.write(request);
+    await until("the request has come", () => cloudSide.bytes === request.length);
+    cloudSide.push(agreed);
+    await until("the edge is read", () => !edgeSide.isPaused());
+    const message = messageBytes(Buffer.alloc(1_100_000, "x"), true);
+    edge.write(message);
+    await until("the receiver is full", () => cloudSide.writableLength > 1_000_000 && edgeSide.isPaused());
+    link.put({ direction: "up", quality: { slowReader: 1000 } });
+    link.heal();
+    expect(edgeSide.isPaused()).toBe(true);
+    cloudSide.empty();
+    await until("it is read again", () => !edgeSide.isPaused());
+    const slow = link.put({ direction: "up", quality: { slowReader: 1000 } });
+    edge.write(messageBytes(Buffer.alloc(5000, "y"), true));
+    await until("the link holds it up", () => edgeSide.isPaused());
+    cloudSide.emit("drain");
+    expect(edgeSide.isPaused()).toBe(true);
+    slow();
+    await until("it is read again", () => !edgeSide.isPaused());
+  });
+
   test("a cut ends both connections with the reason, and a link that is cut takes no new one", async () => {
     const first = await greeted();
-    first.link.cut();
+    first.link.put({ cut: "both" });
     await until("it has ended", () => first.ended());
     expect(first.ended()).toMatch(/a fault has cut the link/);
     const second = relayed();
-    second.link.cut();
+    second.link.put({ cut: "both" });
     second.edge.write(request);
     await until("it has ended", () => second.ended());
     expect(second.got.cloud.bytes.length).toBe(0);

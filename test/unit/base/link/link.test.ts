@@ -79,7 +79,7 @@ describe("a link", () => {
     const { link, socket } = linked();
     let reason = "";
     socket.onClose((why) => reason = why);
-    link.cut();
+    link.put({ cut: "both" });
     expect(reason).toBe("closed here");
     expect(link.isUp).toBe(false);
     link.heal();
@@ -88,7 +88,7 @@ describe("a link", () => {
 
   test("half-open, it swallows one direction and passes the other", () => {
     const { link, raw, socket, received } = linked();
-    link.halfOpen("down");
+    link.put({ halfOpen: "down" });
     socket.send("up");
     raw.arrives("lost");
     link.heal();
@@ -100,7 +100,7 @@ describe("a link", () => {
   test("what is under way when the connection ends never arrives, and no timer is left", () => {
     const { clock, link, raw, socket } = linked({ latency: 50 });
     socket.send("late");
-    link.cut();
+    link.put({ cut: "both" });
     clock.advance(100);
     expect(raw.sent).toEqual([]);
     expect(clock.pending).toBe(0);
@@ -116,13 +116,13 @@ describe("a link", () => {
     const { link, socket } = linked();
     let reason = "";
     socket.onClose((why) => reason = why);
-    link.cut(how);
+    link.put({ cut: how });
     expect(reason).toBe(wanted);
   });
 
   test("a black hole keeps the connection, lets nothing through, and gives everything in order when it is healed", () => {
     const { clock, link, raw, received, socket } = linked();
-    link.cut("blackHole");
+    link.put({ cut: "blackHole" });
     expect([link.isUp, link.isBlackHole]).toEqual([false, true]);
     socket.send("1");
     socket.send("2");
@@ -175,10 +175,10 @@ describe("a link", () => {
   test("drops, duplicates, reorders and corrupts the messages that a filter takes, and says so", () => {
     const { altered, link, raw, socket } = linked();
     const only = (word: string) => ({ matches: ({ operation }: { readonly operation: string }) => operation === word });
-    link.disturb("up", { drop: 1, ...only("lost") });
-    link.disturb("up", { duplicate: 1, ...only("twice") });
-    link.disturb("up", { reorder: 1, ...only("late") });
-    link.disturb("up", { corrupt: 1, ...only("wrong") });
+    link.put({ direction: "up", messages: { drop: 1, ...only("lost") } });
+    link.put({ direction: "up", messages: { duplicate: 1, ...only("twice") } });
+    link.put({ direction: "up", messages: { reorder: 1, ...only("late") } });
+    link.put({ direction: "up", messages: { corrupt: 1, ...only("wrong") } });
     for (const text of ["late", "lost", "twice", "wrong", "good"]) socket.send(text);
     expect(raw.sent.slice(0, 3)).toEqual(["twice", "twice", "late"]);
     const wrong = raw.sent[3] ?? "";
@@ -189,7 +189,7 @@ describe("a link", () => {
 
   test("a message that none overtakes goes on after a second", () => {
     const { clock, link, raw, socket } = linked();
-    link.disturb("up", { reorder: 1 });
+    link.put({ direction: "up", messages: { reorder: 1 } });
     socket.send("alone");
     clock.advance(999);
     expect(raw.sent).toEqual([]);
@@ -200,7 +200,7 @@ describe("a link", () => {
 
   test("a connection that has been idle for longer than a NAT remembers is gone for both ends; a new one is not", () => {
     const { clock, link, raw, received, socket } = linked();
-    link.forgetIdle(1000);
+    link.put({ natTimeout: 1000 });
     clock.advance(900);
     socket.send("in time");
     clock.advance(1001);
@@ -223,7 +223,7 @@ describe("a link", () => {
   test("the same seed does the same to the same messages", () => {
     const fate = (seed: number) => {
       const { link, raw, socket } = linked({}, seed);
-      link.disturb("up", { drop: 0.3, duplicate: 0.3, reorder: 0.3, corrupt: 0.3 });
+      link.put({ direction: "up", messages: { drop: 0.3, duplicate: 0.3, reorder: 0.3, corrupt: 0.3 } });
       for (let i = 0; i < 200; i++) socket.send(`message ${i}`);
       return raw.sent;
     };
@@ -247,16 +247,68 @@ describe("a link", () => {
   test("a NAT forgets from when it begins to, however long a connection was idle before", () => {
     const { clock, link, raw, socket } = linked();
     clock.advance(60_000);
-    link.forgetIdle(1000);
+    link.put({ natTimeout: 1000 });
     socket.send("in time");
     expect(raw.sent).toEqual(["in time"]);
+  });
+
+  test("each fault ends by itself, and of two that say the same the later one holds until it ends", () => {
+    const { link } = linked({ latency: 5 });
+    const slow = link.put({ quality: { latency: 100, jitter: 10 } });
+    const slower = link.put({ direction: "up", quality: { latency: 300 } });
+    const cut = link.put({ cut: "both" });
+    const hole = link.put({ cut: "blackHole" });
+    const half = link.put({ halfOpen: "up" });
+    const nat = link.put({ natTimeout: 1000 });
+    link.put({ natTimeout: 5000 });
+    const looked = [...link.faults];
+    hole();
+    slower();
+    half();
+    nat();
+    nat();
+    const later = [...link.faults];
+    cut();
+    slow();
+    expect([looked, later, link.isUp, link.faults]).toEqual([
+      [
+        "a black hole",
+        "connections forgotten after 1000 ms idle",
+        "half-open up",
+        "300 ms up ± 10 ms",
+        "100 ms down ± 10 ms",
+      ],
+      ["cut", "connections forgotten after 5000 ms idle", "100 ms up ± 10 ms", "100 ms down ± 10 ms"],
+      true,
+      ["connections forgotten after 5000 ms idle", "5 ms up", "5 ms down"],
+    ]);
+    link.heal();
+    expect(link.faults).toEqual(["5 ms up", "5 ms down"]);
+  });
+
+  test("a fault that comes and goes leaves another alone, ends with a heal, and leaves no timer", () => {
+    const { clock, link } = linked();
+    link.put({ direction: "down", quality: { latency: 50 } });
+    const end = link.put({ cut: "reset", flap: { bad: 100, good: 400 } });
+    const seen = [0, 99, 1, 399, 1, 100].map((ms) => {
+      clock.advance(ms);
+      return link.faults.join(", ");
+    });
+    const [bad, good] = ["cut, 50 ms down", "50 ms down"];
+    expect(seen).toEqual([bad, bad, good, good, bad, good]);
+    end();
+    expect([link.faults, clock.pending]).toEqual([[good], 0]);
+    link.put({ cut: "both", flap: { bad: 100, good: 400 } });
+    clock.advance(100);
+    link.heal();
+    expect([link.faults, clock.pending]).toEqual([[], 0]);
   });
 
   test("says in words what is wrong with it", () => {
     const { link } = linked();
     link.setQuality("down", { latency: 50, jitter: 5, distribution: "normal", bandwidth: 64 * 1024 });
-    link.disturb("up", { drop: 0.25, where: 'operation == "keepalive"' });
-    link.forgetIdle(30_000);
+    link.put({ direction: "up", messages: { drop: 0.25, where: 'operation == "keepalive"' } });
+    link.put({ natTimeout: 30_000 });
     expect(link.faults).toEqual([
       "connections forgotten after 30000 ms idle",
       '25 % dropped up of operation == "keepalive"',

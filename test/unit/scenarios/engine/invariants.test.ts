@@ -41,7 +41,7 @@ function worldWith(
   for (const object of parts.held ?? []) store.put(`default/pod/${object.metadata.name}`, object);
   const hops = new HopRing(parts.ringBytes ?? 1_000_000);
   for (const hop of parts.hops ?? []) {
-    const about = { header: { msg_id: "" }, route: { operation: "update", resource: "default/pod/p" } };
+    const about = { header: { msg_id: hop.id ?? "" }, route: { operation: "update", resource: "default/pod/p" } };
     hops.push(hopOf(about, { time: 0, hop: "edge.store", direction: "down", node: "edge-0", ...hop }));
   }
   const devices = parts.devices ?? {};
@@ -126,6 +126,14 @@ describe("no version went backwards", () => {
     expect((await verdicts(back))[name]).toMatch(/broken: edge-0 stored default\/pod\/p at 9 after 10/);
     const apart = worldWith({ hops: [{ version: "9" }, { version: "8", node: "edge-1" }, { version: "9" }] });
     expect((await verdicts(apart))[name]).toBe("held");
+  });
+
+  test("is not judged of what a fault of the link has sent late or twice", async () => {
+    const late = [{ version: "9" }, { version: "10" }, { version: "9", id: "late" }];
+    const altered = (outcome: string) => worldWith({ hops: [{ hop: "link.alter", id: "late", outcome }, ...late] });
+    expect((await verdicts(altered("reordered by a fault on the link")))[name]).toBe("held");
+    expect((await verdicts(altered("duplicated by a fault on the link")))[name]).toBe("held");
+    expect((await verdicts(altered("corrupted by a fault on the link")))[name]).toMatch(/broken/);
   });
 
   test("is not judged from a ring that has lost hops", async () => {
