@@ -1,5 +1,5 @@
-// A fleet with devices that report, at true speed for minutes: how fast the memory of API, cloudcore and edges grows at the end.
-// `npm run soak`, or with `--edges N --minutes M`.
+// A fleet with devices that report, at true speed for an hour: what each process still holds after a full garbage collection may not grow.
+// `npm run soak` ends with it; `--edges N --minutes M` for others. Ends with 1 where memory grows by 1 % an hour or more, or handles do.
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -7,28 +7,53 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 
 const { values } = parseArgs({
-  options: { edges: { type: "string", default: "1000" }, minutes: { type: "string", default: "10" } },
+  options: { edges: { type: "string", default: "1000" }, minutes: { type: "string", default: "60" } },
 });
 const EDGES = Number(values.edges);
 const MINUTES = Number(values.minutes);
-/** Between two looks at the memory, milliseconds. */
-const LOOK_MS = 5000;
-/** The part of the time that counts: before it, caches and the history of changes fill. */
-const COUNTED = 0.5;
+/** Between two looks, milliseconds. */
+const LOOK_MS = 30_000;
+/** The part of the time that doesn't count: caches and the history of changes fill. */
+const WARM_UP = 1 / 3;
+/** Percent an hour. */
+const LIMIT = 1;
 
 const main = new URL("../../bin/skep.mjs", import.meta.url).pathname;
 const folder = await mkdtemp(join(tmpdir(), "skep-soak-"));
 const kubeconfig = join(folder, "kubeconfig");
 const children: ChildProcess[] = [];
+const inspectors: WebSocket[] = [];
+
+interface Program {
+  readonly name: string;
+  readonly pid: number;
+  readonly said: string;
+  /** Evaluates an expression in it after a full garbage collection. */
+  readonly evaluate: (expression: string) => Promise<unknown>;
+}
+
+/** What is held at a moment: megabytes, and open handles (sockets, timers, watchers). */
+interface Look {
+  readonly hour: number;
+  readonly live: number;
+  readonly resident: number;
+  readonly handles: number;
+}
 
 /** Starts a command and waits until it says that it is ready. */
-async function start(
-  name: string,
-  ...args: string[]
-): Promise<{ readonly name: string; readonly pid: number; readonly said: string }> {
-  const child = spawn(process.execPath, [main, ...args], { cwd: folder, stdio: ["ignore", "pipe", "inherit"] });
+async function start(name: string, ...args: string[]): Promise<Program> {
+  const child = spawn(process.execPath, ["--inspect=127.0.0.1:0", main, ...args], {
+    cwd: folder,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   children.push(child);
   let said = "";
+  const inspector = Promise.withResolvers<string>();
+  child.stderr?.on("data", (chunk) => {
+    const [, url] = /^Debugger listening on (ws:\S+)$/m.exec(String(chunk)) ?? [];
+    if (url !== undefined) inspector.resolve(url);
+    else if (!/^(For help|Debugger)/.test(String(chunk))) process.stderr.write(chunk);
+  });
   await new Promise<void>((resolve, reject) => {
     child.stdout?.on("data", (chunk) => {
       said += String(chunk);
@@ -36,22 +61,76 @@ async function start(
     });
     child.once("exit", (code) => reject(new Error(`${name} has ended with ${code}: ${said}`)));
   });
-  return { name, pid: child.pid as number, said };
+  return { name, pid: child.pid as number, said, evaluate: await inspect(await inspector.promise) };
 }
 
-async function megabytes(pid: number): Promise<number> {
+/** Chrome's DevTools protocol, as Node's inspector speaks it (https://chromedevtools.github.io/devtools-protocol/). */
+async function inspect(url: string): Promise<Program["evaluate"]> {
+  const socket = new WebSocket(url);
+  inspectors.push(socket);
+  await new Promise((resolve, reject) => {
+    socket.onopen = resolve;
+    socket.onerror = reject;
+  });
+  let id = 0;
+  const call = (method: string, params: object = {}) =>
+    new Promise<{ readonly result?: { readonly value?: unknown } }>((resolve) => {
+      const mine = ++id;
+      const heard = ({ data }: MessageEvent) => {
+        const answer = JSON.parse(String(data)) as { readonly id?: number; readonly result: object };
+        if (answer.id !== mine) return;
+        socket.removeEventListener("message", heard);
+        resolve(answer.result);
+      };
+      socket.addEventListener("message", heard);
+      socket.send(JSON.stringify({ id: mine, method, params }));
+    });
+  return async (expression) => {
+    await call("HeapProfiler.collectGarbage");
+    return (await call("Runtime.evaluate", { expression, returnByValue: true })).result?.value;
+  };
+}
+
+const MB = 1024 * 1024;
+
+async function look({ evaluate, pid }: Program, hour: number): Promise<Look> {
+  const [heap, external, handles] = await evaluate(
+    "(({ heapUsed, external }) => [heapUsed, external, process.getActiveResourcesInfo().length])(process.memoryUsage())",
+  ) as [number, number, number];
   const status = await readFile(`/proc/${pid}/status`, "utf8");
-  return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024;
+  const resident = Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024;
+  return { hour, live: (heap + external) / MB, resident, handles };
 }
 
-/** Megabytes a minute: the slope of the line through the points that fits them best. */
-function slopeOf(points: readonly (readonly [minute: number, size: number])[]): number {
-  const mean = (of: (point: readonly [number, number]) => number) =>
-    points.reduce((sum, p) => sum + of(p), 0) / points.length;
-  const [x, y] = [mean(([minute]) => minute), mean(([, size]) => size)];
-  const over = points.reduce((sum, [minute, size]) => sum + (minute - x) * (size - y), 0);
-  const under = points.reduce((sum, [minute]) => sum + (minute - x) ** 2, 0);
-  return over / under;
+/** Percent of the mean an hour, and its standard error: of the line through the points that fits them best. */
+function slopeOf(
+  looks: readonly Look[],
+  value: (look: Look) => number,
+): { readonly slope: number; readonly error: number } {
+  const mean = (of: (look: Look) => number) => looks.reduce((sum, each) => sum + of(each), 0) / looks.length;
+  const [x, y] = [mean(({ hour }) => hour), mean(value)];
+  const spread = looks.reduce((sum, { hour }) => sum + (hour - x) ** 2, 0);
+  const slope = looks.reduce((sum, each) => sum + (each.hour - x) * (value(each) - y), 0) / spread;
+  const left = looks.reduce((sum, each) => sum + (value(each) - y - slope * (each.hour - x)) ** 2, 0);
+  const error = Math.sqrt(left / (looks.length - 2) / spread);
+  return { slope: slope / y * 100, error: error / y * 100 };
+}
+
+/** Says how it went, and whether it is well. */
+function judged({ name }: Program, looks: readonly Look[]): boolean {
+  const counted = looks.filter(({ hour }) => hour * 60 >= MINUTES * WARM_UP);
+  const [first, last] = [counted[0], counted.at(-1)] as [Look, Look];
+  const [live, resident] = [slopeOf(counted, (each) => each.live), slopeOf(counted, (each) => each.resident)];
+  const percent = ({ error, slope }: typeof live) => `${slope.toFixed(2)} ± ${error.toFixed(2)} % an hour`;
+  const isWell = live.slope < LIMIT && last.handles <= first.handles * (1 + LIMIT / 100) + 2;
+  console.log(
+    `${isWell ? "✓" : "✗"} ${name}: ${first.live.toFixed(1)} MB held after the warm-up, ${
+      last.live.toFixed(1)
+    } MB at the end (${percent(live)}); resident ${first.resident.toFixed(0)} and ${last.resident.toFixed(0)} MB (${
+      percent(resident)
+    }); ${first.handles} and ${last.handles} handles`,
+  );
+  return isWell;
 }
 
 try {
@@ -76,22 +155,18 @@ try {
     ...["fleet", "--cloudcore", hub, "--enrolment-port", enrolment, "--kubeconfig", kubeconfig],
     ...["--cohorts", "cohorts.yaml", "--processes", "1"],
   );
-  const seen = new Map([api, core, fleet].map((program) => [program, [] as [number, number][]]));
+  const seen = new Map([api, core, fleet].map((program) => [program, [] as Look[]]));
   const began = performance.now();
-  for (let minute = 0; minute < MINUTES; minute = (performance.now() - began) / 60_000) {
-    for (const [{ pid }, points] of seen) points.push([minute, await megabytes(pid)]);
+  for (let hour = 0; hour * 60 < MINUTES; hour = (performance.now() - began) / 3_600_000) {
+    for (const [program, looks] of seen) looks.push(await look(program, hour));
     await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
   }
-  for (const [{ name }, points] of seen) {
-    const counted = points.filter(([minute]) => minute >= MINUTES * COUNTED);
-    const [first, last] = [points[0], points.at(-1)].map((point) => Math.round(point?.[1] ?? 0));
-    console.log(
-      `${name} with ${EDGES} edges: ${first} MB at the start, ${last} MB after ${MINUTES} minutes, ${
-        slopeOf(counted).toFixed(2)
-      } MB a minute in the second half`,
-    );
-  }
+  console.log(`${EDGES} edges with a device each, ${MINUTES} minutes at true speed; the first third is warm-up`);
+  const isWell = [...seen].map(([program, looks]) => judged(program, looks)).every(Boolean);
+  process.exitCode = isWell ? 0 : 1;
 } finally {
+  // What is inspected waits for its inspector before it ends.
+  for (const inspector of inspectors) inspector.close();
   for (const child of children.toReversed()) child.kill("SIGINT");
   await Promise.all(
     children.map((child) => child.exitCode !== null || new Promise((resolve) => child.once("exit", resolve))),
