@@ -26,7 +26,7 @@ export async function securityPage(): Promise<string> {
     "# Security",
     "",
     "What attackers sent to KubeEdge, or could send, and what skep does with it: every row has a test that sends it. Limits are in [limits.ts](../protocol/limits.ts), each with its reason;",
-    "what comes from outside is also made up at random (`test/fuzz`). Report what you find as [SECURITY.md](../SECURITY.md) says.",
+    "what comes from outside is also made up at random (`test/fuzz`; what once failed is kept in `test/fuzz/corpus`). Report what you find as [SECURITY.md](../SECURITY.md) says.",
     "",
     "| what | input | skep | tests |",
     "|---|---|---|---|",

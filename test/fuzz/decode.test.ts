@@ -2,7 +2,7 @@
 import { stepTable } from "../../scenarios/steps/table.ts";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { fuzzing, tolerates } from "../support/fuzz.ts";
+import { fuzz, fuzzing, tolerates } from "../support/fuzz.ts";
 import { applyJsonPatch } from "../../cloud/apiserver/patch/json-patch.ts";
 import { applyMergePatch } from "../../protocol/apis/merge-patch.ts";
 import { applyStrategicPatch } from "../../cloud/apiserver/patch/strategic.ts";
@@ -40,8 +40,9 @@ const nearlyJson = fc.array(fc.oneof(fc.constantFrom(...words), fc.string({ maxL
 ) => parts.join(""));
 
 describe("fuzzing", () => {
-  test("decoding a message gives a message or says why not", () => {
-    fc.assert(
+  test("decoding a message gives a message or says why not", async () => {
+    await fuzz(
+      "message",
       fc.property(
         fc.oneof(nearlyJson, fc.json(), fc.string()),
         (text) => tolerates(() => decodeMessage(text), MessageFormatError),
@@ -50,7 +51,7 @@ describe("fuzzing", () => {
     );
   });
 
-  test("what is encoded is decoded as it was", () => {
+  test("what is encoded is decoded as it was", async () => {
     const text = fc.string({ unit: "binary", maxLength: 20 }).filter((s) => s.isWellFormed());
     const word = fc.string({ minLength: 1, maxLength: 10 });
     const message = fc.record({
@@ -58,7 +59,8 @@ describe("fuzzing", () => {
       route: fc.record({ source: word, group: word, operation: word, resource: word }),
       content: fc.jsonValue({ maxDepth: 5 }),
     });
-    fc.assert(
+    await fuzz(
+      "message-again",
       fc.property(message, (m) => {
         const expected = JSON.parse(JSON.stringify(m)) as Message;
         expect(decodeMessage(encodeMessage(m as Message))).toEqual(expected);
@@ -67,12 +69,13 @@ describe("fuzzing", () => {
     );
   });
 
-  test("resource paths are taken apart or are none", () => {
+  test("resource paths are taken apart or are none", async () => {
     const path = fc.oneof(
       fc.string(),
       fc.array(fc.constantFrom("node", "", "a", "pod", "..", "null")).map((parts) => parts.join("/")),
     );
-    fc.assert(
+    await fuzz(
+      "resource-path",
       fc.property(path, (text) => {
         parseNodePath(text);
         parseWirePath(text);
@@ -81,9 +84,10 @@ describe("fuzzing", () => {
     );
   });
 
-  test("patches of any shape give an object or an API error", () => {
+  test("patches of any shape give an object or an API error", async () => {
     const json = fc.jsonValue({ maxDepth: 4 });
-    fc.assert(
+    await fuzz(
+      "patches",
       fc.property(json, json, (target, patch) => {
         tolerates(() => applyJsonPatch(target as never, patch), ApiError);
         tolerates(() => applyMergePatch(target as never, patch as never), ApiError);
@@ -97,10 +101,11 @@ describe("fuzzing", () => {
     expect(({} as Record<string, unknown>).polluted).toBeUndefined();
   });
 
-  test("reports and pods of any shape do no harm", () => {
+  test("reports and pods of any shape do no harm", async () => {
     const device = { metadata: { name: "d" }, spec: { properties: [{ name: "t" }] } };
     const json = fc.jsonValue({ maxDepth: 4 });
-    fc.assert(
+    await fuzz(
+      "reports-and-pods",
       fc.property(json, (value) => {
         tolerates(() => mergeTwins(device, { metadata: { name: "d" } }, { twin: { t: value } }), ReportError);
         referencesOf({ metadata: { name: "p" }, spec: value });
@@ -110,7 +115,8 @@ describe("fuzzing", () => {
   });
 
   test("bytes that are no certificate request are refused", async () => {
-    await fc.assert(
+    await fuzz(
+      "certificate-request",
       fc.asyncProperty(fc.uint8Array({ maxLength: 300 }), async (bytes) => {
         await readRequest(bytes).catch((error) => {
           if (!(error instanceof CsrError)) throw error;
@@ -120,7 +126,7 @@ describe("fuzzing", () => {
     );
   });
 
-  test("any text is a scenario or is refused with its place", () => {
+  test("any text is a scenario or is refused with its place", async () => {
     const line = fc.constantFrom(
       "skep: 1",
       "name: x",
@@ -134,7 +140,8 @@ describe("fuzzing", () => {
       "\t",
       "&a [*a]",
     );
-    fc.assert(
+    await fuzz(
+      "scenario",
       fc.property(
         fc.oneof(fc.array(line, { maxLength: 12 }).map((l) => l.join("\n")), fc.string()),
         (text) => tolerates(() => parseScenarios(text, "f", stepTable), ScenarioError),

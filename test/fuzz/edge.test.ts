@@ -3,7 +3,7 @@ import { EventEmitter } from "node:events";
 import type { Socket } from "node:net";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { fuzzing } from "../support/fuzz.ts";
+import { fuzz, fuzzing } from "../support/fuzz.ts";
 import { packetLimit } from "../../edge-sim/eventbus/packet-limit.ts";
 import { decodeDmi, encodeDmi } from "../../protocol/dmi/messages.ts";
 import type { Device, DeviceModel } from "../../protocol/apis/device.ts";
@@ -47,7 +47,7 @@ function world(isV11 = false) {
   return made;
 }
 
-test("whatever mappers publish, an edge answers in JSON or not at all, and its rows are what it could read again", () => {
+test("whatever mappers publish, an edge answers in JSON or not at all, and its rows are what it could read again", async () => {
   const ask = fc.constantFrom("twin/update", "twin/get", "twin/cloud_updated", "state/update", "twin/x", "");
   const topic = fc.oneof(
     ask.map((what) => `$hw/events/device/${id}/${what}`),
@@ -55,7 +55,8 @@ test("whatever mappers publish, an edge answers in JSON or not at all, and its r
     fc.string({ maxLength: 30 }).map((rest) => `$hw/events/device/${rest}`),
   );
   const payload = fc.oneof(update.map((content) => JSON.stringify(content)), fc.string(), fc.json());
-  fc.assert(
+  await fuzz(
+    "mqtt-publish",
     fc.property(fc.array(fc.tuple(topic, payload), { maxLength: 5 }), (published) => {
       const { heard, store, twin } = world();
       for (const [on, what] of published) twin.onPublish(on, what);
@@ -69,7 +70,7 @@ test("whatever mappers publish, an edge answers in JSON or not at all, and its r
   );
 });
 
-test.each([false, true])("whatever the cloud sends to the twin (v1.1: %s), it is dropped or taken", (isV11) => {
+test.each([false, true])("whatever the cloud sends to the twin (v1.1: %s), it is dropped or taken", async (isV11) => {
   const resource = fc.constantFrom(
     "membership",
     "membership/detail",
@@ -86,7 +87,8 @@ test.each([false, true])("whatever the cloud sends to the twin (v1.1: %s), it is
     fc.record({ added_devices: devices, removed_devices: devices, devices, twin: twins }, { requiredKeys: [] }),
     update,
   );
-  fc.assert(
+  await fuzz(
+    "twin-message",
     fc.property(fc.array(fc.tuple(resource, content), { maxLength: 5 }), (messages) => {
       const { devices, twin } = world(isV11);
       for (const [on, what] of messages) {
@@ -100,7 +102,7 @@ test.each([false, true])("whatever the cloud sends to the twin (v1.1: %s), it is
   );
 });
 
-test("whatever a Device or a model holds, a mapper makes of it what it can, and DMI a message or an error", () => {
+test("whatever a Device or a model holds, a mapper makes of it what it can, and DMI a message or an error", async () => {
   const property = fc.oneof(
     fc.record({
       name: fc.oneof(name, fc.jsonValue()),
@@ -123,7 +125,8 @@ test("whatever a Device or a model holds, a mapper makes of it what it can, and 
     fc.jsonValue({ maxDepth: 1 }),
   );
   const metadata = { name: "d", namespace: "default" };
-  fc.assert(
+  await fuzz(
+    "device",
     fc.property(spec, spec, (ofDevice, ofModel) => {
       const { clock, mapper } = world();
       const device = { metadata, spec: ofDevice } as unknown as Device;
@@ -142,8 +145,9 @@ test("whatever a Device or a model holds, a mapper makes of it what it can, and 
   );
 });
 
-test("bytes that are no DMI message are refused with an error", () => {
-  fc.assert(
+test("bytes that are no DMI message are refused with an error", async () => {
+  await fuzz(
+    "dmi",
     fc.property(
       fc.constantFrom("MapperRegisterRequest", "ReportDeviceStatusRequest", "RegisterDeviceRequest"),
       fc.uint8Array(),
@@ -159,9 +163,10 @@ test("bytes that are no DMI message are refused with an error", () => {
   );
 });
 
-test("packets pass the limit however they are cut into pieces, as long as none is longer than it", () => {
+test("packets pass the limit however they are cut into pieces, as long as none is longer than it", async () => {
   const limit = 300;
-  fc.assert(
+  await fuzz(
+    "mqtt-packets",
     fc.property(
       fc.array(fc.nat(400), { maxLength: 8 }),
       fc.array(fc.integer({ min: 1, max: 50 }), { minLength: 1 }),

@@ -20,7 +20,8 @@ import { parseProfiles } from "../../scenarios/load/parse.ts";
 import { readRecording, RecordingError } from "../../scenarios/recording/format.ts";
 import { parseTargets } from "../../scenarios/targets/description.ts";
 import { frameBytes, messageBytes } from "../support/frame-bytes.ts";
-import { fuzzing, tolerates } from "../support/fuzz.ts";
+import { fuzz, fuzzing, tolerates } from "../support/fuzz.ts";
+import { spoilt } from "../support/spoilt.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "skep-fuzz-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -31,21 +32,6 @@ const pieces = (words: readonly string[]) =>
   })
     .map((parts) => parts.join(""));
 
-/** Bytes that were right once: one was changed, some were lost, or others put in. */
-const spoilt = (whole: fc.Arbitrary<Uint8Array>) =>
-  fc.tuple(whole, fc.nat(), fc.nat(255), fc.constantFrom("change", "lose", "add", "keep")).map(
-    ([bytes, at, byte, how]) => {
-      const place = bytes.length === 0 ? 0 : at % bytes.length;
-      const copy = Buffer.from(bytes);
-      if (how === "change" && copy.length > 0) copy[place] = byte;
-      if (how === "lose") return copy.subarray(0, place);
-      if (how === "add") {
-        return Buffer.concat([copy.subarray(0, place), Buffer.from([byte, byte]), copy.subarray(place)]);
-      }
-      return copy;
-    },
-  );
-
 /** Cut into pieces of that size, as a socket gives them. */
 function inPieces(bytes: Uint8Array, size: number): Uint8Array[] {
   return Array.from({ length: Math.ceil(bytes.length / size) }, (_, i) => bytes.subarray(i * size, (i + 1) * size));
@@ -54,8 +40,9 @@ function inPieces(bytes: Uint8Array, size: number): Uint8Array[] {
 describe("frames", () => {
   const message = fc.string({ maxLength: 300 }).map((text) => messageBytes(Buffer.from(text), true, 50));
 
-  test("of a WebSocket that passes a proxy: what is no frame is an error that has the rest, and no byte is lost before it", () => {
-    fc.assert(
+  test("of a WebSocket that passes a proxy: what is no frame is an error that has the rest, and no byte is lost before it", async () => {
+    await fuzz(
+      "websocket-frames",
       fc.property(
         fc.oneof(spoilt(message), fc.uint8Array({ maxLength: 200 })),
         fc.integer({ min: 1, max: 60 }),
@@ -76,8 +63,9 @@ describe("frames", () => {
     );
   });
 
-  test("of QUIC: a message, or a FrameError; a length beyond the limit takes no memory", () => {
-    fc.assert(
+  test("of QUIC: a message, or a FrameError; a length beyond the limit takes no memory", async () => {
+    await fuzz(
+      "quic-frames",
       fc.property(fc.uint8Array({ maxLength: 300 }), fc.integer({ min: 1, max: 60 }), (bytes, size) => {
         const reader = new QuicFrameReader();
         tolerates(() => {
@@ -90,8 +78,9 @@ describe("frames", () => {
     );
   });
 
-  test("that are right come out as they went in, however they are cut", () => {
-    fc.assert(
+  test("that are right come out as they went in, however they are cut", async () => {
+    await fuzz(
+      "frames-again",
       fc.property(fc.uint8Array({ maxLength: 500 }), fc.integer({ min: 1, max: 40 }), (payload, size) => {
         const bytes = frameBytes({ opcode: 1, payload, isMasked: true });
         const reader = new FrameReader(limits.message);
@@ -128,7 +117,7 @@ describe("files", () => {
       "1e400",
     ]);
 
-  test("a cloudcore.yaml is a configuration, or an error that says where", () => {
+  test("a cloudcore.yaml is a configuration, or an error that says where", async () => {
     const text = yaml([
       "apiVersion",
       "kind",
@@ -140,13 +129,14 @@ describe("files", () => {
       "skep",
       "__proto__",
     ]);
-    fc.assert(
+    await fuzz(
+      "cloudcore-yaml",
       fc.property(text, (each) => tolerates(() => parseCloudCoreFile(each, "c.yaml"), ConfigFileError)),
       fuzzing,
     );
   });
 
-  test("a skep.yaml, and a load profile, so too", () => {
+  test("a skep.yaml, and a load profile, so too", async () => {
     const target = yaml(["skep", "1", "targets", "kubernetes", "cloudcore", "edges", "nodes", "matrix", "timings"]);
     const profile = yaml([
       "skep",
@@ -162,8 +152,16 @@ describe("files", () => {
       "thresholds",
       "5s",
     ]);
-    fc.assert(fc.property(target, (each) => tolerates(() => parseTargets(each, "t.yaml"), ScenarioError)), fuzzing);
-    fc.assert(fc.property(profile, (each) => tolerates(() => parseProfiles(each, "p.yaml"), ScenarioError)), fuzzing);
+    await fuzz(
+      "skep-yaml",
+      fc.property(target, (each) => tolerates(() => parseTargets(each, "t.yaml"), ScenarioError)),
+      fuzzing,
+    );
+    await fuzz(
+      "load-profile",
+      fc.property(profile, (each) => tolerates(() => parseProfiles(each, "p.yaml"), ScenarioError)),
+      fuzzing,
+    );
   });
 
   test("a recording is hops, or an error that says in which line", async () => {
@@ -180,7 +178,8 @@ describe("files", () => {
       ",",
     ]);
     const { numRuns } = fuzzing;
-    await fc.assert(
+    await fuzz(
+      "recording",
       fc.asyncProperty(fc.boolean(), lines, async (isHeaded, text) => {
         const file = join(folder, `${randomBytes(4).toString("hex")}.jsonl`);
         writeFileSync(file, isHeaded ? header + text : text);
@@ -192,7 +191,7 @@ describe("files", () => {
   });
 });
 
-test("a filter is a condition, or an error that says what it may name", () => {
+test("a filter is a condition, or an error that says what it may name", async () => {
   const text = pieces([
     "hop",
     "node",
@@ -212,10 +211,10 @@ test("a filter is a condition, or an error that says what it may name", () => {
     "in",
     "has(",
   ]);
-  fc.assert(fc.property(text, (each) => tolerates(() => compileHopFilter(each), HopFilterError)), fuzzing);
+  await fuzz("filter", fc.property(text, (each) => tolerates(() => compileHopFilter(each), HopFilterError)), fuzzing);
 });
 
-test("bodies of the API, of any type, are objects or an ApiError", () => {
+test("bodies of the API, of any type, are objects or an ApiError", async () => {
   const bytes = fc.oneof(
     pieces(['{"apiVersion":"v1"', ',"kind":"Pod"', "metadata", "{", "}", "[", "]", ":", ",", "1e999", '"__proto__"'])
       .map((text) => Buffer.from(text)),
@@ -234,15 +233,24 @@ test("bodies of the API, of any type, are objects or an ApiError", () => {
     "application/strategic-merge-patch+json",
     "application/apply-patch+yaml",
   );
-  fc.assert(fc.property(bytes, type, (each, kind) => tolerates(() => parseBody(each, kind, "Pod"), ApiError)), fuzzing);
-  fc.assert(fc.property(bytes, patch, (each, kind) => tolerates(() => parsePatch(each, kind), ApiError)), fuzzing);
+  await fuzz(
+    "api-body",
+    fc.property(bytes, type, (each, kind) => tolerates(() => parseBody(each, kind, "Pod"), ApiError)),
+    fuzzing,
+  );
+  await fuzz(
+    "api-patch",
+    fc.property(bytes, patch, (each, kind) => tolerates(() => parsePatch(each, kind), ApiError)),
+    fuzzing,
+  );
 });
 
 test("a token is none, or refused, unless it is the right one", async () => {
   const authority = await createAuthority("KubeEdge", Date.now());
   const text = pieces([".", "eyJhbGciOiJub25lIn0", "eyJhbGciOiJIUzI1NiJ9", "e30", "=", "a".repeat(64)]);
-  fc.assert(fc.property(text, (each) => tolerates(() => parseToken(each), TokenError)), fuzzing);
-  await fc.assert(
+  await fuzz("token", fc.property(text, (each) => tolerates(() => parseToken(each), TokenError)), fuzzing);
+  await fuzz(
+    "jwt",
     fc.asyncProperty(text, async (each) => {
       expect(await refuseJwt(authority, each, Date.now())).toBeTypeOf("string");
     }),
@@ -250,11 +258,12 @@ test("a token is none, or refused, unless it is the right one", async () => {
   );
 });
 
-test("what a kubelet asks is a message, or an error; what is encoded is decoded as it was", () => {
+test("what a kubelet asks is a message, or an error; what is encoded is decoded as it was", async () => {
   const whole = fc.record({ name: fc.string(), uid: fc.string(), namespace: fc.string(), attempt: fc.nat() }).map((
     metadata,
   ) => encodeCri("RunPodSandboxRequest", { config: { metadata, labels: { a: "b" } } }));
-  fc.assert(
+  await fuzz(
+    "cri",
     fc.property(
       fc.oneof(spoilt(whole), fc.uint8Array({ maxLength: 60 })),
       (bytes) => tolerates(() => decodeCri("RunPodSandboxRequest", bytes), Error),

@@ -2,7 +2,7 @@
 // typed error, and nothing else happens.
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { fuzzing } from "../support/fuzz.ts";
+import { fuzz, fuzzing } from "../support/fuzz.ts";
 import { decodeProtobuf, openEnvelope, ProtobufError } from "../../cloud/apiserver/types/protobuf-read.ts";
 import { encodeEnvelope } from "../../cloud/apiserver/types/protobuf-write.ts";
 import { typeNameOf } from "../../cloud/apiserver/types/table.ts";
@@ -54,8 +54,9 @@ function bare(value: unknown): unknown {
   return Object.fromEntries(kept);
 }
 
-test("what is encoded is decoded as it was", () => {
-  fc.assert(
+test("what is encoded is decoded as it was", async () => {
+  await fuzz(
+    "protobuf-again",
     fc.property(pod, (object) => {
       const { apiVersion, kind, raw } = openEnvelope(encodeEnvelope(typeOf("", "v1", "Pod"), "v1", "Pod", object));
       expect([apiVersion, kind]).toEqual(["v1", "Pod"]);
@@ -71,9 +72,10 @@ const types = [["", "v1", "Pod"], ["apps", "v1", "Deployment"], ["", "v1", "Even
   "CustomResourceDefinition",
 ], ["coordination.k8s.io", "v1", "Lease"]] as const;
 
-test("bytes that are broken anywhere give an object or a ProtobufError, in little time and memory", () => {
+test("bytes that are broken anywhere give an object or a ProtobufError, in little time and memory", async () => {
   const change = fc.record({ at: fc.nat(), to: fc.nat({ max: 255 }), cut: fc.boolean() });
-  fc.assert(
+  await fuzz(
+    "protobuf-broken",
     fc.property(
       pod,
       fc.array(change, { minLength: 1, maxLength: 8 }),
@@ -96,8 +98,9 @@ test("bytes that are broken anywhere give an object or a ProtobufError, in littl
   );
 });
 
-test("random bytes, too", () => {
-  fc.assert(
+test("random bytes, too", async () => {
+  await fuzz(
+    "protobuf-random",
     fc.property(fc.uint8Array({ maxLength: 200 }), fc.constantFrom(...types), (bytes, [group, version, kind]) => {
       try {
         decodeProtobuf(typeOf(group, version, kind), bytes);
