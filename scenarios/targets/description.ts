@@ -30,13 +30,18 @@ export interface CloudcoreElsewhere {
   readonly certs?: string;
 }
 
+/** How many of it serve the same API, behind a balancer. Default: 1. */
+export interface Replicated {
+  readonly replicas?: number;
+}
+
 /** Which cloudcore. */
 export type CloudcoreDescription =
   | "ours"
   | { readonly ours: "process" }
-  | { readonly go: string }
-  | { readonly goImage: string }
-  | { readonly image: string }
+  | ({ readonly go: string } & Replicated)
+  | ({ readonly goImage: string } & Replicated)
+  | ({ readonly image: string } & Replicated)
   | CloudcoreElsewhere;
 
 /** Which edges. */
@@ -86,6 +91,12 @@ const name = {
 };
 const port = { type: "integer", minimum: 1, maximum: 65_535 };
 const path = { type: "string", minLength: 1 };
+const replicas = {
+  type: "integer",
+  minimum: 1,
+  maximum: 9,
+  description: "how many serve the same API, behind a balancer. Default: 1",
+};
 const object = (properties: Record<string, Schema>, required: readonly string[], description: string): Schema => ({
   type: "object",
   additionalProperties: false,
@@ -126,9 +137,13 @@ const target = {
     oneOf: [
       { const: "ours" },
       object({ ours: { const: "process" } }, ["ours"], "skep's, in a process of its own"),
-      object({ go: path }, ["go"], "KubeEdge's program, which is started and configured"),
-      object({ goImage: path }, ["goImage"], "KubeEdge's image, which Docker starts on this machine's network"),
-      object({ image: path }, ["image"], "an image of skep, which Docker starts on this machine's network"),
+      object({ go: path, replicas }, ["go"], "KubeEdge's program, which is started and configured"),
+      object(
+        { goImage: path, replicas },
+        ["goImage"],
+        "KubeEdge's image, which Docker starts on this machine's network",
+      ),
+      object({ image: path, replicas }, ["image"], "an image of skep, which Docker starts on this machine's network"),
       object(
         {
           host: path,

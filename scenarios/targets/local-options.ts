@@ -7,8 +7,8 @@ import type { Capability } from "../model/capabilities.ts";
 /** Which cloudcore serves the edges: ours in this process or in one of its own, KubeEdge's program or a container, or one that runs already. */
 export type CloudcoreChoice =
   | { readonly runs: "here" | "process" }
-  | { readonly runs: "go"; readonly program: string }
-  | { readonly runs: "container"; readonly image: string; readonly isOurs: boolean }
+  | { readonly runs: "go"; readonly program: string; readonly replicas?: number }
+  | { readonly runs: "container"; readonly image: string; readonly isOurs: boolean; readonly replicas?: number }
   | { readonly runs: "elsewhere"; readonly address: HubAddress };
 
 /** Which edgecore, and the containers that its pods become. */

@@ -24,7 +24,7 @@ import { createDevices } from "../cohorts/devices.ts";
 import { chooseNodes, withNodeNames } from "./existing-nodes.ts";
 import { EdgeNames, newSuffix } from "./own-names.ts";
 import { edgeTimingsOf } from "./timings.ts";
-import { traitsOf } from "./traits.ts";
+import { standingReplicas, traitsOf } from "./traits.ts";
 import { type Standing, StandingParts } from "./standing.ts";
 import { namespaceOf, removeNamespace, removeNodes, untilFilled } from "./shared-cluster.ts";
 import { devicesHeld, READY_MS, untilReady } from "./readiness.ts";
@@ -115,7 +115,13 @@ async function openEnvironment(
   const settings = { ...scenario.cloudcore, quic: usesQuic(scenario), v11: hasV11 };
   const { cloudcore = { runs: "here" } } = options;
   const isProcess = cloudcore.runs === "process" || scenario.cloudcore.process === true;
-  const { replicas = 1 } = scenario.cloudcore;
+  const replicas = standing?.cloud === undefined ? scenario.cloudcore.replicas ?? 1 : standingReplicas(cloudcore);
+  const { replicas: wanted = 1 } = scenario.cloudcore;
+  if (wanted > replicas) {
+    throw new StepFailure(
+      `${wanted} cloudcores are wanted, and this target has ${replicas}: say so with its cloudcore`,
+    );
+  }
   const makeCloud = (at: number) =>
     isProcess
       ? processCloud(options, at, settings, standing?.kubeconfigFile ?? (own as ApiServer).access, hops, cleanup)

@@ -9,7 +9,7 @@ import { type HubAddress, HubAddressError, parseHubAddress } from "../../edge-si
 import { milliseconds } from "../files/duration.ts";
 import { positionText, ScenarioError } from "../files/position.ts";
 import { bootstrapToken, issuerOfFolder } from "./cluster-secrets.ts";
-import type { CloudcoreElsewhere, TargetDescription } from "./description.ts";
+import type { CloudcoreElsewhere, Replicated, TargetDescription } from "./description.ts";
 import { TargetError } from "./target-error.ts";
 import type { CloudcoreChoice, LocalOptions } from "./local-options.ts";
 
@@ -80,10 +80,18 @@ async function choiceOf(
 ): Promise<CloudcoreChoice> {
   if (cloudcore === "ours") return { runs: "here" };
   if ("ours" in cloudcore) return { runs: "process" };
-  if ("go" in cloudcore) return { runs: "go", program: programAt(cloudcore.go, at) };
-  if ("goImage" in cloudcore) return { runs: "container", image: cloudcore.goImage, isOurs: false };
-  if ("image" in cloudcore) return { runs: "container", image: cloudcore.image, isOurs: true };
+  if ("go" in cloudcore) return { runs: "go", program: programAt(cloudcore.go, at), ...replicasOf(cloudcore) };
+  if ("goImage" in cloudcore) {
+    return { runs: "container", image: cloudcore.goImage, isOurs: false, ...replicasOf(cloudcore) };
+  }
+  if ("image" in cloudcore) {
+    return { runs: "container", image: cloudcore.image, isOurs: true, ...replicasOf(cloudcore) };
+  }
   return { runs: "elsewhere", address: await addressOf(cloudcore, described, cluster, at) };
+}
+
+function replicasOf({ replicas }: Replicated): Replicated {
+  return replicas === undefined ? {} : { replicas };
 }
 
 async function addressOf(

@@ -13,6 +13,7 @@ import type { Cloud } from "./clouds.ts";
 import { foreignProcess, launchProgram } from "./foreign-cloud.ts";
 import type { LocalOptions } from "./local-options.ts";
 import { holdBlock } from "./ports.ts";
+import { standingReplicas } from "./traits.ts";
 
 /** What scenarios share. */
 export interface Standing {
@@ -105,15 +106,20 @@ export class StandingParts {
           ? ["cloudcore", "--time-scale", String(this.#options.timeScale), ...(takeOver ? ["--take-over"] : [])]
           : [],
       );
-    const cloud = await foreignProcess({
-      what: cloudcore.runs === "go" ? cloudcore.program : cloudcore.image,
-      launch,
-      kubeconfigFile: at,
-      kubeconfig: kubeconfig(),
-      port: block,
-      bind,
-      clock,
-    }, cleanup);
+    const make = (port: number) =>
+      foreignProcess({
+        what: cloudcore.runs === "go" ? cloudcore.program : cloudcore.image,
+        launch,
+        kubeconfigFile: at,
+        kubeconfig: kubeconfig(),
+        port,
+        bind,
+        clock,
+      }, cleanup);
+    const count = standingReplicas(cloudcore);
+    const cloud = count === 1
+      ? await make(block)
+      : await (await import("./replicas.ts")).replicatedCloud(make, count, { bind, port: block }, cleanup);
     return { ...parts, cloud };
   }
 }

@@ -47,6 +47,11 @@ const lackingWithRealEdges: readonly Capability[] = [
   "edge-messages",
 ];
 
+/** How many cloudcores all scenarios of the target share. */
+export function standingReplicas(cloudcore: CloudcoreChoice): number {
+  return cloudcore.runs === "go" || cloudcore.runs === "container" ? cloudcore.replicas ?? 1 : 1;
+}
+
 /** The name, capabilities and patience of a target. */
 export function traitsOf(options: LocalOptions): {
   readonly name: string;
@@ -64,8 +69,9 @@ export function traitsOf(options: LocalOptions): {
     // Edges that come with certificates of ours don't enrol.
     ...(cloudcore.runs === "elsewhere" && cloudcore.address.token === undefined ? ["enrolment" as const] : []),
     ...(options.nodes === undefined && options.edgecore === undefined ? [] : lackingWithRealEdges),
-    ...options.without ?? [],
   ]);
+  if (standingReplicas(cloudcore) > 1) lacking.delete("cloudcore-replicas");
+  for (const capability of options.without ?? []) lacking.add(capability);
   for (const capability of options.with ?? []) lacking.delete(capability);
   return {
     name: options.name ?? nameOf(options, cloudcore, isCluster),

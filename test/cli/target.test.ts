@@ -1,5 +1,5 @@
 // Targets, as a person uses them: looked at, checked, run on, compared; what runs leave in a cluster of others, and how it is removed.
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Ajv } from "ajv";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -9,6 +9,7 @@ import { resources } from "../../cloud/kube/resource.ts";
 import { runLabel } from "../../scenarios/model/run-label.ts";
 import { leftOvers } from "../../scenarios/targets/leftovers.ts";
 import { Command, skep, workFolder } from "../support/command.ts";
+import { root } from "../support/pages.ts";
 import { until } from "../support/until.ts";
 
 const folder = workFolder();
@@ -121,6 +122,35 @@ describe("skep run --target", () => {
       expect(code).toBe(2);
     }
   }, 30_000);
+});
+
+describe("a program that is started as a cloudcore", () => {
+  test("may be started several times behind one address; a scenario that wants more is told so", async () => {
+    mkdirSync(join(folder.path, "several"));
+    // Under this name skep takes KubeEdge's own arguments.
+    symlinkSync(join(root, "bin", "skep.mjs"), join(folder.path, "several", "cloudcore"));
+    write("several/skep.yaml", "skep: 1\ntargets: { several: { cloudcore: { go: ./cloudcore, replicas: 2 } } }\n");
+    write(
+      "several/three.yaml",
+      "skep: 1\nname: wants three\ncloudcore: { replicas: 3 }\nsteps: [{ wait: 1ms }]\n",
+    );
+    write(
+      "several/two.yaml",
+      `skep: 1
+name: two serve
+cloudcore: { replicas: 2 }
+fleet: [{ cohort: gw, count: 2 }]
+steps:
+  - { each: gw, apply: { apiVersion: v1, kind: Pod, metadata: { name: p-$EDGE }, spec: { nodeName: $EDGE, containers: [{ name: c, image: "i:1" }] } } }
+  - { each: gw, expect: { at: edge/$EDGE, match: { pods: { running: 1 } }, within: 20s } }
+`,
+    );
+    const flags = ["--target", "several/skep.yaml", "--report", "several/report"];
+    const { code, out } = await run("run", "several/two.yaml", "several/three.yaml", ...flags);
+    expect(out).toMatch(/✓ \[1\/2\] two serve/);
+    expect(out).toContain("3 cloudcores are wanted, and this target has 2");
+    expect(code).toBe(1);
+  }, 120_000);
 });
 
 describe("skep matrix", () => {

@@ -136,6 +136,9 @@ describe("what a description comes to", () => {
     expect(go.patience).toBe(15);
     expect([...go.capabilities]).toEqual(expect.arrayContaining(["cloudcore-restart", "cloudcore-kill", "enrolment"]));
     expect([...go.capabilities]).not.toContain("cloud-messages");
+    expect([...go.capabilities]).not.toContain("cloudcore-replicas");
+    const three = await capabilitiesOf("go", many.replace("go: ./bin/cloudcore", "go: ./bin/cloudcore, replicas: 3"));
+    expect([...three.capabilities]).toContain("cloudcore-replicas");
     const own = await capabilitiesOf("process");
     expect(own.patience).toBe(1);
     expect([...own.capabilities]).toContain("cloud-messages");
