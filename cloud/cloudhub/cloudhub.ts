@@ -27,7 +27,7 @@ import { connectionMessage } from "./dispatcher/upstream.ts";
 import { monitoredHub, scenarioMetrics } from "./hub-metrics.ts";
 import { readMessages } from "./intake.ts";
 import { serveEnrolment } from "./servers/https.ts";
-import { serveEdges } from "./servers/websocket.ts";
+import { type EdgeServer, serveEdges } from "./servers/websocket.ts";
 import { serveCsi } from "./servers/uds.ts";
 import { Departures } from "./session/departures.ts";
 import { DeliveryTotals, NodeSession } from "./session/session.ts";
@@ -81,6 +81,7 @@ export class CloudHub implements Module {
   #certificatesTook = 0;
   #ports = { websocket: 0, quic: 0, https: 0 };
   #stops: (() => Promise<void>)[] = [];
+  #edges: EdgeServer | undefined;
   #refresh: Timer | undefined;
 
   constructor(deps: CloudHubDeps) {
@@ -145,6 +146,7 @@ export class CloudHub implements Module {
     if (servers.websocket !== undefined) {
       const edges = await serveEdges({ ...admission, listen: servers.websocket });
       this.#stops.push(edges.stop);
+      this.#edges = edges;
       this.#ports = { ...this.#ports, websocket: edges.port };
     }
     if (servers.quic !== undefined) {
@@ -197,7 +199,8 @@ export class CloudHub implements Module {
 
   /** Counters and gauges, by their names in scenarios. */
   metrics(): Record<string, number> {
-    return scenarioMetrics({ bus: this.#deps.bus, sessions: this.sessions, totals: this.totals });
+    const { sessions, totals } = this;
+    return scenarioMetrics({ bus: this.#deps.bus, sessions, totals, connections: this.#edges?.open ?? 0 });
   }
 
   async stop(): Promise<void> {

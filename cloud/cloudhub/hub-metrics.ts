@@ -49,11 +49,17 @@ export function monitoredHub({ bus, notReady, sessions, totals }: HubMetricsDeps
 }
 
 /** What `at: metrics` of a scenario shows. */
-export function scenarioMetrics({ bus, sessions, totals }: Omit<HubMetricsDeps, "notReady">): Record<string, number> {
+export function scenarioMetrics(
+  { bus, connections, sessions, totals }: Omit<HubMetricsDeps, "notReady"> & {
+    /** WebSocket connections that are open. */
+    readonly connections: number;
+  },
+): Record<string, number> {
   const { waiting, unacknowledged, oldest } = laneGauges(sessions);
   const { sent, acked, resent, dropped } = totals;
   return {
     connected_nodes: sessions.size,
+    connections_without_session: Math.max(0, connections - sessions.size),
     messages_sent: sent,
     messages_acked: acked,
     messages_resent: resent,

@@ -50,6 +50,7 @@ const invariants: readonly Invariant[] = [
   { name: "each device has the value that was last desired of it", settles: true, judge: desiresArrived },
   { name: "a deleted object stays deleted at its edge", settles: false, judge: deletedStay },
   { name: "all queues are drained", settles: true, judge: queuesDrained },
+  { name: "no connection outlives its session", settles: true, judge: connectionsHaveSessions },
 ];
 
 /** Judges all of them; waits for those that settle. */
@@ -269,6 +270,13 @@ function deletedStay(environment: Environment): string[] | "not judged" {
   if (environment.hops.lost > 0 || !environment.capabilities.has("edge-messages")) return "not judged";
   const got = [...environment.hops.since(0)].filter(({ hop }) => hop === "edge.read");
   return deletedThatCameAgain(got, disturbedIn(environment.hops.since(0)));
+}
+
+/** Where a connection is replaced, or its session ends, its socket is closed, too. */
+function connectionsHaveSessions(environment: Environment): string[] | "not judged" {
+  const { connections_without_session: stray } = environment.metrics();
+  if (stray === undefined) return "not judged";
+  return stray === 0 ? [] : [`${stray} connections of edges are open at the hub, and belong to no session`];
 }
 
 function queuesDrained(environment: Environment): string[] | "not judged" {

@@ -102,7 +102,10 @@ describe("skep run --target", () => {
     expect(out).toContain("– [2/2] needs much — process has no csi");
     expect(out).toContain("not judged on this target: all queues are drained");
     expect(code).toBe(0);
-    expect(json("skep-report/report.json")).toMatchObject({ target: "process", notJudged: ["all queues are drained"] });
+    expect(json("skep-report/report.json")).toMatchObject({
+      target: "process",
+      notJudged: ["all queues are drained", "no connection outlives its session"],
+    });
     expect((await run("run", flow, needy, "--target", "process", "--fail-on-skip")).code).toBe(1);
     expect((await run("run", needy, "--target", "process")).code).toBe(2);
   }, 60_000);

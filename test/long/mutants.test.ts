@@ -97,6 +97,20 @@ const mutants: readonly Mutant[] = [
     proof: "robustness/9-half-open-noticed",
   },
   {
+    what: "a session ends and leaves its socket open",
+    file: "cloud/cloudhub/session/session.ts",
+    line: "    this.#socket.close(isFarewell ? reason : undefined);",
+    instead: "",
+    proof: "nodes/5-second-place",
+  },
+  {
+    what: "how long a node has said nothing is measured by the time of day",
+    file: "cloud/apiserver/controllers/node-lifecycle.ts",
+    line: "const now = clock.monotonic();",
+    instead: "const now = clock.now();",
+    proof: "robustness/23-clocks-are-set",
+  },
+  {
     what: "a token with a wrong signature will do",
     file: "cloud/cloudhub/servers/https.ts",
     line: "  return refused === undefined ? undefined : `token validation failure, err: ${refused}`;",

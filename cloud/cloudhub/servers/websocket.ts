@@ -25,8 +25,17 @@ const CIPHERS = [
   "TLS_CHACHA20_POLY1305_SHA256",
 ].join(":");
 
-/** Starts it; resolves with the port and a function that stops it. */
-export async function serveEdges(deps: HubServerDeps): Promise<{ readonly port: number; stop(): Promise<void> }> {
+/** One that serves. */
+export interface EdgeServer {
+  readonly port: number;
+  /** Connections that came to be WebSockets, and whose sockets are open. */
+  readonly open: number;
+  stop(): Promise<void>;
+}
+
+/** Starts it. */
+export async function serveEdges(deps: HubServerDeps): Promise<EdgeServer> {
+  let open = 0;
   const server = https.createServer({
     key: deps.server.keyPem,
     cert: deps.server.certPem,
@@ -58,10 +67,20 @@ export async function serveEdges(deps: HubServerDeps): Promise<{ readonly port: 
       if (refusal !== undefined) deps.refused(nodeIdOf(request), refusal.reason);
       return refusal;
     },
-    accept: (socket, request) => deps.accept(nodeIdOf(request), socket),
+    accept(socket, request) {
+      open++;
+      request.socket.once("close", () => open--);
+      deps.accept(nodeIdOf(request), socket);
+    },
   });
   const port = await listen(server, deps.listen);
-  return { port, stop: () => closeServer(server) };
+  return {
+    port,
+    get open() {
+      return open;
+    },
+    stop: () => closeServer(server),
+  };
 }
 
 function nodeIdOf(request: IncomingMessage): string {

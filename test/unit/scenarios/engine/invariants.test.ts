@@ -155,6 +155,14 @@ test("a queue that is not empty is named", async () => {
   expect((await verdicts(worldWith({ metrics })))["all queues are drained"]).toBe("broken: bus_depth is 2");
 });
 
+test("a connection without a session is a violation; without a hub of ours it is not judged", async () => {
+  const name = "no connection outlives its session";
+  const of = async (metrics: Record<string, number>) => (await verdicts(worldWith({ metrics })))[name];
+  expect(await of({ connections_without_session: 0 })).toBe("held");
+  expect(await of({ connections_without_session: 2 })).toMatch(/broken: 2 connections of edges are open/);
+  expect(await of({})).toBe("not judged");
+});
+
 test("what the target does not show is not judged", async () => {
   const found = await verdicts(worldWith({ api: [pod("7")], held: [], records: [record], capabilities: ["pods"] }));
   expect(Object.values(found).filter((verdict) => verdict !== "not judged")).toEqual([]);
