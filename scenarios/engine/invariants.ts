@@ -61,13 +61,17 @@ export async function judgeInvariants(environment: Environment, signal: AbortSig
     readReports(environment, reports);
     const state = { ...await readState(environment), reports };
     readReports(environment, reports);
-    const results = invariants.map((invariant): InvariantResult => {
+    const judge = (invariant: Invariant): InvariantResult => {
       const found = invariant.judge(environment, state);
       if (found === "not judged") return { name: invariant.name, verdict: "not judged", details: [] };
       return { name: invariant.name, verdict: found.length === 0 ? "held" : "broken", details: found.slice(0, 10) };
-    });
-    const settling = results.some((result, i) => result.verdict === "broken" && invariants[i]?.settles);
-    if (!settling || environment.clock.now() >= deadline || signal.aborted) return results;
+    };
+    const settling = new Map(invariants.filter(({ settles }) => settles).map((each) => [each, judge(each)]));
+    const isWell = [...settling.values()].every(({ verdict }) => verdict !== "broken");
+    if (isWell || environment.clock.now() >= deadline || signal.aborted) {
+      // The others read the whole history: once is enough.
+      return invariants.map((invariant) => settling.get(invariant) ?? judge(invariant));
+    }
     await sleep(environment.clock, LOOK_EVERY_MS, signal).catch(() => {});
   }
 }

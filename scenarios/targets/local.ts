@@ -88,6 +88,8 @@ async function openEnvironment(
     : undefined;
   if (own !== undefined) cleanup.defer(() => own.stop());
   const api = own ?? standing?.api;
+  // One that scenarios share is well again for the next.
+  cleanup.defer(() => api?.faults.heal());
   const apiTook = took();
 
   const access = () => standing?.kubeconfig() ?? tokenKubeConfig((own as ApiServer).access);
@@ -286,11 +288,11 @@ async function openEnvironment(
       await api.restart();
     },
     disturbApiserver(fault) {
-      if (own === undefined) {
+      if (api === undefined) {
         throw new StepFailure("this API server is not ours to disturb: say needs: [apiserver-faults]");
       }
-      if (fault !== undefined) return own.faults.add(fault);
-      own.faults.heal();
+      if (fault !== undefined) return api.faults.add(fault);
+      api.faults.heal();
       return () => {};
     },
     stepClock(whose, by) {

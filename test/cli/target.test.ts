@@ -144,6 +144,7 @@ name: two serve
 cloudcore: { replicas: 2 }
 fleet: [{ cohort: gw, count: 2 }]
 steps:
+  - apiserver: { latency: 1ms, for: 10ms }
   - { each: gw, apply: { apiVersion: v1, kind: Pod, metadata: { name: p-$EDGE }, spec: { nodeName: $EDGE, containers: [{ name: c, image: "i:1" }] } } }
   - { each: gw, expect: { at: edge/$EDGE, match: { pods: { running: 1 } }, within: 20s } }
 `,
