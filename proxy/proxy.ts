@@ -59,6 +59,8 @@ export class Proxy {
   readonly #deps: ProxyDeps;
   readonly #edges = new Map<string, Entry>();
   readonly #servers: Server[] = [];
+  /** What ends each that is open. */
+  readonly #relays = new Set<(reason: string) => void>();
   #ports = { hub: 0, enrolment: 0 };
 
   private constructor(deps: ProxyDeps) {
@@ -94,6 +96,7 @@ export class Proxy {
   }
 
   async stop(): Promise<void> {
+    for (const end of this.#relays) end("the proxy is stopping");
     await Promise.all(this.#servers.splice(0).map(closeServer));
   }
 
@@ -139,7 +142,7 @@ export class Proxy {
     }
     // It may have gone meanwhile; what it asked for would stay open.
     if (edge.destroyed) return void cloud.destroy();
-    relay(edge, cloud, {
+    const end = relay(edge, cloud, {
       request: (head) => {
         entry = this.#entryOf(headerIn(head, "node_id") ?? nodeNameOf(subject));
         entry.open++;
@@ -153,12 +156,14 @@ export class Proxy {
       unreadable: (way, reason) =>
         this.#deps.logger.warn("what passes can't be read; it is passed on", { edge: entry?.node, way, reason }),
       ended: (reason) => {
+        this.#relays.delete(end);
         if (entry === undefined) return;
         entry.open--;
         entry.problem = reason;
         this.#tapConnection("proxy.disconnect", entry.node, reason);
       },
     });
+    this.#relays.add(end);
     edge.resume();
   }
 
@@ -233,11 +238,17 @@ export class Proxy {
     }
   }
 
-  #altered({ node }: Entry, way: Way, payload: Buffer, how: Alteration): void {
+  #altered(entry: Entry, way: Way, payload: Buffer, how: Alteration): void {
     const { clock, tap } = this.#deps;
+    const { node } = entry;
     const text = payload.toString("utf8");
     const at = { time: clock.now(), hop: "proxy.alter", direction: way, node, size: text.length, text } as const;
-    tap.on?.({ ...hopOf(none, at), outcome: `${how} by a fault on the link` });
+    // What has been corrupted may be no message any more.
+    tap.on?.({
+      ...this.#described(entry, way, payload) ?? hopOf(none, at),
+      ...at,
+      outcome: `${how} by a fault on the link`,
+    });
   }
 
   /** A message as a filter of faults sees it; undefined for what is none. */

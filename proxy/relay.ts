@@ -47,8 +47,8 @@ type PauseReason = "the head" | "the link" | "the receiver";
 const BUFFERED = 1024 * 1024;
 const HEAD_END = Buffer.from("\r\n\r\n");
 
-/** Relays between an edge and its cloud until either ends. */
-export function relay(edge: Duplex, cloud: Duplex, watch: RelayWatch): void {
+/** Relays between an edge and its cloud until either ends. The returned function ends it at once, whatever waits. */
+export function relay(edge: Duplex, cloud: Duplex, watch: RelayWatch): (reason: string) => void {
   let forget = () => {};
   let isOver = false;
   const end = (reason: string) => {
@@ -108,8 +108,11 @@ export function relay(edge: Duplex, cloud: Duplex, watch: RelayWatch): void {
       end(`${who}'s connection broke: ${error.message}`);
     });
     // What it has sent before it closed still arrives, as late as the link has it.
-    from.on("close", () => isBroken || way.whenDelivered(() => end(`${who} closed the connection`)));
+    from.on("close", () => {
+      if (!isBroken) way.whenDelivered(() => to.end(() => end(`${who} closed the connection`)));
+    });
   }
+  return end;
 }
 
 /** One direction. */

@@ -90,8 +90,8 @@ export class Lane<T extends { readonly length: number }> implements LinkLane<T> 
   /** When the link has carried all that was pushed so far. */
   #lineFree = 0;
   #isHeld = false;
-  /** Something waits, or has waited, for a rate. */
-  #isNarrow = false;
+  /** Bytes a second with which it was counted when what waits is due. */
+  #rate = Infinity;
 
   constructor({ clock, ends, look, passing, random, way }: LaneDeps<T>) {
     this.#way = way;
@@ -119,14 +119,19 @@ export class Lane<T extends { readonly length: number }> implements LinkLane<T> 
   }
 
   wake(): void {
-    const { faults, quality: { bandwidth, slowReader, slowWriter } } = this.#look();
+    const { faults, quality } = this.#look();
     if (this.#late !== undefined && faults.length === 0) this.#release();
-    // What waited for a narrow line need not wait any longer.
-    if (this.#isNarrow && (bandwidth ?? slowReader ?? slowWriter) === undefined) {
-      const now = this.#clock.monotonic();
-      for (const each of this.#waiting) each.due = Math.min(each.due, now);
-      this.#lastDue = this.#lineFree = now;
-      this.#isNarrow = false;
+    const rate = rateOf(quality);
+    // What waited for a narrower line need not wait that long any more.
+    if (rate > this.#rate) {
+      let free = this.#clock.monotonic();
+      this.#lastDue = free;
+      for (const each of this.#waiting) {
+        free += (each.message.length - each.from) / rate * 1000;
+        this.#lastDue = each.due = Math.min(each.due, free);
+      }
+      this.#lineFree = free;
+      this.#rate = rate;
     }
     this.#pump();
   }
@@ -178,11 +183,10 @@ export class Lane<T extends { readonly length: number }> implements LinkLane<T> 
 
   #queue(message: T): void {
     const { isStuck, quality } = this.#look();
-    const { bandwidth, slowReader, slowWriter } = quality;
     const now = this.#clock.monotonic();
-    const rate = Math.min(bandwidth ?? Infinity, slowReader ?? Infinity, slowWriter ?? Infinity);
+    const rate = rateOf(quality);
     if (this.#waiting.length >= MAX_WAITING) return this.#ends.overflow();
-    if (rate !== Infinity) this.#isNarrow = true;
+    this.#rate = Math.min(this.#rate, rate);
     if (rate !== Infinity) this.#lineFree = Math.max(now, this.#lineFree) + message.length / rate * 1000;
     const arrives = (rate === Infinity ? now : this.#lineFree) + delayOf(quality, this.#random);
     const due = this.#lastDue = Math.max(this.#lastDue, arrives);
@@ -234,4 +238,9 @@ export class Lane<T extends { readonly length: number }> implements LinkLane<T> 
     this.#isHeld = isHeld;
     this.#ends.hold?.(isHeld);
   }
+}
+
+/** Bytes a second; Infinity where nothing narrows it. */
+function rateOf({ bandwidth = Infinity, slowReader = Infinity, slowWriter = Infinity }: LinkQuality): number {
+  return Math.min(bandwidth, slowReader, slowWriter);
 }

@@ -70,8 +70,8 @@ export class Link {
   #put: PutFault[] = [];
   #ways: Record<Way, WayState>;
   #cut: Cut | undefined;
-  /** The shortest of them, and since when. */
-  #nat: { readonly timeout: number; readonly since: number } | undefined;
+  /** How long an idle connection is remembered, and since when that is so. */
+  #nats: readonly { readonly timeout: number; readonly since: number }[] = [];
   readonly #connections = new Set<LinkedConnection>();
   readonly #lanes = new Set<LinkLane<never>>();
   #up = Promise.withResolvers<void>();
@@ -96,7 +96,8 @@ export class Link {
   /** What is wrong with it, in words; empty where nothing is. */
   get faults(): string[] {
     const cut = this.#cut === undefined ? [] : [this.#cut === "blackHole" ? "a black hole" : "cut"];
-    const nat = this.#nat === undefined ? [] : [`connections forgotten after ${this.#nat.timeout} ms idle`];
+    const shortest = Math.min(...this.#nats.map(({ timeout }) => timeout));
+    const nat = shortest === Infinity ? [] : [`connections forgotten after ${shortest} ms idle`];
     const ways = waysOf("both").flatMap((way) => [
       ...(this.#ways[way].isSwallowed ? [`half-open ${way}`] : []),
       ...this.#ways[way].messages.flatMap((fault) => messageFaultWords(fault, way)),
@@ -166,11 +167,9 @@ export class Link {
     const wasUp = this.isUp;
     const acting = this.#put.filter(({ isActing }) => isActing);
     this.#cut = acting.findLast(({ fault }) => fault.cut !== undefined)?.fault.cut;
-    this.#nat = undefined;
-    for (const { fault: { natTimeout }, since } of acting) {
-      if (natTimeout === undefined || natTimeout >= (this.#nat?.timeout ?? Infinity)) continue;
-      this.#nat = { timeout: natTimeout, since };
-    }
+    this.#nats = acting.flatMap(({ fault: { natTimeout: timeout }, since }) =>
+      timeout === undefined ? [] : [{ timeout, since }]
+    );
     const faults = acting.map(({ fault }) => fault);
     this.#ways = { up: this.#wayState("up", faults), down: this.#wayState("down", faults) };
     if (!wasUp && this.isUp) {
@@ -268,7 +267,7 @@ export class Link {
     const { bandwidth, jitter = 0, latency = 0, slowReader, slowWriter } = quality;
     return !isSwallowed && messages.length === 0 && latency === 0 && jitter === 0 &&
       bandwidth === undefined && slowReader === undefined && slowWriter === undefined &&
-      this.#nat === undefined && !this.isBlackHole;
+      this.#nats.length === 0 && !this.isBlackHole;
   }
 
   /** Both directions of a connection. `end` when the connection has ended. */
@@ -316,7 +315,7 @@ export class Link {
   /** A message is about to pass. */
   #pass(mapping: Mapping): void {
     const now = this.#clock.monotonic();
-    if (this.#nat !== undefined && now - Math.max(mapping.last, this.#nat.since) > this.#nat.timeout) {
+    if (this.#nats.some(({ since, timeout }) => now - Math.max(mapping.last, since) > timeout)) {
       mapping.isForgotten = true;
     }
     mapping.last = now;

@@ -116,7 +116,7 @@ export class ApiServer {
     const own = await issueServer(authority, { commonName: "kube-apiserver" }, hosts, now());
     const tls = { key: own.keyPem, cert: own.certPem, ca: authority.certPem };
     const bytes = options.history === undefined ? {} : { bytes: options.history };
-    const store = new Store({ now, ...bytes }, options.logger, database);
+    const store = new Store({ now: () => clock.monotonic(), ...bytes }, options.logger, database);
     if (database !== undefined) store.restore(database.objects(), database.changes());
     const resources = new Resources(store, new Registry(options.unstable), now, options.random, tokens);
     const authorizer = options.rbac === true ? rbac(store) : allowAll;

@@ -82,6 +82,7 @@ export class CloudHub implements Module {
   #ports = { websocket: 0, quic: 0, https: 0 };
   #stops: (() => Promise<void>)[] = [];
   #edges: EdgeServer | undefined;
+  readonly #overQuic = new WeakSet<NodeSession>();
   #refresh: Timer | undefined;
 
   constructor(deps: CloudHubDeps) {
@@ -140,7 +141,7 @@ export class CloudHub implements Module {
       isV11: (node: string) => this.#deps.eras.isV11(node),
       refuse: (node: string) => this.#refusal(node),
       refused: (node: string, reason: string) => this.#refusedConnection(node, reason),
-      accept: (node: string, socket: MessageSocket) => this.#connect(node, socket),
+      accept: (node: string, socket: MessageSocket) => void this.#connect(node, socket),
     };
     this.#ports = { websocket: 0, quic: 0, https: enrolment.port };
     if (servers.websocket !== undefined) {
@@ -153,7 +154,13 @@ export class CloudHub implements Module {
       // Loaded where it is wanted: most hubs have no use for it.
       const { serveQuicEdges } = await import("./servers/quic.ts");
       const { maxIncomingStreams, ...where } = servers.quic;
-      const edges = await serveQuicEdges({ ...admission, listen: where, maxIncomingStreams, now: () => clock.now() });
+      const edges = await serveQuicEdges({
+        ...admission,
+        accept: (node, socket) => void this.#overQuic.add(this.#connect(node, socket)),
+        listen: where,
+        maxIncomingStreams,
+        now: () => clock.now(),
+      });
       this.#stops.push(edges.stop);
       this.#ports = { ...this.#ports, quic: edges.port };
     }
@@ -200,7 +207,9 @@ export class CloudHub implements Module {
   /** Counters and gauges, by their names in scenarios. */
   metrics(): Record<string, number> {
     const { sessions, totals } = this;
-    return scenarioMetrics({ bus: this.#deps.bus, sessions, totals, connections: this.#edges?.open ?? 0 });
+    const overWebSocket = [...sessions.all()].filter((session) => !this.#overQuic.has(session)).length;
+    const stray = Math.max(0, (this.#edges?.open ?? 0) - overWebSocket);
+    return scenarioMetrics({ bus: this.#deps.bus, sessions, totals, stray });
   }
 
   async stop(): Promise<void> {
@@ -239,7 +248,7 @@ export class CloudHub implements Module {
     return await answer;
   }
 
-  #connect(node: string, socket: MessageSocket): void {
+  #connect(node: string, socket: MessageSocket): NodeSession {
     const { bus, clock, config, logger, tap } = this.#deps;
     const records = this.#records;
     const ended = (session: NodeSession, reason: string) => {
@@ -272,6 +281,7 @@ export class CloudHub implements Module {
     };
     const onRegistration = () => void this.#resync(session);
     readMessages(session, socket, { upstream, clock, logger, tap, totals: this.totals, onRegistration });
+    return session;
   }
 
   /** An edge whose process has just started may have lost its store: its records are reset and everything is sent again. */

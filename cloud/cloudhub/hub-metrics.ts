@@ -50,16 +50,16 @@ export function monitoredHub({ bus, notReady, sessions, totals }: HubMetricsDeps
 
 /** What `at: metrics` of a scenario shows. */
 export function scenarioMetrics(
-  { bus, connections, sessions, totals }: Omit<HubMetricsDeps, "notReady"> & {
-    /** WebSocket connections that are open. */
-    readonly connections: number;
+  { bus, sessions, stray, totals }: Omit<HubMetricsDeps, "notReady"> & {
+    /** Connections that are open and belong to no session. */
+    readonly stray: number;
   },
 ): Record<string, number> {
   const { waiting, unacknowledged, oldest } = laneGauges(sessions);
   const { sent, acked, resent, dropped } = totals;
   return {
     connected_nodes: sessions.size,
-    connections_without_session: Math.max(0, connections - sessions.size),
+    connections_without_session: stray,
     messages_sent: sent,
     messages_acked: acked,
     messages_resent: resent,

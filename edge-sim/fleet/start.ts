@@ -82,7 +82,7 @@ export async function startFleet(options: StartFleetOptions): Promise<Fleet> {
         const problem = refusal ?? fleet.problem;
         const why = problem === undefined ? "" : `: ${problem}`;
         throw new FleetNotReadyError(
-          `${all - ready} of ${all} edges are not Ready after ${clock.monotonic() - began} ms${why}`,
+          `${all - ready} of ${all} edges are not Ready after ${Math.round(clock.monotonic() - began)} ms${why}`,
         );
       }
       await sleep(clock, LOOK_MS);

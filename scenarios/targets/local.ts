@@ -1,4 +1,5 @@
 // The target of this machine: our edges, with our cloudcore or another, over the embedded API or a cluster.
+import { tapTo } from "../../base/hop/hop.ts";
 import { HopRing } from "../../base/hop/ring.ts";
 import { Random } from "../../base/random/random.ts";
 import type { Clock } from "../../base/time/clock.ts";
@@ -72,6 +73,9 @@ async function openEnvironment(
   // Each machine of a cluster has its own.
   const clocks = { apiserver: new SteppedClock(clock), cloudcore: new SteppedClock(clock) };
   const edgeClocks = new Map<string, SteppedClock>();
+  // What happened is told by one clock, however wrong those are that it happened by.
+  let isStepped = false;
+  const tap = tapTo((hop) => hops.push(isStepped ? { ...hop, time: clock.now() } : hop));
   const random = new Random(seed);
   const hops = new HopRing(options.hopBytes ?? limits.hopBytes);
   const { logger } = options;
@@ -88,8 +92,6 @@ async function openEnvironment(
     : undefined;
   if (own !== undefined) cleanup.defer(() => own.stop());
   const api = own ?? standing?.api;
-  // One that scenarios share is well again for the next.
-  cleanup.defer(() => api?.faults.heal());
   const apiTook = took();
 
   const access = () => standing?.kubeconfig() ?? tokenKubeConfig((own as ApiServer).access);
@@ -127,7 +129,7 @@ async function openEnvironment(
   const makeCloud = (at: number) =>
     isProcess
       ? processCloud(options, at, settings, standing?.kubeconfigFile ?? (own as ApiServer).access, hops, cleanup)
-      : localCloud(options, at, settings, access, clocks.cloudcore, random, hops, cleanup);
+      : localCloud(options, at, settings, access, clocks.cloudcore, random, tap, cleanup);
   const cloud = standing?.cloud ??
     (cloudcore.runs === "elsewhere"
       ? foreignCloud(cloudcore.address)
@@ -197,7 +199,7 @@ async function openEnvironment(
     },
     random,
     logger,
-    tap: hops,
+    tap,
     suffix,
     labels,
   });
@@ -296,12 +298,13 @@ async function openEnvironment(
       return () => {};
     },
     stepClock(whose, by) {
+      isStepped = true;
       if (typeof whose === "object") {
         const edge = edgeClocks.get(whose.edge);
         if (edge === undefined) throw new StepFailure(`there is no edge "${whose.edge}" whose clock could be set`);
         return edge.step(by);
       }
-      if (!capabilities.has("clock-steps")) {
+      if (!capabilities.has("clock-steps") || whose === "cloudcore" && isProcess) {
         throw new StepFailure(`the clock of this ${whose} is not ours to set: say needs: [clock-steps]`);
       }
       clocks[whose].step(by);
@@ -315,6 +318,9 @@ async function openEnvironment(
       }, how.node);
     },
     async stop() {
+      // What is removed now must not meet what was wrong on purpose; an API that scenarios share is well again for the next.
+      api?.faults.heal();
+      for (const { link } of fleet.edges()) link.heal();
       await held.disposeAsync();
       return clock.pending === 0 ? [] : [`${clock.pending} timers are still set`];
     },

@@ -5,6 +5,7 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { eachLine } from "../../base/process/lines.ts";
 
 const { values } = parseArgs({
   options: { edges: { type: "string", default: "1000" }, minutes: { type: "string", default: "60" } },
@@ -17,6 +18,8 @@ const LOOK_MS = 30_000;
 const WARM_UP = 1 / 3;
 /** Percent an hour. */
 const LIMIT = 1;
+const MAX_LINE = 64 * 1024;
+if (!(MINUTES >= 3)) throw new Error(`--minutes ${values.minutes}: a slope needs three minutes or more`);
 
 const main = new URL("../../bin/skep.mjs", import.meta.url).pathname;
 const folder = await mkdtemp(join(tmpdir(), "skep-soak-"));
@@ -49,10 +52,10 @@ async function start(name: string, ...args: string[]): Promise<Program> {
   children.push(child);
   let said = "";
   const inspector = Promise.withResolvers<string>();
-  child.stderr?.on("data", (chunk) => {
-    const [, url] = /^Debugger listening on (ws:\S+)$/m.exec(String(chunk)) ?? [];
+  eachLine(child.stderr, MAX_LINE, (line) => {
+    const [, url] = /^Debugger listening on (ws:\S+)$/.exec(line) ?? [];
     if (url !== undefined) inspector.resolve(url);
-    else if (!/^(For help|Debugger)/.test(String(chunk))) process.stderr.write(chunk);
+    else if (!/^(For help|Debugger|Waiting for the debugger)/.test(line)) console.error(line);
   });
   await new Promise<void>((resolve, reject) => {
     child.stdout?.on("data", (chunk) => {
@@ -74,7 +77,8 @@ async function inspect(url: string): Promise<Program["evaluate"]> {
   });
   let id = 0;
   const call = (method: string, params: object = {}) =>
-    new Promise<{ readonly result?: { readonly value?: unknown } }>((resolve) => {
+    new Promise<{ readonly result?: { readonly value?: unknown } }>((resolve, reject) => {
+      socket.addEventListener("close", () => reject(new Error("a program has ended")), { once: true });
       const mine = ++id;
       const heard = ({ data }: MessageEvent) => {
         const answer = JSON.parse(String(data)) as { readonly id?: number; readonly result: object };

@@ -174,7 +174,7 @@ export const brokenDeliveries: readonly BrokenDelivery[] = [
     object: "pod/default/web",
     edge: "mute",
     reason: "not acknowledged",
-    words: /mute has not acknowledged pod default\/web: version \d+ was written/,
+    words: /mute has not acknowledged pod default\/web: version \d+ was written .*, first [\d.]+ m?s ago$/,
     async make(cloud) {
       const edge = await connectedNode(cloud, "mute");
       await addPod(cloud.kube, "mute", "web");

@@ -41,8 +41,9 @@ export async function fuzz<T>(
   const found = await fc.check(property as fc.IAsyncProperty<T>, { ...parameters, examples: kept as T[] });
   if (!found.failed) return;
   const { counterexample } = found;
-  if (counterexample !== null && process.env.CI === undefined) {
-    writeFileSync(file, `${JSON.stringify([...kept, counterexample], replaced, 2)}\n`);
+  if (counterexample !== null) {
+    const all = [...kept, counterexample].map((each) => JSON.stringify(each, replaced, 2));
+    writeFileSync(file, `[${[...new Set(all)].join(",\n")}]\n`);
   }
   throw new Error(fc.defaultReportMessage(found), { cause: found.errorInstance });
 }

@@ -136,6 +136,26 @@ describe("with the cloudcore's CA", () => {
     }, 30_000);
   });
 
+  test("a message that comes twice is seen to, by its id; and a proxy that stops ends what waits for a fault", async () => {
+    await using all = await behindProxy(await ofAuthority(), { cohort: "twice", count: 1 });
+    const { client, fleet, proxy, ring } = all;
+    await client.post("/api/actions", { fault: { edge: "twice-0", duplicate: 1, direction: "down" } });
+    await addPod(cloud.kube, "twice-0", "again");
+    await until("the pod is there", () => storeOf(fleet.get("twice-0"), "default/pod/again"));
+    const altered = [...ring.since(0)].find(({ hop, resource }) =>
+      hop === "proxy.alter" && resource === "default/pod/again"
+    );
+    expect(altered?.id).not.toBe("");
+    expect(altered?.outcome).toMatch(/^duplicated/);
+    await client.post("/api/actions", { fault: { edge: "twice-0", cut: "blackHole" } });
+    await proxy.stop();
+    expect([...ring.since(0)].at(-1)).toMatchObject({
+      hop: "proxy.disconnect",
+      node: "twice-0",
+      outcome: "the proxy is stopping",
+    });
+  });
+
   test("latency is added to each message, and a cut ends the connection until it is healed", async () => {
     await using all = await behindProxy(await ofAuthority(), { cohort: "slow", count: 1 });
     const { client, fleet, proxy } = all;

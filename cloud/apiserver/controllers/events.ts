@@ -62,15 +62,15 @@ export const eventExpiry: Controller = { name: "event-ttl", start };
 function start({ clock, resources }: ControllerDeps): () => void {
   /** By key, oldest write first. */
   const written = new Map<string, number>();
-  for (const event of resources.store.list("events")) written.set(keyOf(event), clock.now());
+  for (const event of resources.store.list("events")) written.set(keyOf(event), clock.monotonic());
   const stop = resources.store.watch("events", ({ object, type }) => {
     const key = keyOf(object);
     written.delete(key);
-    if (type !== "DELETED") written.set(key, clock.now());
+    if (type !== "DELETED") written.set(key, clock.monotonic());
   });
   const timer: Timer = every(clock, PERIOD_MS, () => {
     for (const [key, at] of written) {
-      if (clock.now() - at < TTL_MS) break;
+      if (clock.monotonic() - at < TTL_MS) break;
       written.delete(key);
       const event = resources.store.get("events", key);
       if (event !== undefined) resources.store.remove("events", event);

@@ -25,14 +25,14 @@ function start({ clock, indices, resources, timeScale }: ControllerDeps): () => 
     const seconds = toleratedSeconds(listAt(pod, "spec", "tolerations") as Toleration[], taints);
     if (taints.length === 0 || seconds === Infinity) return cancel(key);
     // A pod with a pending deletion keeps its deadline or gets an earlier one.
-    const at = clock.now() + seconds * 1000 / timeScale;
+    const at = clock.monotonic() + seconds * 1000 / timeScale;
     if ((due.get(key)?.at ?? Infinity) <= at) return;
     cancel(key);
     const evictNow = () => {
       due.delete(key);
       evict(resources, key, clock.now());
     };
-    due.set(key, { timer: clock.after(at - clock.now(), evictNow), at });
+    due.set(key, { timer: clock.after(at - clock.monotonic(), evictNow), at });
   };
   for (const pod of store.list("pods")) if (textAt(pod, "spec", "nodeName") !== "") reconcile(keyOf(pod));
   const stops = [

@@ -11,13 +11,13 @@ export interface LaneItem {
   /** The object inside, for messages that must be acknowledged. */
   readonly object: KubeObject;
   readonly uid: string;
-  /** Unix milliseconds of arrival. */
+  /** Monotonic milliseconds of arrival. */
   readonly since: number;
   /** JSON characters of the content: what the lane holds in memory. */
   readonly bytes: number;
   /** False until its sync record exists; it can't be sent before. */
   recorded: boolean;
-  /** Unix milliseconds of the first write, 0 before. */
+  /** Monotonic milliseconds of the last write, 0 before. */
   sentAt: number;
   /** Writes so far. */
   attempts: number;

@@ -142,7 +142,7 @@ export class NodeSession {
     return {
       waiting: this.#lane.waiting + (this.#paced?.size ?? 0),
       inFlight: this.#lane.inFlight,
-      oldest: this.#lane.oldest(this.#deps.clock.monotonic()),
+      oldest: Math.round(this.#lane.oldest(this.#deps.clock.monotonic())),
     };
   }
 
@@ -154,13 +154,15 @@ export class NodeSession {
     const isInFlight = this.#lane.isInFlight(item.message.header.msg_id);
     const version = item.message.header.resourceversion ?? "";
     const { operation = "" } = item.message.route;
+    const { clock } = this.#deps;
+    const unixOf = (monotonic: number) => Math.round(monotonic + clock.now() - clock.monotonic());
     return {
       id: item.message.header.msg_id,
       isInFlight,
       isRecorded: recorded,
       attempts,
-      since,
-      sentAt,
+      since: unixOf(since),
+      sentAt: sentAt === 0 ? 0 : unixOf(sentAt),
       version,
       operation,
     };
@@ -270,7 +272,7 @@ export class NodeSession {
     this.#totals.acked++;
     const now = this.#deps.clock.monotonic();
     this.#totals.acks.observe((now - item.since) / 1000);
-    this.#tapAt("hub.ack", message, { ack: now - item.sentAt, attempt: item.attempts });
+    this.#tapAt("hub.ack", message, { ack: Math.round(now - item.sentAt), attempt: item.attempts });
     if (message.route.group === groups.resource) {
       const recorded = recordedOf(object);
       if (isDeletion(item)) {
@@ -372,7 +374,8 @@ export class NodeSession {
     this.#totals[item.attempts === 1 ? "sent" : "resent"]++;
     if (item.attempts === 1) this.#totals.waits.observe((item.sentAt - item.since) / 1000);
     item.written = this.#resends.wrote(item.written);
-    this.#write(message, { attempt: item.attempts, wait: item.attempts === 1 ? item.sentAt - item.since : 0 });
+    const wait = item.attempts === 1 ? Math.round(item.sentAt - item.since) : 0;
+    this.#write(message, { attempt: item.attempts, wait });
     this.#armRetry(item, this.#resends.waitAfter(item.attempts));
   }
 

@@ -244,6 +244,33 @@ describe("a link", () => {
     expect(clock.pending).toBe(0);
   });
 
+  test("what waited for a narrow line goes on as the next narrow one lets it", () => {
+    const { clock, link, raw, socket } = linked({ bandwidth: 100 });
+    const narrow = link.put({ direction: "up", quality: { bandwidth: 1 } });
+    for (let i = 0; i < 4; i++) socket.send("x".repeat(100));
+    clock.advance(1000);
+    narrow();
+    const after = [999, 1, 1000, 2000].map((ms) => {
+      clock.advance(ms);
+      return raw.sent.length;
+    });
+    expect(after).toEqual([0, 1, 2, 4]);
+    socket.send("x".repeat(100));
+    clock.advance(1000);
+    expect(raw.sent).toHaveLength(5);
+    expect(clock.pending).toBe(0);
+  });
+
+  test("of two NATs that forget, either does", () => {
+    const { clock, link, raw, socket } = linked();
+    link.put({ natTimeout: 1000 });
+    clock.advance(900);
+    link.put({ natTimeout: 500 });
+    clock.advance(200);
+    socket.send("too late for the first");
+    expect(raw.sent).toEqual([]);
+  });
+
   test("a NAT forgets from when it begins to, however long a connection was idle before", () => {
     const { clock, link, raw, socket } = linked();
     clock.advance(60_000);
