@@ -45,15 +45,19 @@ type PauseReason = "the head" | "the link" | "the receiver";
 
 /** Bytes that may wait for one side before the other is not read: a slow side slows its peer. */
 const BUFFERED = 1024 * 1024;
+/** Milliseconds in which the last bytes must have been taken by the side that is still there. */
+const END_MS = 10_000;
 const HEAD_END = Buffer.from("\r\n\r\n");
 
 /** Relays between an edge and its cloud until either ends. The returned function ends it at once, whatever waits. */
 export function relay(edge: Duplex, cloud: Duplex, watch: RelayWatch): (reason: string) => void {
   let forget = () => {};
   let isOver = false;
+  let late: NodeJS.Timeout | undefined;
   const end = (reason: string) => {
     if (isOver) return;
     isOver = true;
+    clearTimeout(late);
     forget();
     edge.destroy();
     cloud.destroy();
@@ -109,7 +113,13 @@ export function relay(edge: Duplex, cloud: Duplex, watch: RelayWatch): (reason: 
     });
     // What it has sent before it closed still arrives, as late as the link has it.
     from.on("close", () => {
-      if (!isBroken) way.whenDelivered(() => to.end(() => end(`${who} closed the connection`)));
+      if (isBroken) return;
+      const over = () => end(`${who} closed the connection`);
+      way.whenDelivered(() => {
+        // A side that reads nothing any more must not keep it.
+        if (!isOver) late ??= setTimeout(over, END_MS);
+        to.end(over);
+      });
     });
   }
   return end;

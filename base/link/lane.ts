@@ -56,7 +56,8 @@ const PIECE_MS = 50;
 
 interface Waiting<T> {
   readonly message: T;
-  /** Monotonic milliseconds at which it arrives. */
+  /** Monotonic milliseconds at which the line has carried it, and at which it arrives. */
+  carried: number;
   due: number;
   /** How much of it has been delivered. */
   from: number;
@@ -124,13 +125,19 @@ export class Lane<T extends { readonly length: number }> implements LinkLane<T> 
     const rate = rateOf(quality);
     // What waited for a narrower line need not wait that long any more.
     if (rate > this.#rate) {
-      let free = this.#clock.monotonic();
-      this.#lastDue = free;
+      const now = this.#clock.monotonic();
+      let free = now;
+      this.#lastDue = now;
       for (const each of this.#waiting) {
-        free += (each.message.length - each.from) / rate * 1000;
-        this.#lastDue = each.due = Math.min(each.due, free);
+        if (each.carried > now) {
+          free = Math.min(each.carried, free + (each.message.length - each.from) / rate * 1000);
+          // Its latency stays.
+          each.due = Math.max(this.#lastDue, each.due - (each.carried - free));
+          each.carried = free;
+        }
+        this.#lastDue = each.due;
       }
-      this.#lineFree = free;
+      this.#lineFree = Math.min(this.#lineFree, free);
       this.#rate = rate;
     }
     this.#pump();
@@ -188,10 +195,11 @@ export class Lane<T extends { readonly length: number }> implements LinkLane<T> 
     if (this.#waiting.length >= MAX_WAITING) return this.#ends.overflow();
     this.#rate = Math.min(this.#rate, rate);
     if (rate !== Infinity) this.#lineFree = Math.max(now, this.#lineFree) + message.length / rate * 1000;
-    const arrives = (rate === Infinity ? now : this.#lineFree) + delayOf(quality, this.#random);
+    const carried = rate === Infinity ? now : this.#lineFree;
+    const arrives = carried + delayOf(quality, this.#random);
     const due = this.#lastDue = Math.max(this.#lastDue, arrives);
     if (due <= now && this.#waiting.length === 0 && !isStuck) return this.#ends.deliver(message);
-    this.#waiting.push({ message, due, from: 0 });
+    this.#waiting.push({ message, carried, due, from: 0 });
     this.#bytes += message.length;
     this.#pump();
   }

@@ -296,7 +296,7 @@ function acknowledged({ node, ref, where: { object } }: WhyFacts, { cloud, edge 
   };
 }
 
-function inLane({ history, node, now, ref }: WhyFacts, { cloud, edge }: Delivery): Verdict | undefined {
+function inLane({ history, node, ref }: WhyFacts, { cloud, edge }: Delivery): Verdict | undefined {
   const lane = cloud?.lane;
   if (lane === undefined || cloud === undefined) return undefined;
   const what = describeObject(ref);
@@ -306,7 +306,7 @@ function inLane({ history, node, now, ref }: WhyFacts, { cloud, edge }: Delivery
     return {
       reason: "not acknowledged",
       answer: `${node} has not acknowledged ${what}: ${about} was written ${times(lane.attempts)}, first ${
-        ago(now - lane.sentAt)
+        ago(lane.writtenFor)
       } ago`,
       evidence: [
         ...(edge === undefined
@@ -320,7 +320,7 @@ function inLane({ history, node, now, ref }: WhyFacts, { cloud, edge }: Delivery
   if (!lane.isRecorded) {
     return {
       reason: "no record",
-      answer: `${what} waits for its sync record, which the API has not created in ${ago(now - lane.since)}`,
+      answer: `${what} waits for its sync record, which the API has not created in ${ago(lane.age)}`,
       evidence: [],
       next:
         "check that the API answers and that cloudcore may create objectsyncs.reliablesyncs.kubeedge.io; its log says why not",
@@ -328,7 +328,7 @@ function inLane({ history, node, now, ref }: WhyFacts, { cloud, edge }: Delivery
   }
   return {
     reason: "waits",
-    answer: `${what} waits in the lane of ${node} since ${ago(now - lane.since)}`,
+    answer: `${what} waits in the lane of ${node} since ${ago(lane.age)}`,
     evidence: [
       `${cloud.node.unacked} messages before it are not acknowledged, the oldest since ${ago(cloud.node.oldest)}`,
       `${cloud.node.waiting} messages wait`,

@@ -1,6 +1,7 @@
 // A fleet with devices that report, at true speed for an hour: what each process still holds after a full garbage collection may not grow.
 // `npm run soak` ends with it; `--edges N --minutes M` for others. Ends with 1 where memory grows by 1 % an hour or more, or handles do.
 import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -76,19 +77,21 @@ async function inspect(url: string): Promise<Program["evaluate"]> {
     socket.onerror = reject;
   });
   let id = 0;
-  const call = (method: string, params: object = {}) =>
-    new Promise<{ readonly result?: { readonly value?: unknown } }>((resolve, reject) => {
-      socket.addEventListener("close", () => reject(new Error("a program has ended")), { once: true });
-      const mine = ++id;
-      const heard = ({ data }: MessageEvent) => {
-        const answer = JSON.parse(String(data)) as { readonly id?: number; readonly result: object };
-        if (answer.id !== mine) return;
-        socket.removeEventListener("message", heard);
-        resolve(answer.result);
-      };
-      socket.addEventListener("message", heard);
-      socket.send(JSON.stringify({ id: mine, method, params }));
-    });
+  const asked = new Map<number, PromiseWithResolvers<{ readonly result?: { readonly value?: unknown } }>>();
+  const ended = new Error("a program has ended, or its inspector");
+  socket.onclose = () => asked.forEach(({ reject }) => reject(ended));
+  socket.onmessage = ({ data }) => {
+    const answer = JSON.parse(String(data)) as { readonly id?: number; readonly result: object };
+    asked.get(answer.id ?? 0)?.resolve(answer.result);
+    asked.delete(answer.id ?? 0);
+  };
+  const call = (method: string, params: object = {}) => {
+    if (socket.readyState !== WebSocket.OPEN) return Promise.reject(ended);
+    const answer = Promise.withResolvers<{ readonly result?: { readonly value?: unknown } }>();
+    asked.set(++id, answer);
+    socket.send(JSON.stringify({ id, method, params }));
+    return answer.promise;
+  };
   return async (expression) => {
     await call("HeapProfiler.collectGarbage");
     return (await call("Runtime.evaluate", { expression, returnByValue: true })).result?.value;
@@ -173,7 +176,9 @@ try {
   for (const inspector of inspectors) inspector.close();
   for (const child of children.toReversed()) child.kill("SIGINT");
   await Promise.all(
-    children.map((child) => child.exitCode !== null || new Promise((resolve) => child.once("exit", resolve))),
+    children.map(async (child) => {
+      if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
+    }),
   );
   await rm(folder, { recursive: true });
 }

@@ -8,7 +8,7 @@ export interface HistoryOptions {
   readonly bytes?: number;
   /** Milliseconds after which changes are forgotten. Default: 5 minutes, as etcd compacts for kube-apiserver. */
   readonly age?: number;
-  /** Unix milliseconds. */
+  /** Monotonic milliseconds. */
   readonly now?: () => number;
 }
 

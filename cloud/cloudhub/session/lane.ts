@@ -17,7 +17,7 @@ export interface LaneItem {
   readonly bytes: number;
   /** False until its sync record exists; it can't be sent before. */
   recorded: boolean;
-  /** Monotonic milliseconds of the last write, 0 before. */
+  /** Monotonic milliseconds of the first write in the present round of attempts, 0 before. */
   sentAt: number;
   /** Writes so far. */
   attempts: number;

@@ -49,7 +49,7 @@ export type DropReason =
   | "lane full"
   | "never acknowledged";
 
-/** A message in a lane, as people see it. Times are Unix milliseconds. */
+/** A message in a lane, as people see it. Ages are milliseconds. */
 export interface LaneState {
   readonly id: string;
   /** Written and not acknowledged; otherwise it waits. */
@@ -57,9 +57,10 @@ export interface LaneState {
   /** Whether its sync record exists: it is not written before. */
   readonly isRecorded: boolean;
   readonly attempts: number;
-  readonly since: number;
-  /** Of the first write; 0 before. */
-  readonly sentAt: number;
+  /** Since it came. */
+  readonly age: number;
+  /** Since it was written first, in the present round of attempts; 0 before. */
+  readonly writtenFor: number;
   readonly version: string;
   readonly operation: string;
 }
@@ -154,15 +155,14 @@ export class NodeSession {
     const isInFlight = this.#lane.isInFlight(item.message.header.msg_id);
     const version = item.message.header.resourceversion ?? "";
     const { operation = "" } = item.message.route;
-    const { clock } = this.#deps;
-    const unixOf = (monotonic: number) => Math.round(monotonic + clock.now() - clock.monotonic());
+    const now = this.#deps.clock.monotonic();
     return {
       id: item.message.header.msg_id,
       isInFlight,
       isRecorded: recorded,
       attempts,
-      since: unixOf(since),
-      sentAt: sentAt === 0 ? 0 : unixOf(sentAt),
+      age: Math.round(now - since),
+      writtenFor: sentAt === 0 ? 0 : Math.round(now - sentAt),
       version,
       operation,
     };

@@ -261,6 +261,30 @@ describe("a link", () => {
     expect(clock.pending).toBe(0);
   });
 
+  test("a line that is wider again keeps its latency, and no widening makes anything later", () => {
+    const { clock, link, raw, socket } = linked({ latency: 1000 });
+    const narrow = link.put({ direction: "up", quality: { bandwidth: 1 } });
+    socket.send("x".repeat(100));
+    clock.advance(10_000);
+    narrow();
+    clock.advance(999);
+    expect(raw.sent).toHaveLength(0);
+    clock.advance(1);
+    expect(raw.sent).toHaveLength(1);
+    link.setQuality("up", { bandwidth: 10 });
+    socket.send("x".repeat(1000));
+    socket.send("x".repeat(1000));
+    clock.advance(99_000);
+    link.setQuality("up", { bandwidth: 11 });
+    clock.advance(1000);
+    expect(raw.sent).toHaveLength(2);
+    socket.send("x".repeat(1000));
+    clock.advance(91_000);
+    expect(raw.sent).toHaveLength(3);
+    clock.advance(91_000);
+    expect(raw.sent).toHaveLength(4);
+  });
+
   test("of two NATs that forget, either does", () => {
     const { clock, link, raw, socket } = linked();
     link.put({ natTimeout: 1000 });

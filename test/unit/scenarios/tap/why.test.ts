@@ -71,8 +71,8 @@ describe("what is not on an edge", () => {
       isInFlight: false,
       isRecorded: false,
       attempts: 0,
-      since: 90_000,
-      sentAt: 0,
+      age: 10_000,
+      writtenFor: 0,
       version: "8",
       operation: "update",
     };
@@ -87,8 +87,8 @@ describe("what is not on an edge", () => {
       isInFlight: false,
       isRecorded: true,
       attempts: 0,
-      since: 99_000,
-      sentAt: 0,
+      age: 1000,
+      writtenFor: 0,
       version: "8",
       operation: "update",
     };
