@@ -279,7 +279,7 @@ export class CloudHub implements Module {
       answerVolume: (answer: Message) => this.#volumes.take(node, answer),
       refusal: this.#authoriser === undefined ? undefined : (m: Message) => this.#refused(node, m),
     };
-    const onRegistration = () => void this.#resync(session);
+    const onRegistration = () => this.#resync(session);
     readMessages(session, socket, { upstream, clock, logger, tap, totals: this.totals, onRegistration });
     return session;
   }
@@ -289,10 +289,9 @@ export class CloudHub implements Module {
     const { config, index, logger } = this.#deps;
     const { isV11, node } = session;
     // Once per connection is enough: an edge that registers repeatedly costs nothing.
-    if (this.#resynced.has(session)) return;
+    if (this.#resynced.has(session) || isV11 || config.strictGo.has("sync-on-connect")) return;
+    const count = await resetRecords(node, index, this.#records);
     this.#resynced.add(session);
-    if (isV11 || config.strictGo.has("sync-on-connect")) return;
-    const count = await resetRecords(node, index, this.#records, logger);
     if (count === 0 || session.hasEnded) return;
     logger.debug("an edge has restarted and is sent everything", { node, objects: count });
     this.#announce(node, "connected");

@@ -19,8 +19,11 @@ export interface IntakeDeps {
   readonly logger: Logger;
   readonly tap: Tap | undefined;
   readonly totals: DeliveryTotals;
-  /** The edge has registered its Node, as a process does that has just started. */
-  readonly onRegistration: () => void;
+  /**
+   * The edge registers its Node, as a process does that has just started. It registers until it is answered and never again: what
+   * must follow from it is done before that. Where this rejects, the registration stays unanswered, and comes again.
+   */
+  readonly onRegistration: () => Promise<void>;
 }
 
 /** Hands every message of a connection to the modules, in order. Invalid input ends the session. */
@@ -41,7 +44,6 @@ export function readMessages(session: NodeSession, socket: MessageSocket, deps: 
     }
     const id = message.header.msg_id;
     if (message.route.operation !== operations.keepalive) session.received();
-    if (isRegistration(message)) onRegistration();
     tap?.on?.(hopOf(message, { time: clock.now(), hop: "hub.read", direction: "up", node, size: text.length, text }));
     const { length } = text;
     totals.bytesUp += length;
@@ -54,7 +56,11 @@ export function readMessages(session: NodeSession, socket: MessageSocket, deps: 
       pending.bytes -= length;
       if (was && !isTooMuch()) socket.resume();
     };
-    tail = tail.then(() => dispatchUpstream(upstream, session, { ...message, settled })).catch((error) => {
+    const handOn = async () => {
+      if (isRegistration(message)) await onRegistration();
+      await dispatchUpstream(upstream, session, { ...message, settled });
+    };
+    tail = tail.then(handOn).catch((error) => {
       settled();
       logger.error("an edge's message could not be handed on", { node, id, error: reasonOf(error) });
     });

@@ -1,8 +1,9 @@
 // An edge that knows nothing of what its sync records say it has: what it is sent when it registers, and when somebody asks for it.
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { resources } from "../../cloud/kube/resource.ts";
 import { deviceApi } from "../../protocol/apis/device.ts";
 import { type KubeObject, textAt } from "../../protocol/apis/kube-object.ts";
+import type { Message } from "../../protocol/message/message.ts";
 import { skep, workFolder } from "../support/command.ts";
 import { type RawEdge, rawEdge } from "../support/raw-edge.ts";
 import { addNode, edgeLabels, processed } from "../support/nodes.ts";
@@ -82,6 +83,25 @@ describe("an edge that comes back", () => {
       async () => (await Promise.all(objects.map((object) => isRecorded(cloud.kube, node, object)))).every(Boolean),
     );
     again.close();
+  });
+
+  test("and registers while its records can't be reset has no answer, and comes again: it would register no second time", async () => {
+    const { edge, node, objects } = await settledEdge();
+    edge.close();
+    const again = await rawEdge(cloud, node);
+    again.acknowledgeAll();
+    cloud.api.faults.add({ answer: 500, resources: ["objectsyncs"] });
+    onTestFinished(() => cloud.api.faults.heal());
+    const first = register(again, node);
+    const other = again.send({ operation: "query", resource: `kube-node-lease/lease/${node}` });
+    const answers = (to: Message) => again.received.filter(({ header }) => header.parent_msg_id === to.header.msg_id);
+    await until("what it asks after that is answered", () => answers(other).length > 0, 30_000);
+    expect(answers(first)).toEqual([]);
+    expect(objects.filter((object) => has(again, object))).toEqual([]);
+    cloud.api.faults.heal();
+    const second = register(again, node);
+    await until("it is answered", () => answers(second).length > 0);
+    for (const object of objects) await until(`it is sent ${pathOf(object)}`, () => has(again, object));
   });
 
   test("without registering, as after a broken connection, is not sent what it has acknowledged", async () => {

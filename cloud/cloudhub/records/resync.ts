@@ -1,5 +1,4 @@
 // Resync of a node whose store may differ from its records: the records are reset.
-import { type Logger, reasonOf } from "../../../base/log/logger.ts";
 import { atOnce } from "../../../base/queue/at-once.ts";
 import { isAcknowledgedVersion } from "../../../protocol/apis/reliablesyncs.ts";
 import type { Message } from "../../../protocol/message/message.ts";
@@ -22,25 +21,20 @@ export function isRegistration({ route }: Message): boolean {
 
 /**
  * Resets the records of a node, so that everything is sent to it again; an edge that kept its store stores the same versions
- * once more. Its Node is left alone: a registration is answered with it. Resolves with how many there were. A record that can't be
- * reset is logged.
+ * once more. Its Node is left alone: a registration is answered with it. Resolves with how many there were; rejects where one can't be
+ * reset, when all others have been tried.
  */
 export async function resetRecords(
   node: string,
   index: SyncIndex,
   records: SyncRecords,
-  logger: Logger,
 ): Promise<number> {
   const held = index.of(node).filter(({ kind, version }) => kind !== "Node" && isAcknowledgedVersion(version));
+  const failures: unknown[] = [];
   await atOnce(held, AT_ONCE, async ({ name, namespace, uid }) => {
     const object = { metadata: { name, ...(namespace === "" ? {} : { namespace }), uid } };
-    await records.reset(node, object).catch((error) =>
-      logger.warn("a sync record could not be reset", {
-        node,
-        object: `${namespace}/${name}`,
-        error: reasonOf(error),
-      })
-    );
+    await records.reset(node, object).catch((error) => failures.push(error));
   });
+  if (failures.length > 0) throw failures[0];
   return held.length;
 }
