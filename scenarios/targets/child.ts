@@ -1,6 +1,7 @@
 // A command of skep in a process of its own, which says on standard output when it is ready.
 import { type ChildProcess, spawn } from "node:child_process";
 import { eachLine } from "../../base/process/lines.ts";
+import { signalProcess } from "../../base/process/signal.ts";
 import { selfCommand } from "../../base/process/self-command.ts";
 import { StepFailure } from "../model/step-failure.ts";
 
@@ -68,7 +69,7 @@ export class Child {
 
   /** Stops or continues it; nothing where it has ended. */
   signal(which: "SIGSTOP" | "SIGCONT"): void {
-    this.#process.kill(which);
+    signalProcess(this.#process.pid, which);
   }
 
   /** Ends it as the loss of its power would; settles when it has ended. */

@@ -8,6 +8,7 @@ import { stringify } from "yaml";
 import { SkepError } from "../../base/error/skep-error.ts";
 import { silentLogger } from "../../base/log/logger.ts";
 import { type Clock, sleep } from "../../base/time/clock.ts";
+import { signalProcess } from "../../base/process/signal.ts";
 import { ensureDefinitions } from "../../cloud/definitions.ts";
 import { hasCode, KubeClient } from "../../cloud/kube/client.ts";
 import { resources } from "../../cloud/kube/resource.ts";
@@ -206,10 +207,10 @@ export function launchProgram(
       ended,
       freeze(now) {
         isFrozen = now;
-        child.kill(now ? "SIGSTOP" : "SIGCONT");
+        signalProcess(child.pid, now ? "SIGSTOP" : "SIGCONT");
       },
       async end(how) {
-        if (isFrozen) child.kill("SIGCONT");
+        if (isFrozen) signalProcess(child.pid, "SIGCONT");
         child.kill(how);
         await ended;
       },
