@@ -64,8 +64,8 @@ function reconcile(
   const lease = resources.store.get("leases.coordination.k8s.io", `${LEASES}/${name}`);
   const conditions = listAt(node, "status", "conditions") as { readonly type: string; readonly status: string }[];
   const ready = conditions.find(({ type }) => type === "Ready");
-  // The lease, or the node's own status while it has no lease.
-  const renewed = textAt(lease, "spec", "renewTime") || textAt(ready, "lastHeartbeatTime");
+  // Its lease, or its own status: whichever it renews, it was heard (kube-controller-manager's tryUpdateNodeHealth).
+  const renewed = `${textAt(lease, "spec", "renewTime")} ${textAt(ready, "lastHeartbeatTime")}`.trim();
   if (ready === undefined) return;
   const last = lastSeen.get(name);
   if (last?.renewed !== renewed) lastSeen.set(name, { renewed, at: now });
