@@ -153,9 +153,7 @@ export async function upCommand(flags: UpFlags): Promise<number> {
         },
         disturbApiserver(fault) {
           if (api === undefined) throw new StepFailure("this API server is not ours to disturb");
-          if (fault !== undefined) return api.faults.add(fault);
-          api.faults.heal();
-          return () => {};
+          return api.faults.disturb(fault);
         },
         async restartApiserver() {
           if (api === undefined) throw new StepFailure("this API server is not ours to restart");

@@ -46,7 +46,7 @@ interface PutFault {
   isActing: boolean;
   /** Monotonic milliseconds since when it acts. */
   since: number;
-  rhythm?: Timer;
+  toggle?: Timer;
 }
 
 /** What all faults together make of one direction. */
@@ -121,7 +121,7 @@ export class Link {
     this.#put.push(put);
     this.#act(put);
     return () => {
-      put.rhythm?.cancel();
+      put.toggle?.cancel();
       this.#put = this.#put.filter((each) => each !== put);
       this.#changed();
     };
@@ -129,7 +129,7 @@ export class Link {
 
   /** Takes all faults away. The link's own quality stays as it is. */
   heal(): void {
-    for (const { rhythm } of this.#put) rhythm?.cancel();
+    for (const { toggle } of this.#put) toggle?.cancel();
     this.#put = [];
     this.#changed();
   }
@@ -146,10 +146,10 @@ export class Link {
     this.#changed();
     if (cut !== undefined) this.#endConnections(cut);
     if (flap === undefined) return;
-    put.rhythm = this.#clock.after(flap.bad, () => {
+    put.toggle = this.#clock.after(flap.bad, () => {
       put.isActing = false;
       this.#changed();
-      put.rhythm = this.#clock.after(flap.good, () => this.#act(put));
+      put.toggle = this.#clock.after(flap.good, () => this.#act(put));
     });
   }
 

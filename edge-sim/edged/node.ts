@@ -4,7 +4,7 @@ import type { Clock, Timer } from "../../base/time/clock.ts";
 import { every } from "../../base/time/clock.ts";
 import { type Logger, reasonOf } from "../../base/log/logger.ts";
 import type { Random } from "../../base/random/random.ts";
-import { type KubeObject, listAt, textAt } from "../../protocol/apis/kube-object.ts";
+import { isNewerVersion, type KubeObject, listAt, textAt } from "../../protocol/apis/kube-object.ts";
 import { edgeNodeLabel, operations, resourceTypes } from "../../protocol/message/names.ts";
 import { noNamespace, wirePath } from "../../protocol/resource/path.ts";
 import { type Condition, sortedJson, type Status, statusPatch, withTransitions } from "./status-patch.ts";
@@ -141,7 +141,11 @@ export class EdgeNode implements NodeAgent {
       wirePath(noNamespace, resourceTypes.nodepatch, identity.name),
       patch,
     );
-    store.put(wirePath(noNamespace, resourceTypes.node, identity.name), node);
+    const path = wirePath(noNamespace, resourceTypes.node, identity.name);
+    // The cloud may have sent what others wrote since before it answered.
+    if (!isNewerVersion(store.get(path)?.metadata.resourceVersion, node.metadata.resourceVersion)) {
+      store.put(path, node);
+    }
   }
 
   async #renewLease(): Promise<void> {

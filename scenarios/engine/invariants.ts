@@ -66,11 +66,12 @@ export async function judgeInvariants(environment: Environment, signal: AbortSig
       if (found === "not judged") return { name: invariant.name, verdict: "not judged", details: [] };
       return { name: invariant.name, verdict: found.length === 0 ? "held" : "broken", details: found.slice(0, 10) };
     };
-    const settling = new Map(invariants.filter(({ settles }) => settles).map((each) => [each, judge(each)]));
-    const isWell = [...settling.values()].every(({ verdict }) => verdict !== "broken");
+    const settled = invariants.filter(({ settles }) => settles).map(judge);
+    const isWell = settled.every(({ verdict }) => verdict !== "broken");
     if (isWell || environment.clock.now() >= deadline || signal.aborted) {
       // The others read the whole history: once is enough.
-      return invariants.map((invariant) => settling.get(invariant) ?? judge(invariant));
+      const judged = [...settled, ...invariants.filter(({ settles }) => !settles).map(judge)];
+      return invariants.flatMap(({ name }) => judged.filter((result) => result.name === name));
     }
     await sleep(environment.clock, LOOK_EVERY_MS, signal).catch(() => {});
   }

@@ -64,7 +64,7 @@ export const faultProperties = {
     additionalProperties: false,
     required: ["bad", "good"],
     properties: { bad: schemas.duration, good: schemas.duration },
-    description: "the fault comes and goes in this rhythm, until it is healed or its time is over",
+    description: "the fault comes and goes with these times, until it is healed or its time is over",
   },
   heal: { const: true, description: "all faults of the link end" },
   for: { ...schemas.duration, description: "it ends by itself after this, and no other with it" },
@@ -107,7 +107,7 @@ export function putFault(
     for (const take of takeAway) take();
   };
   if (words.for !== undefined) return sleep(clock, milliseconds(words.for), signal).finally(end);
-  // A rhythm is a timer: it may not outlive whoever asked for it.
+  // Flapping is a timer: it may not outlive whoever asked for it.
   if (words.flap !== undefined) signal.addEventListener("abort", end, { once: true });
   return undefined;
 }

@@ -293,9 +293,7 @@ async function openEnvironment(
       if (api === undefined) {
         throw new StepFailure("this API server is not ours to disturb: say needs: [apiserver-faults]");
       }
-      if (fault !== undefined) return api.faults.add(fault);
-      api.faults.heal();
-      return () => {};
+      return api.faults.disturb(fault);
     },
     stepClock(whose, by) {
       isStepped = true;

@@ -21,7 +21,7 @@ import { readRecording, RecordingError } from "../../scenarios/recording/format.
 import { parseTargets } from "../../scenarios/targets/description.ts";
 import { frameBytes, messageBytes } from "../support/frame-bytes.ts";
 import { fuzz, fuzzing, tolerates } from "../support/fuzz.ts";
-import { spoilt } from "../support/spoilt.ts";
+import { corrupted } from "../support/corrupted.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "skep-fuzz-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -44,7 +44,7 @@ describe("frames", () => {
     await fuzz(
       "websocket-frames",
       fc.property(
-        fc.oneof(spoilt(message), fc.uint8Array({ maxLength: 200 })),
+        fc.oneof(corrupted(message), fc.uint8Array({ maxLength: 200 })),
         fc.integer({ min: 1, max: 60 }),
         (bytes, size) => {
           const reader = new FrameReader(limits.message);
@@ -265,7 +265,7 @@ test("what a kubelet asks is a message, or an error; what is encoded is decoded 
   await fuzz(
     "cri",
     fc.property(
-      fc.oneof(spoilt(whole), fc.uint8Array({ maxLength: 60 })),
+      fc.oneof(corrupted(whole), fc.uint8Array({ maxLength: 60 })),
       (bytes) => tolerates(() => decodeCri("RunPodSandboxRequest", bytes), Error),
     ),
     fuzzing,

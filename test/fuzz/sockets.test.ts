@@ -1,4 +1,4 @@
-// Spoilt requests at every socket that somebody else may reach: each connection is answered or ended, and whoever asks rightly afterwards is served.
+// Corrupted requests at every socket that somebody else may reach: each connection is answered or ended, and whoever asks rightly afterwards is served.
 import { mkdtempSync, rmSync } from "node:fs";
 import { connect as connectTcp } from "node:net";
 import { tmpdir } from "node:os";
@@ -23,7 +23,7 @@ import { serveTap } from "../../scenarios/tap/serve.ts";
 import { fuzz, fuzzing } from "../support/fuzz.ts";
 import { messageBytes } from "../support/frame-bytes.ts";
 import { hiddenRuns } from "../support/hidden-runs.ts";
-import { spoilt } from "../support/spoilt.ts";
+import { corrupted } from "../support/corrupted.ts";
 import { type Cloud, startCloud } from "../support/start.ts";
 import { until } from "../support/until.ts";
 
@@ -66,7 +66,7 @@ async function writeTo(dial: () => Duplex, parts: readonly Uint8Array[]): Promis
 
 interface Entry {
   readonly name: string;
-  /** What may be asked rightly: it is spoilt before it is sent. */
+  /** What may be asked rightly: it is corrupted before it is sent. */
   readonly requests: () => readonly string[];
   /** Opens the socket. */
   readonly open: () => Promise<() => Duplex>;
@@ -231,7 +231,7 @@ test.each(entries)(
   async ({ answer, name, open, requests, right }) => {
     const dial = await open();
     const whole = fc.constantFrom(...requests()).map((text) => Buffer.from(text, "latin1"));
-    const bytes = fc.oneof({ weight: 8, arbitrary: spoilt(spoilt(whole)) }, fc.uint8Array({ maxLength: 200 }));
+    const bytes = fc.oneof({ weight: 8, arbitrary: corrupted(corrupted(whole)) }, fc.uint8Array({ maxLength: 200 }));
     const sent = fc.array(fc.tuple(bytes, fc.nat(100)), { minLength: 1, maxLength: AT_ONCE });
     await fuzz(
       `socket-${name}`,

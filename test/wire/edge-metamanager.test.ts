@@ -246,6 +246,20 @@ describe("what an edge asks", () => {
     await until("its status", () => of("patch", "null/nodepatch/edge-0").length > 0);
   });
 
+  test("a newer Node that came before the answer to its status is kept, not the Node of that answer", async () => {
+    const newer = { metadata: { ...node.metadata, resourceVersion: "7", labels: { zone: "a" } } };
+    const answeredLate = new Set<string>();
+    let sendNewer = (): unknown => undefined;
+    const { edge, send, settled } = await edgeOf((message) => {
+      if (message.route.operation === "patch" && sendNewer() !== undefined) answeredLate.add(message.header.msg_id);
+      return answered(message);
+    }, { nodeStatus: 50 });
+    sendNewer = () => send({ operation: "update", resource: "null/node/edge-0", content: newer });
+    await until("a status is answered after the newer Node", () => answeredLate.size > 0);
+    await settled();
+    expect(edge.store.get("null/node/edge-0")).toEqual(newer);
+  });
+
   test("a configmap that it doesn't have, and never again one that it has", async () => {
     const pod = (name: string) =>
       object(name, name, {

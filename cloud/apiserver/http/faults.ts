@@ -55,6 +55,13 @@ export class ApiFaults {
     return () => this.#faults = this.#faults.filter((each) => each !== fault);
   }
 
+  /** Adds this fault, or heals all where none is given: what a step of a scenario asks for. */
+  disturb(fault?: ApiFault): () => void {
+    if (fault !== undefined) return this.add(fault);
+    this.heal();
+    return () => {};
+  }
+
   /** All is well again. */
   heal(): void {
     this.#faults = [];

@@ -42,7 +42,7 @@ describe("a fault with `for`", () => {
   });
 });
 
-test("a rhythm without an end leaves no timer when the run is over", () => {
+test("flapping without an end leaves no timer when the run is over", () => {
   const { clock, links: [, link], put, run } = world();
   expect(put({ bandwidth: 4, flap: { bad: "100ms", good: "400ms" } })).toBeUndefined();
   expect(link.faults).toEqual(["4 KB/s up", "4 KB/s down"]);

@@ -2,7 +2,7 @@
 import fc from "fast-check";
 
 /** Bytes that were right once: one was changed, some were lost, or others put in. */
-export const spoilt = (whole: fc.Arbitrary<Uint8Array>) =>
+export const corrupted = (whole: fc.Arbitrary<Uint8Array>) =>
   fc.tuple(whole, fc.nat(), fc.nat(255), fc.constantFrom("change", "lose", "add", "keep")).map(
     ([bytes, at, byte, how]) => {
       const place = bytes.length === 0 ? 0 : at % bytes.length;
