@@ -70,7 +70,7 @@ describe.skipIf(!canBroker)(
   () => {
     test("answers, and is gone when it is stopped", async () => {
       await buildMosquitto(join(folder.path, "mosquitto"), "");
-      const broker = await startMosquitto({ image: mosquittoImage, user: "root" });
+      const broker = await startMosquitto({ image: mosquittoImage(""), user: "root" });
       const url = broker.url.replace("tcp:", "mqtt:");
       const client = await mqtt.connectAsync(url, { reconnectPeriod: 0 });
       await client.endAsync(true);

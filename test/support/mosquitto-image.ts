@@ -1,5 +1,6 @@
 // An image of this machine's own mosquitto: nothing is pulled.
 import { execFileSync, spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import { copyFileSync, mkdirSync, realpathSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { GenericContainer } from "testcontainers";
@@ -9,8 +10,9 @@ export const mosquittoProgram = ["/usr/sbin/mosquitto", "/usr/bin/mosquitto", "/
   path,
 ) => spawnSync(path, ["-h"]).error === undefined);
 
-/** What the image is called. */
-export const mosquittoImage = "local/skep-mosquitto:1";
+/** What the image with this configuration is called: files that run at the same time build their own. */
+export const mosquittoImage = (config: string) =>
+  `local/skep-mosquitto:${createHash("sha256").update(config).digest("hex").slice(0, 12)}`;
 
 /** Builds it in this folder; `config` is the broker's. */
 export async function buildMosquitto(folder: string, config: string): Promise<GenericContainer> {
@@ -28,5 +30,5 @@ export async function buildMosquitto(folder: string, config: string): Promise<Ge
     join(folder, "Dockerfile"),
     `FROM scratch\nCOPY rootfs /\nCMD ["${mosquittoProgram}", "-c", "/etc/mosquitto.conf"]\n`,
   );
-  return await GenericContainer.fromDockerfile(folder).build(mosquittoImage, { deleteOnExit: false });
+  return await GenericContainer.fromDockerfile(folder).build(mosquittoImage(config), { deleteOnExit: false });
 }
