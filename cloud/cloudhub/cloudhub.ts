@@ -3,6 +3,7 @@ import type { Monitored } from "../monitor/monitor.ts";
 import type { Tap } from "../../base/hop/hop.ts";
 import { type Logger, reasonOf } from "../../base/log/logger.ts";
 import { type Clock, every, type Timer } from "../../base/time/clock.ts";
+import { settledWithin } from "../../base/time/settled-within.ts";
 import type { ListenOptions } from "../../base/transport/listen.ts";
 import type { Refusal } from "../../base/transport/websocket-server.ts";
 import type { MessageSocket } from "../../base/transport/message-socket.ts";
@@ -225,7 +226,7 @@ export class CloudHub implements Module {
     const until = performance.now() + this.#deps.config.ackRetry * DRAIN_RETRIES;
     const isDrained = () => [...this.sessions.all()].every((session) => session.isDrained);
     while (!isDrained() && performance.now() < until) await pause(DRAIN_LOOK_MS);
-    await Promise.race([this.#records.settled(), pause(RECORDS_MS)]);
+    await settledWithin(this.#records.settled(), RECORDS_MS);
     this.#records.stop();
   }
 

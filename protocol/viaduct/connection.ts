@@ -151,8 +151,12 @@ export function viaductSocket(connection: QuicConnection): MessageSocket {
     close(reason) {
       ended("closed here");
       if (reason === undefined) return connection.close("");
-      const late = new Promise<void>((resolve) => setTimeout(resolve, FAREWELL_MS));
-      void Promise.race([tail, late]).finally(() => connection.close(reason));
+      const late = Promise.withResolvers<void>();
+      const timer = setTimeout(late.resolve, FAREWELL_MS);
+      void Promise.race([tail, late.promise]).finally(() => {
+        clearTimeout(timer);
+        connection.close(reason);
+      });
     },
     pause() {
       if (closed !== undefined || isPaused) return;
