@@ -50,7 +50,7 @@ export function placeOf(context: StepContext, args: PlaceArgs): Place {
     case "messages":
       return messagesPlace(context, args);
     case "metrics":
-      return { what: "metrics", about: "", look: () => Promise.resolve(lookAt(args, context.environment.metrics())) };
+      return { what: "metrics", about: "", look: async () => lookAt(args, await context.environment.metrics()) };
     default:
       throw new StepFailure(
         `there is no place "${args.at}"; places are kube, edge/NAME, device/NAME, mqtt/NAME, messages and metrics`,

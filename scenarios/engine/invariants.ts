@@ -6,8 +6,11 @@ import { parseJson } from "../../protocol/json.ts";
 import { isAcknowledgedVersion, syncNameOf } from "../../protocol/apis/reliablesyncs.ts";
 import type { Environment } from "../model/environment.ts";
 import { contentOf, deletedThatCameAgain } from "../model/deleted-again.ts";
+import { modules } from "../../protocol/message/names.ts";
+import { usedBy } from "../model/uses.ts";
 import { sleep } from "../../base/time/clock.ts";
 import { disturbedIn } from "../model/link-faults.ts";
+import { ackedWithoutStoring, deviceReportsIn, storedTooLate } from "../model/stored-messages.ts";
 import type { InvariantResult } from "../model/result.ts";
 
 /** Milliseconds, times the target's patience, that both ends have to come to rest. */
@@ -28,6 +31,8 @@ interface ClusterState {
   readonly records: ReadonlyMap<string, KubeObject>;
   /** DeviceStatuses by `namespace/name`. */
   readonly statuses: ReadonlyMap<string, KubeObject>;
+  /** Gauges of the cloud; none where they can't be seen. */
+  readonly metrics: Readonly<Record<string, number>>;
   readonly reports: Reports;
 }
 
@@ -44,9 +49,11 @@ interface Reports {
 const invariants: readonly Invariant[] = [
   { name: "each edge holds what the API says it should", settles: true, judge: holdsWhatApiSays },
   { name: "nothing acknowledged is lost", settles: true, judge: nothingAckedIsLost },
+  { name: "what is acknowledged has been stored", settles: false, judge: ackedIsStored },
   { name: "no version went backwards", settles: false, judge: noVersionBackwards },
   { name: "nothing was delivered to a node that doesn't own it", settles: false, judge: deliveredToOwners },
   { name: "the last value that each device reported is in its DeviceStatus", settles: true, judge: reportsArrived },
+  { name: "reports of a device are stored in their order", settles: false, judge: reportsInOrder },
   { name: "each device has the value that was last desired of it", settles: true, judge: desiresArrived },
   { name: "a deleted object stays deleted at its edge", settles: false, judge: deletedStay },
   { name: "all queues are drained", settles: true, judge: queuesDrained },
@@ -78,7 +85,8 @@ export async function judgeInvariants(environment: Environment, signal: AbortSig
 }
 
 /** Where others use the cluster, too, only the scenario's own namespace counts. */
-async function readState({ isShared, kube, namespace }: Environment): Promise<Omit<ClusterState, "reports">> {
+async function readState(environment: Environment): Promise<Omit<ClusterState, "reports">> {
+  const { isShared, kube, namespace } = environment;
   const where = isShared ? { namespace } : {};
   const kinds = [resources.pods, resources.configmaps, resources.secrets, resources.devices, resources.devicemodels];
   const lists = await Promise.all(kinds.map((resource) => kube.list(resource, where)));
@@ -91,6 +99,7 @@ async function readState({ isShared, kube, namespace }: Environment): Promise<Om
   );
   return {
     objects,
+    metrics: await environment.metrics(),
     records: new Map(records?.items.map((record) => [record.metadata.name, record])),
     statuses: new Map(
       statuses?.items.map((status) => [`${status.metadata.namespace}/${status.metadata.name}`, status]),
@@ -121,12 +130,23 @@ function holdsWhatApiSays(environment: Environment, { objects }: ClusterState): 
       }
     }
     for (const [path, wanted] of objects) {
-      const isItsOwn = (wanted.kind === "Pod" || wanted.kind === "Device") &&
-        textAt(wanted, "spec", "nodeName") === edge.name;
-      if (isItsOwn && edge.store.get(path) === undefined) wrong.push(`${edge.name} lacks ${path}`);
+      if (textAt(wanted, "spec", "nodeName") !== edge.name) continue;
+      if (wanted.kind !== "Pod" && wanted.kind !== "Device") continue;
+      if (edge.store.get(path) === undefined) wrong.push(`${edge.name} lacks ${path}`);
+      if (isOver(wanted)) continue;
+      for (const used of usedBy(wanted)) {
+        if (objects.has(used) && edge.store.get(used) === undefined) {
+          wrong.push(`${edge.name} lacks ${used}, which ${path} uses`);
+        }
+      }
     }
   }
   return wrong;
+}
+
+/** A pod that ends or has ended: its node asks no more for what it uses. */
+function isOver({ metadata: { deletionTimestamp }, status }: KubeObject): boolean {
+  return deletionTimestamp !== undefined || /^(Succeeded|Failed)$/.test(textAt(status, "phase"));
 }
 
 /** The same object with the same content; a pod's status is the edge's own business. */
@@ -156,6 +176,17 @@ function nothingAckedIsLost(environment: Environment, { objects, records }: Clus
   return wrong;
 }
 
+function ackedIsStored({ hops }: Environment): string[] | "not judged" {
+  return hops.lost > 0 ? "not judged" : ackedWithoutStoring([...hops.since(0)]) ?? "not judged";
+}
+
+function reportsInOrder({ hops }: Environment): string[] | "not judged" {
+  if (hops.lost > 0) return "not judged";
+  const all = [...hops.since(0)];
+  const wasDisturbed = disturbedIn(all);
+  return deviceReportsIn(all)?.flatMap((device) => storedTooLate(device, wasDisturbed)) ?? "not judged";
+}
+
 function noVersionBackwards(environment: Environment): string[] | "not judged" {
   if (environment.hops.lost > 0 || !environment.capabilities.has("edge-messages")) return "not judged";
   const wrong: string[] = [];
@@ -178,11 +209,12 @@ function deliveredToOwners(environment: Environment): string[] | "not judged" {
   const wrong = new Set<string>();
   for (const record of environment.hops.since(0)) {
     if (record.hop !== "edge.read" || record.operation === "delete" || record.operation === "response") continue;
-    const type = record.resource.split("/")[1];
-    if (type !== "pod" && type !== "device") continue;
+    if (!mirrored.has(record.resource.split("/")[1] ?? "") || record.source === modules.dynamiccontroller) continue;
     const owners = environment.owners(record.resource);
     if (owners === undefined) return "not judged";
-    if (!owners.has(record.node)) wrong.add(`${record.node} got ${record.resource}, which was never bound to it`);
+    if (!owners.has(record.node)) {
+      wrong.add(`${record.node} got ${record.resource}, which was never bound to it, nor used by what was`);
+    }
   }
   return [...wrong];
 }
@@ -257,17 +289,27 @@ function desiresArrived(environment: Environment, { objects }: ClusterState): st
   const wrong: string[] = [];
   for (const [edge, id, device] of devicesAtHome(environment, objects)) {
     const twin = edge.devices.stateOf(id)?.twin ?? {};
+    const isWritable = writableBy(objects.get(usedBy(device)[0] ?? ""));
     for (const property of listAt(device, "spec", "properties")) {
       const name = textAt(property, "name");
       const wanted = textAt(property, "desired", "value");
-      // What was never taken is read-only, or has a device that refuses it.
       const found = twin[name]?.desired ?? "";
-      if (wanted !== "" && found !== "" && found !== wanted) {
-        wrong.push(`${id} was last asked for ${name} ${found}; the API wants ${wanted}`);
-      }
+      // What was never asked for may be read-only.
+      if (wanted === "" || found === wanted || found === "" && !isWritable(name)) continue;
+      wrong.push(`${id} was last asked for ${name} ${found === "" ? "nothing" : found}; the API wants ${wanted}`);
     }
   }
   return wrong;
+}
+
+/** Which properties take a desired value; without their model, none. */
+function writableBy(model: KubeObject | undefined): (property: string) => boolean {
+  const writable = new Set(
+    listAt(model, "spec", "properties").filter((each) => textAt(each, "accessMode") !== "ReadOnly").map((each) =>
+      textAt(each, "name")
+    ),
+  );
+  return (property) => writable.has(property);
 }
 
 /** An object of a uid that an edge has deleted does not come to it again; devices may leave and come back. */
@@ -278,16 +320,14 @@ function deletedStay(environment: Environment): string[] | "not judged" {
 }
 
 /** Where a connection is replaced, or its session ends, its socket is closed, too. */
-function connectionsHaveSessions(environment: Environment): string[] | "not judged" {
-  const { connections_without_session: stray } = environment.metrics();
+function connectionsHaveSessions(_: Environment, { metrics }: ClusterState): string[] | "not judged" {
+  const { connections_without_session: stray } = metrics;
   if (stray === undefined) return "not judged";
   return stray === 0 ? [] : [`${stray} connections of edges are open at the hub, and belong to no session`];
 }
 
-function queuesDrained(environment: Environment): string[] | "not judged" {
-  if (Object.keys(environment.metrics()).length === 0) return "not judged";
-  return Object.entries(environment.metrics()).filter(([name, value]) =>
-    /_(waiting|unacknowledged|depth)$/.test(name) && value > 0
-  )
+function queuesDrained(_: Environment, { metrics }: ClusterState): string[] | "not judged" {
+  if (Object.keys(metrics).length === 0) return "not judged";
+  return Object.entries(metrics).filter(([name, value]) => /_(waiting|unacknowledged|depth)$/.test(name) && value > 0)
     .map(([name, value]) => `${name} is ${value}`);
 }

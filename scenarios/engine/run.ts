@@ -106,7 +106,7 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
   const run = new ScenarioRun(scenario, environment, signal, options, () => timeout.aborted);
   await run.steps();
   const invariants = options.signal.aborted ? [] : await run.judge();
-  const metrics = environment.metrics();
+  const metrics = await environment.metrics();
   const latencies = latenciesOf(environment.hops.since(0));
   options.observed?.(scenario, environment);
   // What can't be cleaned up is a finding too, and hides no other.

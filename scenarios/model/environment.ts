@@ -52,12 +52,12 @@ export interface Environment {
   readonly seed: number;
   /** What `within` is multiplied by. */
   readonly patience: number;
-  /** Which nodes a pod or device (`namespace/type/name`) has been bound to; undefined where the target can't tell. */
+  /** Which nodes an object (`namespace/type/name`) has been bound to, or was used at; undefined where the target can't tell. */
   owners(path: string): ReadonlySet<string> | undefined;
   /** What cloudcore knows of nodes and objects, where it is ours and in this process. */
   inspector(): Inspector | undefined;
-  /** Counters and gauges of the cloud, as far as it is ours. */
-  metrics(): Record<string, number>;
+  /** Counters and gauges of the cloud, as far as it is ours and answers. */
+  metrics(): Promise<Record<string, number>>;
   /** Stops cloudcore, or kills it (SIGKILL) where it has a process of its own; settles when it has stopped. Of several: all, or that one. */
   stopCloudcore(kill?: boolean, replica?: number): Promise<void>;
   /** Starts it again at the same ports. */

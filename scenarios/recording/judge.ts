@@ -3,6 +3,7 @@ import type { HopRecord } from "../../base/hop/hop.ts";
 import { isNewerVersion, listAt, textAt } from "../../protocol/apis/kube-object.ts";
 import { contentOf, deletedThatCameAgain, uidIn } from "../model/deleted-again.ts";
 import { disturbedIn } from "../model/link-faults.ts";
+import { ackedWithoutStoring, deviceReportsIn, storedTooLate } from "../model/stored-messages.ts";
 import { needsRecordedAck } from "./acknowledged.ts";
 import type { InvariantResult } from "../model/result.ts";
 
@@ -17,7 +18,7 @@ const DETAILS = 10;
 const UNDER_WAY_MS = 2000;
 
 const rules: readonly Rule[] = [
-  { name: "what is acknowledged has been stored", judge: ackedIsStored },
+  { name: "what is acknowledged has been stored", judge: ackedWithoutStoring },
   { name: "no version went backwards", judge: noVersionBackwards },
   { name: "a deleted object stays deleted", judge: deletedStays },
   { name: "nothing was delivered to a node that doesn't own it", judge: deliveredToOwners },
@@ -38,22 +39,6 @@ export function judgeRecording(hops: readonly HopRecord[]): InvariantResult[] {
 function deliveries(hops: readonly HopRecord[]): HopRecord[] | undefined {
   const names = ["edge.read", "proxy.down", "hub.write"].find((name) => hops.some(({ hop }) => hop === name));
   return names === undefined ? undefined : hops.filter(({ hop }) => hop === names);
-}
-
-function ackedIsStored(hops: readonly HopRecord[]): string[] | undefined {
-  if (!hops.some(({ hop }) => hop === "edge.store") || !hops.some(({ hop }) => hop === "hub.ack")) return undefined;
-  const stored = new Set<string>();
-  const nodes = new Set(hops.filter(({ hop }) => hop.startsWith("edge.")).map(({ node }) => node));
-  const wrong: string[] = [];
-  for (const hop of hops) {
-    if (hop.hop === "edge.store") stored.add(`${hop.node} ${hop.id}`);
-    // Answers are stored by whoever asked, without a hop of their own.
-    if (hop.hop !== "hub.ack" || hop.operation === "response" || !nodes.has(hop.node)) continue;
-    if (!stored.has(`${hop.node} ${hop.id}`)) {
-      wrong.push(`${hop.node} acknowledged ${hop.resource} (${hop.id}) without storing it`);
-    }
-  }
-  return wrong;
 }
 
 function noVersionBackwards(hops: readonly HopRecord[]): string[] | undefined {
@@ -102,34 +87,19 @@ function deliveredToOwners(hops: readonly HopRecord[]): string[] | undefined {
   return wrong;
 }
 
-/** Of each device: what its edge wrote, and what of it was stored in the DeviceStatus. */
 function reportsStored(hops: readonly HopRecord[]): string[] | undefined {
-  const isReport = ({ resource }: HopRecord) => /^device\/.+\/twin\/edge_updated$/.test(resource);
-  const written = hops.filter((hop) => hop.hop === "edge.write" && isReport(hop));
-  const stored = hops.filter((hop) => hop.hop === "kube.write" && isReport(hop) && hop.outcome.startsWith("stored"));
-  if (written.length === 0 || !hops.some(({ hop }) => hop === "kube.write")) return undefined;
-  const wrong: string[] = [];
+  const devices = deviceReportsIn(hops);
+  if (devices === undefined) return undefined;
   const lastLost = losses(hops);
   const until = (hops.at(-1)?.time ?? 0) - UNDER_WAY_MS;
-  const byDevice = Map.groupBy(written, ({ resource }) => resource);
-  for (const [resource, reports] of byDevice) {
-    // A report that is sent again keeps its first place.
-    const place = new Map<string, number>();
-    for (const { id } of reports) if (!place.has(id)) place.set(id, place.size);
-    let newest = -1;
-    for (const id of new Set(stored.filter((hop) => hop.resource === resource).map((hop) => hop.id))) {
-      const at = place.get(id);
-      if (at === undefined) continue;
-      if (at < newest) wrong.push(`${resource}: the report ${id} was stored after a later one`);
-      newest = Math.max(newest, at);
-    }
-    const last = reports.at(-1) as HopRecord;
+  const wasDisturbed = disturbedIn(hops);
+  return devices.flatMap((device) => {
+    const wrong = storedTooLate(device, wasDisturbed);
+    const last = device.written.at(-1);
+    if (last === undefined || last.time > until || device.stored.some(({ id }) => id === last.id)) return wrong;
     const isLost = hops.lastIndexOf(last) < (lastLost.get(last.node) ?? -1);
-    if (last.time <= until && !isLost && !stored.some(({ id }) => id === last.id)) {
-      wrong.push(`${resource}: the last report (${last.id}) was never stored`);
-    }
-  }
-  return wrong;
+    return isLost ? wrong : [...wrong, `${device.resource}: the last report (${last.id}) was never stored`];
+  });
 }
 
 /** What each device was last sent, and what it took: seen where devices are simulated. */

@@ -6,12 +6,15 @@ import type { LogRing } from "../../base/log/log-ring.ts";
 import { kindNamed } from "./objects.ts";
 import type { Delivery, EdgePage, EdgeRow, HoldingView, LogLine, ObjectRef, TapSource, Where } from "./source.ts";
 
+/** Counters and gauges by name. */
+type Gauges = Readonly<Record<string, number>>;
+
 /** What there is in this process; all of it may come and go. */
 export interface LocalParts {
   readonly cloud?: () => Inspector | undefined;
   readonly edges?: () => readonly Edge[];
   readonly edge?: (name: string) => Edge | undefined;
-  readonly gauges?: () => Readonly<Record<string, number>>;
+  readonly gauges?: () => Gauges | Promise<Gauges>;
   readonly logs?: LogRing;
 }
 
@@ -93,8 +96,8 @@ export class LocalSource implements TapSource {
     });
   }
 
-  gauges(): Promise<Readonly<Record<string, number>>> {
-    return Promise.resolve(this.#parts.gauges?.() ?? {});
+  async gauges(): Promise<Gauges> {
+    return await this.#parts.gauges?.() ?? {};
   }
 
   #withEdge(delivery: Delivery, ref: ObjectRef): Delivery {

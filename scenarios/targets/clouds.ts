@@ -2,6 +2,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { ControlClient } from "../../base/control/client.ts";
 import { clientOf, followHops } from "../../base/control/follow.ts";
 import type { Tap } from "../../base/hop/hop.ts";
 import type { HopRing } from "../../base/hop/ring.ts";
@@ -33,7 +34,8 @@ export interface Cloud {
   address(kube: KubeClient): Promise<HubAddress>;
   /** Milliseconds that its certificates took at the last start, where that is known. */
   readonly certificatesTook: number;
-  metrics(): Record<string, number>;
+  /** Its counters and gauges; none where it is not ours, or does not answer. */
+  metrics(): Promise<Record<string, number>>;
   /** What it knows of nodes and objects, where it runs in this process. */
   inspector(): Inspector | undefined;
   /** The certificate that edges of v1.1 share; undefined where its CA is not ours: then they enrol as today's do. */
@@ -57,7 +59,7 @@ export function foreignCloud(address: HubAddress): Cloud {
     stop: nothing,
     address: () => Promise.resolve(address),
     certificatesTook: 0,
-    metrics: () => ({}),
+    metrics: () => Promise.resolve({}),
     inspector: () => undefined,
     legacyCredentials: () => Promise.resolve(undefined),
     csi: undefined,
@@ -125,7 +127,7 @@ export async function localCloud(
     get certificatesTook() {
       return core?.hub.certificatesTook ?? 0;
     },
-    metrics: () => core?.hub.metrics() ?? {},
+    metrics: () => Promise.resolve(core?.hub.metrics() ?? {}),
     inspector: () => core?.inspector,
     async legacyCredentials() {
       const { authority } = (core as CloudCore).hub.certificates;
@@ -168,8 +170,10 @@ export async function processCloud(
   const joined = async (pid: number) => {
     const client = await clientOf(pid, stop.signal);
     if (client !== undefined) followHops(client, hops, stop.signal, () => {});
+    return client;
   };
-  const started = (pid: number) => void joined(pid).catch(() => {});
+  let client: Promise<ControlClient | undefined> = Promise.resolve(undefined);
+  const started = (pid: number) => void (client = joined(pid).catch(() => undefined));
   const cloud = await CloudProcess.start({ access, bind, timeScale, flags, port, started });
   cleanup.use(cloud);
   return {
@@ -178,7 +182,10 @@ export async function processCloud(
     freeze: (isFrozen) => cloud.freeze(isFrozen),
     address: (kube) => cloud.address(kube),
     certificatesTook: 0,
-    metrics: () => ({}),
+    async metrics() {
+      const answer = (await client)?.get<Record<string, number>>("/api/gauges");
+      return await answer?.catch(() => undefined) ?? {};
+    },
     inspector: () => undefined,
     legacyCredentials: () => Promise.resolve(undefined),
     csi: undefined,

@@ -122,7 +122,7 @@ export async function foreignProcess(
       running.freeze(isFrozen);
     },
     certificatesTook: 0,
-    metrics: () => ({}),
+    metrics: () => Promise.resolve({}),
     inspector: () => undefined,
     legacyCredentials: () => Promise.resolve(undefined),
     csi: undefined,

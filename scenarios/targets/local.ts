@@ -32,6 +32,7 @@ import { devicesHeld, READY_MS, untilReady } from "./readiness.ts";
 import { holdBlock } from "./ports.ts";
 import { KeptObjects } from "../model/kept-objects.ts";
 import { newRun, runLabel } from "../model/run-label.ts";
+import { usedBy } from "../model/uses.ts";
 import type { Target } from "../model/target.ts";
 import type { Environment, StartTimes } from "../model/environment.ts";
 
@@ -343,7 +344,7 @@ function startApi(
   });
 }
 
-/** Every node that a pod or device has been bound to. */
+/** Every node that a pod or device has been bound to, or that has needed an object for one. */
 async function followOwners(
   kube: KubeClient,
   environment: InformerDeps,
@@ -355,8 +356,10 @@ async function followOwners(
     cleanup.defer(() => informer.stop());
     informer.subscribe(({ object }) => {
       const node = textAt(object, "spec", "nodeName");
+      if (node === "") return;
       const path = `${object.metadata.namespace}/${informer.resource.kind.toLowerCase()}/${object.metadata.name}`;
-      if (node !== "") owners.set(path, (owners.get(path) ?? new Set()).add(node));
+      const used = usedBy({ ...object, kind: informer.resource.kind });
+      for (const each of [path, ...used]) owners.set(each, (owners.get(each) ?? new Set()).add(node));
     });
   }
   await Promise.all(informers.map((informer) => informer.start()));

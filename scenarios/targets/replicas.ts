@@ -50,10 +50,10 @@ export async function replicatedCloud(
     get certificatesTook() {
       return Math.max(...clouds.map(({ certificatesTook }) => certificatesTook));
     },
-    metrics() {
+    async metrics() {
       const sums: Record<string, number> = {};
-      for (const cloud of clouds) {
-        for (const [name, value] of Object.entries(cloud.metrics())) sums[name] = (sums[name] ?? 0) + value;
+      for (const one of await Promise.all(clouds.map((cloud) => cloud.metrics()))) {
+        for (const [name, value] of Object.entries(one)) sums[name] = (sums[name] ?? 0) + value;
       }
       return sums;
     },

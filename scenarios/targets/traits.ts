@@ -23,7 +23,7 @@ const lackingOutside: readonly Capability[] = [
 /** What is lacking with a cloudcore of that kind. */
 const lackingWith: Readonly<Record<CloudcoreChoice["runs"], readonly Capability[]>> = {
   here: [],
-  process: ["cloudcore-settings", "cloud-metrics", "csi", "legacy-edges", "quic", "clock-steps"],
+  process: ["cloudcore-settings", "csi", "legacy-edges", "quic", "clock-steps"],
   go: lackingOutside,
   container: [...lackingOutside, "cloudcore-kill"],
   elsewhere: [...lackingOutside, "cloudcore-restart", "cloudcore-kill"],

@@ -187,7 +187,7 @@ describe("SIGKILL", () => {
         clock,
         patience: 2,
         owners: () => undefined,
-        metrics: () => ({}),
+        metrics: () => Promise.resolve({}),
         capabilities: new Set(capabilities),
       };
       const results = await judgeInvariants(judged as Environment, new AbortController().signal);

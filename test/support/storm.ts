@@ -61,25 +61,38 @@ export function stormScenario(seed: number, { edges, seconds }: StormSize): stri
     const edge = `gw-${steady + some(edges - steady)}`;
     return [wait(2000), { edge: { restart: edge, store: some(3) === 0 ? "forget" : "keep" } }];
   }).flat();
+  // One storm of four has three cloudcores on its API: then one of them fails at a time.
+  const replicas = some(4) === 0 ? 3 : 1;
+  const which = () => replicas === 1 ? {} : { replica: some(replicas) };
   const ends = [
-    { restart: { what: "cloudcore", kill: true, down: `${random.integer(100, 1500)}ms` } },
+    { restart: { what: "cloudcore", kill: true, down: `${random.integer(100, 1500)}ms`, ...which() } },
     ...(some(2) === 0 ? [{ restart: "apiserver" }] : []),
-    { restart: { what: "cloudcore", frozen: `${random.integer(200, 2000)}ms` } },
-    { restart: { what: "cloudcore", kill: true, down: `${random.integer(100, 500)}ms` } },
+    { restart: { what: "cloudcore", frozen: `${random.integer(200, 2000)}ms`, ...which() } },
+    { restart: { what: "cloudcore", kill: true, down: `${random.integer(100, 500)}ms`, ...which() } },
   ].flatMap((step) => [wait(seconds * 300), step]);
+  const refusals = times(Math.ceil(seconds / 3), () => [wait(3000), { apiserver: apiFaultOf(random) }]).flat();
+  const fullDisks = times(Math.ceil(seconds / 3), () => {
+    const edge = `gw-${some(steady)}`;
+    return [wait(2000), { edge: { full: edge } }, wait(1000), { edge: { free: edge } }];
+  }).flat();
+  const clocks = times(Math.ceil(seconds / 2), () => {
+    const by = `${random.integer(1, 7200)}s`;
+    return [wait(1500), { clock: { edge: `gw-${some(edges)}`, ...(some(2) === 0 ? { forward: by } : { back: by }) } }];
+  }).flat();
 
   return JSON.stringify({
     skep: 1,
     name: `a storm over ${edges} edges, seed ${seed}`,
     seed,
     timeout: `${seconds * 6 + 240}s`,
-    cloudcore: { process: true },
+    cloudcore: { process: true, ...(replicas === 1 ? {} : { replicas }) },
     fleet: [{ cohort: "gw", count: edges, devices: [{ model: "thermometer" }] }],
     steps: [
       ...times(CONFIGMAPS, (i) => configmap(i, "first")),
       { each: "gw", ...podOfEach() },
       { each: "gw", expect: { at: "edge/$EDGE", match: { pods: { running: 1 } }, within: "60s" } },
-      { parallel: [changes, made, devices, faults, restarts, ends].map(branch) },
+      { parallel: [changes, made, devices, faults, restarts, ends, refusals, fullDisks, clocks].map(branch) },
+      { apiserver: { heal: true } },
       { fault: { cohort: "gw", heal: true } },
       ...times(CONFIGMAPS, (i) => configmap(i, "last")),
       {
@@ -114,6 +127,21 @@ function podOfEach(): Step {
       },
     },
   };
+}
+
+/** What is wrong with the API server, and for how long. */
+function apiFaultOf(random: Random): Step {
+  const kinds: readonly Step[] = [
+    { answer: 409, share: 0.3 },
+    { answer: 410, share: 0.3 },
+    { answer: 429, share: 0.3 },
+    { answer: 500, share: 0.3 },
+    { loseAnswers: true, share: 0.3 },
+    { latency: "200ms", share: 0.3 },
+    { dropWatches: "50ms" },
+  ];
+  const kind = kinds[random.integer(0, kinds.length - 1)] as Step;
+  return { ...kind, for: `${random.integer(100, 1000)}ms` };
 }
 
 /** What is wrong with one link, and for how long. */

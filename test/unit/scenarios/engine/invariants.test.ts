@@ -16,6 +16,12 @@ const pod = (version: string, more: Record<string, unknown> = {}): KubeObject =>
   spec: { nodeName: "edge-0", ...more },
 });
 
+const configmap: KubeObject = {
+  kind: "ConfigMap",
+  metadata: { namespace: "default", name: "app", resourceVersion: "3" },
+};
+const user = pod("7", { containers: [{ name: "c", envFrom: [{ configMapRef: { name: "app" } }] }] });
+
 const record: KubeObject = {
   metadata: { namespace: "default", name: "edge-0.u1" },
   status: { objectResourceVersion: "7" },
@@ -38,7 +44,9 @@ function worldWith(
   },
 ): Environment {
   const store = new EdgeStore();
-  for (const object of parts.held ?? []) store.put(`default/pod/${object.metadata.name}`, object);
+  for (const object of parts.held ?? []) {
+    store.put(`default/${(object.kind ?? "").toLowerCase()}/${object.metadata.name}`, object);
+  }
   const hops = new HopRing(parts.ringBytes ?? 1_000_000);
   for (const hop of parts.hops ?? []) {
     const about = { header: { msg_id: hop.id ?? "" }, route: { operation: "update", resource: "default/pod/p" } };
@@ -54,7 +62,9 @@ function worldWith(
   const ofKind = (wanted: string) => (parts.api ?? []).filter(({ kind }) => kind === wanted);
   const items: Record<string, KubeObject[]> = {
     Pod: ofKind("Pod"),
+    ConfigMap: ofKind("ConfigMap"),
     Device: ofKind("Device"),
+    DeviceModel: ofKind("DeviceModel"),
     DeviceStatus: parts.statuses ?? [],
     ObjectSync: parts.records ?? [],
   };
@@ -67,14 +77,23 @@ function worldWith(
     // No time to settle: what is broken now is broken.
     patience: 0,
     owners: () => parts.owners ?? new Set(["edge-0"]),
-    metrics: () => parts.metrics ?? {},
+    metrics: () => Promise.resolve(parts.metrics ?? {}),
   } as unknown as Environment;
 }
 
 const device = (desired: string): KubeObject => ({
   kind: "Device",
   metadata: { namespace: "default", name: "d" },
-  spec: { nodeName: "edge-0", properties: [{ name: "t", desired: { value: desired } }] },
+  spec: {
+    nodeName: "edge-0",
+    deviceModelRef: { name: "thermometer" },
+    properties: [{ name: "t", desired: { value: desired } }],
+  },
+});
+const model = (accessMode: string): KubeObject => ({
+  kind: "DeviceModel",
+  metadata: { namespace: "default", name: "thermometer" },
+  spec: { properties: [{ name: "t", accessMode }] },
 });
 const status = (value: string): KubeObject => ({
   metadata: { namespace: "default", name: "d" },
@@ -105,6 +124,22 @@ describe("each edge holds what the API says it should", () => {
     ],
     ["what is gone", { held: [pod("7")] }, /broken: edge-0 still holds default\/pod\/p/],
     ["nothing", { api: [pod("7")] }, /broken: edge-0 lacks default\/pod\/p/],
+    [
+      "all but the configmap of its pod",
+      { api: [user, configmap], held: [user] },
+      /broken: edge-0 lacks default\/configmap\/app, which default\/pod\/p uses/,
+    ],
+    ["its pod's configmap, too", { api: [user, configmap], held: [user, configmap] }, /^held$/],
+    ["all but a configmap that nobody has", { api: [user], held: [user] }, /^held$/],
+    ["all but the configmap of a pod that has ended", {
+      api: [{ ...user, status: { phase: "Failed" } }, configmap],
+      held: [user],
+    }, /^held$/],
+    [
+      "all but the model of its device",
+      { api: [device("5"), model("ReadWrite")], held: [device("5")] },
+      /broken: edge-0 lacks default\/devicemodel\/thermometer, which default\/device\/d uses/,
+    ],
     ["nothing, being away", { api: [pod("7")], isConnected: false }, /^held$/],
   ])("when it has %s", async (_, parts, verdict) => {
     expect((await verdicts(worldWith(parts)))[name]).toMatch(verdict);
@@ -150,6 +185,44 @@ test("a pod that reaches a node it was never bound to is a violation; its deleti
   expect((await verdicts(worldWith({ hops: deletion, owners: new Set() })))[name]).toBe("held");
 });
 
+test("a configmap that reaches a node whose pods never used it is a violation, unless an application there asked for it", async () => {
+  const name = "nothing was delivered to a node that doesn't own it";
+  const come = (source: string) => [{ hop: "edge.read" as const, resource: "default/configmap/app", source }];
+  const of = async (source: string, owners: ReadonlySet<string>) =>
+    (await verdicts(worldWith({ hops: come(source), owners })))[name];
+  expect(await of("edgecontroller", new Set(["edge-1"]))).toMatch(/broken: edge-0 got default\/configmap\/app/);
+  expect(await of("edgecontroller", new Set(["edge-0"]))).toBe("held");
+  expect(await of("dynamiccontroller", new Set())).toBe("held");
+});
+
+test("what an edge has acknowledged without storing it is a violation", async () => {
+  const name = "what is acknowledged has been stored";
+  const other = { hop: "edge.store" as const, id: "other" };
+  const acked = { hop: "hub.ack" as const, id: "m1" };
+  expect((await verdicts(worldWith({ hops: [other, acked] })))[name]).toMatch(
+    /broken: edge-0 acknowledged .* \(m1\) without/,
+  );
+  expect((await verdicts(worldWith({ hops: [{ ...other, id: "m1" }, acked] })))[name]).toBe("held");
+  expect((await verdicts(worldWith({ hops: [other] })))[name]).toBe("not judged");
+});
+
+test("a report that is stored after a later one is a violation, unless a fault has sent it late", async () => {
+  const name = "reports of a device are stored in their order";
+  const resource = "device/default/d/twin/edge_updated";
+  const at = (hop: HopName, id: string) => ({
+    hop,
+    id,
+    resource,
+    ...(hop === "kube.write" ? { outcome: "stored in the DeviceStatus" } : {}),
+  });
+  const inOrder = [at("edge.write", "r1"), at("edge.write", "r2"), at("kube.write", "r1"), at("kube.write", "r2")];
+  const turned = [...inOrder.slice(0, 2), at("kube.write", "r2"), at("kube.write", "r1")];
+  const late = { hop: "link.alter" as const, id: "r1", outcome: "reordered by a fault on the link" };
+  expect((await verdicts(worldWith({ hops: inOrder })))[name]).toBe("held");
+  expect((await verdicts(worldWith({ hops: turned })))[name]).toMatch(/broken: .*r1 was stored after a later one/);
+  expect((await verdicts(worldWith({ hops: [late, ...turned] })))[name]).toBe("held");
+});
+
 test("a queue that is not empty is named", async () => {
   const metrics = { hub_waiting: 0, bus_depth: 2, hub_written: 5 };
   expect((await verdicts(worldWith({ metrics })))["all queues are drained"]).toBe("broken: bus_depth is 2");
@@ -171,6 +244,7 @@ test("what the target does not show is not judged", async () => {
 describe("devices", () => {
   const reports = "the last value that each device reported is in its DeviceStatus";
   const desires = "each device has the value that was last desired of it";
+  const none = { "default/d": { t: {} } };
   const all = { api: [device("5")], devices: { "default/d": { t: { desired: "5" } } } };
 
   test.each<[string, Parameters<typeof worldWith>[0], RegExp]>([
@@ -190,7 +264,12 @@ describe("devices", () => {
   test.each<[string, Parameters<typeof worldWith>[0], RegExp]>([
     ["the same", all, /^held$/],
     ["another", { ...all, api: [device("6")] }, /broken: default\/d was last asked for t 5; the API wants 6/],
-    ["none, since it is read-only", { ...all, devices: { "default/d": { t: {} } } }, /^held$/],
+    ["none, since it is read-only", { ...all, api: [...all.api, model("ReadOnly")], devices: none }, /^held$/],
+    [
+      "none, and could",
+      { ...all, api: [...all.api, model("ReadWrite")], devices: none },
+      /broken: .* asked for t nothing; the API wants 5/,
+    ],
   ])("desired: it has %s", async (_, parts, verdict) => {
     expect((await verdicts(worldWith(parts)))[desires]).toMatch(verdict);
   });

@@ -1,0 +1,59 @@
+// What became of messages that had to be stored: acknowledged ones at edges, reports of devices in the API.
+import type { HopRecord } from "../../base/hop/hop.ts";
+import type { WasDisturbed } from "./link-faults.ts";
+
+/** What edges have acknowledged without storing it, in words; undefined where the hops don't show both. */
+export function ackedWithoutStoring(hops: readonly HopRecord[]): string[] | undefined {
+  if (!hops.some(({ hop }) => hop === "edge.store") || !hops.some(({ hop }) => hop === "hub.ack")) return undefined;
+  const stored = new Set<string>();
+  const nodes = new Set(hops.filter(({ hop }) => hop.startsWith("edge.")).map(({ node }) => node));
+  const wrong: string[] = [];
+  for (const hop of hops) {
+    if (hop.hop === "edge.store") stored.add(`${hop.node} ${hop.id}`);
+    // Answers are stored by whoever asked, without a hop of their own.
+    if (hop.hop !== "hub.ack" || hop.operation === "response" || !nodes.has(hop.node)) continue;
+    if (!stored.has(`${hop.node} ${hop.id}`)) {
+      wrong.push(`${hop.node} acknowledged ${hop.resource} (${hop.id}) without storing it`);
+    }
+  }
+  return wrong;
+}
+
+/** Reports of one device: as its edge wrote them, and those of them that were stored in the API. */
+export interface DeviceReports {
+  /** As in `device/default/thermo-1/twin/edge_updated`. */
+  readonly resource: string;
+  readonly written: readonly HopRecord[];
+  readonly stored: readonly HopRecord[];
+}
+
+/** By device; undefined where the hops don't show what is written to the API. */
+export function deviceReportsIn(hops: readonly HopRecord[]): DeviceReports[] | undefined {
+  const reports = hops.filter(({ resource }) => /^device\/.+\/twin\/edge_updated$/.test(resource));
+  const isStored = ({ hop, outcome }: HopRecord) => hop === "kube.write" && outcome.startsWith("stored");
+  if (!reports.some(({ hop }) => hop === "edge.write") || !hops.some(({ hop }) => hop === "kube.write")) {
+    return undefined;
+  }
+  return [...Map.groupBy(reports, ({ resource }) => resource)].map(([resource, each]) => ({
+    resource,
+    written: each.filter(({ hop }) => hop === "edge.write"),
+    stored: each.filter(isStored),
+  }));
+}
+
+/** Reports that were stored after later ones, in words. One that is sent again keeps its first place. */
+export function storedTooLate({ resource, stored, written }: DeviceReports, wasDisturbed: WasDisturbed): string[] {
+  const place = new Map<string, number>();
+  for (const { id } of written) if (!place.has(id)) place.set(id, place.size);
+  const wrong: string[] = [];
+  const seen = new Set<string>();
+  let newest = -1;
+  for (const hop of stored) {
+    const at = place.get(hop.id);
+    if (at === undefined || seen.has(hop.id) || wasDisturbed(hop)) continue;
+    seen.add(hop.id);
+    if (at < newest) wrong.push(`${resource}: the report ${hop.id} was stored after a later one`);
+    newest = Math.max(newest, at);
+  }
+  return wrong;
+}
