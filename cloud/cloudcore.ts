@@ -18,6 +18,7 @@ import { Eras } from "./nodes/eras.ts";
 import { KubeClient, KubeUnreachableError } from "./kube/client.ts";
 import type { PooledKubeConfig } from "./kube/kubeconfig.ts";
 import { resources } from "./kube/resource.ts";
+import { untilServed } from "./kube/until-served.ts";
 import { SyncIndex } from "./nodes/sync-index.ts";
 import { SyncController } from "./synccontroller/synccontroller.ts";
 
@@ -74,7 +75,11 @@ export class CloudCore {
     const eras = new Eras(caches, options.config.eras);
     let servesV1alpha1 = false;
     try {
-      servesV1alpha1 = await ensureDefinitions(client, cachedKinds, eras.hasV11, logger);
+      servesV1alpha1 = await untilServed(
+        deps,
+        "definitions",
+        () => ensureDefinitions(client, cachedKinds, eras.hasV11, logger),
+      );
       for (const resource of cachedKinds) caches.of(resource);
       for (const resource of eras.hasV11 ? cachedKindsOfV11 : []) caches.of(resource);
       for (const resource of servesV1alpha1 ? deviceKindsOfV11 : []) caches.of(resource);

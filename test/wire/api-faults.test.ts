@@ -1,10 +1,17 @@
 // An API server that fails on purpose: what others see of it, and what the scenario that asked for it does not.
-import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { SPARED_AGENT } from "../../cloud/apiserver/http/faults.ts";
+import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { type Logger, silentLogger } from "../../base/log/logger.ts";
+import { Random } from "../../base/random/random.ts";
+import { TimerWheel } from "../../base/time/timer-wheel.ts";
+import { CloudCore } from "../../cloud/cloudcore.ts";
+import { defaultConfig } from "../../cloud/config/config.ts";
+import { type ApiFault, SPARED_AGENT } from "../../cloud/apiserver/http/faults.ts";
+import { JsonWatch } from "../../cloud/kube/json-watch.ts";
 import { KubeClient } from "../../cloud/kube/client.ts";
 import { tokenKubeConfig } from "../../cloud/kube/kubeconfig.ts";
 import { resources } from "../../cloud/kube/resource.ts";
-import { type Cloud, startCloud } from "../support/start.ts";
+import { anyPort, type Cloud, startApi, startCloud } from "../support/start.ts";
+import { until } from "../support/until.ts";
 
 let cloud: Cloud;
 let spared: KubeClient;
@@ -57,4 +64,68 @@ test("a share of the requests is drawn", async () => {
   const served = answers.reduce<number>((sum, each) => sum + each, 0);
   expect(served).toBeGreaterThan(10);
   expect(served).toBeLessThan(50);
+});
+
+test("watches end in time, those that are open and those that begin", async () => {
+  const ended: string[] = [];
+  const watch = async (name: string, client: KubeClient) => {
+    let isOpen = false;
+    const watched = new JsonWatch(client.config.config, () => isOpen = true);
+    const stop = await watched.watch("/api/v1/configmaps", {}, () => {}, () => void ended.push(name));
+    onTestFinished(() => stop.abort());
+    await until(`the watch ${name} is open`, () => isOpen);
+  };
+  await watch("before", cloud.kube);
+  cloud.api.faults.add({ dropWatches: 20 });
+  await until("the one that was open has ended", () => ended.includes("before"));
+  await watch("after", cloud.kube);
+  await until("the one that began has ended", () => ended.includes("after"));
+});
+
+describe("a cloudcore that starts", () => {
+  test.each<[string, ApiFault]>([
+    ["refuses", { answer: 500 }],
+    ["is too busy", { answer: 429 }],
+    ["has conflicts", { answer: 409 }],
+    ["loses what it answers to writes", { loseAnswers: true }],
+  ])("while the API server %s is there when that is over", async (_what, fault) => {
+    const { api } = await startApi();
+    onTestFinished(() => api.stop());
+    const heal = api.faults.add(fault);
+    const told: string[] = [];
+    const logger: Logger = { ...silentLogger, warn: (message) => void told.push(message), with: () => logger };
+    const starting = CloudCore.start({
+      kubeconfig: tokenKubeConfig(api.access),
+      config: defaultConfig,
+      https: anyPort,
+      clock: new TimerWheel(),
+      random: new Random(1),
+      logger,
+    });
+    await Promise.race([
+      starting,
+      until("it has tried again", () => told.some((line) => line.includes("tried again"))),
+    ]);
+    expect(told.length).toBeGreaterThan(0);
+    heal();
+    await using core = await starting;
+    expect(core.hub.ports.https).toBeGreaterThan(0);
+  });
+
+  test("is told at once that it may not, or that nobody is there", async () => {
+    const { api } = await startApi();
+    const access = { ...api.access, token: "another" };
+    const start = () =>
+      CloudCore.start({
+        kubeconfig: tokenKubeConfig(access),
+        config: defaultConfig,
+        https: anyPort,
+        clock: new TimerWheel(),
+        random: new Random(1),
+        logger: silentLogger,
+      });
+    await expect(start()).rejects.toMatchObject({ status: { code: 401 } });
+    await api.stop();
+    await expect(start()).rejects.toThrow(/can't be reached/);
+  });
 });

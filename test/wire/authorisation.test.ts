@@ -1,5 +1,6 @@
 // Hub authorisation, for every kind an edge may ask about: what is a node's own is served, what is another's is not.
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { ownAlone } from "../../cloud/cloudhub/authoriser/authoriser.ts";
 import type { Fields, Logger } from "../../base/log/logger.ts";
 import { KubeClient } from "../../cloud/kube/client.ts";
 import { type Resource, resources } from "../../cloud/kube/resource.ts";
@@ -109,6 +110,34 @@ async function asksAbout(node: string, pod: KubeObject) {
   ] as [operation: string, resource: string, content: unknown][];
 }
 
+/** What else an edge may not ask about another node. */
+function moreAbout(node: string, pod: KubeObject): [operation: string, resource: string, content: unknown][] {
+  const status = JSON.stringify({ status: { phase: "Failed" } });
+  const object = { metadata: { name: node, annotations: { touched: "yes" } } };
+  const lease = { metadata: { name: node, namespace: "kube-node-lease" }, spec: { holderIdentity: "mine" } };
+  const event = {
+    metadata: { name: `of-${node}`, namespace: "default" },
+    involvedObject: { kind: "Pod", namespace: "default", name: pod.metadata.name },
+  };
+  return [
+    ["insert", `null/node/${node}`, object],
+    ["patch", `null/node/${node}`, JSON.stringify(object)],
+    ["insert", `default/nodestatus/${node}`, { UID: "x", Status: { conditions: [] } }],
+    ["patch", `default/nodestatus/${node}`, status],
+    ["insert", `null/nodepatch/${node}`, status],
+    ["update", `null/nodepatch/${node}`, status],
+    ["query", `default/pod/${pod.metadata.name}`, null],
+    ["patch", `default/podstatus/patched-${node}`, status],
+    ["update", `default/podpatch/patched-${node}`, status],
+    ["update", `kube-node-lease/lease/${node}`, lease],
+    ["patch", `kube-node-lease/lease/${node}`, JSON.stringify(lease)],
+    ["delete", `kube-node-lease/lease/${node}`, null],
+    ["insert", `default/event/of-${node}`, event],
+    ["update", `default/event/of-${node}`, event],
+    ["patch", `default/event/of-${node}`, { event, patchData: "{}" }],
+  ];
+}
+
 interface Line {
   readonly message: string;
   readonly fields: Fields;
@@ -171,16 +200,21 @@ describe("authorisation on", () => {
     const theirs = (lists: typeof before) =>
       lists.flatMap(({ items }) => items).filter(({ metadata }) => metadata.name.includes("theirs"))
         .map(({ kind, metadata }) => [kind, metadata.name, metadata.resourceVersion]);
-    const asks = await asksAbout("theirs", pods.theirs as KubeObject);
+    const pod = pods.theirs as KubeObject;
+    const asks = [...await asksAbout("theirs", pod), ...moreAbout("theirs", pod)];
+    const refusals = () => lines.filter(({ message }) => message === "an edge asked for what it may not").length;
     for (const [operation, resource, content] of asks) {
+      const refused = refusals();
       expect(await isAnswered(edge, operation, resource, content), `${operation} ${resource}`).toBe(false);
+      expect(refusals(), `${operation} ${resource} is refused`).toBe(refused + 1);
     }
+    // Each kind and operation that has a rule has been tried.
+    const tried = new Set(asks.map(([operation, resource]) => `${operation} ${resource.split("/")[1]}`));
+    expect(ownAlone.filter((each) => !tried.has(each))).toEqual([]);
     const after = await Promise.all(
       [resources.nodes, resources.pods, resources.leases].map((resource) => cloud.kube.list(resource)),
     );
     expect(theirs(after)).toEqual(theirs(before));
-    const refused = lines.filter(({ message }) => message === "an edge asked for what it may not");
-    expect(refused.length).toBeGreaterThanOrEqual(asks.length);
     expect(cloud.core.hub.totals.refusals.get("not allowed")).toBeGreaterThanOrEqual(asks.length);
   });
 

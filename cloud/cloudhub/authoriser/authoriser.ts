@@ -183,6 +183,11 @@ const rules: Readonly<Record<string, Readonly<Record<string, Rule>>>> = {
   [resourceTypes.certificatesigningrequest]: { [insert]: ownRequest, [query]: ownRequest },
 };
 
+/** What nodes may ask about what is their own alone, as `operation type`. */
+export const ownAlone: readonly string[] = Object.entries(rules).flatMap(([type, operations]) =>
+  Object.entries(operations).filter(([, rule]) => rule !== anybodys).map(([operation]) => `${operation} ${type}`)
+);
+
 export class NodeAuthoriser {
   readonly #look: Look;
 
