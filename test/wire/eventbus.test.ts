@@ -349,6 +349,55 @@ describe("services beside an edge", () => {
     expect(decoded(answer).status).toBe(404);
   });
 
+  test("that answer more than 5 MiB, announced or not, are given up; one that keeps to it is served afterwards", async () => {
+    const { routes, said } = await edgeWithBuses({ serviceBus });
+    const long = Buffer.alloc(limits.serviceBody + 1, "x");
+    const server = createServer((request, response) => {
+      response.on("error", () => {});
+      if (request.url === "/announced") response.setHeader("content-length", long.length);
+      // Two pieces without a length are chunks.
+      if (request.url !== "/short") response.write(long.subarray(0, 1024));
+      response.end(request.url === "/short" ? "short" : long.subarray(1024));
+    });
+    const port = await listen(server, anyPort);
+    onTestFinished(() => closeServer(server));
+    const ask = async (path: string) => {
+      const asked = { header: {}, body: "", method: "GET", url: "" };
+      const { header } = routes("router_servicebus", "GET", `${port}:/${path}`, asked);
+      return decoded(await until("the answer", () => said.find((each) => each.header.parent_msg_id === header.msg_id)));
+    };
+    expect(await ask("announced")).toMatchObject({ status: 500 });
+    expect(await ask("unannounced")).toMatchObject({ status: 500 });
+    expect(await ask("short")).toMatchObject({ status: 200, body: "short" });
+  });
+
+  test("that send the edge's endpoint more than 5 MiB are told so; the cloud hears nothing of it, and it serves on", async () => {
+    const { edge, routes, said } = await edgeWithBuses({ serviceBus });
+    routes("router_servicebus", "start", "http://cloud/x");
+    const port = await until("the endpoint", () => edge.serviceBus?.port);
+    const ask = async (body: string) => {
+      const answer = await fetch(`http://127.0.0.1:${port}/`, { method: "POST", body });
+      return (await answer.json()).msg;
+    };
+    // The client may see its own writing fail before it has read the answer.
+    const payload = "x".repeat(limits.serviceBody);
+    const told = await ask(JSON.stringify({ method: "POST", targetURL: "http://cloud/x", payload })).catch(String);
+    expect(told).toMatch(/^can't read data from body|fetch failed/);
+    expect(await ask(JSON.stringify({ targetURL: "http://cloud/other" }))).toMatch(/is not allowed/);
+    expect(said.filter(({ route }) => route.source === "servicebus")).toEqual([]);
+  });
+
+  test("lose the endpoint when its last rule ends; that it ends twice does no harm", async () => {
+    const { edge, routes } = await edgeWithBuses({ serviceBus });
+    for (const _ of [1, 2]) {
+      routes("router_servicebus", "start", "http://cloud/x");
+      await until("the endpoint", () => edge.serviceBus?.port);
+      routes("router_servicebus", "stop", "http://cloud/x");
+      routes("router_servicebus", "stop", "http://cloud/x");
+      await until("the endpoint is closed", () => edge.serviceBus?.port === 0);
+    }
+  });
+
   test("call the cloud over the edge's endpoint, for what a rule allows and while there is one", async () => {
     const { answers, edge, routes, said } = await edgeWithBuses({ serviceBus });
     expect(edge.serviceBus?.port).toBe(0);
