@@ -1,7 +1,13 @@
 // The hub's QUIC listener: frames byte for byte, identity, refusals, and what a peer that breaks the rules costs.
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { dialQuic, type QuicConnection, quicProblem, type QuicStream } from "../../base/transport/quic.ts";
+import {
+  dialQuic,
+  type QuicConnection,
+  type QuicCredentials,
+  quicProblem,
+  type QuicStream,
+} from "../../base/transport/quic.ts";
 import { resources } from "../../cloud/kube/resource.ts";
 import { decodeMessage, encodeMessage } from "../../protocol/message/codec.ts";
 import type { Message } from "../../protocol/message/message.ts";
@@ -220,21 +226,40 @@ if (problem !== undefined) {
       );
     });
 
-    test("a certificate of another CA gets no connection", async () => {
-      const stranger = await createAuthority("KubeEdge", Date.now());
-      const pair = await issueClient(
-        stranger,
-        { commonName: nodeCommonName("q-5"), organization: nodeOrganization },
-        Date.now(),
-      );
+    const subject = { commonName: nodeCommonName("q-5"), organization: nodeOrganization };
+    const year = 365 * 86_400_000;
+    test.each([
+      [
+        "a certificate of another CA",
+        async () => await issueClient(await createAuthority("KubeEdge", Date.now()), subject, Date.now()),
+      ],
+      [
+        "an expired certificate",
+        () => issueClient(cloud.core.hub.certificates.authority, subject, Date.now() - 2 * year, 365),
+      ],
+      ["no certificate", () => Promise.resolve(undefined)],
+    ])("%s gets no connection", async (_what, issue) => {
+      const pair = await issue();
       const { authority } = cloud.core.hub.certificates;
       const where = { host: "127.0.0.1", port: cloud.core.hub.ports.quic };
+      const own = pair === undefined ? {} : { cert: pair.certPem, key: pair.keyPem };
       // With TLS 1.3 a client may believe for a moment that it is in.
-      const outcome = await dialQuic(where, { ca: authority.certPem, cert: pair.certPem, key: pair.keyPem }).then(
+      const outcome = await dialQuic(where, { ca: authority.certPem, ...own } as QuicCredentials).then(
         (connection) => new Promise<string>((resolve) => connection.onClose(resolve)),
         (error: Error) => `refused: ${error.message}`,
       );
       expect(outcome).toMatch(/TLS|304|ended/);
+      expect(cloud.core.hub.sessions.of("q-5")).toBeUndefined();
+    });
+
+    test("a certificate without an organization is refused with the reason", async () => {
+      const { authority } = cloud.core.hub.certificates;
+      const pair = await issueClient(authority, { ...subject, organization: "" }, Date.now());
+      const where = { host: "127.0.0.1", port: cloud.core.hub.ports.quic };
+      const connection = await dialQuic(where, { ca: authority.certPem, cert: pair.certPem, key: pair.keyPem });
+      const ended = new Promise<string>((resolve) => connection.onClose(resolve));
+      await connection.open().write(encodeFrame(headerMessage(1, { node: "q-5", project: "p" })));
+      expect(await ended).toMatch(/the certificate is/);
       expect(cloud.core.hub.sessions.of("q-5")).toBeUndefined();
     });
 

@@ -20,6 +20,7 @@ import {
 } from "../../../protocol/pki/ca.ts";
 import { legacySubject, nodeCommonName, nodeOrganization } from "../../../protocol/pki/request.ts";
 import { refuseJwt } from "../../../protocol/pki/token.ts";
+import { enrolmentSuites } from "./suites.ts";
 
 /** Injected dependencies. */
 export interface EnrolmentDeps {
@@ -51,6 +52,7 @@ export async function serveEnrolment(deps: EnrolmentDeps): Promise<{ readonly po
     requestCert: true,
     rejectUnauthorized: false,
     minVersion: "TLSv1.2",
+    ciphers: enrolmentSuites,
     maxHeaderSize: limits.headers,
     ALPNProtocols: ["http/1.1"],
   });

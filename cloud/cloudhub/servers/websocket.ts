@@ -9,21 +9,12 @@ import { limits } from "../../../protocol/limits.ts";
 import { isSignedBy } from "../../../protocol/pki/legacy.ts";
 import { nodeCommonName } from "../../../protocol/pki/request.ts";
 import { type AdmissionDeps, refusalOf } from "./admission.ts";
+import { edgeSuites } from "./suites.ts";
 
 /** Injected dependencies. */
 export interface HubServerDeps extends AdmissionDeps {
   readonly listen: ListenOptions;
 }
-
-/** KubeEdge's own suites for TLS 1.2; TLS 1.3 brings its own. */
-const CIPHERS = [
-  "ECDHE-ECDSA-AES128-GCM-SHA256",
-  "ECDHE-ECDSA-AES256-GCM-SHA384",
-  "ECDHE-ECDSA-CHACHA20-POLY1305",
-  "TLS_AES_128_GCM_SHA256",
-  "TLS_AES_256_GCM_SHA384",
-  "TLS_CHACHA20_POLY1305_SHA256",
-].join(":");
 
 /** One that serves. */
 export interface EdgeServer {
@@ -46,7 +37,7 @@ export async function serveEdges(deps: HubServerDeps): Promise<EdgeServer> {
     // itself.
     rejectUnauthorized: false,
     minVersion: "TLSv1.2",
-    ciphers: CIPHERS,
+    ciphers: edgeSuites,
     maxHeaderSize: limits.headers,
     ALPNProtocols: ["http/1.1"],
   }, (_request, response) => {
