@@ -29,6 +29,8 @@ export interface DialOptions {
   readonly handshakeTimeout: number;
   /** Largest message accepted, in bytes. */
   readonly maxMessage: number;
+  /** Frames that one message may come in: a flood of tiny ones takes far more memory than it has bytes. */
+  readonly maxFragments: number;
   readonly signal?: AbortSignal;
   /** An address of this machine to connect from. Default: the system chooses. */
   readonly localAddress?: string;
@@ -56,6 +58,7 @@ export function dialWebSocket(options: DialOptions): Promise<MessageSocket> {
       handshakeTimeout: options.handshakeTimeout,
       ...(options.localAddress === undefined ? {} : { localAddress: options.localAddress }),
       maxPayload: options.maxMessage,
+      maxFragments: options.maxFragments,
       perMessageDeflate: false,
       skipUTF8Validation: true,
     } as ConstructorParameters<typeof WebSocket>[2],

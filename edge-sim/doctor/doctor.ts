@@ -276,6 +276,7 @@ async function hub(options: DoctorOptions, state: Walk): Promise<string> {
       headers: { node_id: node, project_id: defaultProjectId, ConnectionUse: "msg" },
       handshakeTimeout: timeout,
       maxMessage: limits.message,
+      maxFragments: limits.fragments,
       signal,
     });
   } catch (error) {

@@ -264,6 +264,7 @@ export class EdgeHub {
       headers: { node_id: node, project_id: defaultProjectId, ConnectionUse: "msg" },
       handshakeTimeout: 30_000,
       maxMessage: limits.message,
+      maxFragments: limits.fragments,
       signal: this.#stop.signal,
       ...(address.sourceAddress === undefined ? {} : { localAddress: address.sourceAddress }),
     });

@@ -5,6 +5,7 @@ import { silentLogger } from "../../base/log/logger.ts";
 import { dialWebSocket } from "../../base/transport/websocket-client.ts";
 import { resources } from "../../cloud/kube/resource.ts";
 import type { Edge } from "../../edge-sim/edge.ts";
+import { limits } from "../../protocol/limits.ts";
 import { issueClient } from "../../protocol/pki/ca.ts";
 import { nodeCommonName, nodeOrganization } from "../../protocol/pki/request.ts";
 import { consoleFile } from "../../scenarios/console/console.ts";
@@ -139,6 +140,7 @@ export const brokenDeliveries: readonly BrokenDelivery[] = [
         headers: { node_id: "old", project_id: "p", ConnectionUse: "msg" },
         handshakeTimeout: 5000,
         maxMessage: 1024,
+        maxFragments: limits.fragments,
       });
       await dialled.then((socket) => socket.close(), () => {});
       await until("the hub has refused it", () => core.hub.departures.of("old"));
@@ -164,6 +166,7 @@ export const brokenDeliveries: readonly BrokenDelivery[] = [
         headers: { node_id: "second", project_id: "p", ConnectionUse: "msg" },
         handshakeTimeout: 5000,
         maxMessage: 1024,
+        maxFragments: limits.fragments,
       });
       await dialled.then((socket) => socket.close(), () => {});
       await until("the hub has refused it", () => cloud.core.hub.departures.of("second"));

@@ -2,6 +2,7 @@
 import { createSecureContext } from "node:tls";
 import type { MessageSocket } from "../../base/transport/message-socket.ts";
 import { dialWebSocket } from "../../base/transport/websocket-client.ts";
+import { limits } from "../../protocol/limits.ts";
 import { decodeMessage, encodeMessage } from "../../protocol/message/codec.ts";
 import { type Message, type NewMessage, newMessage } from "../../protocol/message/message.ts";
 import { issueClient, type Subject } from "../../protocol/pki/ca.ts";
@@ -42,6 +43,7 @@ export async function rawEdge(
     headers: { node_id: node, project_id: "e632aba927ea4ac2b575ec1603d56f10", ConnectionUse: "msg", ...headers },
     handshakeTimeout: 5000,
     maxMessage: 64 * 1024 * 1024,
+    maxFragments: limits.fragments,
   });
   const received: Message[] = [];
   let ended: string | undefined;

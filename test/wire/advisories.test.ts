@@ -13,6 +13,7 @@ import { Caches } from "../../cloud/kube/caches.ts";
 import { KubeClient } from "../../cloud/kube/client.ts";
 import { tokenKubeConfig } from "../../cloud/kube/kubeconfig.ts";
 import { resources } from "../../cloud/kube/resource.ts";
+import { limits } from "../../protocol/limits.ts";
 import { isNewerVersion } from "../../protocol/apis/kube-object.ts";
 import type { Device } from "../../protocol/apis/device.ts";
 import { newMessage } from "../../protocol/message/message.ts";
@@ -49,6 +50,7 @@ test("of the answer to a refused handshake a kilobyte is read, however much come
     headers: {},
     handshakeTimeout: 10_000,
     maxMessage: 1024,
+    maxFragments: limits.fragments,
   });
   await expect(dialled).rejects.toMatchObject({ status: 403 });
   await expect(dialled).rejects.toThrow(/^refused with HTTP 403: x{1,1100}$/);

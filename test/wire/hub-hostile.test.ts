@@ -7,7 +7,7 @@ import { boundHandshakes } from "../../base/transport/handshakes.ts";
 import { limits } from "../../protocol/limits.ts";
 import { createAuthority, issueClient } from "../../protocol/pki/ca.ts";
 import { nodeCommonName, nodeOrganization } from "../../protocol/pki/request.ts";
-import { frameBytes } from "../support/frame-bytes.ts";
+import { badFrames, closeCode, frameOf } from "../support/frame-bytes.ts";
 import { rawEdge } from "../support/raw-edge.ts";
 import { type Cloud, startCloud } from "../support/start.ts";
 import { until } from "../support/until.ts";
@@ -64,12 +64,6 @@ async function upgrade(socket: TLSSocket, node: string, more = ""): Promise<stri
   return answer;
 }
 
-/** A frame of a client: first byte (FIN, reserved bits and opcode), payload, masked unless said otherwise. */
-function frame(first: number, payload: Buffer | string = "", isMasked = true): Buffer {
-  const [isFinal, isCompressed] = [(first & 0x80) !== 0, (first & 0x40) !== 0];
-  return frameBytes({ opcode: first & 15, payload: Buffer.from(payload), isFinal, isCompressed, isMasked });
-}
-
 /** An edge whose frames we write ourselves. */
 async function framed() {
   const node = newName();
@@ -78,22 +72,6 @@ async function framed() {
   let got = Buffer.alloc(0);
   socket.on("data", (chunk: Buffer) => got = Buffer.concat([got, chunk]));
   return { socket, got: () => got, ended: () => socket.destroyed || socket.readableEnded };
-}
-
-/** The code of the close frame in what a hub sent; undefined where there is none. */
-function closeCode(bytes: Buffer): number | undefined {
-  for (let at = 0; at + 1 < bytes.length;) {
-    const length = (bytes[at + 1] as number) & 127;
-    const head = length === 126 ? 4 : length === 127 ? 10 : 2;
-    const size = length === 126
-      ? bytes.readUInt16BE(at + 2)
-      : length === 127
-      ? Number(bytes.readBigUInt64BE(at + 2))
-      : length;
-    if (((bytes[at] as number) & 15) === 8) return size >= 2 ? bytes.readUInt16BE(at + head) : 1005;
-    at += head + size;
-  }
-  return undefined;
 }
 
 async function servesOthers(): Promise<void> {
@@ -253,37 +231,20 @@ describe("connections", () => {
 
 // Numbers in brackets are those of Autobahn's cases (https://github.com/crossbario/autobahn-testsuite), whose behaviour this is.
 describe("frames", () => {
+  const frame = (first: number, payload: Buffer | string = "") => frameOf(first, payload, true);
   const text = (payload: string) => frame(0x81, payload);
   const keepalive = text(JSON.stringify({ header: { msg_id: "k" }, route: { operation: "ping" } }));
 
-  test.each<[string, Buffer, number]>([
-    ["with a reserved bit (3.1 to 3.7)", frame(0xc1, "x"), 1002],
-    ["of a reserved opcode (4.1)", frame(0x83, "x"), 1002],
-    ["of a reserved control opcode (4.2)", frame(0x8b, "x"), 1002],
-    ["that is a ping of 126 bytes (2.5)", frame(0x89, Buffer.alloc(126)), 1002],
-    ["that is a ping in fragments (5.1)", frame(0x09, "x"), 1002],
-    ["that goes on with nothing (5.9)", frame(0x80, "x"), 1002],
-    ["that begins anew within a message (5.18)", Buffer.concat([frame(0x01, "a"), frame(0x81, "b")]), 1002],
-    ["without a mask", frame(0x81, "x", false), 1002],
-    ["that closes with one byte (7.3.2)", frame(0x88, "x"), 1002],
-    ["that closes with a code that is none (7.9.1)", frame(0x88, Buffer.from([0, 0])), 1002],
-    [
-      "that announces more than a message may have",
-      Buffer.concat([Buffer.from([0x81, 0xff]), Buffer.from([0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff]), Buffer.alloc(4)]),
-      1009,
-    ],
-    [
-      "that is a flood of tiny fragments",
-      Buffer.concat([frame(0x01, "["), ...Array.from({ length: limits.fragments + 1 }, () => frame(0x00, " "))]),
-      1008,
-    ],
-  ])("%s ends the connection, and nobody else's", async (_what, bytes, code) => {
-    const edge = await framed();
-    edge.socket.write(bytes);
-    await until("the connection ends", edge.ended);
-    expect([code, undefined]).toContain(closeCode(edge.got()));
-    await servesOthers();
-  });
+  test.each(badFrames(true, limits.fragments))(
+    "%s ends the connection, and nobody else's",
+    async (_what, bytes, code) => {
+      const edge = await framed();
+      edge.socket.write(bytes);
+      await until("the connection ends", edge.ended);
+      expect(closeCode(edge.got())).toBe(code);
+      await servesOthers();
+    },
+  );
 
   test("control frames between fragments are answered, and the message is whole (2.1, 5.6)", async () => {
     const edge = await framed();

@@ -5,6 +5,7 @@ import { KubeClient } from "../../cloud/kube/client.ts";
 import { resources } from "../../cloud/kube/resource.ts";
 import { dialWebSocket } from "../../base/transport/websocket-client.ts";
 import { createSecureContext } from "node:tls";
+import { limits } from "../../protocol/limits.ts";
 import { textAt } from "../../protocol/apis/kube-object.ts";
 import { issueClient } from "../../protocol/pki/ca.ts";
 import { legacySubject, nodeCommonName, nodeOrganization } from "../../protocol/pki/request.ts";
@@ -34,6 +35,7 @@ describe("the upgrade", () => {
         headers: { node_id: "paths", ConnectionUse: "msg", ...(project === "" ? {} : { project_id: project }) },
         handshakeTimeout: 5000,
         maxMessage: 1024 * 1024,
+        maxFragments: limits.fragments,
       });
       await until("it has a session", () => cloud.core.hub.sessions.of("paths"));
       socket.close();
@@ -53,6 +55,7 @@ describe("the upgrade", () => {
           headers: { node_id: "old", ConnectionUse: "msg" },
           handshakeTimeout: 5000,
           maxMessage: 1024 * 1024,
+          maxFragments: limits.fragments,
         });
         if (status === undefined) (await dialled).close();
         else await expect(dialled).rejects.toMatchObject({ status });

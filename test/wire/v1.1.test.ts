@@ -7,6 +7,7 @@ import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { type Logger, silentLogger } from "../../base/log/logger.ts";
 import { dialWebSocket } from "../../base/transport/websocket-client.ts";
 import { type Resource, resources } from "../../cloud/kube/resource.ts";
+import { limits } from "../../protocol/limits.ts";
 import { kubeedgeCrds, kubeedgeCrdsOfBothEras } from "../../protocol/apis/crds.ts";
 import { type KubeObject, textAt } from "../../protocol/apis/kube-object.ts";
 import type { Message } from "../../protocol/message/message.ts";
@@ -51,6 +52,7 @@ describe("the certificate that all edges of v1.1 share", () => {
         headers: { node_id: node, project_id: "p", ConnectionUse: "msg" },
         handshakeTimeout: 5000,
         maxMessage: 1024 * 1024,
+        maxFragments: limits.fragments,
       });
     const shared = await authority.sign(legacyName);
     await until(
