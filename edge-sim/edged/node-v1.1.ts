@@ -7,7 +7,7 @@ import { operations, resourceTypes } from "../../protocol/message/names.ts";
 import { wirePath } from "../../protocol/resource/path.ts";
 import type { MetaManager } from "../metamanager/metamanager.ts";
 import { type EdgeTimings, spread } from "../timings/timings.ts";
-import { type NodeAgent, type NodeIdentity, nodeInfoOf } from "./node.ts";
+import { LATE_PERIODS, type NodeAgent, type NodeIdentity, nodeInfoOf } from "./node.ts";
 
 /** Injected dependencies. */
 export interface NodeV11Deps {
@@ -30,6 +30,8 @@ export class EdgeNodeV11 implements NodeAgent {
   readonly #since: string;
   #timer: Timer | undefined;
   #isRegistered = false;
+  /** Monotonic milliseconds of the last status that the cloud has taken. */
+  #reportedAt = 0;
 
   constructor(deps: NodeV11Deps) {
     this.#deps = deps;
@@ -44,6 +46,11 @@ export class EdgeNodeV11 implements NodeAgent {
   /** There are no leases yet. */
   get renewals(): number {
     return 0;
+  }
+
+  get isOnTime(): boolean {
+    const { clock, timings } = this.#deps;
+    return this.#isRegistered && clock.monotonic() - this.#reportedAt <= LATE_PERIODS * timings.nodeStatusV11;
   }
 
   connected(): void {
@@ -68,6 +75,7 @@ export class EdgeNodeV11 implements NodeAgent {
     try {
       await meta.pass(operations.update, path, content);
       this.#isRegistered = true;
+      this.#reportedAt = this.#deps.clock.monotonic();
     } catch (error) {
       logger.debug("the node could not report to the cloud", { what: "status", error: reasonOf(error) });
     }

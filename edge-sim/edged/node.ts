@@ -27,6 +27,8 @@ export interface NodeAgent {
   readonly isRegistered: boolean;
   /** Renewals of its lease so far. */
   readonly renewals: number;
+  /** Whether the cloud has taken a sign of its life within three of its periods; false without a connection. */
+  readonly isOnTime: boolean;
   connected(): void;
   disconnected(): void;
   stop(): void;
@@ -45,6 +47,8 @@ export interface NodeDeps {
   readonly registered?: () => void;
 }
 
+/** Periods after which a node is late: one sign of its life may be lost, another slow. */
+export const LATE_PERIODS = 3;
 /** Namespace of the leases of nodes, and how long one is valid (seconds). */
 const LEASE_NAMESPACE = "kube-node-lease";
 const LEASE_SECONDS = 40;
@@ -61,6 +65,8 @@ export class EdgeNode implements NodeAgent {
   #wasRegistered = false;
   #isBusy = false;
   #renewals = 0;
+  /** Monotonic milliseconds of the last renewal, or of the connection where there was none over it. */
+  #renewedAt = 0;
 
   constructor(deps: NodeDeps) {
     this.#deps = deps;
@@ -76,9 +82,16 @@ export class EdgeNode implements NodeAgent {
     return this.#renewals;
   }
 
+  /** Whether the lease has been renewed in time. */
+  get isOnTime(): boolean {
+    const { clock, timings } = this.#deps;
+    return this.#lease !== undefined && clock.monotonic() - this.#renewedAt <= LATE_PERIODS * timings.lease;
+  }
+
   /** On connect: registers once per start, then reports the status and renews the lease periodically. */
   connected(): void {
     const { clock, random, timings } = this.#deps;
+    this.#renewedAt = clock.monotonic();
     void this.#attempt("register", () => this.#register());
     this.#lease = every(clock, spread(timings.lease, timings, random), () => void this.#renewLease());
     this.#status = every(
@@ -171,6 +184,7 @@ export class EdgeNode implements NodeAgent {
         }
       }
       this.#renewals++;
+      this.#renewedAt = clock.monotonic();
     });
     this.#isBusy = false;
   }

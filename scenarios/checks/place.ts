@@ -114,6 +114,7 @@ function stateOf(edge: Edge) {
     ready: edge.isReady,
     connections: edge.hub.connections,
     renewals: edge.node.renewals,
+    onTime: edge.node.isOnTime,
     problem: edge.hub.problem ?? "",
     certificates: edge.hub.certificates,
     pods: { running: edge.pods.count("running"), logs: edge.pods.allLogs() },

@@ -176,15 +176,20 @@ function nothingAckedIsLost(environment: Environment, { objects, records }: Clus
   return wrong;
 }
 
-function ackedIsStored({ hops }: Environment): string[] | "not judged" {
-  return hops.lost > 0 ? "not judged" : ackedWithoutStoring([...hops.since(0)]) ?? "not judged";
+function ackedIsStored(environment: Environment): string[] | "not judged" {
+  return showsBothEnds(environment) ? ackedWithoutStoring([...environment.hops.since(0)]) ?? [] : "not judged";
 }
 
-function reportsInOrder({ hops }: Environment): string[] | "not judged" {
-  if (hops.lost > 0) return "not judged";
-  const all = [...hops.since(0)];
-  const wasDisturbed = disturbedIn(all);
-  return deviceReportsIn(all)?.flatMap((device) => storedTooLate(device, wasDisturbed)) ?? "not judged";
+function reportsInOrder(environment: Environment): string[] | "not judged" {
+  if (!showsBothEnds(environment)) return "not judged";
+  const hops = [...environment.hops.since(0)];
+  const wasDisturbed = disturbedIn(hops);
+  return deviceReportsIn(hops)?.flatMap((device) => storedTooLate(device, wasDisturbed)) ?? [];
+}
+
+/** Whether every message was seen, at edges and at cloudcore. */
+function showsBothEnds({ capabilities, hops }: Environment): boolean {
+  return hops.lost === 0 && capabilities.has("edge-messages") && capabilities.has("cloud-messages");
 }
 
 function noVersionBackwards(environment: Environment): string[] | "not judged" {

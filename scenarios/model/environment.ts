@@ -50,6 +50,8 @@ export interface Environment {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly seed: number;
+  /** How many times faster than KubeEdge's its timers are. */
+  readonly timeScale: number;
   /** What `within` is multiplied by. */
   readonly patience: number;
   /** Which nodes an object (`namespace/type/name`) has been bound to, or was used at; undefined where the target can't tell. */

@@ -73,13 +73,26 @@ export const expectStep = {
 /** What the step takes. */
 export interface HoldArgs extends PlaceArgs {
   readonly for: string;
+  readonly scaled?: boolean;
+}
+
+/** Milliseconds for which it must hold. */
+function timeOf({ environment: { timeScale } }: StepContext, { for: length, scaled = false }: HoldArgs): number {
+  return milliseconds(length) / (scaled ? timeScale : 1);
 }
 
 const holdSchema: Schema = {
   type: "object",
   required: ["at", "for"],
   additionalProperties: false,
-  properties: { ...placeProperties, for: schemas.duration },
+  properties: {
+    ...placeProperties,
+    for: schemas.duration,
+    scaled: {
+      type: "boolean",
+      description: "`for` is KubeEdge's own time: it is divided by the target's time scale. Default: false",
+    },
+  },
 };
 
 export const neverStep = {
@@ -90,7 +103,7 @@ export const neverStep = {
   async run(context: StepContext, args: HoldArgs) {
     if (args.at === "messages") return await neverMessages(context, args);
     const place = placeOf(context, args);
-    await holdsFor(context, milliseconds(args.for), `never: ${place.what}`, place.about, async () => {
+    await holdsFor(context, timeOf(context, args), `never: ${place.what}`, place.about, async () => {
       const { missing } = await place.look();
       return { missing: missing.length > 0 ? [] : ["it is so"] };
     });
@@ -106,7 +119,7 @@ async function neverMessages(context: StepContext, args: HoldArgs): Promise<void
     if (filter(record)) found.push(record);
   });
   try {
-    await sleep(clock, milliseconds(args.for), context.signal);
+    await sleep(clock, timeOf(context, args), context.signal);
   } finally {
     stop();
   }
@@ -124,6 +137,6 @@ export const alwaysStep = {
   needs: needsOfPlace,
   async run(context: StepContext, args: HoldArgs) {
     const place = placeOf(context, args);
-    await holdsFor(context, milliseconds(args.for), `always: ${place.what}`, place.about, () => place.look());
+    await holdsFor(context, timeOf(context, args), `always: ${place.what}`, place.about, () => place.look());
   },
 } as const satisfies StepKind;

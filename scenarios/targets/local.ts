@@ -259,6 +259,7 @@ async function openEnvironment(
     clock,
     logger,
     seed,
+    timeScale: options.timeScale,
     patience,
     times,
     token: hub.token ?? "",

@@ -232,6 +232,22 @@ describe("what an edge asks", () => {
     });
   });
 
+  test("for its lease in time, and is late when that is not answered any more, and when its connection is lost", async () => {
+    let isAnswering = true;
+    const answer = (message: Message) =>
+      isAnswering || !message.route.resource?.includes("/lease/") ? answered(message) : undefined;
+    const { drop, edge } = await edgeOf(answer, { lease: 200, answer: 50, reconnectWait: 60_000 });
+    await until("its lease has been renewed", () => edge.node.renewals > 1);
+    expect(edge.node.isOnTime).toBe(true);
+    isAnswering = false;
+    await until("it is late", () => !edge.node.isOnTime);
+    isAnswering = true;
+    await until("it is on time again", () => edge.node.isOnTime);
+    drop();
+    await until("its connection is lost", () => !edge.hub.isConnected);
+    expect(edge.node.isOnTime).toBe(false);
+  });
+
   test("a Node that is there already is not made again: it goes on with the one the cloud sends", async () => {
     const { of, send } = await edgeOf((message) => {
       if (message.route.operation !== "insert") return answered(message);

@@ -203,7 +203,9 @@ test("what an edge has acknowledged without storing it is a violation", async ()
     /broken: edge-0 acknowledged .* \(m1\) without/,
   );
   expect((await verdicts(worldWith({ hops: [{ ...other, id: "m1" }, acked] })))[name]).toBe("held");
-  expect((await verdicts(worldWith({ hops: [other] })))[name]).toBe("not judged");
+  expect((await verdicts(worldWith({ hops: [other] })))[name]).toBe("held");
+  const unseen = capabilities.filter((each) => each !== "cloud-messages");
+  expect((await verdicts(worldWith({ hops: [other, acked], capabilities: unseen })))[name]).toBe("not judged");
 });
 
 test("a report that is stored after a later one is a violation, unless a fault has sent it late", async () => {
