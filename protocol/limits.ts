@@ -12,6 +12,9 @@ export const limits = {
   messageField: 2048,
   /** Nesting of a JSON document; a recursive walk of more could overflow the stack. */
   jsonDepth: 64,
+  /** Keys of one object in a message, and characters of a key: configmaps have hundreds, keys of `managedFields` some hundred characters. */
+  objectKeys: 10_000,
+  objectKey: 2048,
   /** Bytes of an enrolment request's body, KubeEdge's own (CVE-2022-31075). */
   httpBody: 1024 * 1024,
   /** Bytes of an edge's report about a task, KubeEdge's own. */
@@ -48,8 +51,19 @@ export const limits = {
   /** Connections to a port of the hub that have not asked for anything yet, and milliseconds that one may take: KubeEdge's handshake timeout. */
   handshakes: 4096,
   handshakeTimeout: 30_000,
-  /** Bytes of request headers. */
+  /** Bytes of request headers, and how many are read: KubeEdge's edges send six, kubectl ten. */
   headers: 16 * 1024,
+  headerCount: 100,
+  /** Bytes that are read of the answer to a refused handshake (CVE-2022-31080: it used to be all of it). */
+  refusalBody: 1024,
+  /** Characters of an action for the control endpoint, and readers of its hops at once. */
+  controlBody: 64 * 1024,
+  controlStreams: 64,
+  /** Bytes of a file that says what to do: a scenario, cohorts, a load profile, targets. Generated ones have some hundred thousand. */
+  scenarioFile: 16 * 1024 * 1024,
+  /** Characters of a line of a recording: a message of the largest size, escaped. Hops of one. */
+  recordingLine: 128 * 1024 * 1024,
+  recordingHops: 10_000_000,
   /** Messages in a beehive module's channel (KubeEdge: 1024). */
   moduleChannel: 1024,
   /** Messages waiting in one node's lane. */

@@ -36,6 +36,11 @@ export async function securityPage(): Promise<string> {
       } |`
     ),
     "",
+    "What is not bounded by a number of its own, and why:",
+    "",
+    "- Handshakes of one address in a second: ten thousand edges behind one address are a use of skep. Those that are under way at once are bounded, and so is their time.",
+    "- Messages of one edge in a second: where an edge sends more than is worked on, its socket is read no further (`upstreamMessages`, `upstreamBytes`), which holds up that edge alone.",
+    "",
   ].join("\n");
 }
 

@@ -35,9 +35,21 @@ export class ControlError extends SkepError {
   }
 }
 
+/** What a caller may send. */
+export interface ControlLimits {
+  /** Bytes of a request's headers, and how many are read. */
+  readonly headers: number;
+  readonly headerCount: number;
+  /** Characters of an action. */
+  readonly controlBody: number;
+  /** Readers of hops at once. */
+  readonly controlStreams: number;
+}
+
 /** Injected dependencies. */
 export interface ControlDeps {
   readonly listen: ListenOptions;
+  readonly limits: ControlLimits;
   readonly ring: HopRing;
   /** A record with what nobody should see by accident masked. */
   readonly masked: (record: HopRecord) => HopRecord;
@@ -54,11 +66,6 @@ export interface ControlServer {
   readonly token: string;
   stop(): Promise<void>;
 }
-
-/** Bytes of an action; of a request's headers; streams at once. */
-const BODY = 64 * 1024;
-const HEADERS = 16 * 1024;
-const STREAMS = 64;
 
 /** Nothing from elsewhere, no inline scripts; `connect-src` is what the page's own calls need. */
 const PAGE_HEADERS = {
@@ -77,7 +84,7 @@ export async function serveControl(deps: ControlDeps): Promise<ControlServer> {
   const { host } = deps.listen;
   let port = 0;
   let streams = 0;
-  const server = createServer({ maxHeaderSize: HEADERS }, (request, response) => {
+  const server = createServer({ maxHeaderSize: deps.limits.headers }, (request, response) => {
     handle(request, response).catch((error) => {
       const status = error instanceof ControlError ? error.status : error instanceof SkepError ? 400 : 500;
       if (response.headersSent) response.destroy();
@@ -98,13 +105,16 @@ export async function serveControl(deps: ControlDeps): Promise<ControlServer> {
     }
     const search = new URLSearchParams(query);
     if (path === "/api/hops") {
-      if (streams >= STREAMS) return say(response, 503, { error: `${STREAMS} readers are connected already` });
+      const { controlStreams } = deps.limits;
+      if (streams >= controlStreams) {
+        return say(response, 503, { error: `${controlStreams} readers are connected already` });
+      }
       const reader = readerOf(search, request, deps);
       streams++;
       return await streamHops(response, deps.ring, reader).finally(() => streams--);
     }
     if (path.startsWith("/api/")) {
-      const body = request.method === "POST" ? await bodyOf(request) : undefined;
+      const body = request.method === "POST" ? await bodyOf(request, deps.limits.controlBody) : undefined;
       const answer = await deps.answer({ method: request.method, path, query: search, body });
       if (answer === undefined) throw new ControlError(404, `there is no ${path.slice(0, 200)} here`);
       return say(response, 200, answer);
@@ -116,6 +126,7 @@ export async function serveControl(deps: ControlDeps): Promise<ControlServer> {
     }
     response.writeHead(200, { ...PAGE_HEADERS, "content-type": file.type }).end(file.body);
   };
+  server.maxHeadersCount = deps.limits.headerCount;
   port = await listen(server, deps.listen);
   const shown = host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host.includes(":") ? `[${host}]` : host;
   return { url: `http://${shown}:${port}`, port, token, stop: () => closeServer(server) };
@@ -145,12 +156,12 @@ function numberIn(query: URLSearchParams, name: string): number | undefined {
   return Number(text);
 }
 
-async function bodyOf(request: IncomingMessage): Promise<unknown> {
+async function bodyOf(request: IncomingMessage, limit: number): Promise<unknown> {
   let text = "";
   request.setEncoding("utf8");
   for await (const chunk of request as AsyncIterable<string>) {
     text += chunk;
-    if (text.length > BODY) throw new ControlError(400, `the body has more than ${BODY} characters`);
+    if (text.length > limit) throw new ControlError(400, `the body has more than ${limit} characters`);
   }
   try {
     return JSON.parse(text);

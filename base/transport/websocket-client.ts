@@ -6,9 +6,6 @@ import { WebSocket } from "ws";
 import type { MessageSocket } from "./message-socket.ts";
 import { messageSocketOf } from "./websocket.ts";
 
-/** How much of the body of a refused handshake is read (CVE-2022-31080: it used to be all of it). */
-const REFUSAL_LIMIT = 1024;
-
 /** A handshake that did not lead to a connection: refused by HTTP status, by TLS, or not reached. */
 export class DialError extends SkepError {
   readonly code = "SKEP_DIAL";
@@ -31,6 +28,8 @@ export interface DialOptions {
   readonly maxMessage: number;
   /** Frames that one message may come in: a flood of tiny ones takes far more memory than it has bytes. */
   readonly maxFragments: number;
+  /** Bytes that are read of the answer to a refused handshake. */
+  readonly maxRefusal: number;
   readonly signal?: AbortSignal;
   /** An address of this machine to connect from. Default: the system chooses. */
   readonly localAddress?: string;
@@ -83,8 +82,8 @@ export function dialWebSocket(options: DialOptions): Promise<MessageSocket> {
       fail(new DialError(`refused with HTTP ${response.statusCode}: ${body.trim()}`, response.statusCode));
     response.on("data", (chunk: Uint8Array) => {
       body += chunk.toString();
-      if (body.length > REFUSAL_LIMIT) {
-        body = body.slice(0, REFUSAL_LIMIT);
+      if (body.length > options.maxRefusal) {
+        body = body.slice(0, options.maxRefusal);
         response.destroy();
       }
     });

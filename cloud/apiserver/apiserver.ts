@@ -354,6 +354,7 @@ function serverOf(tls: TlsFiles): https.Server {
   });
   server.on("tlsClientError", () => {});
   server.keepAliveTimeout = 60_000;
+  server.maxHeadersCount = limits.headerCount;
   return server;
 }
 

@@ -277,6 +277,7 @@ async function hub(options: DoctorOptions, state: Walk): Promise<string> {
       handshakeTimeout: timeout,
       maxMessage: limits.message,
       maxFragments: limits.fragments,
+      maxRefusal: limits.refusalBody,
       signal,
     });
   } catch (error) {

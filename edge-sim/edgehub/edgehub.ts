@@ -265,6 +265,7 @@ export class EdgeHub {
       handshakeTimeout: 30_000,
       maxMessage: limits.message,
       maxFragments: limits.fragments,
+      maxRefusal: limits.refusalBody,
       signal: this.#stop.signal,
       ...(address.sourceAddress === undefined ? {} : { localAddress: address.sourceAddress }),
     });

@@ -166,7 +166,11 @@ export class ServiceBus {
   #open(): void {
     this.#opening = this.#opening.then(async () => {
       if (this.#server !== undefined || !this.#isRunning) return;
-      const server = createServer((request, response) => void this.#ask(request, response));
+      const server = createServer(
+        { maxHeaderSize: limits.headers },
+        (request, response) => void this.#ask(request, response),
+      );
+      server.maxHeadersCount = limits.headerCount;
       try {
         this.#port = await listen(server, { host: this.#deps.listen.host, port: this.#port, exact: true });
         this.#server = server;

@@ -142,23 +142,40 @@ function parseFirst(text: string): unknown {
   }
 }
 
+/** By depth: keys of the object that is being read; one for all messages, since none is read beside another. */
+const keys = new Uint32Array(limits.jsonDepth + 1);
+
 /**
  * Where the first object or array ends; the whole length where it doesn't, or where the value is neither (JSON.parse then
- * says what is wrong). Checks the depth on the way, in one pass without recursion.
+ * says what is wrong). Checks the depth and the keys on the way, in one pass without recursion.
  */
 function endOfFirstValue(text: string): number {
   let depth = 0;
   let inString = false;
+  let began = 0;
+  let length = 0;
   for (let i = 0; i < text.length; i++) {
     const c = text.charCodeAt(i);
     if (inString) {
       if (c === 0x5c) i++;
-      else if (c === 0x22) inString = false;
+      else if (c === 0x22) {
+        inString = false;
+        length = i - began - 1;
+      }
     } else if (c === 0x22) {
       inString = true;
+      began = i;
       if (depth === 0) return text.length;
     } else if (c === 0x7b || c === 0x5b) {
       if (++depth > limits.jsonDepth) throw new MessageFormatError(`nested deeper than ${limits.jsonDepth} levels`);
+      keys[depth] = 0;
+    } else if (c === 0x3a) {
+      if (length > limits.objectKey) throw new MessageFormatError(`a key of more than ${limits.objectKey} characters`);
+      const count = (keys[depth] as number) + 1;
+      keys[depth] = count;
+      if (count > limits.objectKeys) {
+        throw new MessageFormatError(`an object of more than ${limits.objectKeys} keys`);
+      }
     } else if (c === 0x7d || c === 0x5d) {
       if (--depth <= 0) return i + 1;
     } else if (depth === 0 && c === 0x6e && text.startsWith("null", i)) return i + 4;

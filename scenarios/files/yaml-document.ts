@@ -1,9 +1,10 @@
 // A YAML document that a person wrote: its values, where each stands, and what a schema finds wrong with it.
-import { readFile } from "node:fs/promises";
+import { open } from "node:fs/promises";
 import type { ErrorObject } from "ajv";
 import { type Document, isMap, isNode, LineCounter, parseAllDocuments } from "yaml";
 import { reasonOf } from "../../base/log/logger.ts";
 import { narrowed } from "../../protocol/json.ts";
+import { limits } from "../../protocol/limits.ts";
 import { type Position, ScenarioError } from "./position.ts";
 import { schemas } from "./schemas.ts";
 import { show } from "./show.ts";
@@ -13,7 +14,10 @@ export type Path = readonly (string | number)[];
 /** The text of a file. Rejects with ScenarioError. */
 export async function readText(file: string): Promise<string> {
   try {
-    return await readFile(file, "utf8");
+    await using opened = await open(file);
+    const { size } = await opened.stat();
+    if (size > limits.scenarioFile) throw new Error(`it has ${size} bytes, and may have ${limits.scenarioFile}`);
+    return await opened.readFile("utf8");
   } catch (error) {
     const isFolder = (error as NodeJS.ErrnoException).code === "EISDIR";
     const why = isFolder ? `it is a folder; name the files in it, as in ${file}/*.yaml` : reasonOf(error);

@@ -7,6 +7,7 @@ import { SkepError } from "../../base/error/skep-error.ts";
 import type { HopRecord } from "../../base/hop/hop.ts";
 import { reasonOf } from "../../base/log/logger.ts";
 import { version } from "../../base/version.ts";
+import { limits } from "../../protocol/limits.ts";
 import { CapturedReader, isCapturedLine } from "./captured.ts";
 
 /** A file that is no recording, or can't be read or written. */
@@ -34,11 +35,6 @@ export interface Recording {
   readonly header: RecordingHeader;
   readonly hops: readonly HopRecord[];
 }
-
-/** Characters of a line: a message of the largest size, escaped. */
-const LINE = 128 * 1024 * 1024;
-/** Hops of one file. */
-const HOPS = 10_000_000;
 
 const empty: HopRecord = {
   time: 0,
@@ -127,7 +123,7 @@ export async function readRecording(file: string): Promise<Recording> {
       }
       if (captured !== undefined) hops.push(...captured.take(value));
       else if (number > 1) hops.push(hopIn(value));
-      if (hops.length > HOPS) throw new Error(`it has more than ${HOPS} hops`);
+      if (hops.length > limits.recordingHops) throw new Error(`it has more than ${limits.recordingHops} hops`);
     }
   } catch (error) {
     const where = number === 0 ? "" : `, line ${number}`;
@@ -180,7 +176,7 @@ async function* linesOf(file: string): AsyncGenerator<string> {
   for await (const chunk of stream as AsyncIterable<string>) {
     const lines = (rest + chunk).split("\n");
     rest = lines.pop() as string;
-    if (rest.length > LINE) throw new Error(`a line has more than ${LINE} characters`);
+    if (rest.length > limits.recordingLine) throw new Error(`a line has more than ${limits.recordingLine} characters`);
     yield* lines;
   }
   if (rest !== "") yield rest;

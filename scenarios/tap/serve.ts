@@ -6,6 +6,7 @@ import type { HopRing } from "../../base/hop/ring.ts";
 import { type Logger, reasonOf } from "../../base/log/logger.ts";
 import type { ListenOptions } from "../../base/transport/listen.ts";
 import { version } from "../../base/version.ts";
+import { limits } from "../../protocol/limits.ts";
 import { maskHop } from "../../protocol/message/mask.ts";
 import type { ActionTaker } from "./actions.ts";
 import { answersOf } from "./api.ts";
@@ -48,6 +49,7 @@ export async function serveTap(deps: TapServerDeps): Promise<TapServer> {
   const stop = new AbortController();
   const server = await serveControl({
     listen: deps.listen,
+    limits,
     ring,
     masked: maskHop,
     answer: answersOf({

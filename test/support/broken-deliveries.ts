@@ -141,6 +141,7 @@ export const brokenDeliveries: readonly BrokenDelivery[] = [
         handshakeTimeout: 5000,
         maxMessage: 1024,
         maxFragments: limits.fragments,
+        maxRefusal: limits.refusalBody,
       });
       await dialled.then((socket) => socket.close(), () => {});
       await until("the hub has refused it", () => core.hub.departures.of("old"));
@@ -167,6 +168,7 @@ export const brokenDeliveries: readonly BrokenDelivery[] = [
         handshakeTimeout: 5000,
         maxMessage: 1024,
         maxFragments: limits.fragments,
+        maxRefusal: limits.refusalBody,
       });
       await dialled.then((socket) => socket.close(), () => {});
       await until("the hub has refused it", () => cloud.core.hub.departures.of("second"));

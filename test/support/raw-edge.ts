@@ -44,6 +44,7 @@ export async function rawEdge(
     handshakeTimeout: 5000,
     maxMessage: 64 * 1024 * 1024,
     maxFragments: limits.fragments,
+    maxRefusal: limits.refusalBody,
   });
   const received: Message[] = [];
   let ended: string | undefined;

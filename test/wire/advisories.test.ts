@@ -51,6 +51,7 @@ test("of the answer to a refused handshake a kilobyte is read, however much come
     handshakeTimeout: 10_000,
     maxMessage: 1024,
     maxFragments: limits.fragments,
+    maxRefusal: limits.refusalBody,
   });
   await expect(dialled).rejects.toMatchObject({ status: 403 });
   await expect(dialled).rejects.toThrow(/^refused with HTTP 403: x{1,1100}$/);

@@ -46,6 +46,7 @@ async function dialled() {
     handshakeTimeout: 10_000,
     maxMessage: limits.message,
     maxFragments: limits.fragments,
+    maxRefusal: limits.refusalBody,
   });
   const hub = await promise;
   onTestFinished(() => void hub.destroy());

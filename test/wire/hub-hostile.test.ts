@@ -214,6 +214,26 @@ describe("connections", () => {
     await servesOthers();
   });
 
+  test("a request whose node is named after a hundred other headers is refused", async () => {
+    const node = newName();
+    const many = (count: number) => Array.from({ length: count }, (_, i) => `x-${i}: y\r\n`).join("");
+    const ask = async (before: number) => {
+      const socket = await tlsTo(node);
+      const key = randomBytes(16).toString("base64");
+      let answer = "";
+      socket.on("data", (chunk) => void (answer += String(chunk)));
+      socket.write(
+        `GET /p/${node}/events HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n` +
+          `Sec-WebSocket-Key: ${key}\r\n${many(before)}node_id: ${node}\r\nConnectionUse: msg\r\n\r\n`,
+      );
+      await until("an answer", () => answer.includes("\r\n\r\n"));
+      return answer;
+    };
+    expect(await ask(50)).toMatch(/^HTTP\/1\.1 101 /);
+    expect(await ask(limits.headerCount)).toMatch(/^HTTP\/1\.1 4(00|31) /);
+    await servesOthers();
+  });
+
   test("one that begins a request and never ends it does not hold up the others", async () => {
     const socket = await tlsTo(newName());
     socket.write("GET /p/x/events HTTP/1.1\r\nHost: x\r\nX-Slow: ");

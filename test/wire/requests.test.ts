@@ -36,6 +36,7 @@ describe("the upgrade", () => {
         handshakeTimeout: 5000,
         maxMessage: 1024 * 1024,
         maxFragments: limits.fragments,
+        maxRefusal: limits.refusalBody,
       });
       await until("it has a session", () => cloud.core.hub.sessions.of("paths"));
       socket.close();
@@ -56,6 +57,7 @@ describe("the upgrade", () => {
           handshakeTimeout: 5000,
           maxMessage: 1024 * 1024,
           maxFragments: limits.fragments,
+          maxRefusal: limits.refusalBody,
         });
         if (status === undefined) (await dialled).close();
         else await expect(dialled).rejects.toMatchObject({ status });

@@ -53,6 +53,7 @@ describe("the certificate that all edges of v1.1 share", () => {
         handshakeTimeout: 5000,
         maxMessage: 1024 * 1024,
         maxFragments: limits.fragments,
+        maxRefusal: limits.refusalBody,
       });
     const shared = await authority.sign(legacyName);
     await until(

@@ -57,6 +57,7 @@ export async function serveEnrolment(deps: EnrolmentDeps): Promise<{ readonly po
     ALPNProtocols: ["http/1.1"],
   });
   server.requestTimeout = 30_000;
+  server.maxHeadersCount = limits.headerCount;
   const handshakes = boundHandshakes(server, { pending: limits.handshakes, timeout: limits.handshakeTimeout });
   server.on("tlsClientError", () => {});
   server.on("request", (request, response) => {

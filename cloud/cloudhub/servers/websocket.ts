@@ -43,6 +43,7 @@ export async function serveEdges(deps: HubServerDeps): Promise<EdgeServer> {
   }, (_request, response) => {
     response.writeHead(400, { "content-type": "text/plain" }).end("this port speaks WebSocket only\n");
   });
+  server.maxHeadersCount = limits.headerCount;
   const handshakes = boundHandshakes(server, { pending: limits.handshakes, timeout: limits.handshakeTimeout });
   server.on("tlsClientError", () => {});
   server.prependListener("secureConnection", (socket: TLSSocket) => {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { decodeMessage, encodeMessage, MessageFormatError } from "../../../../protocol/message/codec.ts";
+import { limits } from "../../../../protocol/limits.ts";
 import { contentJson, newMessage, responseTo } from "../../../../protocol/message/message.ts";
 
 const simple = {
@@ -76,6 +77,16 @@ describe("decoding", () => {
       expect(() => decodeMessage(text)).toThrow(MessageFormatError);
     },
   );
+
+  test("refuses an object of more keys than the limit, wherever it is, and a key that is too long", () => {
+    const object = (count: number) => `{${Array.from({ length: count }, (_, i) => `"k${i}":{"a:b":":"}`).join(",")}}`;
+    const message = (content: string) => `{"header":{},"route":{},"content":[${content}]}`;
+    expect(() => decodeMessage(message(`${object(limits.objectKeys)},${object(limits.objectKeys)}`))).not.toThrow();
+    expect(() => decodeMessage(message(object(limits.objectKeys + 1)))).toThrow("an object of more than 10000 keys");
+    const keyed = (length: number) => message(`{"${"k".repeat(length)}":"${"v".repeat(5000)}"}`);
+    expect(() => decodeMessage(keyed(limits.objectKey))).not.toThrow();
+    expect(() => decodeMessage(keyed(limits.objectKey + 1))).toThrow("a key of more than 2048 characters");
+  });
 
   test("refuses what is nested deeper than the limit, before it recurses", () => {
     expect(() => decodeMessage("[".repeat(100_000))).toThrow("nested deeper than 64 levels");
