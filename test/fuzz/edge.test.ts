@@ -102,6 +102,14 @@ test.each([false, true])("whatever the cloud sends to the twin (v1.1: %s), it is
   );
 });
 
+/** What the library says of bytes or values that fit no message; another error is a crash, which gRPC would tell in the same way. */
+function refusesOf(error: unknown): void {
+  const { constructor, message } = error as Error;
+  // protobufjs' own words, and ours for lists and objects where a mapper's configuration has values.
+  if (constructor === TypeError) expect(message).toMatch(/ expected$|ZZ/);
+  else expect([Error, RangeError]).toContain(constructor);
+}
+
 test("whatever a Device or a model holds, a mapper makes of it what it can, and DMI a message or an error", async () => {
   const property = fc.oneof(
     fc.record({
@@ -137,7 +145,7 @@ test("whatever a Device or a model holds, a mapper makes of it what it can, and 
       try {
         encodeDmi("RegisterDeviceRequest", { device: deviceMessage(device, model) });
       } catch (error) {
-        expect(error).toBeInstanceOf(Error);
+        refusesOf(error);
       }
       mapper.stop();
     }),
@@ -155,7 +163,7 @@ test("bytes that are no DMI message are refused with an error", async () => {
         try {
           encodeDmi(message, decodeDmi(message, bytes));
         } catch (error) {
-          expect(error).toBeInstanceOf(Error);
+          refusesOf(error);
         }
       },
     ),

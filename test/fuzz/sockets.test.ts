@@ -10,6 +10,8 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { HopRing } from "../../base/hop/ring.ts";
 import { silentLogger } from "../../base/log/logger.ts";
 import { ManualClock } from "../../base/time/manual-clock.ts";
+import { Random } from "../../base/random/random.ts";
+import { serveDmi } from "../../edge-sim/dmi/grpc.ts";
 import { internalBroker } from "../../edge-sim/eventbus/broker.ts";
 import { eraOf } from "../../edge-sim/era/era.ts";
 import type { EdgeHub } from "../../edge-sim/edgehub/edgehub.ts";
@@ -17,6 +19,8 @@ import { EdgeStore } from "../../edge-sim/metamanager/store.ts";
 import { ServiceBus } from "../../edge-sim/servicebus/servicebus.ts";
 import { issueClient } from "../../protocol/pki/ca.ts";
 import { nodeCommonName, nodeOrganization } from "../../protocol/pki/request.ts";
+import { Proxy } from "../../proxy/proxy.ts";
+import { trustOfAuthority } from "../../proxy/trust.ts";
 import { consoleFile } from "../../scenarios/console/console.ts";
 import { LocalSource } from "../../scenarios/tap/local.ts";
 import { serveTap } from "../../scenarios/tap/serve.ts";
@@ -24,11 +28,13 @@ import { fuzz, fuzzing } from "../support/fuzz.ts";
 import { messageBytes } from "../support/frame-bytes.ts";
 import { hiddenRuns } from "../support/hidden-runs.ts";
 import { corrupted } from "../support/corrupted.ts";
-import { type Cloud, startCloud } from "../support/start.ts";
+import { anyPort, type Cloud, startCloud } from "../support/start.ts";
 import { until } from "../support/until.ts";
 
 /** Milliseconds that a connection is left open for what comes next: a server rightly waits for the rest of a request. */
 const PATIENCE_MS = 30;
+/** What is asked rightly may have to be asked of another server, on a busy machine. */
+const RIGHT_MS = 2000;
 /** Connections at once. */
 const AT_ONCE = 10;
 
@@ -46,18 +52,26 @@ afterAll(() => cleanup.disposeAsync());
 
 const http = (head: string, body = "") => `${head}\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
 
-/** Opens it, writes, and takes whatever comes until the other side ends it or the patience does. */
-async function writeTo(dial: () => Duplex, parts: readonly Uint8Array[]): Promise<string> {
+/** Opens it, writes, and takes whatever comes until it is `enough`, the other side ends it or the patience does. */
+async function writeTo(
+  dial: () => Duplex,
+  parts: readonly Uint8Array[],
+  ms = PATIENCE_MS,
+  enough?: RegExp,
+): Promise<string> {
   const socket = dial();
   let answer = "";
   const ended = new Promise<void>((resolve) => {
-    socket.on("data", (chunk: Buffer) => answer.length < 10_000 && (answer += chunk.toString("latin1")));
+    socket.on("data", (chunk: Buffer) => {
+      if (answer.length < 10_000) answer += chunk.toString("latin1");
+      if (enough?.test(answer)) resolve();
+    });
     socket.on("error", () => {});
     socket.on("close", resolve);
   });
   for (const part of parts) socket.write(part);
   const patience = Promise.withResolvers<void>();
-  const late = setTimeout(patience.resolve, PATIENCE_MS);
+  const late = setTimeout(patience.resolve, ms);
   await Promise.race([ended, patience.promise]);
   clearTimeout(late);
   socket.destroy();
@@ -99,6 +113,11 @@ const volume = JSON.stringify({
   content: "{}",
 });
 const mqttConnect = "\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01a";
+
+/** A client's first bytes in HTTP/2 (RFC 9113, 3.4): the preface and empty SETTINGS. */
+const http2 = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+/** HEADERS with `:method: POST` of the static table, end of headers, on stream 1; and its DATA: an empty gRPC message. */
+const headersFrame = "\0\0\x01\x01\x04\0\0\0\x01\x83\0\0\x05\0\x01\0\0\0\x01\0\0\0\0\0";
 
 /** The request as the console sends it. */
 let control = (request: string) => request;
@@ -146,6 +165,46 @@ const entries: readonly Entry[] = [
     },
     right: () => upgrade("fuzz-0"),
     answer: /^HTTP\/1\.1 101 Switching Protocols/,
+  },
+  {
+    name: "proxy",
+    requests: () => [
+      upgrade("fuzz-1"),
+      `${upgrade("fuzz-1")}${keepalive}`,
+      `${upgrade("fuzz-1")}${keepalive}\x89\x80\0\0\0\0\x88\x80\0\0\0\0`,
+    ],
+    async open() {
+      const { certificates: { authority }, ports } = cloud.core.hub;
+      const proxy = await Proxy.start({
+        hub: anyPort,
+        enrolment: anyPort,
+        to: { host: "127.0.0.1", hubPort: ports.websocket, enrolPort: ports.https },
+        trust: await trustOfAuthority(authority, ["127.0.0.1"], Date.now),
+        clock: cloud.clock,
+        random: new Random(1),
+        logger: silentLogger,
+        tap: new HopRing(100_000),
+      });
+      cleanup.use(proxy);
+      const subject = { commonName: nodeCommonName("fuzz-1"), organization: nodeOrganization };
+      const { certPem, keyPem } = await issueClient(authority, subject, Date.now());
+      return tls(proxy.ports.hub, { cert: certPem, key: keyPem });
+    },
+    right: () => upgrade("fuzz-1"),
+    answer: /^HTTP\/1\.1 101 Switching Protocols/,
+  },
+  {
+    name: "dmi",
+    requests: () => [http2, `${http2}${headersFrame}`],
+    async open() {
+      const path = `${csi}.dmi`;
+      const close = await serveDmi("DeviceManagerService", path, {});
+      cleanup.defer(close);
+      return () => connectTcp(path);
+    },
+    right: () => http2,
+    // Its own SETTINGS, by length, type and stream.
+    answer: /^\0\0[^]\x04\0\0\0\0\0/,
   },
   {
     name: "csi",
@@ -241,7 +300,8 @@ test.each(entries)(
       "interruptAfterTimeLimit" in fuzzing ? fuzzing : { numRuns: 20 },
     );
     const asked = right();
-    await until("it is served", async () => answer.test(await writeTo(dial, [Buffer.from(asked as string, "latin1")])));
+    const bytesOfIt = [Buffer.from(asked as string, "latin1")];
+    await until("it is served", async () => answer.test(await writeTo(dial, bytesOfIt, RIGHT_MS, answer)));
     expect(cloud.core.hub.ports.https).toBeGreaterThan(0);
   },
 );
