@@ -8,6 +8,13 @@ import type { Compatibility } from "./compatibility.ts";
 const signs: Readonly<Record<string, string>> = { passed: "✓", failed: "✗", skipped: "–", "not run": "" };
 const headings: Readonly<Record<string, string>> = { ours: "skep", "go-1.23": "KubeEdge v1.23.1" };
 
+/** Where its edges don't come to life, nothing is known of what the scenario asks. */
+const hasBegun = (reason: string) => !reason.startsWith("the environment could not be created");
+
+function signOf({ reason, verdict }: { readonly verdict: string; readonly reason: string }): string {
+  return (hasBegun(reason) ? signs[verdict] : "–") ?? "";
+}
+
 export async function robustnessPage(): Promise<string> {
   const { scenarios, targets } = JSON.parse(readFileSync("docs/robustness.json", "utf8")) as Compatibility;
   const verdicts = new Map(scenarios.map((row) => [row.name, row.verdicts]));
@@ -22,17 +29,18 @@ export async function robustnessPage(): Promise<string> {
     const of = targets.map((target) => verdicts.get(name)?.[target] ?? { verdict: "not run", reason: "" });
     const path = `../scenarios/library/robustness/${basename(file)}`;
     rows.push(
-      `| ${question} | ${links} | [${name}](${path}) | ${of.map(({ verdict }) => signs[verdict]).join(" | ")} |`,
+      `| ${question} | ${links} | [${name}](${path}) | ${of.map(signOf).join(" | ")} |`,
     );
     for (const [i, { reason, verdict }] of of.entries()) {
       if (verdict !== "failed" && verdict !== "skipped") continue;
-      reasons.push(`- ${name} (${headings[targets[i] ?? ""] ?? targets[i]}): ${verdict}: ${reason}`);
+      const what = hasBegun(reason) ? verdict : "could not begin";
+      reasons.push(`- ${name} (${headings[targets[i] ?? ""] ?? targets[i]}): ${what}: ${reason}`);
     }
   }
   return [
     "# Robustness",
     "",
-    "What users of KubeEdge suffered, as scenarios: each is named after what must hold, and would show the bug. ✓ it holds, ✗ it doesn't, – skipped for what the target lacks. Run them by",
+    "What users of KubeEdge suffered, as scenarios: each is named after what must hold, and would show the bug. ✓ it holds, ✗ it doesn't, – skipped for what the target lacks, or could not begin. Run them by",
     "`npm run -s skep -- run --tag robustness`, on another cloudcore with `--target` ([targets.md](targets.md)). What is random in a run is drawn by its seed: `npm run soak` draws fifty. Those with several cloudcores",
     "ran on three of KubeEdge's, too (`cloudcore: { go: PROGRAM, replicas: 3 }`).",
     "",

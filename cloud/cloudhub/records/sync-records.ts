@@ -194,8 +194,9 @@ export class SyncRecords {
     return new Promise((told) => {
       const waiting = this.#behind.get(key);
       if (waiting?.version !== undefined && isNewerVersion(waiting.version, version)) return told(false);
-      const known = this.#written.get(key);
-      if (known === undefined || !isNewerVersion(known.version, version)) this.#written.set(key, { version });
+      // Another cloudcore, to which the node has moved, may have recorded a later one: what comes over the old connection is history.
+      if (isNewerVersion(this.acknowledged(node, recorded), version)) return told(false);
+      this.#written.set(key, { version });
       if (waiting === undefined) return this.#behind.put(key, { record, version, told });
       waiting.told?.(false);
       Object.assign(waiting, { version, told });
