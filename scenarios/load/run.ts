@@ -8,6 +8,7 @@ import { lagOf } from "../../base/time/timer-lag.ts";
 import { Informer } from "../../cloud/kube/informer.ts";
 import { resources } from "../../cloud/kube/resource.ts";
 import type { EdgeProcessReport } from "../../edge-sim/load/protocol.ts";
+import { milliseconds } from "../files/duration.ts";
 import type { Versions } from "../model/result.ts";
 import type { EdgeProcesses } from "./edge-processes.ts";
 import { type FlowName, type GaugeName, gaugeNames } from "./metrics.ts";
@@ -286,13 +287,14 @@ class Run {
     edges.disturb(chosen, { cut: "both", for: `${away / timeScale}ms` });
   }
 
-  /** Links of some edges are bad while the phase lasts, drawn by the seed. */
+  /** Links of some edges are bad while the phase lasts, or for less where a fault says so; they are drawn by the seed. */
   #disturb({ faults, for: length }: Phase, index: number): void {
     const { edges } = this.#options;
     for (const [i, { cohort, edges: share = 1, ...fault }] of faults.entries()) {
       const random = this.#options.random.stream(`fault/${index}/${i}`);
       const chosen = edges.namesOf(cohort).filter(() => share >= 1 || random.next() < share);
-      edges.disturb(chosen, { for: `${length}ms`, ...fault });
+      const most = fault.for === undefined ? length : Math.min(length, milliseconds(fault.for));
+      edges.disturb(chosen, { ...fault, for: `${most}ms` });
     }
   }
 

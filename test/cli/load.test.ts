@@ -111,6 +111,19 @@ describe("a load run", () => {
     });
   });
 
+  test("has the faults of a phase while that lasts, and no longer, whatever a fault says itself", async () => {
+    const phases = "[{ rate: 4, for: 1s, faults: [{ latency: 500ms, for: 10m }] }, { rate: 4, for: 4s }]";
+    write("faults.yaml", idle("  mix: { queries: {} }\n", phases));
+    const { code, err, out } = await skep(folder.path, "load", "faults.yaml", "--report", "faults");
+    expect(code, out + err).toBe(0);
+    const { flows, phases: ran } = report("faults");
+    expect(ran.map(({ hasFault }: { readonly hasFault: boolean }) => hasFault)).toEqual([true, false]);
+    const { values } = flows.find(({ flow }: { readonly flow: string }) => flow === "query.answered");
+    // Half a second each way, for those of the first phase; most were asked afterwards.
+    expect(values.at(-1)).toBeGreaterThanOrEqual(1000);
+    expect(values[0]).toBeLessThan(500);
+  });
+
   test("serves its numbers for Prometheus, and searches a limit", async () => {
     write("limit.yaml", idle("  thresholds: [edges < 3]\n").replace("edges: 2", "edges: 1").replace("< 3", "< 2"));
     const run = new Command(folder.path, [
