@@ -51,6 +51,11 @@ export function hasCode(error: unknown, code: number): boolean {
   return error instanceof KubeApiError && error.status.code === code;
 }
 
+/** True for the answer to a creation of what is there already. A creation may meet other conflicts: a quota that others change, say. */
+export function isAlreadyThere(error: unknown): boolean {
+  return hasCode(error, 409) && (error as KubeApiError).status.reason === "AlreadyExists";
+}
+
 /** How a patch is written. */
 export type PatchKind = "json" | "merge" | "strategic";
 

@@ -114,7 +114,7 @@ function connectedEdges(environment: Environment): Edge[] {
   return environment.fleet.edges().filter((edge) => edge.hub.isConnected);
 }
 
-function holdsWhatApiSays(environment: Environment, { objects }: ClusterState): string[] | "not judged" {
+function holdsWhatApiSays(environment: Environment, { objects, records }: ClusterState): string[] | "not judged" {
   if (!environment.capabilities.has("edge-stores")) return "not judged";
   const wrong: string[] = [];
   for (const edge of connectedEdges(environment)) {
@@ -125,7 +125,9 @@ function holdsWhatApiSays(environment: Environment, { objects }: ClusterState): 
       if (wanted === undefined) wrong.push(`${edge.name} still holds ${path}, which is gone`);
       else if (!isSame(held, wanted)) {
         wrong.push(
-          `${edge.name} holds ${path} as of version ${held.metadata.resourceVersion}; the API has ${wanted.metadata.resourceVersion}`,
+          `${edge.name} holds ${path} as of version ${held.metadata.resourceVersion}; the API has ${wanted.metadata.resourceVersion}, and ${
+            recordOf(records.get(syncNameOf(edge.name, wanted.metadata.uid ?? "")))
+          }`,
         );
       }
     }
@@ -142,6 +144,12 @@ function holdsWhatApiSays(environment: Environment, { objects }: ClusterState): 
     }
   }
   return wrong;
+}
+
+/** What cloudcore's record says that the edge has acknowledged. */
+function recordOf(record: KubeObject | undefined): string {
+  if (record === undefined) return "there is no record of what the edge has acknowledged";
+  return `its record says ${textAt(record, "status", "objectResourceVersion") || "nothing"}`;
 }
 
 /** A pod that ends or has ended: its node asks no more for what it uses. */

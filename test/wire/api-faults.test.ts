@@ -1,5 +1,5 @@
 // An API server that fails on purpose: what others see of it, and what the scenario that asked for it does not.
-import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import { type Logger, silentLogger } from "../../base/log/logger.ts";
 import { Random } from "../../base/random/random.ts";
 import { TimerWheel } from "../../base/time/timer-wheel.ts";
@@ -10,7 +10,9 @@ import { JsonWatch } from "../../cloud/kube/json-watch.ts";
 import { KubeClient } from "../../cloud/kube/client.ts";
 import { tokenKubeConfig } from "../../cloud/kube/kubeconfig.ts";
 import { resources } from "../../cloud/kube/resource.ts";
+import { newJournal, newObjectSync } from "../../protocol/apis/reliablesyncs.ts";
 import { anyPort, type Cloud, startApi, startCloud } from "../support/start.ts";
+import { refusal } from "../support/failing-api.ts";
 import { until } from "../support/until.ts";
 
 let cloud: Cloud;
@@ -110,6 +112,40 @@ describe("a cloudcore that starts", () => {
     heal();
     await using core = await starting;
     expect(core.hub.ports.https).toBeGreaterThan(0);
+  });
+
+  test("makes the records that the last one's journal stands for, though a quota's conflict refuses each at first", async () => {
+    const { api } = await startApi();
+    onTestFinished(() => api.stop());
+    const kube = new KubeClient(tokenKubeConfig(api.access), undefined, { "user-agent": SPARED_AGENT });
+    onTestFinished(() => kube.close());
+    const object = { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "app", namespace: "default", uid: "u-1" } };
+    const record = newObjectSync("gw-0", object);
+    await kube.create(resources.clusterobjectsyncs, newJournal("journal-1", [record]));
+    // As a quota answers that others change meanwhile: no AlreadyExists.
+    const create = KubeClient.prototype.create;
+    let refused = 0;
+    const spied = vi.spyOn(KubeClient.prototype, "create").mockImplementation(function (this: KubeClient, ...args) {
+      if (args[0].plural === "objectsyncs" && refused++ === 0) return Promise.reject(refusal(409, "Conflict"));
+      return create.apply(this, args);
+    });
+    onTestFinished(() => spied.mockRestore());
+    const starting = CloudCore.start({
+      kubeconfig: tokenKubeConfig(api.access),
+      config: defaultConfig,
+      https: anyPort,
+      clock: new TimerWheel(),
+      random: new Random(1),
+      logger: silentLogger,
+    });
+    await using _core = await starting;
+    const found = await kube.find({
+      resource: resources.objectsyncs,
+      namespace: "default",
+      name: record.metadata.name,
+    });
+    expect(found?.spec).toMatchObject({ objectKind: "ConfigMap", objectName: "app" });
+    expect((await kube.list(resources.clusterobjectsyncs)).items).toEqual([]);
   });
 
   test("is told at once that it may not, or that nobody is there", async () => {

@@ -14,7 +14,7 @@ import {
   syncNameOf,
 } from "../../../protocol/apis/reliablesyncs.ts";
 import type { Caches } from "../../kube/caches.ts";
-import { hasCode } from "../../kube/client.ts";
+import { hasCode, isAlreadyThere } from "../../kube/client.ts";
 import type { Informer } from "../../kube/informer.ts";
 import { resources } from "../../kube/resource.ts";
 import { UnreadWrites } from "../../kube/unread-writes.ts";
@@ -354,7 +354,7 @@ async function unlessThere(creation: Promise<unknown>): Promise<void> {
   try {
     await creation;
   } catch (error) {
-    if (!hasCode(error, 409)) throw error;
+    if (!isAlreadyThere(error)) throw error;
   }
 }
 
