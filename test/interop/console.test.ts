@@ -153,6 +153,13 @@ describe.skipIf(chromiumPath === undefined)(`the console${needsChromium}`, () =>
     await tab.getByRole("button", { name: "put", exact: true }).click();
     await tab.locator("dt", { hasText: "faults" }).locator("+ dd", { hasText: "50 % duplicated up" }).waitFor();
     await keepPicture(tab, "console edge faults");
+    await tab.getByLabel("fault").selectOption("latency");
+    await tab.getByLabel("bad for").fill("50ms");
+    await tab.getByLabel("good for").fill("50ms");
+    await tab.getByLabel("ends after").fill("1s");
+    await tab.getByRole("button", { name: "put", exact: true }).click();
+    await tab.getByText("- fault: { edge: edge-2, latency: 200ms, flap: { bad: 50ms, good: 50ms }, for: 1s }")
+      .waitFor();
     await tab.getByRole("button", { name: "heal", exact: true }).click();
     await tab.evaluate('location.hash = "#/run"');
     await tab.locator(".marks li", { hasText: '"cut":"both"' }).waitFor();

@@ -95,17 +95,20 @@ const faults = {
   reorder: share,
   corrupt: share,
   cut: { value: "blackHole", unit: "how" },
+  halfOpen: { value: "down", unit: "way" },
   natTimeout: { value: "10s", unit: "duration" },
 };
 
-/** The step's arguments. */
-function faultOf(edge, kind, value, direction, where) {
+/** The step's arguments; fields that are empty say nothing. */
+function faultOf({ bad, direction, edge, good, kind, length, value, where }) {
   const { hasDirection, hasFilter, isNumber } = faults[kind];
   return {
     edge,
     [kind]: isNumber ? Number(value) : value,
     ...(hasDirection && direction !== "both" ? { direction } : {}),
     ...(hasFilter && where !== "" ? { where } : {}),
+    ...(bad !== "" && good !== "" ? { flap: { bad, good } } : {}),
+    ...(length === "" ? {} : { for: length }),
   };
 }
 
@@ -116,6 +119,10 @@ function Faults({ node, about }) {
   const [value, setValue] = useState(faults.latency.value);
   const [direction, setDirection] = useState("both");
   const [where, setWhere] = useState("");
+  const [bad, setBad] = useState("");
+  const [good, setGood] = useState("");
+  const [length, setLength] = useState("");
+  const words = { bad, direction, edge: node, good, kind, length, value, where };
   const choose = (name) => {
     setKind(name);
     setValue(faults[name].value);
@@ -138,7 +145,21 @@ function Faults({ node, about }) {
         </select></label>`}
         ${faults[kind].hasFilter && html`<label>where <input value=${where} onInput=${(event) =>
           setWhere(event.target.value)} size="24" placeholder='kind == "pod"' /></label>`}
-        <${Action} label="put" danger step=${{ fault: faultOf(node, kind, value, direction, where) }} />
+        ${[["bad for", bad, setBad, "always"], ["good for", good, setGood, ""], [
+          "ends after",
+          length,
+          setLength,
+          "heal",
+        ]].map((
+          [label, text, set, placeholder],
+        ) =>
+          html`
+            <label
+              key=${label}>${label} <input value=${text} onInput=${(event) =>
+                set(event.target.value)} size="5" placeholder=${placeholder} /></label>
+          `
+        )}
+        <${Action} label="put" danger step=${{ fault: faultOf(words) }} />
       </div>
       <${Action} label="heal" step=${{ fault: { edge: node, heal: true } }} />
     `

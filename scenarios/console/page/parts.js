@@ -29,9 +29,13 @@ export function usePolled(ask, ms, keys) {
 /** A step of a scenario as YAML in one line. */
 export function stepText(step) {
   const [name, args] = Object.entries(step)[0];
-  const value = (each) => typeof each === "string" && /^[\w./-]+$/.test(each) ? each : JSON.stringify(each);
-  if (typeof args === "string") return `- ${name}: ${args}`;
-  return `- ${name}: { ${Object.entries(args).map(([key, each]) => `${key}: ${value(each)}`).join(", ")} }`;
+  const value = (each) => {
+    if (typeof each === "object") {
+      return `{ ${Object.entries(each).map(([key, inner]) => `${key}: ${value(inner)}`).join(", ")} }`;
+    }
+    return typeof each === "string" && /^[\w./-]+$/.test(each) ? each : JSON.stringify(each);
+  };
+  return `- ${name}: ${value(args)}`;
 }
 
 /** A button that takes an action, and shows the step that does the same. */
