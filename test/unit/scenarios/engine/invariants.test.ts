@@ -5,7 +5,12 @@ import { HopRing } from "../../../../base/hop/ring.ts";
 import { ManualClock } from "../../../../base/time/manual-clock.ts";
 import { EdgeStore } from "../../../../edge-sim/metamanager/store.ts";
 import type { KubeObject } from "../../../../protocol/apis/kube-object.ts";
+import { TimerWheel } from "../../../../base/time/timer-wheel.ts";
 import { judgeInvariants } from "../../../../scenarios/engine/invariants.ts";
+import { parseScenarios } from "../../../../scenarios/engine/parse.ts";
+import { runScenario } from "../../../../scenarios/engine/run.ts";
+import type { Scenario } from "../../../../scenarios/model/scenario.ts";
+import { stepTable } from "../../../../scenarios/steps/table.ts";
 import { capabilities, type Capability } from "../../../../scenarios/model/capabilities.ts";
 import type { Environment } from "../../../../scenarios/model/environment.ts";
 
@@ -289,4 +294,51 @@ test("an object that was deleted at an edge and comes again is found, a new one 
   expect((await verdicts(worldWith({ hops: [...hops, come("delete", "u2"), come("update", "u2")] })))[name]).toMatch(
     /broken: edge-0 got default\/pod\/p again after its deletion \(uid u2\)/,
   );
+});
+
+describe("nothing is left behind", () => {
+  /** What a scenario without steps comes to in an environment that ends so. */
+  async function ending(stop: () => Promise<string[]>) {
+    const [scenario] = parseScenarios("skep: 1\nname: x\nsteps: [{ wait: 1ms }]\n", "x.yaml", stepTable);
+    const clock = new TimerWheel();
+    const environment = {
+      ...worldWith({}),
+      clock,
+      token: "",
+      namespace: "default",
+      named: (value: unknown) => value,
+      stop,
+    };
+    const target = {
+      name: "by hand",
+      capabilities: new Set(capabilities),
+      patience: 1,
+      open: () => Promise.resolve(environment),
+    };
+    const result = await runScenario(
+      scenario as Scenario,
+      {
+        target,
+        steps: stepTable,
+        seed: 1,
+        forceSeed: false,
+        signal: new AbortController().signal,
+        progress: {},
+        wrongFiles: () => Promise.resolve([]),
+      } as unknown as Parameters<typeof runScenario>[1],
+    );
+    const { details, verdict } = result.invariants.find(({ name }) => name === "nothing is left behind") ?? {};
+    return [result.verdict, verdict, ...details ?? []];
+  }
+
+  test("holds where the environment ends whole", async () => {
+    expect(await ending(() => Promise.resolve([]))).toEqual(["passed", "held"]);
+  });
+
+  test("is broken by timers that are still set, and by an environment that can't be stopped", async () => {
+    const timers = await ending(() => Promise.resolve(["2 timers are still set"]));
+    expect(timers).toEqual(["failed", "broken", "2 timers are still set"]);
+    const stuck = await ending(() => Promise.reject(new Error("a socket is open")));
+    expect(stuck).toEqual(["failed", "broken", "the environment could not be stopped: a socket is open"]);
+  });
 });
