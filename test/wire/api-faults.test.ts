@@ -5,6 +5,7 @@ import { Random } from "../../base/random/random.ts";
 import { TimerWheel } from "../../base/time/timer-wheel.ts";
 import { CloudCore } from "../../cloud/cloudcore.ts";
 import { defaultConfig } from "../../cloud/config/config.ts";
+import type { ApiAccess } from "../../cloud/apiserver/apiserver.ts";
 import { type ApiFault, SPARED_AGENT } from "../../cloud/apiserver/http/faults.ts";
 import { JsonWatch } from "../../cloud/kube/json-watch.ts";
 import { KubeClient } from "../../cloud/kube/client.ts";
@@ -85,6 +86,16 @@ test("watches end in time, those that are open and those that begin", async () =
 });
 
 describe("a cloudcore that starts", () => {
+  const startCore = (access: ApiAccess, logger = silentLogger) =>
+    CloudCore.start({
+      kubeconfig: tokenKubeConfig(access),
+      config: defaultConfig,
+      https: anyPort,
+      clock: new TimerWheel(),
+      random: new Random(1),
+      logger,
+    });
+
   test.each<[string, ApiFault]>([
     ["refuses", { answer: 500 }],
     ["is too busy", { answer: 429 }],
@@ -96,14 +107,7 @@ describe("a cloudcore that starts", () => {
     const heal = api.faults.add(fault);
     const told: string[] = [];
     const logger: Logger = { ...silentLogger, warn: (message) => void told.push(message), with: () => logger };
-    const starting = CloudCore.start({
-      kubeconfig: tokenKubeConfig(api.access),
-      config: defaultConfig,
-      https: anyPort,
-      clock: new TimerWheel(),
-      random: new Random(1),
-      logger,
-    });
+    const starting = startCore(api.access, logger);
     await Promise.race([
       starting,
       until("it has tried again", () => told.some((line) => line.includes("tried again"))),
@@ -130,15 +134,7 @@ describe("a cloudcore that starts", () => {
       return create.apply(this, args);
     });
     onTestFinished(() => spied.mockRestore());
-    const starting = CloudCore.start({
-      kubeconfig: tokenKubeConfig(api.access),
-      config: defaultConfig,
-      https: anyPort,
-      clock: new TimerWheel(),
-      random: new Random(1),
-      logger: silentLogger,
-    });
-    await using _core = await starting;
+    await using _core = await startCore(api.access);
     const found = await kube.find({
       resource: resources.objectsyncs,
       namespace: "default",
@@ -151,17 +147,8 @@ describe("a cloudcore that starts", () => {
   test("is told at once that it may not, or that nobody is there", async () => {
     const { api } = await startApi();
     const access = { ...api.access, token: "another" };
-    const start = () =>
-      CloudCore.start({
-        kubeconfig: tokenKubeConfig(access),
-        config: defaultConfig,
-        https: anyPort,
-        clock: new TimerWheel(),
-        random: new Random(1),
-        logger: silentLogger,
-      });
-    await expect(start()).rejects.toMatchObject({ status: { code: 401 } });
+    await expect(startCore(access)).rejects.toMatchObject({ status: { code: 401 } });
     await api.stop();
-    await expect(start()).rejects.toThrow(/can't be reached/);
+    await expect(startCore(access)).rejects.toThrow(/can't be reached/);
   });
 });
