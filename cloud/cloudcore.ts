@@ -18,7 +18,7 @@ import { Eras } from "./nodes/eras.ts";
 import { KubeClient, KubeUnreachableError } from "./kube/client.ts";
 import type { PooledKubeConfig } from "./kube/kubeconfig.ts";
 import { resources } from "./kube/resource.ts";
-import { untilServed } from "./kube/until-served.ts";
+import { StartRetries } from "./kube/start-retries.ts";
 import { SyncIndex } from "./nodes/sync-index.ts";
 import { SyncController } from "./synccontroller/synccontroller.ts";
 
@@ -73,10 +73,10 @@ export class CloudCore {
     const of = (module: string) => ({ logger: logger.with({ module }) });
     const caches = new Caches(client, { ...deps, ...of("kube") });
     const eras = new Eras(caches, options.config.eras);
+    const starting = new StartRetries(deps);
     let servesV1alpha1 = false;
     try {
-      servesV1alpha1 = await untilServed(
-        deps,
+      servesV1alpha1 = await starting.run(
         "definitions",
         () => ensureDefinitions(client, cachedKinds, eras.hasV11, logger),
       );
@@ -106,7 +106,7 @@ export class CloudCore {
       ...(quic === undefined ? {} : { quic }),
       ...(unixsocket === undefined ? {} : { unixsocket }),
     };
-    const hub = new CloudHub({ ...shared, ...of("cloudhub"), config, servers });
+    const hub = new CloudHub({ ...shared, ...of("cloudhub"), config, servers, starting });
     const on = config.controllers;
     const modules = [
       ...(on.has("syncController")

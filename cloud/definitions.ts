@@ -3,7 +3,7 @@ import { SkepError } from "../base/error/skep-error.ts";
 import type { Logger } from "../base/log/logger.ts";
 import { kubeedgeCrds, kubeedgeCrdsOfBothEras } from "../protocol/apis/crds.ts";
 import { at, type KubeObject, listAt } from "../protocol/apis/kube-object.ts";
-import { isAlreadyThere, type KubeClient } from "./kube/client.ts";
+import { isAlreadyExists, type KubeClient } from "./kube/client.ts";
 import { type Resource, resources } from "./kube/resource.ts";
 
 /** A cluster whose definitions don't serve what cloudcore needs; the message says which, and what to do. */
@@ -29,7 +29,7 @@ export async function ensureDefinitions(
   for (const crd of hasV11 ? kubeedgeCrdsOfBothEras : kubeedgeCrds) {
     if (present.has(crd.metadata.name)) continue;
     await client.create(resources.customresourcedefinitions, crd).catch((error) => {
-      if (!isAlreadyThere(error)) throw error;
+      if (!isAlreadyExists(error)) throw error;
     });
   }
   const lacking = needed.filter((resource) => !serves(present, resource)).map(({ apiVersion, kind }) =>

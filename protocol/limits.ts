@@ -12,9 +12,10 @@ export const limits = {
   messageField: 2048,
   /** Nesting of a JSON document; a recursive walk of more could overflow the stack. */
   jsonDepth: 64,
-  /** Keys of one object in a message, and characters of a key: configmaps have hundreds, keys of `managedFields` some hundred characters. */
-  objectKeys: 10_000,
-  objectKey: 2048,
+  /** Keys of one object in a message: the 1 MiB that a ConfigMap may have can hold 210,000 of the shortest. */
+  objectKeys: 262_144,
+  /** Characters of a key as it is written, escapes included. Names end at 317; keys of `managedFields` hold values of lists. */
+  objectKey: 16_384,
   /** Bytes of an enrolment request's body, KubeEdge's own (CVE-2022-31075). */
   httpBody: 1024 * 1024,
   /** Bytes of an edge's report about a task, KubeEdge's own. */

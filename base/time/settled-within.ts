@@ -1,4 +1,4 @@
-// Waits for work, but not for ever: for what ends, by the system's time.
+// Waits for work with a timeout by the system's time; used where something stops.
 
 /**
  * Settles as `work` does, or resolves after `ms` milliseconds of the system's time, whichever is first: a clock that is set or stands still

@@ -16,7 +16,7 @@ import {
 import { checkLegacyCa } from "../../protocol/pki/legacy.ts";
 import { createToken } from "../../protocol/pki/token.ts";
 import type { CertificateFiles } from "../config/config.ts";
-import { hasCode, isAlreadyThere, type KubeClient } from "../kube/client.ts";
+import { hasCode, isAlreadyExists, type KubeClient } from "../kube/client.ts";
 import { resources } from "../kube/resource.ts";
 
 /** Where KubeEdge keeps its secrets. */
@@ -169,7 +169,7 @@ async function sharedAuthority(client: KubeClient, now: number): Promise<Certifi
     await createSecret(client, CA_SECRET, caData(made));
     return made;
   } catch (error) {
-    if (!isAlreadyThere(error)) throw error;
+    if (!isAlreadyExists(error)) throw error;
     return authorityIn(await client.get(ref));
   }
 }
@@ -186,7 +186,7 @@ async function store(client: KubeClient, name: string, data: Record<string, Uint
   try {
     await createSecret(client, name, data);
   } catch (error) {
-    if (!isAlreadyThere(error)) throw error;
+    if (!isAlreadyExists(error)) throw error;
     await client.patch({ resource: resources.secrets, namespace: SECRETS_NAMESPACE, name }, "merge", {
       data: encoded(data),
     });
@@ -208,7 +208,7 @@ async function createSecret(client: KubeClient, name: string, data: Record<strin
     // The namespace is missing: this is the first cloudcore of the cluster.
     const namespace = { apiVersion: "v1", kind: "Namespace", metadata: { name: SECRETS_NAMESPACE } };
     await client.create(resources.namespaces, namespace).catch((raced) => {
-      if (!isAlreadyThere(raced)) throw raced;
+      if (!isAlreadyExists(raced)) throw raced;
     });
     await client.create(resources.secrets, secret);
   }

@@ -2,7 +2,6 @@
 import type { Monitored } from "../monitor/monitor.ts";
 import type { Tap } from "../../base/hop/hop.ts";
 import { type Logger, reasonOf } from "../../base/log/logger.ts";
-import type { Random } from "../../base/random/random.ts";
 import { type Clock, every, type Timer } from "../../base/time/clock.ts";
 import { settledWithin } from "../../base/time/settled-within.ts";
 import type { ListenOptions } from "../../base/transport/listen.ts";
@@ -21,7 +20,7 @@ import type { CloudCoreConfig } from "../config/config.ts";
 import type { Caches } from "../kube/caches.ts";
 import type { Eras } from "../nodes/eras.ts";
 import { resources } from "../kube/resource.ts";
-import { untilServed } from "../kube/until-served.ts";
+import type { StartRetries } from "../kube/start-retries.ts";
 import type { SyncIndex } from "../nodes/sync-index.ts";
 import { NodeAuthoriser } from "./authoriser/authoriser.ts";
 import { type HubCertificates, prepareCertificates, refreshToken } from "./certificates.ts";
@@ -44,10 +43,10 @@ export interface CloudHubDeps {
   readonly bus: Bus;
   readonly caches: Caches;
   readonly clock: Clock;
-  readonly random: Random;
   readonly logger: Logger;
   readonly config: CloudCoreConfig;
   readonly servers: HubServers;
+  readonly starting: StartRetries;
   readonly eras: Eras;
   readonly index: SyncIndex;
   readonly tap: Tap | undefined;
@@ -118,11 +117,10 @@ export class CloudHub implements Module {
   }
 
   async start(): Promise<void> {
-    const { caches, clock, config, logger, servers } = this.#deps;
-    await untilServed(this.#deps, "records of what edges acknowledged", () => this.#records.recover());
+    const { caches, clock, config, logger, servers, starting } = this.#deps;
+    await starting.run("records of what edges acknowledged", () => this.#records.recover());
     const began = performance.now();
-    const certificates = await untilServed(
-      this.#deps,
+    const certificates = await starting.run(
       "certificates",
       () => prepareCertificates(caches.client, { ...config, now: clock.now() }),
     );

@@ -2,7 +2,7 @@
 import { isNewerVersion } from "../../protocol/apis/kube-object.ts";
 import { type Device, deviceApi, type DeviceStatus, emptyDeviceStatus } from "../../protocol/apis/device.ts";
 import type { Caches } from "../kube/caches.ts";
-import { isAlreadyThere } from "../kube/client.ts";
+import { isAlreadyExists } from "../kube/client.ts";
 import type { Informer } from "../kube/informer.ts";
 import { resources } from "../kube/resource.ts";
 
@@ -42,7 +42,7 @@ export class DeviceStatuses {
         return this.#remember(await create());
       } catch (error) {
         // The cache is behind.
-        if (!isAlreadyThere(error)) throw error;
+        if (!isAlreadyExists(error)) throw error;
       }
     }
     const stored = await client.find(ref) as DeviceStatus | undefined;

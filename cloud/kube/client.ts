@@ -52,7 +52,7 @@ export function hasCode(error: unknown, code: number): boolean {
 }
 
 /** True for the answer to a creation of what is there already. A creation may meet other conflicts: a quota that others change, say. */
-export function isAlreadyThere(error: unknown): boolean {
+export function isAlreadyExists(error: unknown): boolean {
   return hasCode(error, 409) && (error as KubeApiError).status.reason === "AlreadyExists";
 }
 

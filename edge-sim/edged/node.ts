@@ -27,7 +27,7 @@ export interface NodeAgent {
   readonly isRegistered: boolean;
   /** Renewals of its lease so far. */
   readonly renewals: number;
-  /** Whether the cloud has taken a sign of its life within three of its periods; false without a connection. */
+  /** Whether the cloud has taken a sign of its life within three of its periods, or may yet take the first; false without a connection. */
   readonly isOnTime: boolean;
   connected(): void;
   disconnected(): void;
@@ -65,7 +65,7 @@ export class EdgeNode implements NodeAgent {
   #wasRegistered = false;
   #isBusy = false;
   #renewals = 0;
-  /** Monotonic milliseconds of the last renewal, or of the connection where there was none over it. */
+  /** Monotonic milliseconds of the last renewal; of the last connection as long as there was none. */
   #renewedAt = 0;
 
   constructor(deps: NodeDeps) {
@@ -91,7 +91,7 @@ export class EdgeNode implements NodeAgent {
   /** On connect: registers once per start, then reports the status and renews the lease periodically. */
   connected(): void {
     const { clock, random, timings } = this.#deps;
-    this.#renewedAt = clock.monotonic();
+    if (this.#renewals === 0) this.#renewedAt = clock.monotonic();
     void this.#attempt("register", () => this.#register());
     this.#lease = every(clock, spread(timings.lease, timings, random), () => void this.#renewLease());
     this.#status = every(

@@ -154,6 +154,7 @@ function endOfFirstValue(text: string): number {
   let inString = false;
   let began = 0;
   let length = 0;
+  keys[0] = 0;
   for (let i = 0; i < text.length; i++) {
     const c = text.charCodeAt(i);
     if (inString) {

@@ -1,7 +1,7 @@
 // The devices that a scenario's fleet has: objects in the API, made from models.
 import { CohortError } from "./cohort-error.ts";
 import { fileURLToPath } from "node:url";
-import { isAlreadyThere, type KubeClient } from "../../cloud/kube/client.ts";
+import { isAlreadyExists, type KubeClient } from "../../cloud/kube/client.ts";
 import { edgeName } from "../../edge-sim/fleet/fleet.ts";
 import { deviceApi, type DeviceModel } from "../../protocol/apis/device.ts";
 import { type KubeObject, listAt, textAt } from "../../protocol/apis/kube-object.ts";
@@ -130,6 +130,6 @@ async function create(kube: KubeClient, object: KubeObject): Promise<void> {
   try {
     await kube.create(resource, object);
   } catch (error) {
-    if (!isAlreadyThere(error)) throw error;
+    if (!isAlreadyExists(error)) throw error;
   }
 }

@@ -2,7 +2,7 @@
 import { CohortError } from "./cohort-error.ts";
 import { resolve } from "node:path";
 import type { BackoffOptions } from "../../base/backoff/backoff.ts";
-import { isAlreadyThere, type KubeClient } from "../../cloud/kube/client.ts";
+import { isAlreadyExists, type KubeClient } from "../../cloud/kube/client.ts";
 import { resources } from "../../cloud/kube/resource.ts";
 import type { EdgeCredentials } from "../../edge-sim/edgehub/enrolment.ts";
 import { type Cohort, edgeName } from "../../edge-sim/fleet/fleet.ts";
@@ -123,7 +123,7 @@ export async function makeNodesOfV11(
       try {
         await kube.create(resources.nodes, { apiVersion: "v1", kind: "Node", metadata: { ...metadata, name } });
       } catch (error) {
-        if (!isAlreadyThere(error)) throw error;
+        if (!isAlreadyExists(error)) throw error;
         await kube.patch({ resource: resources.nodes, name }, "merge", { metadata });
       }
     }));

@@ -226,7 +226,9 @@ function deliveredToOwners(environment: Environment): string[] | "not judged" {
     const owners = environment.owners(record.resource);
     if (owners === undefined) return "not judged";
     if (!owners.has(record.node)) {
-      wrong.add(`${record.node} got ${record.resource}, which was never bound to it, nor used by what was`);
+      wrong.add(
+        `${record.node} got ${record.resource}, which was never bound to it, and no pod or device bound to it uses it`,
+      );
     }
   }
   return [...wrong];

@@ -10,8 +10,9 @@ export function ackedWithoutStoring(hops: readonly HopRecord[]): string[] | unde
   const wrong: string[] = [];
   for (const hop of hops) {
     if (hop.hop === "edge.store") stored.add(`${hop.node} ${hop.id}`);
-    // Answers are stored by whoever asked, without a hop of their own.
-    if (hop.hop !== "hub.ack" || hop.operation === "response" || !nodes.has(hop.node)) continue;
+    if (hop.hop !== "hub.ack" || !nodes.has(hop.node)) continue;
+    // Answers are stored by who asked, without a hop of their own. The deletion of a former pod leaves the present one of its name.
+    if (hop.operation === "response" || hop.operation === "delete") continue;
     if (!stored.has(`${hop.node} ${hop.id}`)) {
       wrong.push(`${hop.node} acknowledged ${hop.resource} (${hop.id}) without storing it`);
     }
@@ -41,14 +42,22 @@ export function deviceReportsIn(hops: readonly HopRecord[]): DeviceReports[] | u
   }));
 }
 
-/** Reports that were stored after later ones, in words. One that is sent again keeps its first place. */
+/**
+ * Reports that were stored after later ones, in words. One that is sent again takes its place anew, as what it reports may have been
+ * overtaken by another property's.
+ */
 export function storedTooLate({ resource, stored, written }: DeviceReports, wasDisturbed: WasDisturbed): string[] {
   const place = new Map<string, number>();
-  for (const { id } of written) if (!place.has(id)) place.set(id, place.size);
   const wrong: string[] = [];
   const seen = new Set<string>();
   let newest = -1;
-  for (const hop of stored) {
+  let count = 0;
+  // Hops of several processes come in batches: their order is that of their times.
+  for (const hop of [...written, ...stored].sort((one, other) => one.time - other.time)) {
+    if (hop.hop === "edge.write") {
+      place.set(hop.id, count++);
+      continue;
+    }
     const at = place.get(hop.id);
     if (at === undefined || seen.has(hop.id) || wasDisturbed(hop)) continue;
     seen.add(hop.id);

@@ -10,7 +10,7 @@ import { silentLogger } from "../../base/log/logger.ts";
 import { type Clock, sleep } from "../../base/time/clock.ts";
 import { signalProcess } from "../../base/process/signal.ts";
 import { ensureDefinitions } from "../../cloud/definitions.ts";
-import { hasCode, isAlreadyThere, KubeClient } from "../../cloud/kube/client.ts";
+import { hasCode, isAlreadyExists, KubeClient } from "../../cloud/kube/client.ts";
 import { resources } from "../../cloud/kube/resource.ts";
 import type { PooledKubeConfig } from "../../cloud/kube/kubeconfig.ts";
 import { StepFailure } from "../model/step-failure.ts";
@@ -69,7 +69,7 @@ export async function foreignProcess(
   await ensureDefinitions(kube, [], false, silentLogger);
   const kubeedge = { apiVersion: "v1", kind: "Namespace", metadata: { name: "kubeedge" } };
   await kube.create(resources.namespaces, kubeedge).catch((error) => {
-    if (!isAlreadyThere(error)) throw error;
+    if (!isAlreadyExists(error)) throw error;
   });
   let running: Running | undefined;
   const cloud: Cloud = {

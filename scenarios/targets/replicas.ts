@@ -52,7 +52,10 @@ export async function replicatedCloud(
     },
     async metrics() {
       const sums: Record<string, number> = {};
-      for (const one of await Promise.all(clouds.map((cloud) => cloud.metrics()))) {
+      const all = await Promise.all(clouds.map((cloud) => cloud.metrics()));
+      // What is not known of one is not known of all.
+      if (all.some((one) => Object.keys(one).length === 0)) return {};
+      for (const one of all) {
         for (const [name, value] of Object.entries(one)) sums[name] = (sums[name] ?? 0) + value;
       }
       return sums;

@@ -113,13 +113,13 @@ const mutants: readonly Mutant[] = [
   {
     what: "an acknowledgement over an old connection sets the record back",
     file: "cloud/cloudhub/records/sync-records.ts",
-    line: "      if (isNewerVersion(this.acknowledged(node, recorded), version)) return told(false);",
+    line: "      if (this.#isBehind(record, version)) return told(false);",
     instead: "",
     proof: "test/wire/replicas.test.ts",
   },
   {
     what: "a cloudcore whose API server refuses something at its start ends",
-    file: "cloud/kube/until-served.ts",
+    file: "cloud/kube/start-retries.ts",
     line: "  return code === 409 || code === 410 || code === 429 || code >= 500;",
     instead: "  return code === 0;",
     proof: "test/wire/api-faults.test.ts",
@@ -127,7 +127,7 @@ const mutants: readonly Mutant[] = [
   {
     what: "a DeviceStatus that another cloudcore has just made is an error",
     file: "cloud/devicecontroller/statuses.ts",
-    line: "        if (!isAlreadyThere(error)) throw error;",
+    line: "        if (!isAlreadyExists(error)) throw error;",
     instead: "        throw error;",
     proof: "test/wire/advisories.test.ts",
   },

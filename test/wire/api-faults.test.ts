@@ -147,8 +147,11 @@ describe("a cloudcore that starts", () => {
   test("is told at once that it may not, or that nobody is there", async () => {
     const { api } = await startApi();
     const access = { ...api.access, token: "another" };
-    await expect(startCore(access)).rejects.toMatchObject({ status: { code: 401 } });
+    const told: string[] = [];
+    const logger: Logger = { ...silentLogger, warn: (message) => void told.push(message), with: () => logger };
+    await expect(startCore(access, logger)).rejects.toMatchObject({ status: { code: 401 } });
     await api.stop();
-    await expect(startCore(access)).rejects.toThrow(/can't be reached/);
+    await expect(startCore(access, logger)).rejects.toThrow(/can't be reached/);
+    expect(told.filter((line) => line.includes("tried again"))).toEqual([]);
   });
 });

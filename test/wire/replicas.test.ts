@@ -50,6 +50,8 @@ test("an acknowledgement that an edge sends over its old connection, after it ha
     "what comes later is recorded",
     async () => textAt(await one.kube.find(recordRef("mover", later)), "status", "objectResourceVersion") !== "",
   );
+  const acked = [...one.hops.since(0)].some(({ hop, id }) => hop === "hub.ack" && id === first.header.msg_id);
+  expect(acked, "it still waited for that acknowledgement").toBe(true);
   expect(await recorded()).toBe(version);
   const versions = moved.received.filter(isPod).map(({ content }) => textAt(content, "metadata", "resourceVersion"));
   expect(versions).toEqual([pod.metadata.resourceVersion, version]);

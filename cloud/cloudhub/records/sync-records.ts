@@ -14,7 +14,7 @@ import {
   syncNameOf,
 } from "../../../protocol/apis/reliablesyncs.ts";
 import type { Caches } from "../../kube/caches.ts";
-import { hasCode, isAlreadyThere } from "../../kube/client.ts";
+import { hasCode, isAlreadyExists } from "../../kube/client.ts";
 import type { Informer } from "../../kube/informer.ts";
 import { resources } from "../../kube/resource.ts";
 import { UnreadWrites } from "../../kube/unread-writes.ts";
@@ -194,13 +194,26 @@ export class SyncRecords {
     return new Promise((told) => {
       const waiting = this.#behind.get(key);
       if (waiting?.version !== undefined && isNewerVersion(waiting.version, version)) return told(false);
-      // Another cloudcore, to which the node has moved, may have recorded a later one: what comes over the old connection is history.
-      if (isNewerVersion(this.acknowledged(node, recorded), version)) return told(false);
+      // Another cloudcore, to which the node has moved, may have recorded a later one: a late acknowledgement over the old connection
+      // is ignored.
+      if (this.#isBehind(record, version)) return told(false);
       this.#written.set(key, { version });
       if (waiting === undefined) return this.#behind.put(key, { record, version, told });
       waiting.told?.(false);
       Object.assign(waiting, { version, told });
     });
+  }
+
+  /** Whether a later version has been recorded, here or by another cloudcore. */
+  #isBehind(record: ObjectSync, version: string): boolean {
+    const key = keyOf(record);
+    const written = this.#written.get(key);
+    // It has been removed here, which the cache may not show yet.
+    if (written === undefined && this.#written.has(key)) return false;
+    const { name, namespace = "" } = record.metadata;
+    const cached = this.#informer(namespace).get(namespace, name);
+    return isNewerVersion(written?.version, version) ||
+      cached !== undefined && isNewerVersion(versionIn(cached), version);
   }
 
   /**
@@ -354,7 +367,7 @@ async function unlessThere(creation: Promise<unknown>): Promise<void> {
   try {
     await creation;
   } catch (error) {
-    if (!isAlreadyThere(error)) throw error;
+    if (!isAlreadyExists(error)) throw error;
   }
 }
 

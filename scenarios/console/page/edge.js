@@ -107,7 +107,7 @@ function faultOf({ bad, direction, edge, good, kind, length, value, where }) {
     [kind]: isNumber ? Number(value) : value,
     ...(hasDirection && direction !== "both" ? { direction } : {}),
     ...(hasFilter && where !== "" ? { where } : {}),
-    ...(bad !== "" && good !== "" ? { flap: { bad, good } } : {}),
+    ...(bad !== "" || good !== "" ? { flap: { bad, good } } : {}),
     ...(length === "" ? {} : { for: length }),
   };
 }

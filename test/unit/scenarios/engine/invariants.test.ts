@@ -209,6 +209,8 @@ test("what an edge has acknowledged without storing it is a violation", async ()
   );
   expect((await verdicts(worldWith({ hops: [{ ...other, id: "m1" }, acked] })))[name]).toBe("held");
   expect((await verdicts(worldWith({ hops: [other] })))[name]).toBe("held");
+  // The deletion of a former pod of that name.
+  expect((await verdicts(worldWith({ hops: [other, { ...acked, operation: "delete" }] })))[name]).toBe("held");
   const unseen = capabilities.filter((each) => each !== "cloud-messages");
   expect((await verdicts(worldWith({ hops: [other, acked], capabilities: unseen })))[name]).toBe("not judged");
 });
@@ -228,6 +230,9 @@ test("a report that is stored after a later one is a violation, unless a fault h
   expect((await verdicts(worldWith({ hops: inOrder })))[name]).toBe("held");
   expect((await verdicts(worldWith({ hops: turned })))[name]).toMatch(/broken: .*r1 was stored after a later one/);
   expect((await verdicts(worldWith({ hops: [late, ...turned] })))[name]).toBe("held");
+  // Lost, and sent again after a report of another property has been stored.
+  const again = [...inOrder.slice(0, 2), at("kube.write", "r2"), at("edge.write", "r1"), at("kube.write", "r1")];
+  expect((await verdicts(worldWith({ hops: again })))[name]).toBe("held");
 });
 
 test("a queue that is not empty is named", async () => {
