@@ -15,6 +15,8 @@ interface Outcome {
 
 interface Stage {
   readonly name: string;
+  /** Whether it runs beside those before it that say so, too: such a stage waits most of its time. Default: false. */
+  readonly isBeside?: boolean;
   run(dir: string): Promise<Outcome>;
 }
 
@@ -117,6 +119,7 @@ function suite(
 function library(name: string, command: readonly string[]): Stage {
   return {
     name,
+    isBeside: true,
     async run(dir) {
       const [program = "", ...args] = command;
       const report = join(dir, name.replace(/\W+/g, "-"));
@@ -181,13 +184,17 @@ const only = words.filter((word) => word !== "--long");
 const dir = await mkdtemp(join(tmpdir(), "skep-test-"));
 const total: Outcome = { passed: 0, failed: 0, skipped: 0, reasons: new Set() };
 try {
-  for (
-    const stage of (isLong ? longStages : stages).filter(({ name }) =>
-      only.length === 0 || only.some((word) => name.includes(word))
-    )
-  ) {
+  const chosen = (isLong ? longStages : stages).filter(({ name }) =>
+    only.length === 0 || only.some((word) => name.includes(word))
+  );
+  const beside = new Map<Stage, Promise<Outcome>>();
+  for (const [i, stage] of chosen.entries()) {
     const began = performance.now();
-    const outcome = await stage.run(dir);
+    for (const next of chosen.slice(i)) {
+      if (!stage.isBeside || !next.isBeside) break;
+      if (!beside.has(next)) beside.set(next, next.run(dir));
+    }
+    const outcome = await (beside.get(stage) ?? stage.run(dir));
     if (requireAll && outcome.skipped > 0) {
       outcome.failed += outcome.skipped;
       outcome.skipped = 0;

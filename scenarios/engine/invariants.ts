@@ -200,19 +200,37 @@ function showsBothEnds({ capabilities, hops }: Environment): boolean {
   return hops.lost === 0 && capabilities.has("edge-messages") && capabilities.has("cloud-messages");
 }
 
+/**
+ * Of several cloudcores one may have caches that are behind, as after it was frozen: an edge that comes to it is sent what was true a
+ * while ago. Then versions never go backwards over one connection, and the edge is not left with an old one.
+ */
 function noVersionBackwards(environment: Environment): string[] | "not judged" {
   if (environment.hops.lost > 0 || !environment.capabilities.has("edge-messages")) return "not judged";
+  const isSpread = environment.cloudcores > 1;
   const wrong: string[] = [];
-  const newest = new Map<string, string>();
+  const newest = new Map<string, { readonly version: string; readonly connection: number }>();
+  /** By edge and object: the newest version that one from another connection has taken the place of. */
+  const replaced = new Map<string, string>();
+  const connections = new Map<string, number>();
   const wasDisturbed = disturbedIn(environment.hops.since(0));
   for (const record of environment.hops.since(0)) {
-    if (record.hop !== "edge.store" || record.version === "" || wasDisturbed(record)) continue;
-    const key = `${record.node} ${record.resource}`;
+    const { hop, node, operation, resource, version } = record;
+    if (hop === "edge.connect") connections.set(node, (connections.get(node) ?? 0) + 1);
+    if (hop !== "edge.store" || version === "" || wasDisturbed(record)) continue;
+    const key = `${node} ${resource}`;
+    const connection = connections.get(node) ?? 0;
     const before = newest.get(key);
-    if (before !== undefined && isNewerVersion(before, record.version)) {
-      wrong.push(`${record.node} stored ${record.resource} at ${record.version} after ${before}`);
+    if (before !== undefined && isNewerVersion(before.version, version)) {
+      if (!isSpread || before.connection === connection) {
+        wrong.push(`${node} stored ${resource} at ${version} after ${before.version}`);
+      } else if (!isNewerVersion(replaced.get(key), before.version)) replaced.set(key, before.version);
     }
-    newest.set(key, record.version);
+    newest.set(key, { version, connection });
+    if (operation === "delete" || !isNewerVersion(replaced.get(key), version)) replaced.delete(key);
+  }
+  for (const [key, version] of replaced) {
+    const [node, resource = ""] = key.split(" ");
+    wrong.push(`${node} is left with ${resource} at ${newest.get(key)?.version}, and had ${version} before`);
   }
   return wrong;
 }

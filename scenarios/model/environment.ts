@@ -50,6 +50,8 @@ export interface Environment {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly seed: number;
+  /** Cloudcores that serve at the same time. */
+  readonly cloudcores: number;
   /** How many times faster than KubeEdge's its timers are. */
   readonly timeScale: number;
   /** What `within` is multiplied by. */

@@ -259,6 +259,7 @@ async function openEnvironment(
     clock,
     logger,
     seed,
+    cloudcores: replicas,
     timeScale: options.timeScale,
     patience,
     times,

@@ -111,13 +111,6 @@ const mutants: readonly Mutant[] = [
     proof: "test/wire/delivery.test.ts",
   },
   {
-    what: "an acknowledgement over an old connection sets the record back",
-    file: "cloud/cloudhub/records/sync-records.ts",
-    line: "      if (this.#isBehind(record, version)) return told(false);",
-    instead: "",
-    proof: "test/wire/replicas.test.ts",
-  },
-  {
     what: "a cloudcore whose API server refuses something at its start ends",
     file: "cloud/kube/start-retries.ts",
     line: "  return code === 409 || code === 410 || code === 429 || code >= 500;",

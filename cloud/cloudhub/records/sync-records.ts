@@ -194,26 +194,14 @@ export class SyncRecords {
     return new Promise((told) => {
       const waiting = this.#behind.get(key);
       if (waiting?.version !== undefined && isNewerVersion(waiting.version, version)) return told(false);
-      // Another cloudcore, to which the node has moved, may have recorded a later one: a late acknowledgement over the old connection
-      // is ignored.
-      if (this.#isBehind(record, version)) return told(false);
-      this.#written.set(key, { version });
+      // An older version than is recorded is recorded, too: a cloudcore whose caches are behind may have sent it, and the node has it
+      // now. Where it comes late, over a connection that the node has left, the present version is sent once more, which does no harm.
+      const known = this.#written.get(key);
+      if (known === undefined || !isNewerVersion(known.version, version)) this.#written.set(key, { version });
       if (waiting === undefined) return this.#behind.put(key, { record, version, told });
       waiting.told?.(false);
       Object.assign(waiting, { version, told });
     });
-  }
-
-  /** Whether a later version has been recorded, here or by another cloudcore. */
-  #isBehind(record: ObjectSync, version: string): boolean {
-    const key = keyOf(record);
-    const written = this.#written.get(key);
-    // It has been removed here, which the cache may not show yet.
-    if (written === undefined && this.#written.has(key)) return false;
-    const { name, namespace = "" } = record.metadata;
-    const cached = this.#informer(namespace).get(namespace, name);
-    return isNewerVersion(written?.version, version) ||
-      cached !== undefined && isNewerVersion(versionIn(cached), version);
   }
 
   /**

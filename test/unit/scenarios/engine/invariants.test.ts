@@ -45,6 +45,7 @@ function worldWith(
     readonly owners?: ReadonlySet<string>;
     readonly metrics?: Record<string, number>;
     readonly isConnected?: boolean;
+    readonly cloudcores?: number;
     readonly capabilities?: readonly Capability[];
   },
 ): Environment {
@@ -81,6 +82,7 @@ function worldWith(
     capabilities: new Set(parts.capabilities ?? capabilities),
     // No time to settle: what is broken now is broken.
     patience: 0,
+    cloudcores: parts.cloudcores ?? 1,
     owners: () => parts.owners ?? new Set(["edge-0"]),
     metrics: () => Promise.resolve(parts.metrics ?? {}),
   } as unknown as Environment;
@@ -166,6 +168,16 @@ describe("no version went backwards", () => {
     expect((await verdicts(back))[name]).toMatch(/broken: edge-0 stored default\/pod\/p at 9 after 10/);
     const apart = worldWith({ hops: [{ version: "9" }, { version: "8", node: "edge-1" }, { version: "9" }] });
     expect((await verdicts(apart))[name]).toBe("held");
+  });
+
+  test("of several cloudcores one may be behind: then an edge that comes to it must get the newest again", async () => {
+    const moved = [{ version: "9" }, { hop: "edge.connect" as const }, { version: "8" }];
+    const of = async (cloudcores: number, hops: typeof moved) =>
+      (await verdicts(worldWith({ cloudcores, hops })))[name];
+    expect(await of(1, moved)).toMatch(/broken: edge-0 stored default\/pod\/p at 8 after 9/);
+    expect(await of(3, moved)).toMatch(/broken: edge-0 is left with default\/pod\/p at 8, and had 9 before/);
+    expect(await of(3, [...moved, { version: "9" }])).toBe("held");
+    expect(await of(3, [...moved, { version: "7" }])).toMatch(/broken: edge-0 stored default\/pod\/p at 7 after 8/);
   });
 
   test("is not judged of what a fault of the link has sent late or twice", async () => {
