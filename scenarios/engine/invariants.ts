@@ -6,7 +6,8 @@ import { parseJson } from "../../protocol/json.ts";
 import { isAcknowledgedVersion, syncNameOf } from "../../protocol/apis/reliablesyncs.ts";
 import type { Environment } from "../model/environment.ts";
 import { contentOf, deletedThatCameAgain } from "../model/deleted-again.ts";
-import { modules } from "../../protocol/message/names.ts";
+import { modules, resourceTypes } from "../../protocol/message/names.ts";
+import { noNamespace, wirePath } from "../../protocol/resource/path.ts";
 import { usedBy } from "../model/uses.ts";
 import { sleep } from "../../base/time/clock.ts";
 import { disturbedIn } from "../model/link-faults.ts";
@@ -88,11 +89,21 @@ export async function judgeInvariants(environment: Environment, signal: AbortSig
 async function readState(environment: Environment): Promise<Omit<ClusterState, "reports">> {
   const { isShared, kube, namespace } = environment;
   const where = isShared ? { namespace } : {};
-  const kinds = [resources.pods, resources.configmaps, resources.secrets, resources.devices, resources.devicemodels];
+  const kinds = [
+    resources.pods,
+    resources.configmaps,
+    resources.secrets,
+    resources.devices,
+    resources.devicemodels,
+    resources.nodes,
+  ];
   const lists = await Promise.all(kinds.map((resource) => kube.list(resource, where)));
   const objects = new Map<string, KubeObject>();
   for (const object of lists.flatMap((list) => list.items)) {
-    objects.set(`${object.metadata.namespace}/${(object.kind ?? "").toLowerCase()}/${object.metadata.name}`, object);
+    objects.set(
+      `${object.metadata.namespace ?? noNamespace}/${(object.kind ?? "").toLowerCase()}/${object.metadata.name}`,
+      object,
+    );
   }
   const [records, statuses] = await Promise.all(
     [resources.objectsyncs, resources.devicestatuses].map((resource) => kube.list(resource, where)),
@@ -108,7 +119,7 @@ async function readState(environment: Environment): Promise<Omit<ClusterState, "
 }
 
 /** Types of the store that mirror the API. */
-const mirrored: ReadonlySet<string> = new Set(["pod", "configmap", "secret", "device", "devicemodel"]);
+const mirrored: ReadonlySet<string> = new Set(["pod", "configmap", "secret", "device", "devicemodel", "node"]);
 
 function connectedEdges(environment: Environment): Edge[] {
   return environment.fleet.edges().filter((edge) => edge.hub.isConnected);
@@ -241,6 +252,7 @@ function deliveredToOwners(environment: Environment): string[] | "not judged" {
   for (const record of environment.hops.since(0)) {
     if (record.hop !== "edge.read" || record.operation === "delete" || record.operation === "response") continue;
     if (!mirrored.has(record.resource.split("/")[1] ?? "") || record.source === modules.dynamiccontroller) continue;
+    if (record.resource === wirePath(noNamespace, resourceTypes.node, record.node)) continue;
     const owners = environment.owners(record.resource);
     if (owners === undefined) return "not judged";
     if (!owners.has(record.node)) {

@@ -68,6 +68,7 @@ function worldWith(
   const ofKind = (wanted: string) => (parts.api ?? []).filter(({ kind }) => kind === wanted);
   const items: Record<string, KubeObject[]> = {
     Pod: ofKind("Pod"),
+    Node: ofKind("Node"),
     ConfigMap: ofKind("ConfigMap"),
     Device: ofKind("Device"),
     DeviceModel: ofKind("DeviceModel"),
@@ -151,6 +152,24 @@ describe("each edge holds what the API says it should", () => {
   ])("when it has %s", async (_, parts, verdict) => {
     expect((await verdicts(worldWith(parts)))[name]).toMatch(verdict);
   });
+});
+
+test("an edge whose Node is not the API's, or that is sent another's, is found", async () => {
+  const node = (name: string, labels: Record<string, string> = {}): KubeObject => ({
+    kind: "Node",
+    metadata: { name, uid: `uid-${name}`, resourceVersion: Object.keys(labels).length === 0 ? "3" : "4", labels },
+  });
+  const stale = worldWith({ api: [node("edge-0", { zone: "a" })] });
+  stale.fleet.edges()[0]?.store.put("null/node/edge-0", node("edge-0"));
+  expect((await verdicts(stale))["each edge holds what the API says it should"]).toMatch(
+    /broken: edge-0 holds null\/node\/edge-0 as of version 3; the API has 4, and there is no record/,
+  );
+  const come = (name: string) => [{ hop: "edge.read" as const, resource: `null/node/${name}` }];
+  const owners = "nothing was delivered to a node that doesn't own it";
+  expect((await verdicts(worldWith({ hops: come("edge-0"), owners: new Set() })))[owners]).toBe("held");
+  expect((await verdicts(worldWith({ hops: come("edge-1"), owners: new Set() })))[owners]).toMatch(
+    /broken: edge-0 got null\/node\/edge-1/,
+  );
 });
 
 test("what was acknowledged and is not there is lost", async () => {
