@@ -159,7 +159,7 @@ function holdsWhatApiSays(environment: Environment, { objects, records }: Cluste
 
 /** What cloudcore's record says that the edge has acknowledged. */
 function recordOf(record: KubeObject | undefined): string {
-  if (record === undefined) return "there is no record of what the edge has acknowledged";
+  if (record === undefined) return "no ObjectSync says what the edge has acknowledged";
   return `its record says ${textAt(record, "status", "objectResourceVersion") || "nothing"}`;
 }
 

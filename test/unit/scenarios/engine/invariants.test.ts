@@ -162,7 +162,7 @@ test("an edge whose Node is not the API's, or that is sent another's, is found",
   const stale = worldWith({ api: [node("edge-0", { zone: "a" })] });
   stale.fleet.edges()[0]?.store.put("null/node/edge-0", node("edge-0"));
   expect((await verdicts(stale))["each edge holds what the API says it should"]).toMatch(
-    /broken: edge-0 holds null\/node\/edge-0 as of version 3; the API has 4, and there is no record/,
+    /broken: edge-0 holds null\/node\/edge-0 as of version 3; the API has 4, and no ObjectSync says/,
   );
   const come = (name: string) => [{ hop: "edge.read" as const, resource: `null/node/${name}` }];
   const owners = "nothing was delivered to a node that doesn't own it";
