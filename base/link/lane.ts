@@ -91,6 +91,8 @@ export class Lane<T extends { readonly length: number }> implements LinkLane<T> 
   /** When the link has carried all that was pushed so far. */
   #lineFree = 0;
   #isHeld = false;
+  /** The connection has ended: nothing of it arrives any more. */
+  #isOver = false;
   /** Bytes a second with which it was counted when what waits is due. */
   #rate = Infinity;
 
@@ -112,6 +114,7 @@ export class Lane<T extends { readonly length: number }> implements LinkLane<T> 
   }
 
   stop(): void {
+    this.#isOver = true;
     this.#timer?.cancel();
     this.#lateTimer?.cancel();
     this.#timer = this.#lateTimer = this.#late = undefined;
@@ -144,6 +147,7 @@ export class Lane<T extends { readonly length: number }> implements LinkLane<T> 
   }
 
   push(message: T): void {
+    if (this.#isOver) return;
     this.#passing();
     const { faults, isSwallowed } = this.#look();
     if (isSwallowed) return this.#ends.swallowed(message, this.#way);

@@ -42,6 +42,8 @@ export function messageSocketOf(socket: WebSocket, role: WebSocketRole, reset?: 
     onClose?.(reason);
   };
   socket.on("message", (data) => {
+    // What had been read already when it was closed here: `ws` hands it on as soon as nobody holds it up any more.
+    if (closed !== undefined) return;
     const text = (data as { toString(encoding: "utf8"): string }).toString("utf8");
     if (onMessage === undefined) early.push(text);
     else onMessage(text);

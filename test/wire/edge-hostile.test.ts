@@ -91,6 +91,18 @@ describe("frames of a hub", () => {
     await until("the close frame", () => closeCode(got()) === 1000);
   });
 
+  test("what had come already when the edge ended the connection is not taken any more", async () => {
+    const { edge, ended, hub, messages } = await dialled();
+    edge.onMessage((text) => {
+      messages.push(text);
+      edge.close();
+    });
+    // All in one piece: the last has been read when the first ends it.
+    hub.write(Buffer.concat(["first", "second", "third"].map((text) => frame(0x81, text))));
+    await until("the connection ends", () => ended() !== undefined && hub.destroyed);
+    expect(messages).toEqual(["first"]);
+  });
+
   test("a message that comes byte by byte is whole (5.3)", async () => {
     const { hub, messages } = await dialled();
     for (const byte of frame(0x81, "slow")) hub.write(Buffer.from([byte]));

@@ -97,6 +97,15 @@ describe("a link", () => {
     expect(received).toEqual(["again"]);
   });
 
+  test("what its socket hands on after the end, since it was held up before, never arrives", () => {
+    const { clock, raw, received, socket } = linked({ slowReader: 1000 });
+    socket.close();
+    raw.arrives("late");
+    clock.advance(60_000);
+    expect(received).toEqual([]);
+    expect(clock.pending).toBe(0);
+  });
+
   test("what is under way when the connection ends never arrives, and no timer is left", () => {
     const { clock, link, raw, socket } = linked({ latency: 50 });
     socket.send("late");
