@@ -203,8 +203,8 @@ const entries: readonly Entry[] = [
       return () => connectTcp(path);
     },
     right: () => http2,
-    // Its own SETTINGS, by length, type and stream.
-    answer: /^\0\0[^]\x04\0\0\0\0\0/,
+    // Its own SETTINGS, whose length and type are one byte each here, and whose flags and stream are none.
+    answer: /^\0\0[^][^]\0\0\0\0\0/,
   },
   {
     name: "csi",

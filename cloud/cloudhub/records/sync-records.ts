@@ -244,10 +244,14 @@ export class SyncRecords {
   }
 
   async #create(record: KubeObject): Promise<void> {
-    const { resource } = this.#informer(record.metadata.namespace ?? "");
+    const { name, namespace = "" } = record.metadata;
+    const informer = this.#informer(namespace);
     // A message waits for it.
-    await unlessThere(this.#caches.client.create(resource, record, { rank: "urgent" }));
-    this.#written.set(keyOf(record), { version: neverAcknowledged });
+    await unlessThere(this.#caches.client.create(informer.resource, record, { rank: "urgent" }));
+    const key = keyOf(record);
+    // The watch may have been quicker than the answer: then the cache shows it, and nothing would ever take back what is noted here.
+    const isShown = !this.#written.has(key) && informer.get(namespace, name) !== undefined;
+    if (!isShown) this.#written.set(key, { version: neverAcknowledged });
   }
 
   /** Puts a record into the journal; resolves with false where there is no room or no journal. */

@@ -16,11 +16,20 @@ interface Call {
   readonly body: KubeObject & { readonly status?: { readonly objectResourceVersion: string } };
 }
 
-/** Records whose calls of the API are answered as `answer` says; `found` is what the cache begins with. */
-function recordsOn(answer: (call: Call) => Promise<unknown>, found: readonly KubeObject[] = [], oneByOne?: number) {
+/** Records whose calls of the API are answered as `answer` says; `found` is what the cache begins with, `shown` what it has by name. */
+function recordsOn(
+  answer: (call: Call) => Promise<unknown>,
+  found: readonly KubeObject[] = [],
+  oneByOne?: number,
+  shown: ReadonlyMap<string, KubeObject> = new Map(),
+) {
   const warned: unknown[] = [];
   const logger: Logger = { ...silentLogger, warn: (message, fields) => void warned.push({ message, ...fields }) };
-  const informer = { subscribe: () => {}, get: () => undefined, list: () => found };
+  const informer = {
+    subscribe: () => {},
+    get: (_namespace: string, name: string) => shown.get(name),
+    list: () => found,
+  };
   const client = {
     call: (method: string, path: string, body: Call["body"]) => answer({ method, path, body }),
     create: (_resource: unknown, body: Call["body"]) => answer({ method: "POST", path: "", body }),
@@ -211,4 +220,24 @@ test("what a former cloudcore's journal stands for is created before anything el
     "ConfigMap b 0",
     "ConfigMap c 0",
   ]);
+});
+
+test("a record that the watch has shown before its creation was answered is as the cache has it, from then on", async () => {
+  const shown = new Map<string, KubeObject>();
+  const { records } = recordsOn(
+    ({ body }) => {
+      shown.set(body.metadata.name, body);
+      return Promise.resolve(body);
+    },
+    [],
+    undefined,
+    shown,
+  );
+  const recorded = { uid: "uid-of-a", namespace: "ns" };
+  await records.ensure("gw-0", object("a"));
+  expect(records.acknowledged("gw-0", recorded)).toBe("0");
+  // Another cloudcore, to which the node has moved, writes what the node has acknowledged there.
+  const [[name, record] = []] = [...shown];
+  shown.set(name as string, { ...record as KubeObject, status: { objectResourceVersion: "9" } });
+  expect(records.acknowledged("gw-0", recorded)).toBe("9");
 });
