@@ -187,14 +187,15 @@ try {
   const chosen = (isLong ? longStages : stages).filter(({ name }) =>
     only.length === 0 || only.some((word) => name.includes(word))
   );
-  const beside = new Map<Stage, Promise<Outcome>>();
+  const beside = new Map<Stage, { readonly began: number; readonly outcome: Promise<Outcome> }>();
   for (const [i, stage] of chosen.entries()) {
-    const began = performance.now();
+    const now = performance.now();
     for (const next of chosen.slice(i)) {
       if (!stage.isBeside || !next.isBeside) break;
-      if (!beside.has(next)) beside.set(next, next.run(dir));
+      if (!beside.has(next)) beside.set(next, { began: now, outcome: next.run(dir) });
     }
-    const outcome = await (beside.get(stage) ?? stage.run(dir));
+    const { began = now, outcome: running = stage.run(dir) } = beside.get(stage) ?? {};
+    const outcome = await running;
     if (requireAll && outcome.skipped > 0) {
       outcome.failed += outcome.skipped;
       outcome.skipped = 0;
