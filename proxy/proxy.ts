@@ -9,7 +9,7 @@ import { closeServer, listen, type ListenOptions } from "../base/transport/liste
 import { decodeMessage } from "../protocol/message/codec.ts";
 import { type HopName, hopOf } from "../protocol/message/hops.ts";
 import type { Subject } from "../protocol/pki/ca.ts";
-import { relay } from "./relay.ts";
+import { copyBothWays, relay } from "./relay.ts";
 import type { ProxyTrust } from "./trust.ts";
 
 /** Injected dependencies. */
@@ -175,11 +175,7 @@ export class Proxy {
       // An edge whose certificate is to be renewed shows it; the cloudcore must see one of the same name.
       const cloud = await this.#dial(this.#deps.to.enrolPort, edge.authorized ? subjectIn(edge) : undefined);
       if (edge.destroyed) return void cloud.destroy();
-      cloud.on("error", () => edge.destroy());
-      cloud.on("close", () => edge.destroy());
-      edge.on("close", () => cloud.destroy());
-      edge.pipe(cloud);
-      cloud.pipe(edge);
+      copyBothWays(edge, cloud);
     } catch (error) {
       this.#deps.logger.warn("an edge could not be connected for enrolment", { reason: reasonOf(error) });
       edge.destroy();

@@ -125,6 +125,25 @@ export function relay(edge: Duplex, cloud: Duplex, watch: RelayWatch): (reason: 
   return end;
 }
 
+/** Copies between two sockets and looks at nothing. What one has sent before it closed still goes to the other. */
+export function copyBothWays(edge: Duplex, cloud: Duplex): void {
+  let late: NodeJS.Timeout | undefined;
+  const end = () => {
+    clearTimeout(late);
+    edge.destroy();
+    cloud.destroy();
+  };
+  for (const [from, to] of [[edge, cloud], [cloud, edge]] as const) {
+    from.pipe(to);
+    from.on("error", end);
+    from.on("close", () => {
+      if (to.closed) return clearTimeout(late);
+      late ??= setTimeout(end, END_MS);
+      to.end();
+    });
+  }
+}
+
 /** One direction. */
 class Direction {
   readonly #way: Way;

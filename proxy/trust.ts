@@ -63,21 +63,21 @@ export interface TrustFiles {
 /** Reads the files. Rejects with ProxyTrustError. */
 export async function trustOfFiles({ ca, edges, serverCert, serverKey }: TrustFiles): Promise<ProxyTrust> {
   const read = (file: string) =>
-    readFile(file, "utf8").catch((error) => {
+    readFile(file, "utf8").catch((error): never => {
       throw new ProxyTrustError(`${file} can't be read: ${reasonOf(error)}`);
     });
-  const [authority, cert, key] = await Promise.all([read(ca), read(serverCert), read(serverKey)]);
+  // One after the other: where several are missing, it is always the first that is named.
+  const pairOf = async (cert: string, key: string): Promise<PemPair> => ({ cert: await read(cert), key: await read(key) });
   return {
-    ca: authority as string,
-    server: { cert: cert as string, key: key as string },
+    ca: await read(ca),
+    server: await pairOf(serverCert, serverKey),
     async clientOf({ commonName = "" }) {
       const prefix = nodeCommonName("");
       const node = commonName.startsWith(prefix) ? commonName.slice(prefix.length) : commonName;
       if (!/^[a-z0-9][-a-z0-9.]{0,252}$/.test(node)) {
         throw new ProxyTrustError(`an edge's certificate is for "${commonName}", which is no node`);
       }
-      const [own, ownKey] = await Promise.all([read(join(edges, `${node}.crt`)), read(join(edges, `${node}.key`))]);
-      return { cert: own as string, key: ownKey as string };
+      return await pairOf(join(edges, `${node}.crt`), join(edges, `${node}.key`));
     },
   };
 }

@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { Link } from "../../../base/link/link.ts";
 import { Random } from "../../../base/random/random.ts";
 import { ManualClock } from "../../../base/time/manual-clock.ts";
-import { relay } from "../../../proxy/relay.ts";
+import { copyBothWays, relay } from "../../../proxy/relay.ts";
 import { behaviourLines, linesOf } from "../../support/captured.ts";
 import { frameBytes, messageBytes } from "../../support/frame-bytes.ts";
 import { hopOf } from "../../../protocol/message/hops.ts";
@@ -336,4 +336,19 @@ test("the end of one side is the end of the other", async () => {
   cloud.end();
   await until("it has ended", () => ended());
   expect(ended()).toMatch(/closed the connection/);
+});
+
+describe("what is copied and not looked at", () => {
+  test("an answer arrives whole at an edge that takes it late, though the cloudcore has closed", async () => {
+    const edge = new Full();
+    const cloud = new Duplex({ allowHalfOpen: false, read() {}, write: (_chunk, _encoding, done) => done() });
+    copyBothWays(edge, cloud);
+    cloud.push(Buffer.alloc(1_000_000));
+    cloud.push(null);
+    await until("the cloudcore has closed", () => cloud.closed);
+    expect(edge.destroyed).toBe(false);
+    edge.empty();
+    await until("the edge's connection has ended", () => edge.writableFinished);
+    expect(edge.bytes).toBe(1_000_000);
+  });
 });
