@@ -67,7 +67,10 @@ export async function trustOfFiles({ ca, edges, serverCert, serverKey }: TrustFi
       throw new ProxyTrustError(`${file} can't be read: ${reasonOf(error)}`);
     });
   // One after the other: where several are missing, it is always the first that is named.
-  const pairOf = async (cert: string, key: string): Promise<PemPair> => ({ cert: await read(cert), key: await read(key) });
+  const pairOf = async (cert: string, key: string): Promise<PemPair> => ({
+    cert: await read(cert),
+    key: await read(key),
+  });
   return {
     ca: await read(ca),
     server: await pairOf(serverCert, serverKey),

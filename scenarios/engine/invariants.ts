@@ -1,34 +1,40 @@
 // What must hold at the end of every scenario, without being asked for.
-import { at, isNewerVersion, type KubeObject, listAt, textAt } from "../../protocol/apis/kube-object.ts";
-import type { Edge } from "../../edge-sim/edge.ts";
-import { resources } from "../../cloud/kube/resource.ts";
-import { parseJson } from "../../protocol/json.ts";
-import { isAcknowledgedVersion, syncNameOf } from "../../protocol/apis/reliablesyncs.ts";
-import type { Environment } from "../model/environment.ts";
-import { contentOf, deletedThatCameAgain } from "../model/deleted-again.ts";
-import { modules, resourceTypes } from "../../protocol/message/names.ts";
-import { noNamespace, wirePath } from "../../protocol/resource/path.ts";
-import { usedBy } from "../model/uses.ts";
 import { sleep } from "../../base/time/clock.ts";
-import { disturbedIn } from "../model/link-faults.ts";
-import { ackedWithoutStoring, deviceReportsIn, storedTooLate } from "../model/stored-messages.ts";
+import { resources } from "../../cloud/kube/resource.ts";
+import type { Edge } from "../../edge-sim/edge.ts";
+import { at, type KubeObject, listAt, textAt } from "../../protocol/apis/kube-object.ts";
+import { isAcknowledgedVersion, parseSyncName, syncNameOf } from "../../protocol/apis/reliablesyncs.ts";
+import { parseJson } from "../../protocol/json.ts";
+import { noNamespace, wirePath } from "../../protocol/resource/path.ts";
+import { contentOf } from "../model/deleted-again.ts";
+import type { Environment } from "../model/environment.ts";
 import type { InvariantResult } from "../model/result.ts";
+import { usedBy } from "../model/uses.ts";
+import {
+  ackedIsStored,
+  deletedStay,
+  deliveredToOwners,
+  type History,
+  historyOf,
+  noVersionBackwards,
+  reportsInOrder,
+} from "./history-invariants.ts";
+import { type Judgement, mirrored } from "./judgement.ts";
 
 /** Milliseconds, times the target's patience, that both ends have to come to rest. */
 const SETTLE_MS = 10_000;
 const LOOK_EVERY_MS = 50;
 
-/** One invariant: what is wrong, in words; nothing where it holds. */
-interface Invariant {
-  readonly name: string;
-  /** True for what may take a moment to become so. */
-  readonly settles: boolean;
-  judge(environment: Environment, state: ClusterState): string[] | "not judged";
-}
+/** Of what both ends hold now, which may take a moment to become so, or of what has happened. */
+type Invariant =
+  | { readonly name: string; readonly ofState: (environment: Environment, state: ClusterState) => Judgement }
+  | { readonly name: string; readonly ofHistory: (environment: Environment, history: History) => Judgement };
 
 /** What the API holds, read once for all invariants. */
 interface ClusterState {
   readonly objects: ReadonlyMap<string, KubeObject>;
+  /** Of them the Pods and Devices that are bound to a node, by its name, with their paths. */
+  readonly bound: ReadonlyMap<string, readonly (readonly [string, KubeObject])[]>;
   readonly records: ReadonlyMap<string, KubeObject>;
   /** DeviceStatuses by `namespace/name`. */
   readonly statuses: ReadonlyMap<string, KubeObject>;
@@ -48,17 +54,17 @@ interface Reports {
 }
 
 const invariants: readonly Invariant[] = [
-  { name: "each edge holds what the API says it should", settles: true, judge: holdsWhatApiSays },
-  { name: "nothing acknowledged is lost", settles: true, judge: nothingAckedIsLost },
-  { name: "what is acknowledged has been stored", settles: false, judge: ackedIsStored },
-  { name: "no version went backwards", settles: false, judge: noVersionBackwards },
-  { name: "nothing was delivered to a node that doesn't own it", settles: false, judge: deliveredToOwners },
-  { name: "the last value that each device reported is in its DeviceStatus", settles: true, judge: reportsArrived },
-  { name: "reports of a device are stored in their order", settles: false, judge: reportsInOrder },
-  { name: "each device has the value that was last desired of it", settles: true, judge: desiresArrived },
-  { name: "a deleted object stays deleted at its edge", settles: false, judge: deletedStay },
-  { name: "all queues are drained", settles: true, judge: queuesDrained },
-  { name: "no connection outlives its session", settles: true, judge: connectionsHaveSessions },
+  { name: "each edge holds what the API says it should", ofState: holdsWhatApiSays },
+  { name: "nothing acknowledged is lost", ofState: nothingAckedIsLost },
+  { name: "what is acknowledged has been stored", ofHistory: ackedIsStored },
+  { name: "no version went backwards", ofHistory: noVersionBackwards },
+  { name: "nothing was delivered to a node that doesn't own it", ofHistory: deliveredToOwners },
+  { name: "the last value that each device reported is in its DeviceStatus", ofState: reportsArrived },
+  { name: "reports of a device are stored in their order", ofHistory: reportsInOrder },
+  { name: "each device has the value that was last desired of it", ofState: desiresArrived },
+  { name: "a deleted object stays deleted at its edge", ofHistory: deletedStay },
+  { name: "all queues are drained", ofState: queuesDrained },
+  { name: "no connection outlives its session", ofState: connectionsHaveSessions },
 ];
 
 /** Judges all of them; waits for those that settle. */
@@ -69,20 +75,26 @@ export async function judgeInvariants(environment: Environment, signal: AbortSig
     readReports(environment, reports);
     const state = { ...await readState(environment), reports };
     readReports(environment, reports);
-    const judge = (invariant: Invariant): InvariantResult => {
-      const found = invariant.judge(environment, state);
-      if (found === "not judged") return { name: invariant.name, verdict: "not judged", details: [] };
-      return { name: invariant.name, verdict: found.length === 0 ? "held" : "broken", details: found.slice(0, 10) };
-    };
-    const settled = invariants.filter(({ settles }) => settles).map(judge);
-    const isWell = settled.every(({ verdict }) => verdict !== "broken");
+    const settled = new Map(
+      invariants.flatMap((each) => "ofState" in each ? [[each.name, each.ofState(environment, state)] as const] : []),
+    );
+    const isWell = settled.values().every((found) => found === "not judged" || found.length === 0);
     if (isWell || environment.clock.now() >= deadline || signal.aborted) {
-      // The others read the whole history: once is enough.
-      const judged = [...settled, ...invariants.filter(({ settles }) => !settles).map(judge)];
-      return invariants.flatMap(({ name }) => judged.filter((result) => result.name === name));
+      const history = historyOf(environment);
+      return invariants.map((each) =>
+        resultOf(
+          each.name,
+          "ofState" in each ? settled.get(each.name) ?? "not judged" : each.ofHistory(environment, history),
+        )
+      );
     }
     await sleep(environment.clock, LOOK_EVERY_MS, signal).catch(() => {});
   }
+}
+
+function resultOf(name: string, found: Judgement): InvariantResult {
+  if (found === "not judged") return { name, verdict: found, details: [] };
+  return { name, verdict: found.length === 0 ? "held" : "broken", details: found.slice(0, 10) };
 }
 
 /** Where others use the cluster, too, only the scenario's own namespace counts. */
@@ -98,18 +110,21 @@ async function readState(environment: Environment): Promise<Omit<ClusterState, "
     resources.nodes,
   ];
   const lists = await Promise.all(kinds.map((resource) => kube.list(resource, where)));
-  const objects = new Map<string, KubeObject>();
-  for (const object of lists.flatMap((list) => list.items)) {
-    objects.set(
-      `${object.metadata.namespace ?? noNamespace}/${(object.kind ?? "").toLowerCase()}/${object.metadata.name}`,
-      object,
-    );
-  }
+  const objects = new Map(
+    lists.flatMap((list) => list.items).map((object) => {
+      const { kind = "", metadata: { name, namespace = noNamespace } } = object;
+      return [wirePath(namespace, kind.toLowerCase(), name), object] as const;
+    }),
+  );
   const [records, statuses] = await Promise.all(
     [resources.objectsyncs, resources.devicestatuses].map((resource) => kube.list(resource, where)),
   );
   return {
     objects,
+    bound: Map.groupBy(
+      [...objects].filter(([, object]) => isBindable(object)),
+      ([, object]) => textAt(object, "spec", "nodeName"),
+    ),
     metrics: await environment.metrics(),
     records: new Map(records?.items.map((record) => [record.metadata.name, record])),
     statuses: new Map(
@@ -118,14 +133,16 @@ async function readState(environment: Environment): Promise<Omit<ClusterState, "
   };
 }
 
-/** Types of the store that mirror the API. */
-const mirrored: ReadonlySet<string> = new Set(["pod", "configmap", "secret", "device", "devicemodel", "node"]);
-
 function connectedEdges(environment: Environment): Edge[] {
   return environment.fleet.edges().filter((edge) => edge.hub.isConnected);
 }
 
-function holdsWhatApiSays(environment: Environment, { objects, records }: ClusterState): string[] | "not judged" {
+/** Whether objects of its kind belong to one node. */
+function isBindable({ kind }: KubeObject): boolean {
+  return kind === "Pod" || kind === "Device";
+}
+
+function holdsWhatApiSays(environment: Environment, { bound, objects, records }: ClusterState): Judgement {
   if (!environment.capabilities.has("edge-stores")) return "not judged";
   const wrong: string[] = [];
   for (const edge of connectedEdges(environment)) {
@@ -142,9 +159,7 @@ function holdsWhatApiSays(environment: Environment, { objects, records }: Cluste
         );
       }
     }
-    for (const [path, wanted] of objects) {
-      if (textAt(wanted, "spec", "nodeName") !== edge.name) continue;
-      if (wanted.kind !== "Pod" && wanted.kind !== "Device") continue;
+    for (const [path, wanted] of bound.get(edge.name) ?? []) {
       if (edge.store.get(path) === undefined) wrong.push(`${edge.name} lacks ${path}`);
       if (isOver(wanted)) continue;
       for (const used of usedBy(wanted)) {
@@ -177,91 +192,24 @@ function isSame(held: KubeObject, wanted: KubeObject): boolean {
   return content(held) === content(wanted);
 }
 
-function nothingAckedIsLost(environment: Environment, { objects, records }: ClusterState): string[] | "not judged" {
+function nothingAckedIsLost(environment: Environment, { objects, records }: ClusterState): Judgement {
   if (!environment.capabilities.has("edge-stores")) return "not judged";
   const wrong: string[] = [];
-  for (const edge of connectedEdges(environment)) {
-    for (const [path, object] of objects) {
-      const record = records.get(syncNameOf(edge.name, object.metadata.uid ?? ""));
-      const acknowledged = textAt(record, "status", "objectResourceVersion");
-      if (!isAcknowledgedVersion(acknowledged)) continue;
-      const isElsewhere = (object.kind === "Pod" || object.kind === "Device") &&
-        textAt(object, "spec", "nodeName") !== edge.name;
-      if (!isElsewhere && edge.store.get(path) === undefined) {
-        wrong.push(`${edge.name} acknowledged ${path} at ${acknowledged} and has lost it`);
-      }
+  const edges = new Map(connectedEdges(environment).map((edge) => [edge.name, edge]));
+  const byUid = new Map([...objects].map(([path, object]) => [object.metadata.uid ?? "", { path, object }]));
+  for (const record of records.values()) {
+    const { node, uid } = parseSyncName(record.metadata.name);
+    const edge = edges.get(node);
+    const acknowledged = textAt(record, "status", "objectResourceVersion");
+    const found = byUid.get(uid);
+    if (edge === undefined || found === undefined || !isAcknowledgedVersion(acknowledged)) continue;
+    const { object, path } = found;
+    const isElsewhere = isBindable(object) && textAt(object, "spec", "nodeName") !== node;
+    if (!isElsewhere && edge.store.get(path) === undefined) {
+      wrong.push(`${node} acknowledged ${path} at ${acknowledged} and has lost it`);
     }
   }
   return wrong;
-}
-
-function ackedIsStored(environment: Environment): string[] | "not judged" {
-  return showsBothEnds(environment) ? ackedWithoutStoring([...environment.hops.since(0)]) ?? [] : "not judged";
-}
-
-function reportsInOrder(environment: Environment): string[] | "not judged" {
-  if (!showsBothEnds(environment)) return "not judged";
-  const hops = [...environment.hops.since(0)];
-  const wasDisturbed = disturbedIn(hops);
-  return deviceReportsIn(hops)?.flatMap((device) => storedTooLate(device, wasDisturbed)) ?? [];
-}
-
-/** Whether every message was seen, at edges and at cloudcore. */
-function showsBothEnds({ capabilities, hops }: Environment): boolean {
-  return hops.lost === 0 && capabilities.has("edge-messages") && capabilities.has("cloud-messages");
-}
-
-/**
- * Of several cloudcores one may have caches that are behind, as after it was frozen: an edge that comes to it is sent what was true a
- * while ago. Then versions never go backwards over one connection, and the edge is not left with an old one.
- */
-function noVersionBackwards(environment: Environment): string[] | "not judged" {
-  if (environment.hops.lost > 0 || !environment.capabilities.has("edge-messages")) return "not judged";
-  const isSpread = environment.cloudcores > 1;
-  const wrong: string[] = [];
-  const newest = new Map<string, { readonly version: string; readonly connection: number }>();
-  /** By edge and object: the newest version that one from another connection has taken the place of. */
-  const replaced = new Map<string, string>();
-  const connections = new Map<string, number>();
-  const wasDisturbed = disturbedIn(environment.hops.since(0));
-  for (const record of environment.hops.since(0)) {
-    const { hop, node, operation, resource, version } = record;
-    if (hop === "edge.connect") connections.set(node, (connections.get(node) ?? 0) + 1);
-    if (hop !== "edge.store" || version === "" || wasDisturbed(record)) continue;
-    const key = `${node} ${resource}`;
-    const connection = connections.get(node) ?? 0;
-    const before = newest.get(key);
-    if (before !== undefined && isNewerVersion(before.version, version)) {
-      if (!isSpread || before.connection === connection) {
-        wrong.push(`${node} stored ${resource} at ${version} after ${before.version}`);
-      } else if (!isNewerVersion(replaced.get(key), before.version)) replaced.set(key, before.version);
-    }
-    newest.set(key, { version, connection });
-    if (operation === "delete" || !isNewerVersion(replaced.get(key), version)) replaced.delete(key);
-  }
-  for (const [key, version] of replaced) {
-    const [node, resource = ""] = key.split(" ");
-    wrong.push(`${node} is left with ${resource} at ${newest.get(key)?.version}, and had ${version} before`);
-  }
-  return wrong;
-}
-
-function deliveredToOwners(environment: Environment): string[] | "not judged" {
-  if (environment.hops.lost > 0 || !environment.capabilities.has("edge-messages")) return "not judged";
-  const wrong = new Set<string>();
-  for (const record of environment.hops.since(0)) {
-    if (record.hop !== "edge.read" || record.operation === "delete" || record.operation === "response") continue;
-    if (!mirrored.has(record.resource.split("/")[1] ?? "") || record.source === modules.dynamiccontroller) continue;
-    if (record.resource === wirePath(noNamespace, resourceTypes.node, record.node)) continue;
-    const owners = environment.owners(record.resource);
-    if (owners === undefined) return "not judged";
-    if (!owners.has(record.node)) {
-      wrong.add(
-        `${record.node} got ${record.resource}, which was never bound to it, and no pod or device bound to it uses it`,
-      );
-    }
-  }
-  return [...wrong];
 }
 
 /** The Devices that connected edges have, and that are bound to them in the API. */
@@ -278,7 +226,7 @@ function devicesAtHome(environment: Environment, objects: ClusterState["objects"
 function reportsArrived(
   environment: Environment,
   { objects, reports, statuses }: ClusterState,
-): string[] | "not judged" {
+): Judgement {
   if (environment.hops.lost > 0 || !environment.capabilities.has("edge-messages")) return "not judged";
   const wrong: string[] = [];
   for (const [, id, device] of devicesAtHome(environment, objects)) {
@@ -329,7 +277,7 @@ function jsonIn(content: unknown): unknown {
   }
 }
 
-function desiresArrived(environment: Environment, { objects }: ClusterState): string[] | "not judged" {
+function desiresArrived(environment: Environment, { objects }: ClusterState): Judgement {
   if (!environment.capabilities.has("edge-stores")) return "not judged";
   const wrong: string[] = [];
   for (const [edge, id, device] of devicesAtHome(environment, objects)) {
@@ -357,21 +305,14 @@ function writableBy(model: KubeObject | undefined): (property: string) => boolea
   return (property) => writable.has(property);
 }
 
-/** An object of a uid that an edge has deleted does not come to it again; devices may leave and come back. */
-function deletedStay(environment: Environment): string[] | "not judged" {
-  if (environment.hops.lost > 0 || !environment.capabilities.has("edge-messages")) return "not judged";
-  const got = [...environment.hops.since(0)].filter(({ hop }) => hop === "edge.read");
-  return deletedThatCameAgain(got, disturbedIn(environment.hops.since(0)));
-}
-
 /** Where a connection is replaced, or its session ends, its socket is closed, too. */
-function connectionsHaveSessions(_: Environment, { metrics }: ClusterState): string[] | "not judged" {
+function connectionsHaveSessions(_: Environment, { metrics }: ClusterState): Judgement {
   const { connections_without_session: stray } = metrics;
   if (stray === undefined) return "not judged";
   return stray === 0 ? [] : [`${stray} connections of edges are open at the hub, and belong to no session`];
 }
 
-function queuesDrained(_: Environment, { metrics }: ClusterState): string[] | "not judged" {
+function queuesDrained(_: Environment, { metrics }: ClusterState): Judgement {
   if (Object.keys(metrics).length === 0) return "not judged";
   return Object.entries(metrics).filter(([name, value]) => /_(waiting|unacknowledged|depth)$/.test(name) && value > 0)
     .map(([name, value]) => `${name} is ${value}`);

@@ -24,36 +24,38 @@ export function ackedWithoutStoring(hops: readonly HopRecord[]): string[] | unde
 export interface DeviceReports {
   /** As in `device/default/thermo-1/twin/edge_updated`. */
   readonly resource: string;
-  readonly written: readonly HopRecord[];
-  readonly stored: readonly HopRecord[];
+  /** In the order of their times: hops of several processes come in batches. */
+  readonly hops: readonly HopRecord[];
 }
 
 /** By device; undefined where the hops don't show what is written to the API. */
 export function deviceReportsIn(hops: readonly HopRecord[]): DeviceReports[] | undefined {
   const reports = hops.filter(({ resource }) => /^device\/.+\/twin\/edge_updated$/.test(resource));
-  const isStored = ({ hop, outcome }: HopRecord) => hop === "kube.write" && outcome.startsWith("stored");
   if (!reports.some(({ hop }) => hop === "edge.write") || !hops.some(({ hop }) => hop === "kube.write")) {
     return undefined;
   }
   return [...Map.groupBy(reports, ({ resource }) => resource)].map(([resource, each]) => ({
     resource,
-    written: each.filter(({ hop }) => hop === "edge.write"),
-    stored: each.filter(isStored),
+    hops: each.filter((hop) => hop.hop === "edge.write" || isStored(hop)).sort((one, other) => one.time - other.time),
   }));
+}
+
+/** Whether cloudcore has stored a report in the API. */
+export function isStored({ hop, outcome }: HopRecord): boolean {
+  return hop === "kube.write" && outcome.startsWith("stored");
 }
 
 /**
  * Reports that were stored after later ones, in words. One that is sent again takes its place anew, as what it reports may have been
  * overtaken by another property's.
  */
-export function storedTooLate({ resource, stored, written }: DeviceReports, wasDisturbed: WasDisturbed): string[] {
+export function storedTooLate({ hops, resource }: DeviceReports, wasDisturbed: WasDisturbed): string[] {
   const place = new Map<string, number>();
   const wrong: string[] = [];
   const seen = new Set<string>();
   let newest = -1;
   let count = 0;
-  // Hops of several processes come in batches: their order is that of their times.
-  for (const hop of [...written, ...stored].sort((one, other) => one.time - other.time)) {
+  for (const hop of hops) {
     if (hop.hop === "edge.write") {
       place.set(hop.id, count++);
       continue;

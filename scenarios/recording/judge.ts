@@ -3,7 +3,7 @@ import type { HopRecord } from "../../base/hop/hop.ts";
 import { isNewerVersion, listAt, textAt } from "../../protocol/apis/kube-object.ts";
 import { contentOf, deletedThatCameAgain, uidIn } from "../model/deleted-again.ts";
 import { disturbedIn } from "../model/link-faults.ts";
-import { ackedWithoutStoring, deviceReportsIn, storedTooLate } from "../model/stored-messages.ts";
+import { ackedWithoutStoring, deviceReportsIn, isStored, storedTooLate } from "../model/stored-messages.ts";
 import { needsRecordedAck } from "./acknowledged.ts";
 import type { InvariantResult } from "../model/result.ts";
 
@@ -95,8 +95,10 @@ function reportsStored(hops: readonly HopRecord[]): string[] | undefined {
   const wasDisturbed = disturbedIn(hops);
   return devices.flatMap((device) => {
     const wrong = storedTooLate(device, wasDisturbed);
-    const last = device.written.at(-1);
-    if (last === undefined || last.time > until || device.stored.some(({ id }) => id === last.id)) return wrong;
+    const last = device.hops.findLast(({ hop }) => hop === "edge.write");
+    if (last === undefined || last.time > until || device.hops.some((hop) => isStored(hop) && hop.id === last.id)) {
+      return wrong;
+    }
     const isLost = hops.lastIndexOf(last) < (lastLost.get(last.node) ?? -1);
     return isLost ? wrong : [...wrong, `${device.resource}: the last report (${last.id}) was never stored`];
   });
