@@ -1,4 +1,4 @@
-// The logger of a command: `--log`, `--verbose` and `--quiet`, and the last lines for whoever looks at an edge.
+// The logger of a command: `--log`, `--verbose` and `--quiet`, and the last lines for pages that show an edge.
 import { levelledLogger, type LogLevel, type LogLevels, lowestLevel } from "../base/log/levels.ts";
 import { LogRing } from "../base/log/log-ring.ts";
 import type { Logger } from "../base/log/logger.ts";

@@ -88,6 +88,6 @@ export const limits = {
   upstreamJobs: 16_384,
   /** Bytes of hop records that a process keeps, messages included; the oldest fall out. */
   hopBytes: 64 * 1024 * 1024,
-  /** The same of a cloudcore or a fleet that serves others: it keeps the last minutes for whoever looks later. */
+  /** The same of a cloudcore or a fleet that serves others: it keeps the last minutes for clients that connect later. */
   servedHopBytes: 32 * 1024 * 1024,
 } as const;

@@ -61,7 +61,7 @@ function before(): void {
     files: ["bin", "dist", "docs", "CHANGELOG.md", "SECURITY.md"],
     publishConfig: { access: "public", provenance: true },
     dependencies,
-    // Whoever wants traces or containers installs these; nobody else loads them.
+    // Users who want traces or containers install these; nobody else loads them.
     peerDependencies: peers,
     peerDependenciesMeta: Object.fromEntries(Object.keys(peers).map((each) => [each, { optional: true }])),
     optionalDependencies: Object.fromEntries(optional),

@@ -1,4 +1,4 @@
-// Who may use the control endpoint: whoever has the token, from a page of its own or from no page at all.
+// Who may use the control endpoint: clients that have the token, from a page of its own or from no page at all.
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import { hostname } from "node:os";

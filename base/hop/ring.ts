@@ -1,4 +1,4 @@
-// Keeps the last hops, so that a failure can show what touched an object before it, and whoever looks later sees what was.
+// Keeps the last hops, so that a failure can show what touched an object before it, and a client that connects later sees what was.
 import type { HopRecord, Tap } from "./hop.ts";
 
 /** Bytes that a record takes beside its texts: its fields and their ids. */

@@ -33,7 +33,7 @@ export class ByRank {
     try {
       return await work();
     } finally {
-      // The place goes to whoever is next.
+      // The place goes to the next that waits.
       const next = this.#next();
       if (next === undefined) this.#running--;
       else next();

@@ -306,7 +306,7 @@ async function hub(options: DoctorOptions, state: Walk): Promise<string> {
   return "the upgrade was accepted, within the node limit";
 }
 
-/** Answers go to whoever asked; objects are acknowledged, as an edge does. */
+/** Answers go to the request that waits for them; objects are acknowledged, as an edge does. */
 function receive(text: string, { now }: DoctorOptions, { answers, socket }: Walk): void {
   const message = decodeMessage(text);
   const waiting = answers.get(message.header.parent_msg_id ?? "");

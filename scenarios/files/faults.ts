@@ -107,7 +107,7 @@ export function putFault(
     for (const take of takeAway) take();
   };
   if (words.for !== undefined) return sleep(clock, milliseconds(words.for), signal).finally(end);
-  // Flapping is a timer: it may not outlive whoever asked for it.
+  // Flapping is a timer: it may not outlive the step that asked for it.
   if (words.flap !== undefined) signal.addEventListener("abort", end, { once: true });
   return undefined;
 }

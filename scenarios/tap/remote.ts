@@ -108,7 +108,7 @@ export class JoinedSource implements TapSource {
   }
 }
 
-/** Each part of an answer from whoever has it. */
+/** Each part of an answer from the process that has it. */
 function joined(parts: readonly Where[]): Where {
   const deliveries = new Map<string, Delivery>();
   for (const delivery of parts.flatMap((part) => part.deliveries)) {

@@ -34,7 +34,7 @@ await bareClients.call("connect", { port: bare.port, nodes: nodes.slice(0, WARM)
 const bareBefore = await bareClients.call("usage");
 await bareClients.call("connect", { port: bare.port, nodes: nodes.slice(WARM) });
 const bareAfter = await bareClients.call("usage");
-// An edge reads some answers and its Node while it joins; TLS keeps a buffer for whoever has read that much.
+// An edge reads some answers and its Node while it joins; TLS keeps a buffer for a connection that has read that much.
 for (let i = 0; i < MESSAGES; i++) await bareProcess.call("broadcast", JSON.stringify({ text: "x".repeat(BYTES) }));
 await new Promise((resolve) => setTimeout(resolve, 1000));
 const bareRead = await bareClients.call("usage");

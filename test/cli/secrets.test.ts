@@ -163,7 +163,7 @@ test(
     const metrics = facts.metrics as string | undefined;
     if (metrics !== undefined) found.push(...leaks("metrics", await (await fetch(metrics)).text(), secrets));
     found.push(...leaks("log", up.err, secrets));
-    // The token is told to whoever starts it, once.
+    // The token is told once, to the user who starts it.
     found.push(...leaks("output", up.out.replace(bootstrap, ""), secrets));
     expect(found).toEqual([]);
   },

@@ -1,4 +1,4 @@
-// Corrupted requests at every socket that somebody else may reach: each connection is answered or ended, and whoever asks rightly afterwards is served.
+// Corrupted requests at every socket that somebody else may reach: each connection is answered or ended, and a client that asks rightly afterwards is served.
 import { mkdtempSync, rmSync } from "node:fs";
 import { connect as connectTcp } from "node:net";
 import { tmpdir } from "node:os";
@@ -286,7 +286,7 @@ const entries: readonly Entry[] = [
 ];
 
 test.each(entries)(
-  "$name: whatever is sent, whoever asks rightly afterwards is served",
+  "$name: whatever is sent, a client that asks rightly afterwards is served",
   async ({ answer, name, open, requests, right }) => {
     const dial = await open();
     const whole = fc.constantFrom(...requests()).map((text) => Buffer.from(text, "latin1"));

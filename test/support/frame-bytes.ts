@@ -70,7 +70,7 @@ export function frameOf(first: number, payload: Uint8Array | string, isMasked: b
 }
 
 /**
- * What ends a connection, whoever is sent it, and the close code that it ends with. Numbers are those of Autobahn's cases
+ * What ends a connection, sent to a client or to a server, and the close code that it ends with. Numbers are those of Autobahn's cases
  * (https://github.com/crossbario/autobahn-testsuite), whose behaviour this is. `isMasked`: as clients send, which servers never do.
  */
 export function badFrames(isMasked: boolean, maxFragments: number): [what: string, bytes: Buffer, code: number][] {

@@ -32,7 +32,7 @@ const configmap = (name: string) => ({ apiVersion: "v1", kind: "ConfigMap", meta
 const ref = (name: string) => ({ resource: resources.configmaps, namespace: "default", name });
 
 test.each([409, 410, 429, 500, 503] as const)(
-  "%i is what others get; whoever put the fault is served",
+  "%i is what others get; the program that put the fault is served",
   async (answer) => {
     cloud.api.faults.add({ answer, resources: ["configmaps"] });
     await expect(cloud.kube.get(ref("x"))).rejects.toMatchObject({ status: { code: answer } });

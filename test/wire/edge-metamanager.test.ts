@@ -75,7 +75,7 @@ describe("what the cloud sends is stored", () => {
     },
   );
 
-  test("an update of anybody else is not acknowledged; an insert is, whoever's", async () => {
+  test("an update of anybody else is not acknowledged; an insert of anybody is", async () => {
     const { answersTo, edge, send, settled } = await edgeOf();
     const update = send({
       operation: "update",

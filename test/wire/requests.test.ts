@@ -355,7 +355,7 @@ describe("a status of an older edge", () => {
     edge.close();
   });
 
-  test("whose name inside is not its path's is not carried out, whoever's pod that is", async () => {
+  test("whose name inside is not its path's is not carried out, even for the node's own pod", async () => {
     await addNode(cloud.kube, "old-a");
     const spec = (nodeName: string) => ({ nodeName, containers: [{ name: "c", image: "i" }] });
     for (const [name, node] of [["named", "old-a"], ["meant", "old-b"]] as const) {

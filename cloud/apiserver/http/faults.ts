@@ -28,7 +28,7 @@ export interface ApiFault {
   readonly resources?: readonly string[];
 }
 
-/** Programs that are never disturbed: whoever has put the fault must still see what becomes of it. */
+/** Programs that are never disturbed: the one that has put the fault must still see what becomes of it. */
 export const SPARED_AGENT = "skep-scenario";
 
 /** The faults of one server. */

@@ -49,7 +49,7 @@ describe("send and receive", () => {
     await expect(b.receive("nobody")).rejects.toThrow("message context nobody doesn't exist");
   });
 
-  test("cleanup tells whoever waits", async () => {
+  test("cleanup tells those that wait", async () => {
     const { bus: b } = bus();
     b.addModule("m");
     const waiting = b.receive("m");
