@@ -8,6 +8,7 @@ import { loadKubeConfig } from "../../cloud/kube/kubeconfig.ts";
 import { resources } from "../../cloud/kube/resource.ts";
 import { textAt } from "../../protocol/apis/kube-object.ts";
 import { Command, workFolder } from "../support/command.ts";
+import { startProxied } from "../support/proxied-run.ts";
 import { until } from "../support/until.ts";
 
 const marked = "marked-value-7f3a91";
@@ -94,7 +95,7 @@ test("a run that fails about a secret says nothing of its value, in no output, r
 }, 60_000);
 
 test(
-  "a running skep shows neither secrets nor its token: not in its log, metrics, messages, edges or objects",
+  "a running skep shows neither secrets nor its token: not in its log, messages, edges or objects",
   async () => {
     const folder = folderOfTest();
     const up = new Command(folder, [
@@ -132,10 +133,6 @@ test(
     const runs = JSON.parse(
       readFileSync(join(folder, ".skep", "run", readdirSync(join(folder, ".skep", "run"))[0] as string), "utf8"),
     );
-    const facts = JSON.parse(up.out.split("\n").find((line) => line.includes('"ready":true')) ?? "{}") as Record<
-      string,
-      unknown
-    >;
     const secrets = [...forms, bootstrap];
     const ask = async (path: string) => {
       const answer = await fetch(`${new URL(runs.url).origin}${path}`, {
@@ -160,8 +157,6 @@ test(
     ) {
       found.push(...leaks(path, await ask(path), secrets));
     }
-    const metrics = facts.metrics as string | undefined;
-    if (metrics !== undefined) found.push(...leaks("metrics", await (await fetch(metrics)).text(), secrets));
     found.push(...leaks("log", up.err, secrets));
     // The token is told once, to the user who starts it.
     found.push(...leaks("output", up.out.replace(bootstrap, ""), secrets));
@@ -169,3 +164,18 @@ test(
   },
   60_000,
 );
+
+test("a cloudcore and a proxy show neither: not in metrics, logs, nor what the proxy records", async () => {
+  await using proxied = await startProxied("--log", "debug");
+  writeFileSync(join(proxied.folder, "secret.yaml"), scenario);
+  const { code, err, out } = await proxied.run("run", "secret.yaml");
+  expect(code, out + err).toBe(1);
+  await proxied.tap("--once", "--last", "1000000", "-o", "flow.jsonl.gz");
+  const flow = gunzipSync(readFileSync(join(proxied.folder, "flow.jsonl.gz"))).toString("utf8");
+  expect(flow).toContain("/secret/key");
+  const metrics = await (await fetch(proxied.metrics)).text();
+  expect(metrics).toContain("# TYPE");
+  const texts = { output: out + err, flow, metrics, printed: proxied.printed() };
+  const secrets = [...forms, proxied.token];
+  expect(Object.entries(texts).flatMap(([where, text]) => leaks(where, text, secrets))).toEqual([]);
+}, 60_000);

@@ -11,6 +11,12 @@ const TIME_SCALE = "10";
 /** A proxy that runs, with all that is behind it. */
 export interface Proxied extends AsyncDisposable {
   readonly folder: string;
+  /** Where cloudcore's metrics are. */
+  readonly metrics: string;
+  /** Edges enrol with it. */
+  readonly token: string;
+  /** What API, cloudcore and proxy have printed so far. */
+  printed(): string;
   /** Runs scenarios, or another command that takes `--cloudcore`, through it. */
   run(...args: string[]): Promise<Ended>;
   /** `skep tap` of the proxy. */
@@ -22,8 +28,10 @@ export async function startProxied(...flags: string[]): Promise<Proxied> {
   await using cleanup = new AsyncDisposableStack();
   const { path: folder, remove } = workFolder();
   cleanup.defer(remove);
+  const commands: Command[] = [];
   const start = async (...args: string[]) => {
     const command = new Command(folder, args);
+    commands.push(command);
     cleanup.defer(async () => void await command.interrupt());
     await command.says(/^ready$/m, 60_000);
     return command;
@@ -62,6 +70,9 @@ export async function startProxied(...flags: string[]): Promise<Proxied> {
   const rest = cleanup.move();
   return {
     folder,
+    metrics: /^metrics +(\S+)$/m.exec(core.out)?.[1] ?? "",
+    token,
+    printed: () => commands.map(({ err, out }) => out + err).join(""),
     run: (...args) =>
       new Command(folder, [...args, "--kubeconfig", kubeconfig, ...through, "--time-scale", TIME_SCALE], {
         SKEP_TOKEN: token,

@@ -32,6 +32,11 @@ describe("a hop that is shown", () => {
     ["an answer with a secret", hop("default/secret/s", { Object: secret, Err: null })],
     ["a secret as a text", hop("default/secret/s", JSON.stringify(secret))],
     ["a token", hop("default/serviceaccounttoken/sa", { status: { token: "hunter2", expirationTimestamp: "2030" } })],
+    [
+      "secrets for a CSI driver",
+      hop("node/gw-0/default/volume/v", JSON.stringify({ name: "pvc-1", secrets: { key: "hunter2" } })),
+    ],
+    ["a request to a CSI driver that can't be read", hop("node/gw-0/default/volume/v", "{hunter2")],
   ])("has no value of %s", (_what, record) => {
     const { text } = maskHop(record);
     expect(text).not.toMatch(/hunter2|aHVudGVyMg/);
@@ -42,6 +47,14 @@ describe("a hop that is shown", () => {
     const { content } = JSON.parse(maskHop(hop("default/secret/s", secret)).text);
     expect(content.data).toEqual({ p: "(masked)" });
     expect(content.metadata.annotations.note).toBe("seen");
+  });
+
+  test("keeps what a CSI driver is asked beside its secrets, and its answer", () => {
+    const asked = hop("node/gw-0/default/volume/v", JSON.stringify({ name: "pvc-1", secrets: { key: "hunter2" } }));
+    const { content } = JSON.parse(maskHop(asked).text);
+    expect(JSON.parse(content)).toEqual({ name: "pvc-1", secrets: { key: "(masked)" } });
+    const answer = { ...asked, operation: "response" };
+    expect(maskHop(answer)).toBe(answer);
   });
 
   test("is the same record where there is nothing to mask", () => {
