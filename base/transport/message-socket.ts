@@ -1,5 +1,8 @@
 // The interface between protocol and socket: whole text messages, in order, until it closes.
 
+/** What `onClose` is told where this side has closed it. */
+export const closedHere = "closed here";
+
 /** A connection that carries text messages. Implementations: WebSocket client and server, QUIC client and server, and a Link around any. */
 export interface MessageSocket {
   /** Queues one message for sending; does nothing once the socket is closed. */

@@ -4,6 +4,7 @@ import { webcrypto, X509Certificate } from "node:crypto";
 import { isIP } from "node:net";
 import { reasonOf } from "../log/logger.ts";
 import { ListenError, type ListenOptions } from "./listen.ts";
+import { closedHere } from "./message-socket.ts";
 
 /** One stream, both ways. */
 export interface QuicStream {
@@ -245,7 +246,7 @@ function connectionOf(native: Native, events: Events): QuicConnection {
       for (const stream of early.splice(0)) listener(stream);
     },
     close(reason) {
-      ended("closed here");
+      ended(closedHere);
       void native.stop({ isApp: true, errorCode: 0, reason: Buffer.from(reason), force: true }).catch(() => {});
     },
     onClose(listener) {

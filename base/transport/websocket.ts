@@ -1,6 +1,6 @@
 // A MessageSocket over `ws`, for both ends and both runtimes.
 import { WebSocket } from "ws";
-import type { MessageSocket } from "./message-socket.ts";
+import { closedHere, type MessageSocket } from "./message-socket.ts";
 
 /** Which end we are: the two ends of KubeEdge's Go library cut long messages into frames differently. */
 export type WebSocketRole = "client" | "server";
@@ -78,7 +78,7 @@ export function messageSocketOf(socket: WebSocket, role: WebSocketRole, reset?: 
       },
     }),
     close(reason) {
-      ended("closed here");
+      ended(closedHere);
       if (reason === undefined || socket.readyState !== WebSocket.OPEN) return socket.terminate();
       socket.close(GOING_AWAY, Buffer.from(reason, "utf8").subarray(0, CLOSE_REASON_BYTES));
       // A peer that does not answer would keep it open for half a minute.

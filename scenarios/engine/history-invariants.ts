@@ -1,12 +1,12 @@
 // What must hold of everything that has happened in a scenario, judged once at its end.
 import type { HopRecord } from "../../base/hop/hop.ts";
-import { isNewerVersion } from "../../protocol/apis/kube-object.ts";
 import { modules, resourceTypes } from "../../protocol/message/names.ts";
 import { noNamespace, wirePath } from "../../protocol/resource/path.ts";
 import { deletedThatCameAgain } from "../model/deleted-again.ts";
 import type { Environment } from "../model/environment.ts";
 import { disturbedIn, type WasDisturbed } from "../model/link-faults.ts";
 import { ackedWithoutStoring, deviceReportsIn, storedTooLate } from "../model/stored-messages.ts";
+import { versionsBackwards } from "../model/versions-at-edges.ts";
 import { type Judgement, mirrored } from "./judgement.ts";
 
 /** All that was seen, read once for all invariants. */
@@ -39,38 +39,15 @@ function showsBothEnds(environment: Environment): boolean {
   return showsEdges(environment) && environment.capabilities.has("cloud-messages");
 }
 
-/**
- * Of several cloudcores one may have caches that are behind, as after it was frozen: an edge that comes to it is sent what was true a
- * while ago. Then versions never go backwards over one connection, and the edge is not left with an old one.
- */
 export function noVersionBackwards(environment: Environment, { hops, wasDisturbed }: History): Judgement {
   if (!showsEdges(environment)) return "not judged";
-  const isSpread = environment.cloudcores > 1;
-  const wrong: string[] = [];
-  const newest = new Map<string, { readonly version: string; readonly connection: number }>();
-  /** By edge and object: the newest version that one from another connection has taken the place of. */
-  const replaced = new Map<string, string>();
-  const connections = new Map<string, number>();
-  for (const record of hops) {
-    const { hop, node, operation, resource, version } = record;
-    if (hop === "edge.connect") connections.set(node, (connections.get(node) ?? 0) + 1);
-    if (hop !== "edge.store" || version === "" || wasDisturbed(record)) continue;
-    const key = `${node} ${resource}`;
-    const connection = connections.get(node) ?? 0;
-    const before = newest.get(key);
-    if (before !== undefined && isNewerVersion(before.version, version)) {
-      if (!isSpread || before.connection === connection) {
-        wrong.push(`${node} stored ${resource} at ${version} after ${before.version}`);
-      } else if (!isNewerVersion(replaced.get(key), before.version)) replaced.set(key, before.version);
-    }
-    newest.set(key, { version, connection });
-    if (operation === "delete" || !isNewerVersion(replaced.get(key), version)) replaced.delete(key);
-  }
-  for (const [key, version] of replaced) {
-    const [node, resource = ""] = key.split(" ");
-    wrong.push(`${node} is left with ${resource} at ${newest.get(key)?.version}, and had ${version} before`);
-  }
-  return wrong;
+  const mayBeSpread = environment.cloudcores > 1;
+  return versionsBackwards(hops, wasDisturbed, {
+    connect: "edge.connect",
+    got: "edge.store",
+    mayBeSpread,
+    mayBeginAnew: false,
+  });
 }
 
 export function deliveredToOwners(environment: Environment, { hops }: History): Judgement {

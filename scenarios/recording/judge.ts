@@ -1,9 +1,11 @@
 // Judges a recording alone: what must hold of every history of messages, as far as its hops show it.
 import type { HopRecord } from "../../base/hop/hop.ts";
-import { isNewerVersion, listAt, textAt } from "../../protocol/apis/kube-object.ts";
-import { contentOf, deletedThatCameAgain, uidIn } from "../model/deleted-again.ts";
+import { closedHere } from "../../base/transport/message-socket.ts";
+import { listAt, textAt } from "../../protocol/apis/kube-object.ts";
+import { contentOf, deletedThatCameAgain } from "../model/deleted-again.ts";
 import { disturbedIn } from "../model/link-faults.ts";
 import { ackedWithoutStoring, deviceReportsIn, isStored, storedTooLate } from "../model/stored-messages.ts";
+import { versionsBackwards } from "../model/versions-at-edges.ts";
 import { needsRecordedAck } from "./acknowledged.ts";
 import type { InvariantResult } from "../model/result.ts";
 
@@ -27,7 +29,9 @@ const rules: readonly Rule[] = [
   { name: "every message was acknowledged, or replaced, by the end", judge: allAcknowledged },
 ];
 
-export function judgeRecording(hops: readonly HopRecord[]): InvariantResult[] {
+export function judgeRecording(recorded: readonly HopRecord[]): InvariantResult[] {
+  // Hops of several processes come in batches: their order is that of their times.
+  const hops = recorded.toSorted((one, other) => one.time - other.time);
   return rules.map(({ judge, name }) => {
     const found = judge(hops);
     if (found === undefined) return { name, verdict: "not judged", details: [] };
@@ -35,34 +39,23 @@ export function judgeRecording(hops: readonly HopRecord[]): InvariantResult[] {
   });
 }
 
-/** What the edge got, at the hop nearest to it. */
+/** Where it shows best what edges got: nearest to them. */
+function deliveryHop(hops: readonly HopRecord[]): string | undefined {
+  return ["edge.read", "proxy.down", "hub.write"].find((name) => hops.some(({ hop }) => hop === name));
+}
+
+/** What edges got there. */
 function deliveries(hops: readonly HopRecord[]): HopRecord[] | undefined {
-  const names = ["edge.read", "proxy.down", "hub.write"].find((name) => hops.some(({ hop }) => hop === name));
-  return names === undefined ? undefined : hops.filter(({ hop }) => hop === names);
+  const name = deliveryHop(hops);
+  return name === undefined ? undefined : hops.filter(({ hop }) => hop === name);
 }
 
 function noVersionBackwards(hops: readonly HopRecord[]): string[] | undefined {
-  const got = hops.some(({ hop }) => hop === "edge.store")
-    ? hops.filter(({ hop }) => hop === "edge.store")
-    : deliveries(hops);
+  const got = hops.some(({ hop }) => hop === "edge.store") ? "edge.store" : deliveryHop(hops);
   if (got === undefined) return undefined;
-  const wrong: string[] = [];
-  const wasDisturbed = disturbedIn(hops);
-  const newest = new Map<string, { readonly version: string; readonly uid: string; readonly id: string }>();
-  for (const hop of got) {
-    const key = `${hop.node} ${hop.resource}`;
-    if (hop.operation === "delete") newest.delete(key);
-    if (hop.operation !== "insert" && hop.operation !== "update" || hop.version === "" || wasDisturbed(hop)) continue;
-    const uid = uidIn(hop);
-    const before = newest.get(key);
-    // A resend carries the same version again; another object of the same name begins anew.
-    const isSameObject = before !== undefined && (uid === "" || before.uid === "" || uid === before.uid);
-    if (isSameObject && before.id !== hop.id && isNewerVersion(before.version, hop.version)) {
-      wrong.push(`${hop.node} got ${hop.resource} at ${hop.version} after ${before.version}`);
-    }
-    newest.set(key, { version: hop.version, uid, id: hop.id });
-  }
-  return wrong;
+  const connect = `${got.split(".")[0]}.connect`;
+  // A recording doesn't say how many cloudcores there were.
+  return versionsBackwards(hops, disturbedIn(hops), { connect, got, mayBeSpread: true, mayBeginAnew: true });
 }
 
 function deletedStays(hops: readonly HopRecord[]): string[] | undefined {
@@ -130,11 +123,16 @@ function desiresTaken(hops: readonly HopRecord[]): string[] | undefined {
   return wrong;
 }
 
-/** By node: the place of the last end of its connection. */
+/**
+ * By node: the place of the last end of its connection. A cloudcore that was killed says nothing of it, the edge does; one that its edge
+ * has closed, as at the end of a run, loses nothing that this edge was to acknowledge before.
+ */
 function losses(hops: readonly HopRecord[]): Map<string, number> {
   const last = new Map<string, number>();
-  hops.forEach(({ hop, node }, i) => {
-    if (hop === "hub.disconnect" || hop === "proxy.disconnect") last.set(node, i);
+  hops.forEach(({ hop, node, outcome }, i) => {
+    const isLost = hop === "hub.disconnect" || hop === "proxy.disconnect" ||
+      hop === "edge.disconnect" && outcome !== closedHere;
+    if (isLost) last.set(node, i);
   });
   return last;
 }

@@ -184,7 +184,7 @@ describe("no version went backwards", () => {
 
   test("breaks when an older one is stored after a newer, per object and node", async () => {
     const back = worldWith({ hops: [{ version: "9" }, { version: "10" }, { version: "9" }] });
-    expect((await verdicts(back))[name]).toMatch(/broken: edge-0 stored default\/pod\/p at 9 after 10/);
+    expect((await verdicts(back))[name]).toMatch(/broken: edge-0 got default\/pod\/p at 9 after 10/);
     const apart = worldWith({ hops: [{ version: "9" }, { version: "8", node: "edge-1" }, { version: "9" }] });
     expect((await verdicts(apart))[name]).toBe("held");
   });
@@ -193,10 +193,10 @@ describe("no version went backwards", () => {
     const moved = [{ version: "9" }, { hop: "edge.connect" as const }, { version: "8" }];
     const of = async (cloudcores: number, hops: typeof moved) =>
       (await verdicts(worldWith({ cloudcores, hops })))[name];
-    expect(await of(1, moved)).toMatch(/broken: edge-0 stored default\/pod\/p at 8 after 9/);
+    expect(await of(1, moved)).toMatch(/broken: edge-0 got default\/pod\/p at 8 after 9/);
     expect(await of(3, moved)).toMatch(/broken: edge-0 is left with default\/pod\/p at 8, and had 9 before/);
     expect(await of(3, [...moved, { version: "9" }])).toBe("held");
-    expect(await of(3, [...moved, { version: "7" }])).toMatch(/broken: edge-0 stored default\/pod\/p at 7 after 8/);
+    expect(await of(3, [...moved, { version: "7" }])).toMatch(/broken: edge-0 got default\/pod\/p at 7 after 8/);
   });
 
   test("is not judged of what a fault of the link has sent late or twice", async () => {

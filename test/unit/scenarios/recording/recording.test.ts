@@ -205,6 +205,27 @@ describe("a judge of a recording alone", () => {
     ]);
   });
 
+  const connect = (hop: "hub.connect" | "edge.disconnect", outcome = "") =>
+    hopOf({ header: { msg_id: "" }, route: {} }, { time: time++, hop, direction: "up", node: "gw-0", outcome });
+
+  test("lets an edge come to a cloudcore that is behind, which must then send it the newest again", () => {
+    const left = [update("2", "b"), connect("hub.connect"), update("1", "a")];
+    expect(broken(acked(...left))).toEqual([
+      "no version went backwards: gw-0 is left with default/configmap/app at 1, and had 2 before",
+    ]);
+    expect(broken(acked(...left, update("2", "b")))).toEqual([]);
+  });
+
+  test("blames nobody for what a killed cloudcore has not told of", () => {
+    const sent = update("1", "a");
+    const ended = connect("edge.disconnect", "the connection ended");
+    const later = { ...wire("hub.ack"), time: time + 5000 };
+    expect(broken([sent, ended, later])).toEqual([]);
+    // Hops of several processes come in batches.
+    expect(broken([ended, sent, later])).toEqual([]);
+    expect(broken([sent, { ...ended, outcome: "closed here" }, later])).toHaveLength(1);
+  });
+
   test("lets another object of the same name begin anew", () => {
     expect(broken(acked(update("9", "b", "one"), wire("hub.write", { operation: "delete" }), update("1", "a", "two"))))
       .toEqual([]);
