@@ -158,6 +158,7 @@ export class ApiServer {
 
   async stop(): Promise<void> {
     this.#parts.stopControllers();
+    this.faults.heal();
     await closeServer(this.#server);
     // The last connections are closed, but their responses may not have heard of it.
     for (const forget of this.#watches.open) forget();

@@ -296,9 +296,10 @@ export class CloudHub implements Module {
     const { isV11, node } = session;
     // Once per connection is enough: an edge that registers repeatedly costs nothing.
     if (this.#resynced.has(session) || isV11 || config.strictGo.has("sync-on-connect")) return;
-    const count = await resetRecords(node, index, this.#records);
+    const count = await resetRecords(node, index, this.#records, () => session.hasEnded);
+    if (session.hasEnded) return;
     this.#resynced.add(session);
-    if (count === 0 || session.hasEnded) return;
+    if (count === 0) return;
     logger.debug("an edge has restarted and is sent everything", { node, objects: count });
     this.#announce(node, "connected");
   }

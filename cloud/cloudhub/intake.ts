@@ -8,7 +8,7 @@ import { decodeMessage } from "../../protocol/message/codec.ts";
 import { hopOf } from "../../protocol/message/hops.ts";
 import { operations } from "../../protocol/message/names.ts";
 import type { BusMessage } from "../beehive/bus.ts";
-import { dispatchUpstream, type UpstreamDeps } from "./dispatcher/upstream.ts";
+import { concernsConnection, dispatchAtOnce, dispatchUpstream, type UpstreamDeps } from "./dispatcher/upstream.ts";
 import { isRegistration } from "./records/resync.ts";
 import type { DeliveryTotals, NodeSession } from "./session/session.ts";
 
@@ -26,7 +26,10 @@ export interface IntakeDeps {
   readonly onRegistration: () => Promise<void>;
 }
 
-/** Hands every message of a connection to the modules, in order. Invalid input ends the session. */
+/**
+ * Hands every message of a connection to the modules, in order. Invalid input ends the session. What has not been handed on when the
+ * session ends never is: the edge asks again over its next connection, and an older report must not come after what it says there.
+ */
 export function readMessages(session: NodeSession, socket: MessageSocket, deps: IntakeDeps): void {
   const { clock, logger, onRegistration, tap, totals, upstream } = deps;
   const { node } = session;
@@ -47,22 +50,40 @@ export function readMessages(session: NodeSession, socket: MessageSocket, deps: 
     tap?.on?.(hopOf(message, { time: clock.now(), hop: "hub.read", direction: "up", node, size: text.length, text }));
     const { length } = text;
     totals.bytesUp += length;
+    const failed = (error: unknown) =>
+      logger.error("an edge's message could not be handed on", { node, id, error: reasonOf(error) });
+    if (concernsConnection(message)) {
+      try {
+        return dispatchAtOnce(upstream, session, message);
+      } catch (error) {
+        return failed(error);
+      }
+    }
     pending.messages++;
     pending.bytes += length;
-    if (isTooMuch()) socket.pause();
+    if (isTooMuch()) {
+      socket.pause();
+      session.notRead();
+    }
+    let isSettled = false;
     const settled = () => {
+      if (isSettled) return;
+      isSettled = true;
       const was = isTooMuch();
       pending.messages--;
       pending.bytes -= length;
-      if (was && !isTooMuch()) socket.resume();
+      if (!was || isTooMuch()) return;
+      socket.resume();
+      session.keepalive();
     };
     const handOn = async () => {
-      if (isRegistration(message)) await onRegistration();
+      if (!session.hasEnded && isRegistration(message)) await onRegistration();
+      if (session.hasEnded) return settled();
       await dispatchUpstream(upstream, session, { ...message, settled });
     };
     tail = tail.then(handOn).catch((error) => {
       settled();
-      logger.error("an edge's message could not be handed on", { node, id, error: reasonOf(error) });
+      failed(error);
     });
   });
 }

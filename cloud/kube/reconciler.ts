@@ -128,10 +128,15 @@ export class Reconciler<Sent extends LastSent> {
         // Forgotten only when its deletion is on the way: a failure is retried.
         await this.#hooks.remove(known, last, key);
         this.forget(key);
-        if (isOther) this.#dropTombstone(key, uid);
       }
     }
-    if (object !== undefined) return await this.#hooks.send(object, this.#lastSent.get(key), key);
+    if (object !== undefined) {
+      // Others of its name are gone, and none of them is with any node.
+      for (const uid of [...this.#tombstones.get(key)?.keys() ?? []]) {
+        if (uid !== object.metadata.uid) this.#dropTombstone(key, uid);
+      }
+      return await this.#hooks.send(object, this.#lastSent.get(key), key);
+    }
     this.#tombstones.delete(key);
     this.#hooks.absent?.(key);
   }

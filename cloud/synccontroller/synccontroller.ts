@@ -1,5 +1,7 @@
 // SyncController: compares what each connected node has acknowledged with the API's objects, and sends the difference.
+import { setImmediate as othersTurn } from "node:timers/promises";
 import { retried } from "../../base/backoff/retry.ts";
+import { Gate } from "../../base/queue/gate.ts";
 import { type Logger, reasonOf } from "../../base/log/logger.ts";
 import { type Clock, every, type Timer } from "../../base/time/clock.ts";
 import { asTyped } from "../../protocol/apis/device.ts";
@@ -35,6 +37,12 @@ export interface SyncControllerDeps {
 /** Device kinds are sent as DeviceController sends them, so that the edge's twin and mapper get them. */
 const deviceKinds: ReadonlySet<string> = new Set(["Device", "DeviceModel"]);
 
+/** Nodes that are looked at before others have their turn. */
+const NODES_AT_ONCE = 100;
+
+/** Records that are removed at the same time. */
+const REMOVED_AT_ONCE = 16;
+
 /** KubeEdge tries five times, from a second on. */
 const REMOVAL_WAITS_MS = [1000, 2000, 4000, 8000];
 
@@ -46,6 +54,10 @@ export class SyncController implements Module {
   readonly #informers: Map<string, Informer | undefined>;
   readonly #stopped = new AbortController();
   readonly #models: ModelUse;
+  /** Names of records that are being removed: no node's turn waits for the API. */
+  readonly #removing = new Set<string>();
+  readonly #removals = new Gate(REMOVED_AT_ONCE, Infinity);
+  #isSyncing = false;
   /** Of several cloudcores one removes the records of Nodes that are gone. */
   readonly #leader: Leader;
   #timer: Timer | undefined;
@@ -78,7 +90,7 @@ export class SyncController implements Module {
   start(): Promise<void> {
     const { caches, clock, interval } = this.#deps;
     caches.of(resources.nodes).subscribe((event) => {
-      if (event.type === "deleted" && this.#leader.isLeader) void this.#collect(event.object.metadata.name);
+      if (event.type === "deleted" && this.#leader.isLeader) this.#collect(event.object.metadata.name);
     });
     this.#leader.start();
     this.#timer = every(clock, interval, () => void this.#syncAll());
@@ -103,16 +115,28 @@ export class SyncController implements Module {
   #collectGone(): void {
     const { caches, index } = this.#deps;
     const nodes = caches.of(resources.nodes);
-    for (const node of index.nodes()) if (nodes.get("", node) === undefined) void this.#collect(node);
+    for (const node of index.nodes()) if (nodes.get("", node) === undefined) this.#collect(node);
   }
 
   async #syncAll(): Promise<void> {
-    for (const node of [...this.#connected]) await this.#sync(node);
+    // Where one pass takes longer than the interval, the next one waits for it.
+    if (this.#isSyncing) return;
+    this.#isSyncing = true;
+    try {
+      let count = 0;
+      for (const node of [...this.#connected]) {
+        if (++count % NODES_AT_ONCE === 0) await othersTurn();
+        if (this.#stopped.signal.aborted) return;
+        await this.#sync(node);
+      }
+    } finally {
+      this.#isSyncing = false;
+    }
   }
 
   async #sync(node: string): Promise<void> {
     // Records from before the node was relabelled to v1.1 do not apply to it: nodes of v1.1 have no records.
-    if (this.#deps.eras.isV11(node)) return await this.#collect(node);
+    if (this.#deps.eras.isV11(node)) return this.#collect(node);
     for (const held of this.#deps.index.of(node)) {
       const informer = this.#informerOf(held);
       if (informer?.isSynced !== true) continue;
@@ -120,7 +144,7 @@ export class SyncController implements Module {
       if (object !== undefined && object.metadata.uid !== held.uid && goesByName(object, node)) {
         // Another object has the name now: the edge's store goes by name, and deleting the old one would take the new one. The
         // old record goes only when there is one for the new object: if cloudcore ended in between, the edge would be forgotten.
-        if (this.#deps.index.holds(node, object.metadata.uid ?? "")) await this.#removeRecord(held);
+        if (this.#deps.index.holds(node, object.metadata.uid ?? "")) this.#remove(held);
         else await this.#send(node, held, operations.update, object);
         continue;
       }
@@ -174,16 +198,33 @@ export class SyncController implements Module {
     );
   }
 
-  /** Removes the records of a node that is no longer there. */
-  async #collect(node: string): Promise<void> {
-    for (const held of this.#deps.index.of(node)) await this.#removeRecord(held);
+  /** Removes the records of a node that is no longer there, or is of v1.1 now. */
+  #collect(node: string): void {
+    const { caches, eras, index } = this.#deps;
+    const nodes = caches.of(resources.nodes);
+    // A node that has come back meanwhile has records of the same names.
+    const isStillRight = () => eras.isV11(node) || nodes.get("", node) === undefined;
+    for (const held of index.of(node)) this.#remove(held, isStillRight);
   }
 
-  async #removeRecord({ namespace, node, record }: Held): Promise<void> {
+  /** Removes a record, unless that is not right any more when its turn comes. */
+  #remove(held: Held, isStillRight: () => boolean = () => true): void {
+    const { name } = held.record.metadata;
+    if (this.#removing.has(name)) return;
+    this.#removing.add(name);
+    const remove = async () => {
+      await this.#removals.room();
+      await this.#removals.run(() => this.#removeRecord(held, isStillRight));
+    };
+    void remove().finally(() => this.#removing.delete(name));
+  }
+
+  async #removeRecord({ namespace, node, record }: Held, isStillRight: () => boolean): Promise<void> {
     const { client } = this.#deps.caches;
     const { name } = record.metadata;
     const resource = knownResource(record) ?? resources.objectsyncs;
     const remove = async () => {
+      if (this.#stopped.signal.aborted || !isStillRight()) return;
       await client.delete({ resource, namespace, name }, { gracePeriodSeconds: 0 }).catch((error) => {
         if (!hasCode(error, 404)) throw error;
       });

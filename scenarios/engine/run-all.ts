@@ -67,7 +67,8 @@ export async function runAll(scenarios: readonly Scenario[], options: RunAllOpti
   };
   const others = Array.from({ length: Math.min(parallel, scenarios.length) - 1 }, () => firstIsOpen.then(worker));
   await Promise.all([worker(), ...others]);
-  await target.close();
+  // What has run is reported all the same.
+  await target.close().catch((error) => impossible ??= error);
   const done = results.filter((result) => result !== undefined);
   if (impossible !== undefined && done.length === 0) throw impossible;
   const run: RunResult = {

@@ -121,7 +121,10 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
   ];
   options.closed?.(environment);
   const isInterrupted = options.signal.aborted && failures.length === 0;
-  const recording = failures.length === 0 ? undefined : await options.record?.(scenario, environment);
+  const recording = failures.length === 0 ? undefined : await options.record?.(scenario, environment).catch((error) => {
+    failures.push({ message: `its recording could not be written: ${reasonOf(error)}`, details: [], hops: [] });
+    return undefined;
+  });
   return {
     ...base,
     verdict: isInterrupted ? "skipped" : failures.length === 0 ? "passed" : "failed",

@@ -180,7 +180,7 @@ export const apiserverStep = {
       ...(dropWatches === undefined ? {} : { dropWatches: milliseconds(dropWatches) }),
     });
     if (length === undefined) return;
-    const over = sleep(environment.clock, milliseconds(length), signal).then(end);
+    const over = sleep(environment.clock, milliseconds(length), signal).finally(end);
     await waitedFor(over, wait === true, context);
   },
 } as const satisfies StepKind;

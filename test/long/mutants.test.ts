@@ -63,7 +63,7 @@ const mutants: readonly Mutant[] = [
   {
     what: "nothing is compared when an edge connects, or later",
     file: "cloud/synccontroller/synccontroller.ts",
-    line: "    for (const node of [...this.#connected]) await this.#sync(node);",
+    line: "        await this.#sync(node);",
     instead: "",
     proof: "test/wire/sync-loop.test.ts",
   },

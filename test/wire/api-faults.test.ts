@@ -59,6 +59,16 @@ test("also that a write is refused isn't answered", async () => {
   });
 });
 
+test.each(["by itself", "healed"])("what is late for a fault goes on as soon as that is over (%s)", async (how) => {
+  const end = cloud.api.faults.add({ latency: 600_000, resources: ["configmaps"] });
+  const asked = cloud.kube.find(ref("late"));
+  // Another's round trip: it has come.
+  await cloud.kube.list(resources.namespaces);
+  if (how === "healed") cloud.api.faults.heal();
+  else end();
+  expect(await asked).toBeUndefined();
+});
+
 test("a share of the requests is drawn", async () => {
   cloud.api.faults.add({ answer: 500, share: 0.5, resources: ["configmaps"] });
   const answers = await Promise.all(

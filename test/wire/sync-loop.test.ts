@@ -10,7 +10,7 @@ import { resources } from "../../cloud/kube/resource.ts";
 import { type KubeObject, textAt } from "../../protocol/apis/kube-object.ts";
 import { ackOf, type RawEdge } from "../support/raw-edge.ts";
 import { failCalls, refusal } from "../support/failing-api.ts";
-import { addPod, connectedNode } from "../support/nodes.ts";
+import { addNode, addPod, connectedNode } from "../support/nodes.ts";
 import { addRecord, isRecorded as isRecordedAt, recordedVersion, recordRef } from "../support/sync-records.ts";
 import { until } from "../support/until.ts";
 import { anyPort, type Cloud, startApi, startCloud } from "../support/start.ts";
@@ -115,6 +115,30 @@ describe("the sync loop", () => {
     expect(seen).not.toContain("no record of the former, no record of the present");
     await until("the former's record is gone then", async () => await cloud.kube.find(former) === undefined);
     edge.close();
+  });
+
+  test("sends others what they lack while a record can't be removed", async () => {
+    const stuck = await client();
+    stuck.acknowledgeAll();
+    const waiting = await client();
+    waiting.acknowledgeAll();
+    const configMap = { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "anew", namespace: "default" } };
+    const present = await cloud.kube.create(resources.configmaps, configMap);
+    const pod = await newPod(waiting.node, "lacking");
+    await until("the pod is recorded", isRecorded(waiting.node, pod));
+    const failure = failing("delete", 500, 1000);
+    const former = recordRef(stuck.node, { metadata: { name: "anew", uid: crypto.randomUUID() } });
+    await addRecord(cloud.kube, former.name, ["v1", "ConfigMap", "anew"], "5");
+    await until("the present one is recorded", isRecorded(stuck.node, present));
+    await until("the former's record is to be removed", () => failure.calls > 0);
+    const behind = { status: { objectResourceVersion: "1" } };
+    await cloud.kube.patch(recordRef(waiting.node, pod), "merge", behind, "status");
+    await waiting.expect("the pod again", about("default/pod/lacking", "update"), 5000);
+    expect(await cloud.kube.find(former)).toBeDefined();
+    failure.stop();
+    await until("the former's record is gone", async () => await cloud.kube.find(former) === undefined, 20_000);
+    stuck.close();
+    waiting.close();
   });
 
   test("finds a model or device that was deleted at the edge and came back, whenever cloudcore died between", async () => {
@@ -292,6 +316,26 @@ describe("records of deleted nodes", () => {
     );
     failure.stop();
   });
+});
+
+test("of a node that is there again before its records are removed they stay", async () => {
+  const nodes = [`s-${++number}`, `s-${++number}`] as const;
+  const [back, gone] = nodes;
+  const former = (node: string) => recordRef(node, { metadata: { name: "p", uid: crypto.randomUUID() } });
+  const refs = nodes.map(former);
+  for (const [i, node] of nodes.entries()) {
+    await addNode(cloud.kube, node);
+    await addRecord(cloud.kube, refs[i]?.name ?? "", ["v1", "ConfigMap", "p"], "5");
+  }
+  const failure = failing("delete", 500, 1000);
+  for (const name of nodes) await cloud.kube.delete({ resource: resources.nodes, name });
+  await until("both are to be removed", () => failure.calls >= 2);
+  const edge = await client(back);
+  failure.stop();
+  const [kept, removed] = refs as [ReturnType<typeof former>, ReturnType<typeof former>];
+  await until(`the record of ${gone} is gone`, async () => await cloud.kube.find(removed) === undefined);
+  expect(await cloud.kube.find(kept)).toBeDefined();
+  edge.close();
 });
 
 describe("the CRDs", () => {

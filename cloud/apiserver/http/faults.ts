@@ -31,11 +31,18 @@ export interface ApiFault {
 /** Programs that are never disturbed: the one that has put the fault must still see what becomes of it. */
 export const SPARED_AGENT = "skep-scenario";
 
+/** A fault that acts. */
+interface Acting {
+  readonly fault: ApiFault;
+  /** Aborted when it acts no more: what it holds up goes on. */
+  readonly over: AbortController;
+}
+
 /** The faults of one server. */
 export class ApiFaults {
   readonly #clock: Clock;
   readonly #random: Random;
-  #faults: readonly ApiFault[] = [];
+  #acting: Acting[] = [];
   readonly #watches = new Set<ServerResponse>();
   /** Ends of watches that are to come. */
   readonly #ends = new Set<Timer>();
@@ -46,13 +53,16 @@ export class ApiFaults {
   }
 
   /** Adds one; the returned function takes it away again. Watches that are open now are ended, too, where it is about watches. */
-  add(added: ApiFault): () => void {
-    const fault = { ...added };
-    this.#faults = [...this.#faults, fault];
+  add(fault: ApiFault): () => void {
+    const acting = { fault, over: new AbortController() };
+    this.#acting = [...this.#acting, acting];
     if (fault.dropWatches !== undefined) {
       for (const response of this.#watches) this.#endLater(response, fault.dropWatches);
     }
-    return () => this.#faults = this.#faults.filter((each) => each !== fault);
+    return () => {
+      this.#acting = this.#acting.filter((each) => each !== acting);
+      acting.over.abort();
+    };
   }
 
   /** Adds this fault, or heals all where none is given: what a step of a scenario asks for. */
@@ -64,7 +74,7 @@ export class ApiFaults {
 
   /** All is well again. */
   heal(): void {
-    this.#faults = [];
+    for (const { over } of this.#acting.splice(0)) over.abort();
     for (const timer of this.#ends) timer.cancel();
     this.#ends.clear();
   }
@@ -75,12 +85,14 @@ export class ApiFaults {
       this.#watches.add(response);
       response.once("close", () => this.#watches.delete(response));
     }
-    if (this.#faults.length === 0 || request.headers["user-agent"] === SPARED_AGENT) return false;
+    if (this.#acting.length === 0 || request.headers["user-agent"] === SPARED_AGENT) return false;
     const isWrite = request.method !== "GET" && request.method !== "HEAD";
     let isLost = false;
-    for (const { answer, dropWatches, latency, loseAnswers, resources, share = 1 } of this.#faults) {
+    for (const { fault, over } of [...this.#acting]) {
+      const { answer, dropWatches, latency, loseAnswers, resources, share = 1 } = fault;
+      if (over.signal.aborted) continue;
       if (resources !== undefined && !resources.includes(plural) || this.#random.next() >= share) continue;
-      if (latency !== undefined) await sleep(this.#clock, latency);
+      if (latency !== undefined) await sleep(this.#clock, latency, over.signal).catch(() => {});
       if (answer !== undefined) {
         const wait = answer === 429 || answer === 503 ? { retryAfterSeconds: 1 } : undefined;
         throw new ApiError(answer, faultReasons[answer], "a fault of the scenario", wait);

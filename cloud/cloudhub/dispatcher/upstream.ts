@@ -117,13 +117,25 @@ const table: readonly Row[] = [
 /** Resolves when the message has been handed on; a full module makes it wait, and so the node's next message. */
 export async function dispatchUpstream(deps: UpstreamDeps, session: NodeSession, message: BusMessage): Promise<void> {
   const resource = message.route.resource ?? "";
-  if (deps.refusal !== undefined && await deps.refusal(message)) return message.settled?.();
+  const isRefused = deps.refusal !== undefined && await deps.refusal(message);
+  if (isRefused || session.hasEnded) return message.settled?.();
   for (const row of table) {
     if (!row.matches(message, resource)) continue;
     await row.act(deps, session, message, resource);
     if (!row.settlesLater) message.settled?.();
     return;
   }
+}
+
+/** Keepalives and answers: every node may send them, and they are acted on at once, also while its requests wait for the API. */
+export function concernsConnection({ route }: Message): boolean {
+  return route.operation === operations.keepalive || route.operation === operations.response;
+}
+
+/** Acts on one of these. */
+export function dispatchAtOnce(deps: UpstreamDeps, session: NodeSession, message: BusMessage): void {
+  const resource = message.route.resource ?? "";
+  void table.find((row) => row.matches(message, resource))?.act(deps, session, message, resource);
 }
 
 /** The message to the modules that a node has connected or disconnected (KubeEdge `ConstructConnectMessage`). */

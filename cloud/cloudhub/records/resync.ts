@@ -22,16 +22,18 @@ export function isRegistration({ route }: Message): boolean {
 /**
  * Resets the records of a node, so that everything is sent to it again; an edge that kept its store stores the same versions
  * once more. Its Node is left alone: a registration is answered with it. Resolves with how many there were; rejects where one can't be
- * reset, when all others have been tried.
+ * reset, when all others have been tried. Once `isOver`, no other is begun.
  */
 export async function resetRecords(
   node: string,
   index: SyncIndex,
   records: SyncRecords,
+  isOver: () => boolean,
 ): Promise<number> {
   const held = index.of(node).filter(({ kind, version }) => kind !== "Node" && isAcknowledgedVersion(version));
   const failures: unknown[] = [];
   await atOnce(held, AT_ONCE, async ({ name, namespace, uid }) => {
+    if (isOver()) return;
     const object = { metadata: { name, ...(namespace === "" ? {} : { namespace }), uid } };
     await records.reset(node, object).catch((error) => failures.push(error));
   });

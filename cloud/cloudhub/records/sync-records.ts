@@ -173,12 +173,11 @@ export class SyncRecords {
         return;
       }
       const ref = { resource: this.#informer(namespace).resource, namespace, name };
-      try {
-        await this.#caches.client.patch(ref, "merge", resetPatch, "status");
-        this.#written.set(key, { version: neverAcknowledged });
-      } catch (error) {
+      // One that isn't there has not been created yet, or no more: what is there later says no version either.
+      await this.#caches.client.patch(ref, "merge", resetPatch, "status").catch((error) => {
         if (!hasCode(error, 404)) throw error;
-      }
+      });
+      this.#written.set(key, { version: neverAcknowledged });
     });
   }
 

@@ -24,8 +24,8 @@ export class WriteBehind {
   readonly #clock: Clock;
   readonly #write: (key: string, unwritten: Unwritten) => Promise<boolean>;
   readonly #waiting = new Map<string, Unwritten>();
-  /** By records that are being written: what came meanwhile, and waits from then on. */
-  readonly #writing = new Map<string, Unwritten | undefined>();
+  /** By records that are being written: what of them, and what came meanwhile, which waits from then on. */
+  readonly #writing = new Map<string, { readonly present: Unwritten; newer: Unwritten | undefined }>();
   /** Kept: a Map that is emptied from its front is slow to begin anew. */
   #keys: MapIterator<string> | undefined;
   #pause: Timer | undefined;
@@ -44,19 +44,28 @@ export class WriteBehind {
 
   /** What waits of a record; what is being written does not wait. */
   get(key: string): Unwritten | undefined {
-    return this.#waiting.get(key) ?? this.#writing.get(key);
+    return this.#waiting.get(key) ?? this.#writing.get(key)?.newer;
   }
 
   put(key: string, unwritten: Unwritten): void {
-    (this.#writing.has(key) ? this.#writing : this.#waiting).set(key, unwritten);
+    const writing = this.#writing.get(key);
+    if (writing === undefined) this.#waiting.set(key, unwritten);
+    else writing.newer = unwritten;
     this.#run();
   }
 
-  /** Takes out what waits of a record. */
+  /** Takes out what waits of a record. Of one that is being written the version is not written any more, unless it is under way. */
   take(key: string): Unwritten | undefined {
     const found = this.get(key);
     this.#waiting.delete(key);
-    if (this.#writing.has(key)) this.#writing.set(key, undefined);
+    const writing = this.#writing.get(key);
+    if (writing !== undefined) {
+      const { present } = writing;
+      present.told?.(false);
+      delete present.told;
+      delete present.version;
+      writing.newer = undefined;
+    }
     return found;
   }
 
@@ -75,10 +84,11 @@ export class WriteBehind {
   #run(): void {
     while (!this.#isStopped && this.#pause === undefined && this.#writing.size < AT_ONCE) {
       const key = this.#nextKey();
-      const unwritten = key === undefined ? undefined : this.take(key);
-      if (key === undefined || unwritten === undefined) break;
-      this.#writing.set(key, undefined);
-      void this.#one(key, unwritten);
+      const present = key === undefined ? undefined : this.#waiting.get(key);
+      if (key === undefined || present === undefined) break;
+      this.#waiting.delete(key);
+      this.#writing.set(key, { present, newer: undefined });
+      void this.#one(key, present);
     }
     if (this.size === 0) { for (const resolve of this.#idle.splice(0)) resolve(); }
   }
@@ -94,7 +104,7 @@ export class WriteBehind {
 
   async #one(key: string, unwritten: Unwritten): Promise<void> {
     const isDone = await this.#write(key, unwritten);
-    const newer = this.#writing.get(key);
+    const newer = this.#writing.get(key)?.newer;
     this.#writing.delete(key);
     if (isDone) {
       if (newer !== undefined) this.#waiting.set(key, newer);

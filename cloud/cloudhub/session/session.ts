@@ -179,6 +179,11 @@ export class NodeSession {
     if (!this.#ended) this.#keepalive = this.#armKeepalive();
   }
 
+  /** Its socket is not read for now, and so no keepalive can come: none is waited for until `keepalive` is called. */
+  notRead(): void {
+    this.#keepalive.cancel();
+  }
+
   /** A message of the edge was read that is no keepalive. */
   received(): void {
     this.#resends.received();
@@ -243,6 +248,7 @@ export class NodeSession {
     };
     const { offer, replaced } = this.#lane.offer(item);
     if (replaced !== undefined) {
+      this.#cancelRetry(replaced.message.header.msg_id);
       this.#drop(replaced.message, "coalesced", `replaced by version ${version} before it was sent`);
     }
     if (offer === "stale") return this.#drop(message, "stale", "this or a newer version is under way");
@@ -266,8 +272,7 @@ export class NodeSession {
     const item = this.#lane.acknowledge(answer.header.parent_msg_id ?? "");
     if (item === undefined) return;
     const { message, object } = item;
-    this.#retries.get(message.header.msg_id)?.cancel();
-    this.#retries.delete(message.header.msg_id);
+    this.#cancelRetry(message.header.msg_id);
     this.#resends.acknowledged(item.written);
     this.#totals.acked++;
     const now = this.#deps.clock.monotonic();
@@ -310,6 +315,11 @@ export class NodeSession {
     });
   }
 
+  #cancelRetry(id: string): void {
+    this.#retries.get(id)?.cancel();
+    this.#retries.delete(id);
+  }
+
   /** Makes the record of a message that waits for it; a failure is retried here, since without a record nothing else would retry it. */
   async #record(item: LaneItem): Promise<void> {
     const { clock, config, logger, records } = this.#deps;
@@ -325,7 +335,11 @@ export class NodeSession {
         error: reasonOf(error),
       });
       const id = item.message.header.msg_id;
-      this.#retries.set(id, clock.after(config.ackRetry, () => void this.#record(item)));
+      const again = () => {
+        this.#retries.delete(id);
+        void this.#record(item);
+      };
+      this.#retries.set(id, clock.after(config.ackRetry, again));
       return;
     }
     item.recorded = true;

@@ -32,6 +32,8 @@ function recordsOn(
   };
   const client = {
     call: (method: string, path: string, body: Call["body"]) => answer({ method, path, body }),
+    patch: (ref: { readonly name: string }, _kind: string, body: Call["body"]) =>
+      answer({ method: "PATCH", path: ref.name, body }),
     create: (_resource: unknown, body: Call["body"]) => answer({ method: "POST", path: "", body }),
   };
   const caches = { client, of: (resource: Resource) => ({ ...informer, resource }) } as unknown as Caches;
@@ -189,6 +191,39 @@ test("a record that can't be created for now is tried again, with the version th
   await records.settled();
   expect(await written).toBe(true);
   expect(calls).toEqual(["POST", "POST", "DELETE", "PATCH 7"]);
+});
+
+test("a record that is reset while its creation fails has no version when it can be created", async () => {
+  const calls: string[] = [];
+  let create = (): Promise<unknown> => Promise.reject(refusalOf({ code: 503 }));
+  const { clock, records } = recordsOn(
+    ({ body, method }) => {
+      if (method === "POST" && isJournal(body)) return Promise.resolve();
+      if (method === "DELETE") return Promise.resolve();
+      calls.push(`${method} ${body?.status?.objectResourceVersion ?? ""}`.trim());
+      return method === "POST" ? create() : Promise.reject(refusalOf({ code: 404 }));
+    },
+    [],
+    0,
+  );
+  await records.ensure("gw-0", object("a"));
+  await turn();
+  const written = records.acknowledge("gw-0", object("a"), "7");
+  const held = Promise.withResolvers<unknown>();
+  create = () => held.promise;
+  clock.advance(1000);
+  await turn();
+  // The edge has lost its store while the record that says 7 is being created.
+  const reset = records.reset("gw-0", object("a"));
+  held.reject(refusalOf({ code: 503 }));
+  await reset;
+  await turn();
+  create = () => Promise.resolve();
+  clock.advance(1000);
+  await records.settled();
+  expect(await written).toBe(false);
+  expect(calls).toEqual(["POST", "POST", "PATCH 0", "POST"]);
+  expect(records.acknowledged("gw-0", recorded("a"))).toBe("0");
 });
 
 test("where the API refuses the journal each record is created by itself, and that is said once", async () => {
