@@ -5,7 +5,9 @@ import { type Alteration, Link, type LinkQuality, type Way } from "../base/link/
 import { type Logger, reasonOf } from "../base/log/logger.ts";
 import type { Random } from "../base/random/random.ts";
 import type { Clock } from "../base/time/clock.ts";
+import { boundHandshakes, type HandshakeLimits } from "../base/transport/handshakes.ts";
 import { closeServer, listen, type ListenOptions } from "../base/transport/listen.ts";
+import { limits } from "../protocol/limits.ts";
 import { decodeMessage } from "../protocol/message/codec.ts";
 import { type HopName, hopOf } from "../protocol/message/hops.ts";
 import type { Subject } from "../protocol/pki/ca.ts";
@@ -25,6 +27,8 @@ export interface ProxyDeps {
   readonly tap: Tap;
   /** What every link is like from the beginning. Default: as good as it is. */
   readonly quality?: LinkQuality;
+  /** Connections to each port that have not asked for anything yet. Default: as at the hub's own. */
+  readonly handshakes?: HandshakeLimits;
 }
 
 /** An edge as the proxy has seen it. */
@@ -71,8 +75,8 @@ export class Proxy {
   static async start(deps: ProxyDeps): Promise<Proxy> {
     const proxy = new Proxy(deps);
     try {
-      const hub = await proxy.#serve(deps.hub, true, (socket) => void proxy.#connectHub(socket));
-      const enrolment = await proxy.#serve(deps.enrolment, false, (socket) => void proxy.#connectEnrolment(socket));
+      const hub = await proxy.#serve(deps.hub, true, (...of) => void proxy.#connectHub(...of));
+      const enrolment = await proxy.#serve(deps.enrolment, false, (...of) => proxy.#acceptEnrolment(...of));
       proxy.#ports = { hub, enrolment };
     } catch (error) {
       await proxy.stop();
@@ -104,8 +108,14 @@ export class Proxy {
     return this.stop();
   }
 
-  async #serve(where: ListenOptions, needsCertificate: boolean, accept: (socket: TLSSocket) => void): Promise<number> {
-    const { ca, server: { cert, key } } = this.#deps.trust;
+  /** `requested`: the connection has asked for something. */
+  async #serve(
+    where: ListenOptions,
+    needsCertificate: boolean,
+    accept: (socket: TLSSocket, requested: () => void) => void,
+  ): Promise<number> {
+    const { handshakes = { pending: limits.handshakes, timeout: limits.handshakeTimeout }, trust } = this.#deps;
+    const { ca, server: { cert, key } } = trust;
     const server = createServer({
       ca,
       cert,
@@ -116,7 +126,9 @@ export class Proxy {
       minVersion: "TLSv1.2",
       ALPNProtocols: ["http/1.1"],
       handshakeTimeout: HANDSHAKE_MS,
-    }, accept);
+    });
+    const bound = boundHandshakes(server, handshakes);
+    server.on("secureConnection", (socket) => accept(socket, () => bound.requested(socket)));
     server.on(
       "tlsClientError",
       (error) => this.#deps.logger.debug("a TLS handshake failed", { error: reasonOf(error) }),
@@ -126,7 +138,7 @@ export class Proxy {
     return port;
   }
 
-  async #connectHub(edge: TLSSocket): Promise<void> {
+  async #connectHub(edge: TLSSocket, requested: () => void): Promise<void> {
     edge.on("error", () => {});
     edge.pause();
     const subject = subjectIn(edge);
@@ -144,6 +156,7 @@ export class Proxy {
     if (edge.destroyed) return void cloud.destroy();
     const end = relay(edge, cloud, {
       request: (head) => {
+        requested();
         entry = this.#entryOf(headerIn(head, "node_id") ?? nodeNameOf(subject));
         entry.open++;
         entry.connections++;
@@ -167,10 +180,18 @@ export class Proxy {
     edge.resume();
   }
 
+  /** Anybody may connect here: one that says nothing costs the cloudcore no connection. */
+  #acceptEnrolment(edge: TLSSocket, requested: () => void): void {
+    edge.on("error", () => {});
+    edge.once("readable", () => {
+      requested();
+      edge.setTimeout(limits.handshakeTimeout, () => edge.destroy());
+      void this.#connectEnrolment(edge);
+    });
+  }
+
   /** Tokens and certificates pass here: copied, and looked at by nobody. */
   async #connectEnrolment(edge: TLSSocket): Promise<void> {
-    edge.on("error", () => {});
-    edge.pause();
     try {
       // An edge whose certificate is to be renewed shows it; the cloudcore must see one of the same name.
       const cloud = await this.#dial(this.#deps.to.enrolPort, edge.authorized ? subjectIn(edge) : undefined);

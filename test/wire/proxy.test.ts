@@ -2,11 +2,13 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { connect, createServer } from "node:tls";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { ControlClient } from "../../base/control/client.ts";
 import { HopRing } from "../../base/hop/ring.ts";
 import { silentLogger } from "../../base/log/logger.ts";
 import { Random } from "../../base/random/random.ts";
+import { closeServer, listen } from "../../base/transport/listen.ts";
 import type { Edge } from "../../edge-sim/edge.ts";
 import { Fleet } from "../../edge-sim/fleet/fleet.ts";
 import { edgecoreTimings, scaledTimings } from "../../edge-sim/timings/timings.ts";
@@ -263,4 +265,69 @@ test("a cloudcore that is not there is named, and edges come when it is", async 
   const seen = await until("it is said", () => [...ring.since(0)].find(({ hop }) => hop === "proxy.disconnect"));
   expect(seen).toMatchObject({ node: "early" });
   expect(seen.outcome).toMatch(/the cloudcore can't be reached: .*ECONNREFUSED/);
+});
+
+describe("connections that say nothing", () => {
+  /** A proxy before a server that answers `there`, and counts who comes. */
+  async function quiet() {
+    const trust = await ofAuthority();
+    let came = 0;
+    const cloudcore = createServer({ ...trust.server, ca: trust.ca }, (socket) => {
+      came++;
+      socket.on("error", () => {});
+      socket.once("data", () => socket.end("there"));
+    });
+    const port = await listen(cloudcore, anyPort);
+    onTestFinished(() => closeServer(cloudcore));
+    const proxy = await Proxy.start({
+      hub: anyPort,
+      enrolment: anyPort,
+      to: { host: "127.0.0.1", hubPort: port, enrolPort: port },
+      trust,
+      clock: cloud.clock,
+      random: new Random(1),
+      logger: silentLogger,
+      tap: { on: undefined },
+      handshakes: { pending: 3, timeout: 1000 },
+    });
+    onTestFinished(() => proxy.stop());
+    const { authority } = cloud.core.hub.certificates;
+    const subject = { commonName: nodeCommonName("quiet"), organization: nodeOrganization };
+    const pair = await issueClient(authority, subject, Date.now());
+    const dial = (to: "hub" | "enrolment") => {
+      const edge = connect({
+        host: "127.0.0.1",
+        port: proxy.ports[to],
+        ca: trust.ca,
+        cert: pair.certPem,
+        key: pair.keyPem,
+      });
+      edge.on("error", () => {});
+      return edge;
+    };
+    return { dial, came: () => came };
+  }
+
+  test("at enrolment cost the cloudcore no connection, and end in time; one that asks is served meanwhile", async () => {
+    const { came, dial } = await quiet();
+    const silent = [dial("enrolment"), dial("enrolment")];
+    await until("their handshakes are done", () => silent.every((socket) => socket.getPeerCertificate()?.subject));
+    const asking = dial("enrolment");
+    asking.write("GET /edge.crt");
+    const chunks: Buffer[] = [];
+    for await (const chunk of asking) chunks.push(chunk as Buffer);
+    expect([Buffer.concat(chunks).toString(), came()]).toEqual(["there", 1]);
+    await until("the silent ones are ended", () => silent.every((socket) => socket.closed));
+    expect(came()).toBe(1);
+  });
+
+  test.each(["hub", "enrolment"] as const)("are bounded at the %s", async (to) => {
+    const { dial } = await quiet();
+    const silent = Array.from({ length: 3 }, () => dial(to));
+    await until("their handshakes are done", () => silent.every((socket) => socket.getPeerCertificate()?.subject));
+    const refused = dial(to);
+    await until("one too many is refused", () => refused.closed);
+    expect(silent.some((socket) => socket.closed)).toBe(false);
+    await until("the others are ended in time", () => silent.every((socket) => socket.closed));
+  });
 });
