@@ -61,6 +61,7 @@ export const edgeStep = {
   async run(context: StepContext, args: EdgeArgs) {
     const { fleet } = context.environment;
     if (args.join !== undefined) {
+      if (fleet.get(args.join) !== undefined) throw new StepFailure(`there is an edge "${args.join}" already`);
       const { certificateOf, node, token } = args;
       await context.environment.join(args.join, {
         ...(certificateOf === undefined ? {} : { certificateOf }),

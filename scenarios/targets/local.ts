@@ -311,7 +311,6 @@ async function openEnvironment(
       clocks[whose].step(by);
     },
     async join(name, how) {
-      if (fleet.get(name) !== undefined) throw new StepFailure(`there is an edge "${name}" already`);
       await kept?.refuseForeign({ resource: resources.nodes, name: how.node ?? name });
       const credentials = how.certificateOf === undefined ? undefined : fleet.get(how.certificateOf)?.hub.credentials;
       fleet.add(name, {

@@ -18,10 +18,11 @@ import type { EdgeHub } from "../../edge-sim/edgehub/edgehub.ts";
 import { EdgeStore } from "../../edge-sim/metamanager/store.ts";
 import { ServiceBus } from "../../edge-sim/servicebus/servicebus.ts";
 import { issueClient } from "../../protocol/pki/ca.ts";
-import { nodeCommonName, nodeOrganization } from "../../protocol/pki/request.ts";
+import { createNodeRequest, nodeCommonName, nodeOrganization } from "../../protocol/pki/request.ts";
 import { Proxy } from "../../proxy/proxy.ts";
 import { trustOfAuthority } from "../../proxy/trust.ts";
 import { consoleFile } from "../../scenarios/console/console.ts";
+import { EdgeActions } from "../../scenarios/tap/actions.ts";
 import { LocalSource } from "../../scenarios/tap/local.ts";
 import { serveTap } from "../../scenarios/tap/serve.ts";
 import { fuzz, fuzzing } from "../support/fuzz.ts";
@@ -122,6 +123,9 @@ const headersFrame = "\0\0\x01\x01\x04\0\0\0\x01\x83\0\0\x05\0\x01\0\0\0\x01\0\0
 /** The request as the console sends it. */
 let control = (request: string) => request;
 
+/** An edge's request for its certificate, DER. */
+let certificateRequest = "";
+
 const entries: readonly Entry[] = [
   {
     name: "api",
@@ -141,12 +145,18 @@ const entries: readonly Entry[] = [
     requests: () => [
       http("GET /ca.crt HTTP/1.1"),
       http(
-        "GET /edge.crt HTTP/1.1\r\nAuthorization: Bearer eyJhbGciOiJIUzI1NiJ9.e30.x\r\nNodeName: gw-0",
-        "\x30\x03\x02\x01\x00",
+        `GET /edge.crt HTTP/1.1\r\nAuthorization: Bearer ${cloud.core.hub.token}\r\nNodeName: fuzz-2`,
+        certificateRequest,
       ),
-      http("POST /v1/renew HTTP/1.1\r\nTransfer-Encoding: chunked", "3\r\nabc\r\n0\r\n\r\n"),
+      http("GET /node/fuzz-2 HTTP/1.1"),
+      http("POST /nodeupgrade HTTP/1.1", '{"upgradeID":"u","nodeName":"fuzz-2","status":"upgrade_success"}'),
+      http("POST /task/upgrade/name/t/node/fuzz-2/status HTTP/1.1", '{"event":"x","action":"Success","reason":""}'),
     ],
-    open: () => Promise.resolve(tls(cloud.core.hub.ports.https)),
+    async open() {
+      const { csr } = await createNodeRequest("fuzz-2");
+      certificateRequest = Buffer.from(csr).toString("latin1");
+      return tls(cloud.core.hub.ports.https);
+    },
     right: () => http("GET /ca.crt HTTP/1.1"),
     answer: /^HTTP\/1\.1 200 OK/,
   },
@@ -219,10 +229,18 @@ const entries: readonly Entry[] = [
       [
         http("GET /api/hops?where=hop%3D%3D%22a%22&since=0&follow=no&rate=5 HTTP/1.1"),
         http("GET /api/why?object=pod/x&edge=gw-0 HTTP/1.1"),
-        http("POST /api/actions HTTP/1.1", '{"fault":{"edge":"gw-0","cut":"both","for":"1s"}}'),
+        http("POST /api/actions HTTP/1.1", '{"fault":{"edge":"acted-0","cut":"both","for":"1s"}}'),
+        http("POST /api/actions HTTP/1.1", '{"edge":{"restart":"acted-0","store":"forget"}}'),
+        http(
+          "POST /api/actions HTTP/1.1",
+          '{"fault":{"cohort":"acted","drop":0.5,"where":"size > 10","flap":{"bad":"1s","good":"1s"}}}',
+        ),
         http("GET /?token=x HTTP/1.1\r\nCookie: skep-1=x"),
       ].map(control),
     async open() {
+      const fleet = await cloud.fleet(1, "acted");
+      const ended = new AbortController();
+      cleanup.defer(() => ended.abort());
       const tap = await serveTap({
         what: "fuzz",
         listen: { host: "127.0.0.1", port: 0, exact: false },
@@ -231,6 +249,7 @@ const entries: readonly Entry[] = [
         logger: silentLogger,
         runFolder: hiddenRuns,
         file: consoleFile,
+        actions: new EdgeActions(fleet, cloud.clock, ended.signal),
       });
       cleanup.use(tap);
       const token = new URL(tap.address).searchParams.get("token") ?? "";

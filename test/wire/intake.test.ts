@@ -1,5 +1,6 @@
 // What an edge asks while the API is slow: its connection lives on, the bound of its requests holds, and nothing of a former connection comes late.
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { type Logger, silentLogger } from "../../base/log/logger.ts";
 import { resources } from "../../cloud/kube/resource.ts";
 import { deviceApi } from "../../protocol/apis/device.ts";
 import { listAt, textAt } from "../../protocol/apis/kube-object.ts";
@@ -10,7 +11,16 @@ import { type Cloud, startCloud } from "../support/start.ts";
 import { until } from "../support/until.ts";
 
 let cloud: Cloud;
-beforeAll(async () => void (cloud = await startCloud({ config: { authorization: "on", keepaliveInterval: 1000 } })));
+const said: string[] = [];
+const logger: Logger = {
+  ...silentLogger,
+  warn: (message, fields) => void said.push(`${message}: ${JSON.stringify(fields)}`),
+  error: (message, fields) => void said.push(`${message}: ${JSON.stringify(fields)}`),
+  with: () => logger,
+};
+beforeAll(async () => {
+  cloud = await startCloud({ config: { authorization: "on", keepaliveInterval: 1000 }, logger });
+});
 afterEach(() => cloud.api.faults.heal());
 afterAll(() => cloud.stop());
 
@@ -132,4 +142,13 @@ test("a report that waits in a former connection does not come after those of th
   await answered(second);
   expect(await stored()).toBe("26");
   second.close();
+});
+
+test("an error that an edge reports is told as it is, whatever it holds", async () => {
+  const edge = await connectedNode(cloud, "errors");
+  for (const content of ["no room", { toString: 1 }, null]) edge.send({ operation: "error", parent: "m", content });
+  await answered(edge);
+  const reasons = said.filter((line) => line.includes('"node":"errors"')).map((line) => /"reason":.*/.exec(line)?.[0]);
+  expect(reasons).toEqual(['"reason":"no room"}', String.raw`"reason":"{\"toString\":1}"}`, '"reason":"null"}']);
+  edge.close();
 });

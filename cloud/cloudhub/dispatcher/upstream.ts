@@ -1,5 +1,6 @@
 // What an edge's message is for: a table by operation, resource and source; the first match wins (KubeEdge `DispatchUpstream`).
 import type { Logger } from "../../../base/log/logger.ts";
+import { encodeContent } from "../../../protocol/message/codec.ts";
 import { type Message, newMessage, responseTo, withResource } from "../../../protocol/message/message.ts";
 import { groups, modules, operations, resourceTypes } from "../../../protocol/message/names.ts";
 import { parseWirePath, prefixNode } from "../../../protocol/resource/path.ts";
@@ -66,7 +67,7 @@ const table: readonly Row[] = [
       logger.warn("an edge could not process a message; it will be sent again", {
         node: session.node,
         parent: m.header.parent_msg_id,
-        reason: String(m.content).slice(0, 200),
+        reason: (typeof m.content === "string" ? m.content : encodeContent(m.content)).slice(0, 200),
       }),
   },
   {

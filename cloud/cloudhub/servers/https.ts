@@ -92,7 +92,7 @@ async function serve(deps: EnrolmentDeps, request: IncomingMessage, response: Se
 }
 
 async function route(deps: EnrolmentDeps, request: IncomingMessage): Promise<Answer> {
-  const path = new URL(request.url ?? "/", "https://hub").pathname;
+  const path = URL.parse(request.url ?? "/", "https://hub")?.pathname ?? "";
   const node = /^\/node\/([^/]+)$/.exec(path)?.[1];
   if (path === "/nodeupgrade" || taskStatus.test(path)) return await takeReport(request);
   if (path !== "/ca.crt" && path !== "/edge.crt" && node === undefined) {
