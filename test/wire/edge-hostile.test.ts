@@ -7,7 +7,7 @@ import { dialWebSocket } from "../../base/transport/websocket-client.ts";
 import { closeServer, listen } from "../../base/transport/listen.ts";
 import { limits } from "../../protocol/limits.ts";
 import { type CertificateAuthority, createAuthority, issueServer } from "../../protocol/pki/ca.ts";
-import { badFrames, closeCode, frameOf } from "../support/frame-bytes.ts";
+import { answeredPings, badFrames, closeCode, closes, frameOf, framesIn } from "../support/frame-bytes.ts";
 import { anyPort } from "../support/start.ts";
 import { until } from "../support/until.ts";
 
@@ -84,12 +84,29 @@ describe("frames of a hub", () => {
     await until("the pong", () => got().includes(Buffer.from([0x8a, 0x82])));
   });
 
-  test("a close is answered with its code, and the connection ends (7.1.1)", async () => {
+  test.each(answeredPings(false))("%s is answered, however it comes", async (_what, bytes, payloads) => {
     const { ended, got, hub } = await dialled();
-    hub.write(frame(0x88, Buffer.from([3, 0xe8])));
-    await until("the connection ends", ended);
-    await until("the close frame", () => closeCode(got()) === 1000);
+    const pongs = () => framesIn(got()).filter(({ opcode }) => opcode === 10).map(({ payload }) => payload);
+    hub.write(bytes);
+    await until("the pongs", () => pongs().length === payloads.length);
+    // Byte by byte (2.6, 2.11).
+    for (const byte of bytes) hub.write(Buffer.from([byte]));
+    await until("the pongs again", () => pongs().length === 2 * payloads.length);
+    expect(pongs()).toEqual([...payloads, ...payloads]);
+    expect(ended()).toBeUndefined();
   });
+
+  test.each(closes(false, "a message"))(
+    "%s is answered with its code, and the connection ends",
+    async (_what, bytes, code) => {
+      const { ended, got, hub, messages } = await dialled();
+      hub.write(bytes);
+      await until("the connection ends", ended);
+      await until("the close frame", () => closeCode(got()));
+      expect(closeCode(got())).toBe(code);
+      expect([messages, framesIn(got()).map(({ opcode }) => opcode)]).toEqual([[], [8]]);
+    },
+  );
 
   test("what had come already when the edge ended the connection is not taken any more", async () => {
     const { edge, ended, hub, messages } = await dialled();

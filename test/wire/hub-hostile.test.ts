@@ -7,7 +7,7 @@ import { boundHandshakes } from "../../base/transport/handshakes.ts";
 import { limits } from "../../protocol/limits.ts";
 import { createAuthority, issueClient } from "../../protocol/pki/ca.ts";
 import { nodeCommonName, nodeOrganization } from "../../protocol/pki/request.ts";
-import { badFrames, closeCode, frameOf } from "../support/frame-bytes.ts";
+import { answeredPings, badFrames, closeCode, closes, frameOf, framesIn } from "../support/frame-bytes.ts";
 import { rawEdge } from "../support/raw-edge.ts";
 import { type Cloud, startCloud } from "../support/start.ts";
 import { until } from "../support/until.ts";
@@ -253,7 +253,8 @@ describe("connections", () => {
 describe("frames", () => {
   const frame = (first: number, payload: Buffer | string = "") => frameOf(first, payload, true);
   const text = (payload: string) => frame(0x81, payload);
-  const keepalive = text(JSON.stringify({ header: { msg_id: "k" }, route: { operation: "ping" } }));
+  const ping = JSON.stringify({ header: { msg_id: "k" }, route: { operation: "ping" } });
+  const keepalive = text(ping);
 
   test.each(badFrames(true, limits.fragments))(
     "%s ends the connection, and nobody else's",
@@ -289,11 +290,26 @@ describe("frames", () => {
     expect(edge.ended()).toBe(false);
   });
 
-  test("a close is answered with its code, and the connection ends (7.1.1)", async () => {
+  test.each(answeredPings(true))("%s is answered, however it comes", async (_what, bytes, payloads) => {
     const edge = await framed();
-    edge.socket.write(frame(0x88, Buffer.from([3, 0xe8])));
+    const pongs = () => framesIn(edge.got()).filter(({ opcode }) => opcode === 10).map(({ payload }) => payload);
+    edge.socket.write(bytes);
+    await until("the pongs", () => pongs().length === payloads.length);
+    // Byte by byte (2.6, 2.11).
+    for (const byte of bytes) edge.socket.write(Buffer.from([byte]));
+    await until("the pongs again", () => pongs().length === 2 * payloads.length);
+    expect(pongs()).toEqual([...payloads, ...payloads]);
+    expect(edge.ended()).toBe(false);
+    edge.socket.destroy();
+  });
+
+  test.each(closes(true, ping))("%s is answered with its code, and the connection ends", async (_what, bytes, code) => {
+    const edge = await framed();
+    edge.socket.write(bytes);
     await until("the connection ends", edge.ended);
-    expect(closeCode(edge.got())).toBe(1000);
+    expect(closeCode(edge.got())).toBe(code);
+    // Neither a pong nor the answer to a message.
+    expect(framesIn(edge.got()).map(({ opcode }) => opcode)).toEqual([8]);
   });
 
   test.each([
