@@ -82,8 +82,15 @@ type Started = Awaited<ReturnType<typeof start>>;
 
 /** What was on its way when a cloudcore was killed, by its own hop records. */
 async function underway(file: string, from: number) {
-  const lines = (await readFile(file, "utf8")).slice(from).split("\n").filter((line) => line.endsWith("}"));
-  const records = lines.map((line) => JSON.parse(line) as HopRecord);
+  // Where it was read last a line may have been half written, and so may be one of a cloudcore that was killed.
+  const lines = (await readFile(file, "utf8")).slice(from).split("\n");
+  const records = lines.flatMap((line): HopRecord[] => {
+    try {
+      return [JSON.parse(line) as HopRecord];
+    } catch {
+      return [];
+    }
+  });
   const ids = (hop: string) => new Set(records.filter((record) => record.hop === hop).map(({ id }) => id));
   const [written, acked, recorded] = [ids("hub.write"), ids("hub.ack"), ids("hub.record")];
   // What needs no acknowledgement never waits in a lane.
