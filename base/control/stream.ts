@@ -33,6 +33,8 @@ export async function streamHops(response: ServerResponse, ring: HopRing, reader
     "content-type": isEvents ? "text/event-stream" : "application/x-ndjson",
     "cache-control": "no-store",
   });
+  // A reader must know that it follows, also while there is nothing to be told.
+  response.flushHeaders();
   const textOf = (record: HopRecord) => {
     const json = JSON.stringify(reader.shown(record));
     return isEvents ? `data: ${json}\n\n` : `${json}\n`;

@@ -29,6 +29,9 @@ const DRAIN_MS = 1000;
 /** Mappers and tools at one edge's broker at once. */
 const MAX_CLIENTS = 100;
 
+/** The return code of CONNACK (MQTT 3.1.1, 3.2.2.3). */
+const IDENTIFIER_REJECTED = 2;
+
 /** edgecore's internal broker: QoS 0, nothing retained, no session outlives its connection. Rejects with BrokerError where the port is taken. */
 export async function internalBroker(
   at: { readonly host: string; readonly port: number },
@@ -38,7 +41,13 @@ export async function internalBroker(
   const { createServer } = await import("node:net");
   const aedes = await Aedes.createBroker({
     drainTimeout: DRAIN_MS,
+    // Aedes asks this of clients of MQTT 3.1 alone.
     maxClientsIdLength: limits.mqttClientId,
+    authenticate({ id }, _username, _password, done) {
+      if (id.length <= limits.mqttClientId) return done(null, true);
+      const reason = new Error(`a client's id may have ${limits.mqttClientId} characters`);
+      done(Object.assign(reason, { returnCode: IDENTIFIER_REJECTED }), false);
+    },
     queueLimit: 100,
     preConnect(_client, packet, done) {
       // Queues for absent clients would have no bound.

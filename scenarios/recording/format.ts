@@ -103,17 +103,20 @@ export class RecordingWriter {
   }
 }
 
+/** How much of a recording is read. */
+export type RecordingLimits = Record<"recordingHops" | "recordingLine", number>;
+
 /**
  * Reads a recording, or a capture of traffic between the real programs as this repository's tests have them. Rejects with
  * RecordingError, which names the line.
  */
-export async function readRecording(file: string): Promise<Recording> {
+export async function readRecording(file: string, most: RecordingLimits = limits): Promise<Recording> {
   const hops: HopRecord[] = [];
   let header: RecordingHeader | undefined;
   let captured: CapturedReader | undefined;
   let number = 0;
   try {
-    for await (const line of linesOf(file)) {
+    for await (const line of linesOf(file, most.recordingLine)) {
       number++;
       if (line === "") continue;
       const value = JSON.parse(line) as unknown;
@@ -123,7 +126,7 @@ export async function readRecording(file: string): Promise<Recording> {
       }
       if (captured !== undefined) hops.push(...captured.take(value));
       else if (number > 1) hops.push(hopIn(value));
-      if (hops.length > limits.recordingHops) throw new Error(`it has more than ${limits.recordingHops} hops`);
+      if (hops.length > most.recordingHops) throw new Error(`it has more than ${most.recordingHops} hops`);
     }
   } catch (error) {
     const where = number === 0 ? "" : `, line ${number}`;
@@ -167,16 +170,20 @@ function hopIn(value: unknown): HopRecord {
   return record as unknown as HopRecord;
 }
 
-async function* linesOf(file: string): AsyncGenerator<string> {
+async function* linesOf(file: string, longest: number): AsyncGenerator<string> {
   const disk = createReadStream(file);
   const stream: Readable = file.endsWith(".gz") ? disk.pipe(createGunzip()) : disk;
   if (stream !== disk) disk.once("error", (error) => stream.destroy(error));
   let rest = "";
   stream.setEncoding("utf8");
   for await (const chunk of stream as AsyncIterable<string>) {
-    const lines = (rest + chunk).split("\n");
+    // What a long line has had already is not looked through again.
+    const [first = "", ...lines] = chunk.split("\n");
+    rest += first;
+    if (rest.length > longest) throw new Error(`a line has more than ${longest} characters`);
+    if (lines.length === 0) continue;
+    yield rest;
     rest = lines.pop() as string;
-    if (rest.length > limits.recordingLine) throw new Error(`a line has more than ${limits.recordingLine} characters`);
     yield* lines;
   }
   if (rest !== "") yield rest;

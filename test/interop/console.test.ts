@@ -166,6 +166,30 @@ describe.skipIf(chromiumPath === undefined)(`the console${needsChromium}`, () =>
     await tab.close();
   });
 
+  test("takes any step that is typed, of a whole cohort and of the API server, too", async () => {
+    const tab = await browser.newPage();
+    await tab.goto(`${address}#/edges/edge-2`);
+    const step = tab.getByLabel("any step");
+    await step.fill('{"fault": {"cohort"');
+    await tab.getByText("this is no JSON yet").waitFor();
+    await step.fill('{"nonsense": 1}');
+    await tab.getByText(/^one of fault, apiserver, .*, and no other beside it$/).waitFor();
+    const take = async (text: string) => {
+      await step.fill(text);
+      await tab.getByRole("button", { name: "do it", exact: true }).click();
+    };
+    await take('{"fault": {"cohort": "edge", "latency": "100ms", "jitter": "20ms", "distribution": "normal"}}');
+    await tab.getByText("done", { exact: true }).waitFor();
+    const faults = tab.locator("dt", { hasText: "faults" }).locator("+ dd");
+    await faults.filter({ hasText: "100" }).waitFor();
+    await keepPicture(tab, "console any step");
+    await take('{"apiserver": {"latency": "many"}}');
+    await tab.getByText(/apiserver\/latency must match/).waitFor();
+    await take('{"fault": {"cohort": "edge", "heal": true}}');
+    await faults.filter({ hasText: "none" }).waitFor();
+    await tab.close();
+  });
+
   test("reports a device's value by a button: the value is at the edge and in the API", async () => {
     const tab = await browser.newPage();
     await tab.goto(`${address}#/edges/edge-1`);

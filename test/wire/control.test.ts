@@ -5,6 +5,7 @@ import { ControlClient } from "../../base/control/client.ts";
 import type { HopRecord } from "../../base/hop/hop.ts";
 import { HopRing } from "../../base/hop/ring.ts";
 import { silentLogger } from "../../base/log/logger.ts";
+import { limits } from "../../protocol/limits.ts";
 import { hopOf } from "../../protocol/message/hops.ts";
 import { consoleFile } from "../../scenarios/console/console.ts";
 import { LocalSource } from "../../scenarios/tap/local.ts";
@@ -142,6 +143,27 @@ describe("what it is sent", () => {
 });
 
 describe("hops", () => {
+  test("have so many readers at once and no more; one that goes makes room", async () => {
+    const reader = () => {
+      const call = request({ host: "127.0.0.1", port: tap.port, path: "/api/hops", headers: bearer(), agent: false });
+      const answered = new Promise<number>((resolve) =>
+        call.on("response", ({ statusCode = 0 }) => resolve(statusCode))
+      );
+      call.on("error", () => {});
+      call.end();
+      return { call, answered };
+    };
+    const readers = Array.from({ length: limits.controlStreams }, reader);
+    expect(new Set(await Promise.all(readers.map(({ answered }) => answered)))).toEqual(new Set([200]));
+    const refused = await ask("/api/hops", bearer());
+    expect([refused.status, refused.text]).toEqual([
+      503,
+      expect.stringContaining(`${limits.controlStreams} readers are connected already`),
+    ]);
+    for (const { call } of readers) call.destroy();
+    await until("there is room again", async () => (await ask("/api/hops?follow=no", bearer())).status === 200);
+  });
+
   const read = async (query: Parameters<ControlClient["hops"]>[0]) => {
     const found: HopRecord[] = [];
     await client.hops({ ...query, follows: false }, (each) => found.push(each), AbortSignal.timeout(5000));

@@ -4,6 +4,7 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { limits } from "../../protocol/limits.ts";
 import type { Message } from "../../protocol/message/message.ts";
 import { rawEdge } from "../support/raw-edge.ts";
 import { until } from "../support/until.ts";
@@ -214,6 +215,21 @@ describe("a driver that breaks the rules", () => {
 });
 
 describe("the socket", () => {
+  test("one connection more than there may be is closed, and one that ends makes room", async () => {
+    const dial = () => {
+      const socket = connect(socketPath);
+      socket.on("error", () => {});
+      return socket;
+    };
+    const open = Array.from({ length: limits.csiConnections }, dial);
+    await until("they are open", () => open.every(({ connecting }) => !connecting));
+    const more = dial();
+    await until("one more is closed", () => more.closed);
+    expect(open.filter(({ closed }) => closed)).toEqual([]);
+    for (const socket of open) socket.destroy();
+    await until("there is room again", async () => (await ask(request("none", "createvolume", "v", {}))) !== "");
+  });
+
   test("its folders are made, a file that is in the way is replaced, and it is removed when cloudcore stops", async () => {
     const path = join(dir, "other", "s.sock");
     const first = await startCloud({ unixsocket: path });

@@ -106,6 +106,16 @@ describe("a mapper with an MQTT client", () => {
     expect(edge.bus?.url).toBe(url);
   });
 
+  test("is refused with an id that is longer than they may be", async () => {
+    const { edge } = await edgeWithBuses();
+    const url = edge.bus?.url ?? "";
+    const options = { protocolVersion: 4, reconnectPeriod: 0 } as const;
+    const longest = await mqtt.connectAsync(url, { ...options, clientId: "x".repeat(limits.mqttClientId) });
+    await longest.endAsync();
+    const tooLong = mqtt.connectAsync(url, { ...options, clientId: "x".repeat(limits.mqttClientId + 1) });
+    await expect(tooLong).rejects.toThrow(/identifier rejected/i);
+  });
+
   test("is disconnected where it announces a packet above the limit, before it has sent it; others stay", async () => {
     const { edge } = await edgeWithBuses();
     const { client } = await clientOf(edge, "a");
@@ -347,6 +357,31 @@ describe("services beside an edge", () => {
       () => said.find(({ header }) => header.parent_msg_id === request.header.msg_id),
     );
     expect(decoded(answer).status).toBe(404);
+  });
+
+  test("are called a hundred at once at most; one that is answered makes room", async () => {
+    const { routes, said } = await edgeWithBuses({ serviceBus });
+    const waiting: (() => void)[] = [];
+    const server = createServer((_request, response) => void waiting.push(() => response.end("late")));
+    const port = await listen(server, anyPort);
+    onTestFinished(() => closeServer(server));
+    const call = () =>
+      routes("router_servicebus", "GET", `${port}:/`, { header: {}, body: "", method: "GET", url: "" }).header.msg_id;
+    const answerTo = (id: string) =>
+      until("the answer", () => said.find(({ header }) => header.parent_msg_id === id)).then(decoded);
+    const calls = Array.from({ length: limits.serviceCalls }, call);
+    await until("all are being served", () => waiting.length === limits.serviceCalls);
+    expect(await answerTo(call())).toMatchObject({
+      status: 404,
+      body: expect.stringMatching(/too many calls at once/),
+    });
+    expect(waiting).toHaveLength(limits.serviceCalls);
+    for (const end of waiting.splice(0)) end();
+    expect((await Promise.all(calls.map(answerTo))).every(({ status }) => status === 200)).toBe(true);
+    const next = call();
+    await until("the next is served", () => waiting.length === 1);
+    waiting[0]?.();
+    expect(await answerTo(next)).toMatchObject({ status: 200, body: "late" });
   });
 
   test("that answer more than 5 MiB, announced or not, are given up; one that keeps to it is served afterwards", async () => {

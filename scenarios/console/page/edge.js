@@ -171,7 +171,39 @@ function Faults({ node, about }) {
     `
   }
     ${can("restart") && html`<${Action} label="restart cloudcore" step=${{ restart: "cloudcore" }} />`}
+    <${AnyStep} names=${about.actions} />
   </article>`;
+}
+
+/** Any other step that can be taken here, as JSON: of a cohort, of the API server, with more words than the form has. */
+function AnyStep({ names }) {
+  const [text, setText] = useState("");
+  const { step, wrong } = stepIn(text, names);
+  return html`<div class="with">
+    <label>any step <input value=${text} onInput=${(event) =>
+    setText(
+      event.target.value,
+    )} size="56" spellcheck="false" placeholder='{"fault": {"cohort": "edge", "latency": "200ms", "jitter": "50ms"}}' /></label>
+    ${
+    step === undefined
+      ? html`<span class="dim" role="status">${wrong}</span>`
+      : html`<${Action} key=${text} label="do it" danger step=${step} />`
+  }
+  </div>`;
+}
+
+function stepIn(text, names) {
+  const known = names.join(", ");
+  if (text.trim() === "") return { wrong: `one of ${known}` };
+  try {
+    const step = JSON.parse(text);
+    const [name, ...others] = Object.keys(step ?? {});
+    return names.includes(name) && others.length === 0
+      ? { step }
+      : { wrong: `one of ${known}, and no other beside it` };
+  } catch {
+    return { wrong: "this is no JSON yet" };
+  }
 }
 
 function Holdings({ node, holdings }) {

@@ -30,7 +30,8 @@ export function usePolled(ask, ms, keys) {
 export function stepText(step) {
   const [name, args] = Object.entries(step)[0];
   const value = (each) => {
-    if (typeof each === "object") {
+    if (Array.isArray(each)) return `[${each.map(value).join(", ")}]`;
+    if (typeof each === "object" && each !== null) {
       return `{ ${Object.entries(each).map(([key, inner]) => `${key}: ${value(inner)}`).join(", ")} }`;
     }
     return typeof each === "string" && /^[\w./-]+$/.test(each) ? each : JSON.stringify(each);

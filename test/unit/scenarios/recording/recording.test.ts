@@ -52,6 +52,20 @@ describe("a recording", () => {
     if (name.endsWith(".gz")) expect(readFileSync(file)[0]).toBe(0x1f);
   });
 
+  test("is read as far as its limits go: a longer line, or one more hop, is an error that says so", async () => {
+    const file = join(folder, "limits.jsonl");
+    const writer = new RecordingWriter(file, "a test", true);
+    for (let i = 0; i < 5; i++) writer.write(update(String(i), "x".repeat(100_000)));
+    await writer.close();
+    expect((await readRecording(file, { recordingHops: 5, recordingLine: 200_000 })).hops).toHaveLength(5);
+    await expect(readRecording(file, { recordingHops: 4, recordingLine: 200_000 })).rejects.toThrow(
+      /line 6: it has more than 4 hops/,
+    );
+    await expect(readRecording(file, { recordingHops: 5, recordingLine: 100_000 })).rejects.toThrow(
+      /line 1: a line has more than 100000 characters/,
+    );
+  });
+
   test.each([
     ["no recording", '{"a":1}\n', /line 1: it is no recording/],
     ["another version", '{"skep":"recording","version":2}\n', /version 2; this skep reads version 1/],
