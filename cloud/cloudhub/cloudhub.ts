@@ -273,6 +273,8 @@ export class CloudHub implements Module {
       { clock, logger, records, config, tap, isV11, onResyncNeeded, ended },
       this.totals,
     );
+    // Its connection may have ended before anybody listened.
+    if (session.hasEnded) return session;
     this.sessions.add(session);
     logger.debug("an edge has connected", { node });
     this.#tapConnection("hub.connect", node);
