@@ -2,11 +2,9 @@
 import fc from "fast-check";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { type Logger, silentLogger } from "../../base/log/logger.ts";
-import { resources } from "../../cloud/kube/resource.ts";
-import { deviceApi } from "../../protocol/apis/device.ts";
 import { edgeModules, groups, modules, operations, resourceTypes } from "../../protocol/message/names.ts";
 import { fuzz, fuzzing } from "../support/fuzz.ts";
-import { addNode, addPod } from "../support/nodes.ts";
+import { addDevice, addNode, addPod } from "../support/nodes.ts";
 import { type RawEdge, rawEdge } from "../support/raw-edge.ts";
 import { type Cloud, startCloud } from "../support/start.ts";
 
@@ -104,19 +102,7 @@ describe.each(["off", "on"] as const)("with authorisation %s", (authorization) =
     cloud = await startCloud({ config: { authorization, keepaliveInterval: 600_000 }, logger });
     await addNode(cloud.kube, "fuzz");
     await addPod(cloud.kube, "fuzz", "p");
-    const metadata = (name: string) => ({ name, namespace: "default" });
-    await cloud.kube.create(resources.devicemodels, {
-      apiVersion: deviceApi,
-      kind: "DeviceModel",
-      metadata: metadata("m"),
-      spec: { properties: [{ name: "t", type: "INT", accessMode: "ReadWrite" }] },
-    });
-    await cloud.kube.create(resources.devices, {
-      apiVersion: deviceApi,
-      kind: "Device",
-      metadata: metadata("d"),
-      spec: { nodeName: "fuzz", deviceModelRef: { name: "m" }, properties: [{ name: "t" }] },
-    });
+    await addDevice(cloud.kube, "fuzz", "d");
   });
   afterEach(() => void failed.splice(0));
   afterAll(() => cloud.stop());

@@ -1,6 +1,7 @@
 // Nodes and pods for tests of the cloud: in the API alone, or with an edge by hand that is connected as the node.
 import type { KubeClient } from "../../cloud/kube/client.ts";
 import { resources } from "../../cloud/kube/resource.ts";
+import { deviceApi } from "../../protocol/apis/device.ts";
 import type { KubeObject } from "../../protocol/apis/kube-object.ts";
 import { ackOf, type RawEdge, rawEdge } from "./raw-edge.ts";
 import type { Cloud } from "./start.ts";
@@ -30,6 +31,23 @@ export function podOn(node: string, name: string): KubeObject {
 /** Creates a pod that is bound to the node. */
 export function addPod(kube: KubeClient, node: string, name: string): Promise<KubeObject> {
   return kube.create(resources.pods, podOn(node, name));
+}
+
+/** Creates a device that is bound to the node, with one property, `t`, and its model, whose name is the device's with `-model`. */
+export async function addDevice(kube: KubeClient, node: string, name: string): Promise<void> {
+  const [t, model] = ["t", `${name}-model`];
+  await kube.create(resources.devicemodels, {
+    apiVersion: deviceApi,
+    kind: "DeviceModel",
+    metadata: { name: model, namespace: "default" },
+    spec: { properties: [{ name: t, type: "INT", accessMode: "ReadWrite" }] },
+  });
+  await kube.create(resources.devices, {
+    apiVersion: deviceApi,
+    kind: "Device",
+    metadata: { name, namespace: "default" },
+    spec: { nodeName: node, deviceModelRef: { name: model }, properties: [{ name: t }] },
+  });
 }
 
 /**

@@ -2,10 +2,9 @@
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { type Logger, silentLogger } from "../../base/log/logger.ts";
 import { resources } from "../../cloud/kube/resource.ts";
-import { deviceApi } from "../../protocol/apis/device.ts";
 import { listAt, textAt } from "../../protocol/apis/kube-object.ts";
 import { limits } from "../../protocol/limits.ts";
-import { addNode, addPod, connectedNode } from "../support/nodes.ts";
+import { addDevice, addNode, addPod, connectedNode } from "../support/nodes.ts";
 import { type RawEdge, rawEdge } from "../support/raw-edge.ts";
 import { type Cloud, startCloud } from "../support/start.ts";
 import { until } from "../support/until.ts";
@@ -101,19 +100,7 @@ test("requests for modules that aren't there leave the bound of an edge as it is
 
 test("a report that waits in a former connection does not come after those of the next", async () => {
   await addNode(cloud.kube, "moves");
-  const metadata = (name: string) => ({ name, namespace: "default" });
-  await cloud.kube.create(resources.devicemodels, {
-    apiVersion: deviceApi,
-    kind: "DeviceModel",
-    metadata: metadata("m"),
-    spec: { properties: [{ name: "t", type: "INT", accessMode: "ReadOnly" }] },
-  });
-  await cloud.kube.create(resources.devices, {
-    apiVersion: deviceApi,
-    kind: "Device",
-    metadata: metadata("d"),
-    spec: { nodeName: "moves", deviceModelRef: { name: "m" }, properties: [{ name: "t" }] },
-  });
+  await addDevice(cloud.kube, "moves", "d");
   const report = (edge: RawEdge, value: string) =>
     edge.send({
       operation: "update",
@@ -123,7 +110,7 @@ test("a report that waits in a former connection does not come after those of th
       content: { timestamp: 1, twin: { t: { actual: { value, metadata: { timestamp: 1 } } } } },
     });
   const stored = async () => {
-    const status = await cloud.kube.find({ resource: resources.devicestatuses, ...metadata("d") });
+    const status = await cloud.kube.find({ resource: resources.devicestatuses, namespace: "default", name: "d" });
     return textAt(listAt(status, "status", "twins")[0], "reported", "value");
   };
   const first = await rawEdge(cloud, "moves");
