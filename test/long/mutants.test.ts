@@ -129,7 +129,7 @@ const mutants: readonly Mutant[] = [
     file: "cloud/apiserver/controllers/node-lifecycle.ts",
     line: "const now = clock.monotonic();",
     instead: "const now = clock.now();",
-    proof: "robustness/23-clocks-are-set",
+    proof: "test/unit/cloud/apiserver/controllers.test.ts",
   },
   {
     what: "a token with a wrong signature will do",

@@ -3,6 +3,7 @@ import { garbageCollector } from "../../../../cloud/apiserver/controllers/garbag
 import { podGarbageCollector } from "../../../../cloud/apiserver/controllers/pod-garbage-collector.ts";
 import { scheduler } from "../../../../cloud/apiserver/controllers/scheduler.ts";
 import { ManualClock } from "../../../../base/time/manual-clock.ts";
+import { SteppedClock } from "../../../../base/time/stepped-clock.ts";
 import { taintEviction } from "../../../../cloud/apiserver/controllers/taint-eviction.ts";
 import { eventExpiry } from "../../../../cloud/apiserver/controllers/events.ts";
 import { namespaceLifecycle } from "../../../../cloud/apiserver/controllers/namespaces.ts";
@@ -430,5 +431,24 @@ describe("the node life cycle", () => {
     controlled.settle();
     expect(statusOf(resources)).toBe("True");
     expect(resources.store.list("nodes")[0]?.spec).toEqual({});
+  });
+
+  test("that the clock is set makes no node late, and none that is late punctual", () => {
+    const manual = new ManualClock();
+    const clock = new SteppedClock(manual);
+    const { resources, create } = server(manual);
+    using _controlled = new Controlled(resources, clock, [nodeLifecycle]);
+    create("nodes", { metadata: { name: "gw-0" } });
+    resources.store.put("nodes", {
+      ...resources.store.list("nodes")[0] as KubeObject,
+      status: { conditions: [ready] },
+    });
+    manual.advance(10_000);
+    clock.step(7_200_000);
+    manual.advance(35_000);
+    expect(statusOf(resources)).toBe("True");
+    clock.step(-14_400_000);
+    manual.advance(15_000);
+    expect(statusOf(resources)).toBe("Unknown");
   });
 });
