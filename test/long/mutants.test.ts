@@ -217,13 +217,6 @@ const mutants: readonly Mutant[] = [
     proof: "test/wire/intake.test.ts",
   },
   {
-    what: "a message of a former connection is handed on",
-    file: "cloud/cloudhub/intake.ts",
-    line: "      if (session.hasEnded) return settled();",
-    instead: "",
-    proof: "test/wire/intake.test.ts",
-  },
-  {
     what: "records of a node that is there again are removed",
     file: "cloud/synccontroller/synccontroller.ts",
     line: "      if (this.#stopped.signal.aborted || !isStillRight()) return;",
