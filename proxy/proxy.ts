@@ -184,6 +184,8 @@ export class Proxy {
   #acceptEnrolment(edge: TLSSocket, requested: () => void): void {
     edge.on("error", () => {});
     edge.once("readable", () => {
+      // The end of one that has said nothing.
+      if (edge.readableLength === 0) return void edge.destroy();
       requested();
       edge.setTimeout(limits.handshakeTimeout, () => edge.destroy());
       void this.#connectEnrolment(edge);

@@ -257,7 +257,9 @@ export class CloudHub implements Module {
   #connect(node: string, socket: MessageSocket): NodeSession {
     const { bus, clock, config, logger, tap } = this.#deps;
     const records = this.#records;
+    let isAdded = false;
     const ended = (session: NodeSession, reason: string) => {
+      if (!isAdded) return this.#refusedConnection(node, reason);
       logger.debug("an edge has disconnected", { node, reason });
       this.#tapConnection("hub.disconnect", node, reason);
       if (!this.sessions.remove(session)) return;
@@ -275,6 +277,7 @@ export class CloudHub implements Module {
     );
     // Its connection may have ended before anybody listened.
     if (session.hasEnded) return session;
+    isAdded = true;
     this.sessions.add(session);
     logger.debug("an edge has connected", { node });
     this.#tapConnection("hub.connect", node);

@@ -27,8 +27,9 @@ export interface IntakeDeps {
 }
 
 /**
- * Hands every message of a connection to the modules, in order. Invalid input ends the session. What has not been handed on when the
- * session ends never is: the edge asks again over its next connection, and an older report must not come after what it says there.
+ * Hands what an edge asks and reports over a connection to the modules, in order. Invalid input ends the session. What has not been handed
+ * on when the session ends never is, and that is told: it must not come after what the edge says over its next connection, where it asks
+ * again for what nobody has answered.
  */
 export function readMessages(session: NodeSession, socket: MessageSocket, deps: IntakeDeps): void {
   const { clock, logger, onRegistration, tap, totals, upstream } = deps;
@@ -74,12 +75,16 @@ export function readMessages(session: NodeSession, socket: MessageSocket, deps: 
       pending.bytes -= length;
       if (!was || isTooMuch()) return;
       socket.resume();
-      session.keepalive();
+      session.readAgain();
     };
     const handOn = async () => {
       if (!session.hasEnded && isRegistration(message)) await onRegistration();
-      if (session.hasEnded) return settled();
-      await dispatchUpstream(upstream, session, { ...message, settled });
+      if (session.hasEnded || !await dispatchUpstream(upstream, session, { ...message, settled })) {
+        settled();
+        totals.refuse("connection ended");
+        const outcome = "its connection ended before it was handed on";
+        tap?.on?.(hopOf(message, { time: clock.now(), hop: "hub.drop", direction: "up", node, outcome }));
+      }
     };
     tail = tail.then(handOn).catch((error) => {
       settled();

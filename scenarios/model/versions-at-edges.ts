@@ -35,8 +35,11 @@ export function versionsBackwards(
     const isObject = operation === "insert" || operation === "update" || operation === "delete";
     if (hop !== got || !isObject || wasDisturbed(record)) continue;
     const key = `${node} ${resource}`;
-    if (operation === "delete" && mayBeginAnew) newest.delete(key);
-    if (version === "") continue;
+    if (operation === "delete") {
+      replaced.delete(key);
+      if (mayBeginAnew) newest.delete(key);
+    }
+    if (version === "" || operation === "delete" && mayBeginAnew) continue;
     const connection = connections.get(node) ?? 0;
     const before = newest.get(key);
     if (before !== undefined && isNewerVersion(before.version, version)) {

@@ -60,7 +60,8 @@ test("also that a write is refused isn't answered", async () => {
 });
 
 test.each(["by itself", "healed"])("what is late for a fault goes on as soon as that is over (%s)", async (how) => {
-  const end = cloud.api.faults.add({ latency: 600_000, resources: ["configmaps"] });
+  // Of a fault that is over nothing is refused any more.
+  const end = cloud.api.faults.add({ latency: 600_000, answer: 503, loseAnswers: true, resources: ["configmaps"] });
   const asked = cloud.kube.find(ref("late"));
   // Another's round trip: it has come.
   await cloud.kube.list(resources.namespaces);

@@ -66,6 +66,8 @@ test("an edge that is not read for its own requests is not ended for want of kee
   const edge = await connectedNode(cloud, "paused");
   cloud.api.faults.add({ latency: LATENCY_MS, resources: ["pods"] });
   for (let i = 0; i < limits.upstreamMessages + 20; i++) askSlowly(edge, `nowhere-${i}`);
+  // It may come with the last of them in one piece.
+  edge.send({ operation: "keepalive", resource: "node" });
   await silentEdgesEnd();
   expect(edge.ended()).toBeUndefined();
   cloud.api.faults.heal();
@@ -116,7 +118,7 @@ test("a report that waits in a former connection does not come after those of th
   const first = await rawEdge(cloud, "moves");
   cloud.api.faults.add({ latency: LATENCY_MS, resources: ["pods"] });
   askSlowly(first, "nowhere");
-  report(first, "25");
+  const old = report(first, "25");
   await until("both have come", () => hopsOf("moves").filter(({ hop }) => hop === "hub.read").length === 2);
   first.close();
   const second = await connectedNode(cloud, "moves");
@@ -126,6 +128,11 @@ test("a report that waits in a former connection does not come after those of th
   // A pod that can be looked for again: what waited for that has gone on.
   await addPod(cloud.kube, "moves", "later");
   await second.expect("the pod", ({ route }) => route.resource === "default/pod/later");
+  const dropped = await until(
+    "it is told",
+    () => hopsOf("moves").find(({ hop, id }) => hop === "hub.drop" && id === old.header.msg_id),
+  );
+  expect(dropped).toMatchObject({ direction: "up", outcome: "its connection ended before it was handed on" });
   await answered(second);
   expect(await stored()).toBe("26");
   second.close();

@@ -317,7 +317,10 @@ describe("connections that say nothing", () => {
     const chunks: Buffer[] = [];
     for await (const chunk of asking) chunks.push(chunk as Buffer);
     expect([Buffer.concat(chunks).toString(), came()]).toEqual(["there", 1]);
-    await until("the silent ones are ended", () => silent.every((socket) => socket.closed));
+    // Nor does one that ends without a word.
+    const brief = dial("enrolment");
+    brief.end();
+    await until("the silent ones are ended", () => [...silent, brief].every((socket) => socket.closed));
     expect(came()).toBe(1);
   });
 

@@ -93,6 +93,7 @@ export class ApiFaults {
       if (over.signal.aborted) continue;
       if (resources !== undefined && !resources.includes(plural) || this.#random.next() >= share) continue;
       if (latency !== undefined) await sleep(this.#clock, latency, over.signal).catch(() => {});
+      if (over.signal.aborted) continue;
       if (answer !== undefined) {
         const wait = answer === 429 || answer === 503 ? { retryAfterSeconds: 1 } : undefined;
         throw new ApiError(answer, faultReasons[answer], "a fault of the scenario", wait);

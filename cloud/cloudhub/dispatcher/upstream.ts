@@ -115,17 +115,22 @@ const table: readonly Row[] = [
   },
 ];
 
-/** Resolves when the message has been handed on; a full module makes it wait, and so the node's next message. */
-export async function dispatchUpstream(deps: UpstreamDeps, session: NodeSession, message: BusMessage): Promise<void> {
+/**
+ * Resolves when the message has been handed on, or refused; a full module makes it wait, and so the node's next message. With false where
+ * the session ended before that.
+ */
+export async function dispatchUpstream(
+  deps: UpstreamDeps,
+  session: NodeSession,
+  message: BusMessage,
+): Promise<boolean> {
   const resource = message.route.resource ?? "";
   const isRefused = deps.refusal !== undefined && await deps.refusal(message);
-  if (isRefused || session.hasEnded) return message.settled?.();
-  for (const row of table) {
-    if (!row.matches(message, resource)) continue;
-    await row.act(deps, session, message, resource);
-    if (!row.settlesLater) message.settled?.();
-    return;
-  }
+  if (session.hasEnded) return false;
+  const row = isRefused ? undefined : table.find(({ matches }) => matches(message, resource));
+  await row?.act(deps, session, message, resource);
+  if (row?.settlesLater !== true) message.settled?.();
+  return true;
 }
 
 /** Keepalives and answers: every node may send them, and they are acted on at once, also while its requests wait for the API. */

@@ -173,11 +173,17 @@ export class SyncRecords {
         return;
       }
       const ref = { resource: this.#informer(namespace).resource, namespace, name };
-      // One that isn't there has not been created yet, or no more: what is there later says no version either.
+      const noted = this.#written.get(key);
+      let isThere = true;
       await this.#caches.client.patch(ref, "merge", resetPatch, "status").catch((error) => {
         if (!hasCode(error, 404)) throw error;
+        isThere = false;
       });
-      this.#written.set(key, { version: neverAcknowledged });
+      // What was acknowledged meanwhile, the node has stored since it restarted.
+      if (this.#written.get(key) !== noted) return;
+      // One that isn't there is still to be created, without a version then; or it is gone, as the cache will say.
+      if (isThere || this.#behind.has(key)) this.#written.set(key, { version: neverAcknowledged });
+      else this.#written.delete(key);
     });
   }
 

@@ -47,6 +47,11 @@ export class WriteBehind {
     return this.#waiting.get(key) ?? this.#writing.get(key)?.newer;
   }
 
+  /** Whether anything of a record waits, or is being written. */
+  has(key: string): boolean {
+    return this.#waiting.has(key) || this.#writing.has(key);
+  }
+
   put(key: string, unwritten: Unwritten): void {
     const writing = this.#writing.get(key);
     if (writing === undefined) this.#waiting.set(key, unwritten);

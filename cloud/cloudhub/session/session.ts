@@ -110,6 +110,7 @@ export class NodeSession {
   readonly #sentAs = new Map<string, { readonly uid: string; readonly version: string }>();
   #keepalive: Timer;
   #needsResync = false;
+  #isRead = true;
   #ended = false;
 
   constructor(node: string, socket: MessageSocket, deps: SessionDeps, totals: DeliveryTotals) {
@@ -176,12 +177,18 @@ export class NodeSession {
   /** The edge is alive. Nothing else counts (KubeEdge: other traffic does not feed the timer). */
   keepalive(): void {
     this.#keepalive.cancel();
-    if (!this.#ended) this.#keepalive = this.#armKeepalive();
+    if (!this.#ended && this.#isRead) this.#keepalive = this.#armKeepalive();
   }
 
-  /** Its socket is not read for now, and so no keepalive can come: none is waited for until `keepalive` is called. */
+  /** Its socket is not read for now, and so no keepalive can come: none is waited for until it is read again. */
   notRead(): void {
+    this.#isRead = false;
     this.#keepalive.cancel();
+  }
+
+  readAgain(): void {
+    this.#isRead = true;
+    this.keepalive();
   }
 
   /** A message of the edge was read that is no keepalive. */

@@ -226,6 +226,42 @@ test("a record that is reset while its creation fails has no version when it can
   expect(records.acknowledged("gw-0", recorded("a"))).toBe("0");
 });
 
+test("what is acknowledged while a record is reset stays; of one that is gone nothing is noted, and it is made again", async () => {
+  const calls: string[] = [];
+  let patch = (): Promise<unknown> => Promise.resolve();
+  const shown = new Map<string, KubeObject>();
+  const { records } = recordsOn(
+    ({ body, method }) => {
+      calls.push(`${method} ${body?.status?.objectResourceVersion ?? ""}`.trim());
+      return method === "PATCH" ? patch() : Promise.resolve();
+    },
+    [],
+    undefined,
+    shown,
+  );
+  const name = "gw-0.uid-of-a";
+  shown.set(name, { metadata: { name, namespace: "ns" }, status: { objectResourceVersion: "5" } });
+  const held = Promise.withResolvers<unknown>();
+  patch = () => held.promise;
+  const reset = records.reset("gw-0", object("a"));
+  await turn();
+  patch = () => Promise.resolve();
+  const written = records.acknowledge("gw-0", object("a"), "7");
+  held.resolve(undefined);
+  await reset;
+  expect(await written).toBe(true);
+  expect(records.acknowledged("gw-0", recorded("a"))).toBe("7");
+  // Removed by another, as the watch has told already when the answer comes.
+  patch = () => {
+    shown.delete(name);
+    return Promise.reject(refusalOf({ code: 404 }));
+  };
+  await records.reset("gw-0", object("a"));
+  expect(records.acknowledged("gw-0", recorded("a"))).toBeUndefined();
+  await records.ensure("gw-0", object("a"));
+  expect(calls.filter((call) => call === "POST")).toHaveLength(1);
+});
+
 test("where the API refuses the journal each record is created by itself, and that is said once", async () => {
   const created: string[] = [];
   const { records, warned } = recordsOn(

@@ -230,6 +230,14 @@ describe("a judge of a recording alone", () => {
     expect(broken(acked(...left, update("2", "b")))).toEqual([]);
   });
 
+  test("looks for nothing older than a deletion, whether it has a version or none", () => {
+    const gone = (version: string) =>
+      wire("hub.write", { operation: "delete", ...(version === "" ? {} : { version }) });
+    expect(broken(acked(update("9", "b", "one"), gone("9"), update("1", "a", "two")))).toEqual([]);
+    const behind = [update("7", "b"), connect("hub.connect"), update("5", "a"), gone("")];
+    expect(broken(acked(...behind))).toEqual([]);
+  });
+
   test("blames nobody for what a killed cloudcore has not told of", () => {
     const sent = update("1", "a");
     const ended = connect("edge.disconnect", "the connection ended");
