@@ -14,7 +14,7 @@ export const hopNames = {
   "controller.drop": "a controller does not send it, or does not carry out what an edge asks",
   "hub.receive": "the hub took it from the bus",
   "hub.enqueue": "it waits in the node's lane",
-  "hub.drop": "it was not sent to this edge",
+  "hub.drop": "it was not sent to this edge, or not handed on from it",
   "hub.write": "it was written to the socket (again, when `attempt` > 1)",
   "hub.ack": "the edge acknowledged it",
   "hub.record": "the version that it acknowledged is in its sync record",
