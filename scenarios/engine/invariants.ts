@@ -8,6 +8,7 @@ import { parseJson } from "../../protocol/json.ts";
 import { noNamespace, wirePath } from "../../protocol/resource/path.ts";
 import { contentOf } from "../model/deleted-again.ts";
 import type { Environment } from "../model/environment.ts";
+import { isAltered } from "../model/link-faults.ts";
 import type { InvariantResult } from "../model/result.ts";
 import { usedBy } from "../model/uses.ts";
 import {
@@ -40,14 +41,17 @@ interface ClusterState {
   readonly statuses: ReadonlyMap<string, KubeObject>;
   /** Gauges of the cloud; none where they can't be seen. */
   readonly metrics: Readonly<Record<string, number>>;
-  readonly reports: Reports;
+  readonly seen: Seen;
 }
 
-/** What edges have written of their devices' twins, read from the hops once. */
-interface Reports {
+/** What has happened, read from the hops once. */
+interface Seen {
   /** The hop to read next. */
   position: number;
-  /** By device and property: the value written last. */
+  /** Messages that a fault has corrupted, by node and id, and what edges have stored of these, by node and path. */
+  readonly corrupted: Set<string>;
+  readonly strays: Set<string>;
+  /** By device and property: the value that its edge has written last. */
   readonly last: Map<string, string>;
   /** And all that were written while it is judged: devices go on reporting. */
   readonly recent: Map<string, Set<string>>;
@@ -70,11 +74,11 @@ const invariants: readonly Invariant[] = [
 /** Judges all of them; waits for those that settle. */
 export async function judgeInvariants(environment: Environment, signal: AbortSignal): Promise<InvariantResult[]> {
   const deadline = environment.clock.now() + SETTLE_MS * environment.patience;
-  const reports: Reports = { position: 0, last: new Map(), recent: new Map() };
+  const seen: Seen = { position: 0, corrupted: new Set(), strays: new Set(), last: new Map(), recent: new Map() };
   for (;;) {
-    readReports(environment, reports);
-    const state = { ...await readState(environment), reports };
-    readReports(environment, reports);
+    readHops(environment, seen);
+    const state = { ...await readState(environment), seen };
+    readHops(environment, seen);
     const settled = new Map(
       invariants.flatMap((each) => "ofState" in each ? [[each.name, each.ofState(environment, state)] as const] : []),
     );
@@ -98,7 +102,7 @@ function resultOf(name: string, found: Judgement): InvariantResult {
 }
 
 /** Where others use the cluster, too, only the scenario's own namespace counts. */
-async function readState(environment: Environment): Promise<Omit<ClusterState, "reports">> {
+async function readState(environment: Environment): Promise<Omit<ClusterState, "seen">> {
   const { isShared, kube, namespace } = environment;
   const where = isShared ? { namespace } : {};
   const kinds = [
@@ -142,7 +146,7 @@ function isBindable({ kind }: KubeObject): boolean {
   return kind === "Pod" || kind === "Device";
 }
 
-function holdsWhatApiSays(environment: Environment, { bound, objects, records }: ClusterState): Judgement {
+function holdsWhatApiSays(environment: Environment, { bound, objects, records, seen }: ClusterState): Judgement {
   if (!environment.capabilities.has("edge-stores")) return "not judged";
   const wrong: string[] = [];
   for (const edge of connectedEdges(environment)) {
@@ -150,8 +154,11 @@ function holdsWhatApiSays(environment: Environment, { bound, objects, records }:
       const [namespace, type = ""] = path.split("/");
       if (!mirrored.has(type) || (environment.isShared && namespace !== environment.namespace)) continue;
       const wanted = objects.get(path);
-      if (wanted === undefined) wrong.push(`${edge.name} still holds ${path}, which is gone`);
-      else if (!isSame(held, wanted)) {
+      if (wanted === undefined) {
+        // A corrupted name may be that of no object: nobody can know that the edge has it.
+        const isStray = seen.strays.has(`${edge.name} ${path}`) && environment.owners(path)?.has(edge.name) !== true;
+        if (!isStray) wrong.push(`${edge.name} still holds ${path}, which is gone`);
+      } else if (!isSame(held, wanted)) {
         wrong.push(
           `${edge.name} holds ${path} as of version ${held.metadata.resourceVersion}; the API has ${wanted.metadata.resourceVersion}, and ${
             recordOf(records.get(syncNameOf(edge.name, wanted.metadata.uid ?? "")))
@@ -225,7 +232,7 @@ function devicesAtHome(environment: Environment, objects: ClusterState["objects"
 
 function reportsArrived(
   environment: Environment,
-  { objects, reports, statuses }: ClusterState,
+  { objects, seen, statuses }: ClusterState,
 ): Judgement {
   if (environment.hops.lost > 0 || !environment.capabilities.has("edge-messages")) return "not judged";
   const wrong: string[] = [];
@@ -237,20 +244,24 @@ function reportsArrived(
       ]),
     );
     for (const property of listAt(device, "spec", "properties").map((each) => textAt(each, "name"))) {
-      const value = reports.last.get(`${id}/${property}`);
+      const value = seen.last.get(`${id}/${property}`);
       const found = stored.get(property) ?? "";
-      if (value === undefined || reports.recent.get(`${id}/${property}`)?.has(found)) continue;
+      if (value === undefined || seen.recent.get(`${id}/${property}`)?.has(found)) continue;
       wrong.push(`${id} has reported ${property} ${value}; the API has ${found === "" ? "nothing" : found}`);
     }
   }
   return wrong;
 }
 
-/** Reads on in the hops: what edges have written of twins. What a device reports without a connection is lost, as with edgecore. */
-function readReports({ hops }: Environment, reports: Reports): void {
-  const { last, position, recent } = reports;
+/** Reads on in the hops. What a device reports without a connection is lost, as with edgecore. */
+function readHops({ hops }: Environment, seen: Seen): void {
+  const { corrupted, last, position, recent, strays } = seen;
   const isFirst = position === 0;
   for (const record of hops.since(position)) {
+    if (isAltered(record) && record.outcome.startsWith("corrupted")) corrupted.add(`${record.node} ${record.id}`);
+    if (record.hop === "edge.store" && corrupted.has(`${record.node} ${record.id}`)) {
+      strays.add(`${record.node} ${record.resource}`);
+    }
     const [, id] =
       record.hop === "edge.write" && /^device\/([^/]+\/[^/]+)\/twin\/edge_updated$/.exec(record.resource) || [];
     if (id === undefined) continue;
@@ -264,7 +275,7 @@ function readReports({ hops }: Environment, reports: Reports): void {
       recent.set(key, isFirst ? new Set([value]) : (recent.get(key) ?? new Set()).add(value));
     }
   }
-  reports.position = hops.position;
+  seen.position = hops.position;
 }
 
 /** Content that is JSON in a text, or an object already. */

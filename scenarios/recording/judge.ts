@@ -70,8 +70,9 @@ function deliveredToOwners(hops: readonly HopRecord[]): string[] | undefined {
   );
   if (got === undefined || !got.some(({ text }) => text !== "")) return undefined;
   const wrong: string[] = [];
+  const wasDisturbed = disturbedIn(hops);
   for (const hop of got) {
-    if (hop.text === "") continue;
+    if (hop.text === "" || wasDisturbed(hop)) continue;
     const owner = textAt(contentOf(hop), "spec", "nodeName");
     if (owner !== hop.node) {
       wrong.push(`${hop.node} got ${hop.resource}, which is bound to ${owner === "" ? "no node" : owner}`);

@@ -199,12 +199,14 @@ describe("no version went backwards", () => {
     expect(await of(3, [...moved, { version: "7" }])).toMatch(/broken: edge-0 got default\/pod\/p at 7 after 8/);
   });
 
-  test("is not judged of what a fault of the link has sent late or twice", async () => {
+  test("is not judged of what a fault of the link has sent late, twice or with another byte", async () => {
     const late = [{ version: "9" }, { version: "10" }, { version: "9", id: "late" }];
-    const altered = (outcome: string) => worldWith({ hops: [{ hop: "link.alter", id: "late", outcome }, ...late] });
+    const altered = (outcome: string, hop: HopName = "link.alter") =>
+      worldWith({ hops: [{ hop, id: "late", outcome }, ...late] });
     expect((await verdicts(altered("reordered by a fault on the link")))[name]).toBe("held");
     expect((await verdicts(altered("duplicated by a fault on the link")))[name]).toBe("held");
-    expect((await verdicts(altered("corrupted by a fault on the link")))[name]).toMatch(/broken/);
+    expect((await verdicts(altered("corrupted by a fault on the link")))[name]).toBe("held");
+    expect((await verdicts(altered("a fault on the link", "link.drop")))[name]).toMatch(/broken/);
   });
 
   test("is not judged from a ring that has lost hops", async () => {
@@ -229,6 +231,27 @@ test("a configmap that reaches a node whose pods never used it is a violation, u
   expect(await of("edgecontroller", new Set(["edge-1"]))).toMatch(/broken: edge-0 got default\/configmap\/app/);
   expect(await of("edgecontroller", new Set(["edge-0"]))).toBe("held");
   expect(await of("dynamiccontroller", new Set())).toBe("held");
+});
+
+test("an object that a corrupted name has made of another is blamed on nobody; a real one that is gone is", async () => {
+  const [holds, owners] = [
+    "each edge holds what the API says it should",
+    "nothing was delivered to a node that doesn't own it",
+  ];
+  const stray: KubeObject = { kind: "ConfigMap", metadata: { name: "app-j", namespace: "default" } };
+  const come = (outcome: string) => [
+    { hop: "link.alter" as const, id: "m", outcome },
+    { hop: "edge.read" as const, id: "m", resource: "default/configmap/app-j" },
+    { hop: "edge.store" as const, id: "m", resource: "default/configmap/app-j" },
+  ];
+  const of = async (outcome: string, owned: ReadonlySet<string>) => {
+    const found = await verdicts(worldWith({ held: [stray], hops: come(outcome), owners: owned }));
+    return [found[holds], found[owners]];
+  };
+  expect(await of("corrupted by a fault on the link", new Set())).toEqual(["held", "held"]);
+  const gone = /broken: edge-0 still holds default\/configmap\/app-j/;
+  expect((await of("corrupted by a fault on the link", new Set(["edge-0"])))[0]).toMatch(gone);
+  expect((await of("duplicated by a fault on the link", new Set()))[0]).toMatch(gone);
 });
 
 test("what an edge has acknowledged without storing it is a violation", async () => {
