@@ -52,7 +52,7 @@ interface Seen {
   readonly corrupted: Set<string>;
   readonly strays: Set<string>;
   /** By device and property: the value that its edge has written last. */
-  readonly last: Map<string, string>;
+  readonly last: Map<string, { readonly value: string; readonly id: string }>;
   /** And all that were written while it is judged: devices go on reporting. */
   readonly recent: Map<string, Set<string>>;
 }
@@ -236,7 +236,7 @@ function reportsArrived(
 ): Judgement {
   if (environment.hops.lost > 0 || !environment.capabilities.has("edge-messages")) return "not judged";
   const wrong: string[] = [];
-  for (const [, id, device] of devicesAtHome(environment, objects)) {
+  for (const [edge, id, device] of devicesAtHome(environment, objects)) {
     const stored = new Map(
       listAt(statuses.get(id), "status", "twins").map((twin) => [
         textAt(twin, "propertyName"),
@@ -244,10 +244,12 @@ function reportsArrived(
       ]),
     );
     for (const property of listAt(device, "spec", "properties").map((each) => textAt(each, "name"))) {
-      const value = seen.last.get(`${id}/${property}`);
+      const written = seen.last.get(`${id}/${property}`);
       const found = stored.get(property) ?? "";
-      if (value === undefined || seen.recent.get(`${id}/${property}`)?.has(found)) continue;
-      wrong.push(`${id} has reported ${property} ${value}; the API has ${found === "" ? "nothing" : found}`);
+      if (written === undefined || seen.recent.get(`${id}/${property}`)?.has(found)) continue;
+      // What a fault has made of it may have been refused or stored, and confirmed: its edge can't know.
+      if (seen.corrupted.has(`${edge.name} ${written.id}`)) continue;
+      wrong.push(`${id} has reported ${property} ${written.value}; the API has ${found === "" ? "nothing" : found}`);
     }
   }
   return wrong;
@@ -270,7 +272,7 @@ function readHops({ hops }: Environment, seen: Seen): void {
       const value = at(twin, "actual", "value");
       if (typeof value !== "string") continue;
       const key = `${id}/${property}`;
-      last.set(key, value);
+      last.set(key, { value, id: record.id });
       // Of what was written before, the last value alone will do.
       recent.set(key, isFirst ? new Set([value]) : (recent.get(key) ?? new Set()).add(value));
     }

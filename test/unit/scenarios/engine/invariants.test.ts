@@ -321,6 +321,29 @@ describe("devices", () => {
       /broken: default\/d has reported t 2; the API has 1/,
     ],
     ["none is stored", { ...all, hops: [written("1")] }, /broken: .* the API has nothing/],
+    [
+      "a fault has corrupted the last one",
+      {
+        ...all,
+        hops: [
+          { ...written("1"), id: "r" },
+          { hop: "link.alter" as const, id: "r", outcome: "corrupted by a fault on the link" },
+        ],
+      },
+      /^held$/,
+    ],
+    [
+      "a fault has corrupted an older one",
+      {
+        ...all,
+        hops: [
+          { ...written("1"), id: "r" },
+          { hop: "link.alter" as const, id: "r", outcome: "corrupted by a fault on the link" },
+          written("2"),
+        ],
+      },
+      /broken: .* has reported t 2; the API has nothing/,
+    ],
     ["its edge is away", { ...all, hops: [written("1")], isConnected: false }, /^held$/],
     ["some messages are lost", { ...all, hops: [written("1"), written("2")], ringBytes: 500 }, /^not judged$/],
   ])("reports: %s", async (_, parts, verdict) => {
